@@ -1,0 +1,173 @@
+"""What a task is, and what a backend does with it. The node agent and every backend share these types."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+TaskKind = Literal["train", "serve"]
+TaskState = Literal["Starting", "Downloading", "Training", "Uploading", "Serving", "Completed", "Failed", "Stopped"]
+ENDED: frozenset[TaskState] = frozenset({"Completed", "Failed", "Stopped"})
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """How a process reaches an S3 endpoint."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+    region: str
+    session_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One input channel of a training task; members as in the API's Channel shape."""
+
+    name: str
+    s3_uri: str
+    s3_data_type: str = "S3Prefix"
+    distribution: str = "FullyReplicated"
+    content_type: str | None = None
+    input_mode: str = "File"
+    record_wrapper: str = "None"
+    compression: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricDefinition:
+    name: str
+    regex: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """Everything a node needs to run one task, complete in itself: it may run on another machine.
+
+    Attributes:
+        id: unique over all time, safe as a file name, at most 40 characters; names attempt too.
+        label: shown in process names as `agent:<label>` and `job:<label>` (training) or `model:<label>` (serving).
+        image: the image URI as the user gave it.
+        command: what to run instead of the image's `train` or `serve`, empty for the image's own.
+        environment: the user's variables plus the platform's (`AWS_REGION`, `TRAINING_JOB_NAME`, credentials, proxy,
+            CA bundle, …): complete, the agent adds only what depends on the sandbox.
+        hyperparameters: exactly as sent by the user.
+        model_data: S3 URI of the model artifact (serving), None if there is none.
+        code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
+        output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
+        s3: for the agent's own transfers, never shown to user code.
+        ca_bundle: the file to show inside the sandbox at the path that the environment names, None if none.
+        startup_timeout_seconds: how long a model server may take until its first healthy /ping.
+    """
+
+    id: str
+    kind: TaskKind
+    label: str
+    job_name: str
+    job_arn: str
+    image: str
+    instance_type: str
+    hosts: list[str]
+    host: str
+    s3: S3Access
+    cache: str
+    command: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+    channels: list[Channel] = field(default_factory=list)
+    metric_definitions: list[MetricDefinition] = field(default_factory=list)
+    model_data: str | None = None
+    code: str | None = None
+    output_uri: str | None = None
+    compress_output: bool = True
+    kms_key_id: str | None = None
+    network_isolation: bool = False
+    max_runtime_seconds: float | None = None
+    volume_size_bytes: int | None = None
+    ca_bundle: str | None = None
+    startup_timeout_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent:
+    """One step in a task's life, durable before anybody hears of it.
+
+    Attributes:
+        time: seconds since the epoch.
+        message: for people; becomes the StatusMessage of the secondary status transition.
+        detail: on an end: `failure_reason`, `exit_code`, `model_artifacts` (S3 URI), `metrics`
+            ([{MetricName, Value, Timestamp}]), `training_started_at`, `training_ended_at`; on Serving: nothing.
+    """
+
+    sequence: int
+    time: float
+    state: TaskState
+    message: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    pid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskObservation:
+    """What a backend sees of a task now.
+
+    Attributes:
+        alive: the node agent runs.
+        events: all events so far, in order; empty if the agent has not written one yet.
+        address: where the model server listens (`unix:/path`), for a serving task that is up.
+        processes: what runs for it: the agent and the user's process.
+    """
+
+    id: str
+    alive: bool
+    events: list[TaskEvent]
+    address: str | None = None
+    processes: list[Process] = field(default_factory=list)
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.events) and self.events[-1].state in ENDED
+
+    @property
+    def lost(self) -> bool:
+        """The agent died without saying how it ended."""
+        return not self.alive and not self.ended
+
+
+class Backend(Protocol):
+    """Starts tasks and finds them again. Every call is idempotent and may come after a crash of the caller.
+
+    Thread safe. Raises OSError where the machine fails; everything that is the task's own fault becomes an event.
+    """
+
+    def start(self, spec: TaskSpec) -> None:
+        """Start the node agent for `spec`; nothing if a task of this id was ever started here."""
+        ...
+
+    def stop(self, task_id: str) -> None:
+        """Ask the task to end: SIGTERM to the user's process, SIGKILL 120 s later; what it made is still uploaded."""
+        ...
+
+    def kill(self, task_id: str) -> None:
+        """End the agent and everything below it, at once, and wait until it is gone."""
+        ...
+
+    def inspect(self, task_id: str) -> TaskObservation | None:
+        """What is known of a task, None if it was never started here or was forgotten."""
+        ...
+
+    def tasks(self) -> list[TaskObservation]:
+        """All tasks that are known here."""
+        ...
+
+    def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
+        """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines."""
+        ...
+
+    def forget(self, task_id: str) -> None:
+        """Remove what an ended task left on the node."""
+        ...

@@ -1,0 +1,140 @@
+"""Where the platform lives and what it was told: settings and the layout of a data directory."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PORT = 9900
+DATA_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The layout of a data directory. Everything below it is readable by its owner only (mode 0700)."""
+
+    root: Path
+
+    @property
+    def format_file(self) -> Path:
+        return self.root / "format.json"
+
+    @property
+    def keys(self) -> Path:
+        """Access key, master key, CA key: mode 0700, every file 0600."""
+        return self.root / "keys"
+
+    @property
+    def tls(self) -> Path:
+        """Our CA's certificate (`ca.pem`) and the bundle handed to clients (`bundle.pem`)."""
+        return self.root / "tls"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "db" / "sagesmith.sqlite"
+
+    @property
+    def objects(self) -> Path:
+        """The embedded object store's files."""
+        return self.root / "objects"
+
+    @property
+    def tasks(self) -> Path:
+        """One directory a task: specification, report, output, /opt/ml."""
+        return self.root / "tasks"
+
+    @property
+    def run(self) -> Path:
+        """What is true while the platform runs: lock, platform.json, routes.json."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the platform's own processes."""
+        return self.root / "logs"
+
+    @property
+    def platform_file(self) -> Path:
+        return self.run / "platform.json"
+
+    @property
+    def routes_file(self) -> Path:
+        return self.run / "routes.json"
+
+    @property
+    def sockets(self) -> Path:
+        """Unix sockets: their paths must be short (108 bytes), so they lie outside a data directory that may be deep."""
+        digest = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"sagesmith-{os.getuid()}" / digest
+
+    @property
+    def api_socket(self) -> Path:
+        return self.sockets / "api.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The facts of one running platform, written by the supervisor to `run/platform.json` (mode 0600) and read by all
+    its processes. Ports are TCP ports on `host`; URLs have no trailing slash."""
+
+    data: str
+    host: str
+    port: int
+    proxy_port: int
+    admin_port: int
+    account_id: str
+    region: str
+    database_url: str
+    s3_endpoint: str
+    s3_access_key_id: str
+    s3_secret_access_key: str
+    cache: str
+    routers: int
+
+    @property
+    def dir(self) -> DataDir:
+        return DataDir(Path(self.data))
+
+    @property
+    def url(self) -> str:
+        """The one endpoint of all services, as clients are told."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def proxy_url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+    def save(self) -> None:
+        """Write `run/platform.json` in one atomic step."""
+        path = self.dir.platform_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(self), file, indent=1)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, data: Path) -> "Platform":
+        """Read `run/platform.json` below `data`.
+
+        Raises:
+            FileNotFoundError: no platform was ever started there.
+        """
+        fields: dict[str, Any] = json.loads(DataDir(data).platform_file.read_text())
+        return cls(**fields)
+
+
+def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$SAGESMITH_DATA`, else `~/.sagesmith`."""
+    return Path(environ.get("SAGESMITH_DATA") or Path.home() / ".sagesmith").expanduser().resolve()
+
+
+def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$SAGESMITH_CACHE`, else `~/.cache/sagesmith`: environments and wheels, shared by all data directories."""
+    return Path(environ.get("SAGESMITH_CACHE") or Path.home() / ".cache" / "sagesmith").expanduser().resolve()

@@ -1,0 +1,68 @@
+"""The routing table: which model servers answer for an endpoint. Written by the API process, read by the routers."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRoute:
+    """A production variant: its traffic weight and the addresses (`unix:/path`) of its healthy model servers."""
+
+    name: str
+    weight: float
+    addresses: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRoute:
+    """An endpoint as routers know it. One that is not InService has no variants and says its status."""
+
+    name: str
+    status: str
+    variants: list[VariantRoute] = field(default_factory=list)
+
+
+Routes = dict[str, dict[str, EndpointRoute]]
+"""region → endpoint name (lower case) → route."""
+
+
+def write_routes(path: Path, routes: Routes) -> None:
+    """Replace the table in one atomic step; a router that reads meanwhile sees the old or the new one."""
+    table = {region: {name: asdict(route) for name, route in endpoints.items()} for region, endpoints in routes.items()}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(table))
+    temporary.replace(path)
+
+
+class RoutesFile:
+    """Reads the table when it changed. Looking costs one stat call, so that every request can look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._routes: Routes = {}
+
+    def find(self, region: str, endpoint: str) -> EndpointRoute | None:
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return None
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if stamp != self._stamp:
+            self._routes = _parse(self._path.read_bytes())
+            self._stamp = stamp
+        return self._routes.get(region, {}).get(endpoint.lower())
+
+
+def _parse(content: bytes) -> Routes:
+    return {
+        region: {
+            name: EndpointRoute(
+                route["name"], route["status"], [VariantRoute(**variant) for variant in route["variants"]]
+            )
+            for name, route in endpoints.items()
+        }
+        for region, endpoints in json.loads(content).items()
+    }

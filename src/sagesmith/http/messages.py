@@ -1,0 +1,80 @@
+"""HTTP/1.1 messages as our servers and clients hand them around. Header names are lower case bytes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Body(Protocol):
+    """A request's or an answer's body while it arrives. Reading is flow control: what is not read is not taken in."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive."""
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            BodyTooLarge: it has more than `limit` bytes (by its Content-Length, or as counted).
+            Disconnected: the peer went away before its end.
+        """
+        ...
+
+
+class BodyTooLarge(Exception):
+    """A body has more bytes than the reader takes."""
+
+
+class Disconnected(Exception):
+    """The peer closed the connection in the middle of a message."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request as it came in.
+
+    Attributes:
+        target: the raw request target, path and query as the client sent (and signed) it.
+        scheme: `http` or `https`, as the client sees it.
+        peer: the client's address.
+        host: for a request through the CONNECT proxy, the host that was asked for; else None.
+    """
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: Body
+    scheme: str = "http"
+    peer: str = ""
+    host: str | None = None
+
+    def header(self, name: bytes) -> bytes | None:
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+    @property
+    def path(self) -> bytes:
+        return self.target.partition(b"?")[0]
+
+    @property
+    def query(self) -> bytes:
+        return self.target.partition(b"?")[2]
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer. A `bytes` body gets a Content-Length; an iterator is sent by the Content-Length among `headers`, or
+    chunked where there is none. `close` is called once when the answer was sent or the client has gone."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: bytes | AsyncIterator[bytes] = b""
+    close: Callable[[], None] | None = None
+
+
+Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,52 @@
+"""What an operation knows of the request that called it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sagesmith.credentials import Principal
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One verified request.
+
+    Attributes:
+        request_id: UUID, answered as `x-amzn-RequestId` and written to the log.
+        service: botocore's service name, such as `sagemaker` or `sagemaker-runtime`.
+        operation: the operation's name, empty until the wire layer has found it.
+        region: of the signature's scope.
+        principal: who signed.
+        source_ip: the client's address.
+    """
+
+    request_id: str
+    service: str
+    operation: str
+    region: str
+    principal: Principal
+    source_ip: str
+
+    @property
+    def account_id(self) -> str:
+        return self.principal.account_id
+
+    def to_header(self) -> bytes:
+        """The value of `x-sagesmith-context`, by which a router tells the API process what it verified."""
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_header(cls, value: bytes) -> "RequestContext":
+        fields = json.loads(value)
+        return cls(**{**fields, "principal": Principal(**fields["principal"])})
+
+
+Handler = Callable[[RequestContext, Params], Params]
+"""One operation: takes the parsed and validated input, returns the output's members. Runs in a worker thread, may block.
+
+Timestamps are seconds since the epoch (float) in both; blobs are bytes. Members that are None are left out; list
+members of the output shape that are missing are sent as empty lists by the serializer.
+"""
