@@ -1,0 +1,99 @@
+"""The command line: `sagesmith up | down | status | doctor | env | run | backup | restore | prune | env-cache`."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sagesmith import __version__
+from sagesmith.config import default_data_dir
+
+
+class UsageError(Exception):
+    """The command cannot do what was asked; the message says why and what to do. Exit code 1."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        module, _, function = options.command.partition(":")
+        command = getattr(importlib.import_module(f"sagesmith.cli.{module}"), function)
+        return int(command(options))
+    except UsageError as error:
+        print(f"sagesmith: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sagesmith",
+        description="A machine-learning platform that speaks the Amazon SageMaker API on your machines.",
+    )
+    parser.add_argument("--version", action="version", version=f"sagesmith {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    up = _command(commands, "up", "up:up", "start the platform; prints the URLs when it is ready")
+    up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    up.add_argument("--port", type=int, help="port (default: the one this data directory had last, else 9900; 0: any)")
+    up.add_argument("--detach", action="store_true", help="return when it is ready and let it run in the background")
+
+    _command(commands, "down", "up:down", "end the platform, its jobs and its endpoints")
+
+    status = _command(commands, "status", "status:status", "what runs: processes, memory, jobs, endpoints")
+    status.add_argument("--json", action="store_true", help="for programs")
+
+    _command(
+        commands, "doctor", "doctor:doctor", "check what is needed on this machine, and how to mend what is missing"
+    )
+
+    env = _command(commands, "env", "env:env", "print the variables that point AWS clients here")
+    env.add_argument("--shell", choices=["sh", "fish", "json"], default="sh", help="syntax (default: %(default)s)")
+
+    run = _command(commands, "run", "env:run", "run a command with them, starting the platform if it does not run")
+    run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
+
+    backup = _command(
+        commands, "backup", "maintain:backup", "write a data directory into one file; the platform must be down"
+    )
+    backup.add_argument("file", type=Path)
+    restore = _command(commands, "restore", "maintain:restore", "make a data directory from such a file")
+    restore.add_argument("file", type=Path)
+
+    prune = _command(commands, "prune", "maintain:prune", "remove caches and old records that are no longer needed")
+    prune.add_argument("--older-than-days", type=float, default=30.0, help="ended jobs and logs (default: %(default)s)")
+    prune.add_argument(
+        "--environments", action="store_true", help="built environments too; they are built again when used"
+    )
+
+    cache = commands.add_parser("env-cache", help="carry the environments of jobs to a machine without a network")
+    actions = cache.add_subparsers(metavar="ACTION", required=True)
+    for name, command, help_text in (
+        ("export", "maintain:export_environments", "write what the shipped environments need into one file"),
+        ("import", "maintain:import_environments", "take in such a file"),
+    ):
+        action = actions.add_parser(name, help=help_text)
+        action.add_argument("file", type=Path)
+        action.set_defaults(command=command)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: str, help_text: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=help_text, description=help_text)
+    parser.add_argument(
+        "--data",
+        type=_data_dir,
+        default=default_data_dir(),
+        help="data directory (default: $SAGESMITH_DATA or ~/.sagesmith)",
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _data_dir(text: str) -> Path:
+    return Path(text).expanduser().resolve()

@@ -1,0 +1,82 @@
+# Every target sets up what it needs. PYTHON names the interpreter to start from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := install --quiet --disable-pip-version-check
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help setup demo test check bench docs lock clean
+
+help:
+	@echo "make setup   install Sagesmith into $(VENV)"
+	@echo "make demo    train, deploy and predict with the unmodified SageMaker SDK"
+	@echo "make test    all tests"
+	@echo "make check   format, lint, types, import contracts, docs"
+	@echo "make bench   the figures of docs/performance.md"
+	@echo "make docs    the documentation as a web site, in site/"
+	@echo "make lock    resolve requirements/*.txt anew"
+
+$(VENV)/.bootstrap: requirements/runtime.txt requirements/build.txt pyproject.toml
+	@scripts/preflight.sh "$(PYTHON)"
+	@echo "== setting up $(VENV) (about 20 s)"
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(BIN)/python -m pip $(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q src
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.bootstrap requirements/dev.txt
+	@echo "== installing the tools for development (about 15 s)"
+	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.bootstrap requirements/docs.txt
+	@echo "== installing the documentation's tools"
+	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/docs.txt
+	@touch $@
+
+# Clients, each in an environment of its own: v2 and v3 of the SDK own the same package name.
+.envs/%/.ready: requirements/%.txt $(VENV)/.bootstrap
+	@echo "== installing the client environment $* (up to 2 min)"
+	@test -x .envs/$*/bin/python || "$(PYTHON)" -m venv .envs/$*
+	@.envs/$*/bin/python -m pip $(PIP) --require-hashes -r requirements/$*.txt
+	@touch $@
+
+.envs/javascript/.ready: examples/javascript/package-lock.json
+	@echo "== installing the JavaScript client"
+	@mkdir -p .envs/javascript && cp examples/javascript/package.json examples/javascript/package-lock.json .envs/javascript/
+	@cd .envs/javascript && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+setup: $(VENV)/.bootstrap
+	@$(BIN)/sagesmith doctor
+
+demo: $(VENV)/.bootstrap .envs/sdk-v2/.ready
+	@echo "== examples/quickstart.py, as it would run against AWS, under 'sagesmith run'"
+	@cd examples && ../$(BIN)/sagesmith run --data ../.demo -- ../.envs/sdk-v2/bin/python quickstart.py
+
+clients: .envs/sdk-v2/.ready .envs/sdk-v3/.ready .envs/aws-cli/.ready
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .envs/javascript/.ready; else echo "== npm is not here: the JavaScript test will be skipped"; fi
+
+test: $(VENV)/.dev clients
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(PYTEST)
+
+check: $(VENV)/.dev $(VENV)/.docs
+	@echo "== ruff format";  $(BIN)/ruff format --check .
+	@echo "== ruff check";   $(BIN)/ruff check .
+	@echo "== mypy";         $(BIN)/mypy
+	@echo "== contracts";    $(BIN)/lint-imports
+	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
+
+bench: $(VENV)/.dev .envs/moto/.ready
+	@$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.docs
+	@$(BIN)/mkdocs build --strict
+
+lock: $(VENV)/.dev
+	@scripts/lock.sh
+
+clean:
+	rm -rf $(VENV) .envs .demo site

