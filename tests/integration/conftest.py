@@ -1,0 +1,99 @@
+"""One real platform for the tests of this folder, on free ports and a data directory of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SAGESMITH = [sys.executable, "-m", "sagesmith"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A platform that runs: its directory and how clients reach it."""
+
+    data: Path
+    variables: dict[str, str | None]
+
+    @property
+    def url(self) -> str:
+        return str(self.variables["AWS_ENDPOINT_URL"])
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client of this platform, without touching this process' environment."""
+        return boto3.session.Session(
+            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=options.pop("region_name", "us-east-1"),
+        ).client(service, endpoint_url=self.url, **options)
+
+    def environment(self) -> dict[str, str]:
+        """This process' environment, pointed at the platform."""
+        merged = {**os.environ, **self.variables}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        """A client program against the platform."""
+        return subprocess.run(
+            command, env=self.environment(), capture_output=True, text=True, cwd=options.pop("cwd", ROOT), **options
+        )
+
+    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """A command of ours on this platform's data directory."""
+        return sagesmith(*words, "--data", str(self.data))
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.cli("status", "--json").stdout)
+
+
+def sagesmith(*words: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run a command of ours to its end."""
+    return subprocess.run([*SAGESMITH, *words], capture_output=True, text=True, **options)
+
+
+def start(data: Path, *words: str) -> Running:
+    """Start a platform in the background and say how to reach it."""
+    started = sagesmith("up", "--detach", "--data", str(data), *(words or ("--port", "0")))
+    assert started.returncode == 0, started.stderr
+    variables = json.loads(sagesmith("env", "--shell", "json", "--data", str(data)).stdout)
+    return Running(data, variables)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The platform that tests share; a test that harms one starts its own with `new_platform`."""
+    running = start(tmp_path_factory.mktemp("platform") / "data")
+    yield running
+    ended = running.cli("down")
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.fixture
+def new_platform(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """Starts platforms of the test's own, by default on one data directory; all are ended after the test."""
+    started: list[Path] = []
+
+    def begin(*words: str, data: Path | None = None) -> Running:
+        running = start(data or tmp_path / "data", *words)
+        started.append(running.data)
+        return running
+
+    yield begin
+    for data in started:
+        sagesmith("down", "--data", str(data))
+
+
+def environment_python(name: str) -> str:
+    """The interpreter of a client environment that `make test` set up; the test is skipped where it is absent."""
+    path = ROOT / ".envs" / name / "bin" / "python"
+    if not path.exists():
+        pytest.skip(f".envs/{name} is not installed: `make .envs/{name}/.ready`")
+    return str(path)

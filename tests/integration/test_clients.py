@@ -1,0 +1,52 @@
+"""The examples, run as a user runs them: SDK v2, SDK v3, boto3, the AWS CLI, JavaScript."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.integration.conftest import ROOT, Running, environment_python
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.mark.sdk
+def test_the_quickstart_of_sdk_v2_trains_deploys_and_predicts(platform: Running) -> None:
+    answer = platform.run([environment_python("sdk-v2"), "quickstart.py"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    score = re.search(r"score: (0\.\d+|1\.0+)", answer.stdout)
+    assert score
+    assert float(score.group(1)) > 0.85
+    assert "Training Completed" in answer.stdout or "Completed - Training job completed" in answer.stdout
+    assert platform.client("sagemaker").list_endpoints()["Endpoints"] == [] or "quickstart" not in answer.stderr
+
+
+@pytest.mark.sdk
+def test_the_quickstart_of_sdk_v3_trains_deploys_and_predicts(platform: Running) -> None:
+    answer = platform.run([environment_python("sdk-v3"), "sdk_v3_quickstart.py"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    assert re.search(r"score: (0\.\d+|1\.0+)", answer.stdout)
+
+
+def test_the_quickstart_with_boto3_alone(platform: Running) -> None:
+    answer = platform.run([environment_python("sdk-v2"), "boto3_quickstart.py"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    assert re.search(r"score: (0\.\d+|1\.0+)", answer.stdout)
+
+
+def test_the_aws_cli(platform: Running, tmp_path: Path) -> None:
+    aws = Path(environment_python("aws-cli")).with_name("aws")
+    variables = platform.environment()
+    platform.variables["PATH"] = f"{aws.parent}:{variables['PATH']}"
+    answer = platform.run(["bash", "aws_cli.sh"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+
+
+def test_javascript(platform: Running) -> None:
+    modules = ROOT / ".envs" / "javascript" / "node_modules"
+    if not shutil.which("node") or not modules.exists():
+        pytest.skip("Node.js with @aws-sdk/client-sagemaker is not here: `make clients` with npm installs it")
+    script = modules.parent / "quickstart.mjs"
+    shutil.copy(EXAMPLES / "javascript" / "quickstart.mjs", script)
+    answer = platform.run(["node", str(script)], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]

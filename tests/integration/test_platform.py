@@ -1,0 +1,127 @@
+"""The command line, as a user types it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.conftest import Running, sagesmith
+
+
+def test_up_says_where_everything_is_and_down_leaves_nothing_behind(new_platform: Callable[..., Running]) -> None:
+    running = new_platform()
+    pids = [process["pid"] for process in running.status()["processes"]]
+    names = {process["name"] for process in running.status()["processes"]}
+    assert {"supervisor", "api", "router", "store"} <= names
+    assert running.cli("down").returncode == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+def test_a_second_up_on_one_data_directory_is_refused(platform: Running) -> None:
+    second = platform.cli("up", "--port", "0")
+    assert second.returncode == 1
+    assert "a platform already runs on" in second.stderr
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        answer = sagesmith("up", "--port", str(port), "--data", str(tmp_path / "data"))
+    assert answer.returncode == 1
+    assert f"port {port} on 127.0.0.1 cannot be taken" in answer.stderr
+    assert "--port" in answer.stderr
+
+
+def test_a_host_that_other_machines_reach_is_refused_without_tls(tmp_path: Path) -> None:
+    answer = sagesmith("up", "--host", "0.0.0.0", "--data", str(tmp_path / "data"))
+    assert answer.returncode == 1
+    assert "TLS" in answer.stderr
+
+
+def test_a_data_directory_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "format.json").write_text(json.dumps({"format": 999, "version": "99.0"}))
+    answer = sagesmith("up", "--data", str(data))
+    assert answer.returncode == 1
+    assert "99.0" in answer.stderr
+
+
+def test_run_starts_a_platform_passes_the_exit_code_on_and_ends_what_it_started(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    program = "import boto3, sys; print(boto3.client('sts').get_caller_identity()['Account']); sys.exit(7)"
+    answer = sagesmith("run", "--data", data, "--", sys.executable, "-c", program)
+    assert answer.returncode == 7, answer.stderr
+    assert answer.stdout.strip() == "123456789012"
+    assert sagesmith("status", "--data", data).returncode == 3
+
+
+@pytest.mark.parametrize("name", ["api", "router", "store"])
+def test_a_killed_process_is_started_again(new_platform: Callable[..., Running], name: str) -> None:
+    running = new_platform()
+    s3 = running.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="x", Body=b"1")
+    killed = [process["pid"] for process in running.status()["processes"] if process["name"] == name]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    assert s3.get_object(Bucket="kept", Key="x")["Body"].read() == b"1"
+    assert running.client("sagemaker").list_models()["Models"] == []
+    now = [process["pid"] for process in running.status()["processes"] if process["name"] == name]
+    assert len(now) == len(killed)
+    assert not set(now) & set(killed)
+
+
+def test_after_the_supervisor_is_killed_up_takes_over(new_platform: Callable[..., Running]) -> None:
+    running = new_platform()
+    s3 = running.client("s3")
+    s3.create_bucket(Bucket="kept")
+    port = running.url.rsplit(":", 1)[1]
+    old = running.status()["processes"]
+    supervisor = next(process["pid"] for process in old if process["name"] == "supervisor")
+    os.kill(supervisor, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(each["pid"]) for each in old if psutil.pid_exists(each["pid"])], timeout=30)
+    again = new_platform("--port", port, data=running.data)
+    assert again.url == running.url
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["kept"]
+
+
+def test_a_backup_restored_elsewhere_has_the_same_objects_and_key(
+    new_platform: Callable[..., Running], tmp_path: Path
+) -> None:
+    running = new_platform()
+    running.client("s3").create_bucket(Bucket="kept")
+    assert running.cli("down").returncode == 0
+    file = tmp_path / "backup.tar.gz"
+    assert sagesmith("backup", str(file), "--data", str(running.data)).returncode == 0
+    assert file.stat().st_mode & 0o077 == 0
+    restored = tmp_path / "restored"
+    assert sagesmith("restore", str(file), "--data", str(restored)).returncode == 0
+    again = new_platform(data=restored)
+    assert again.variables["AWS_ACCESS_KEY_ID"] == running.variables["AWS_ACCESS_KEY_ID"]
+    assert [bucket["Name"] for bucket in again.client("s3").list_buckets()["Buckets"]] == ["kept"]
+
+
+def test_doctor_finds_nothing_missing_on_a_machine_that_runs_these_tests(platform: Running) -> None:
+    answer = platform.cli("doctor")
+    assert answer.returncode == 0, answer.stdout
+    assert "bubblewrap runs" in answer.stdout
+
+
+@pytest.mark.parametrize("shell", ["sh", "fish"])
+def test_env_speaks_the_shells_syntax(platform: Running, shell: str) -> None:
+    text = platform.cli("env", "--shell", shell).stdout
+    word = "export AWS_ENDPOINT_URL=" if shell == "sh" else "set -gx AWS_ENDPOINT_URL "
+    assert word in text
+    if shell == "sh":
+        answer = subprocess.run(["sh", "-c", f"{text}\nprintf %s $AWS_ENDPOINT_URL"], capture_output=True, text=True)
+        assert answer.stdout == platform.url

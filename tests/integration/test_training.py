@@ -1,0 +1,220 @@
+"""Training jobs, from boto3 to the artifact, and what a user does wrong."""
+
+import io
+import json
+import os
+import signal
+import tarfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration import jobs
+from tests.integration.conftest import Running
+
+TRAIN = """
+import argparse, json, os
+parser = argparse.ArgumentParser()
+parser.add_argument("--depth", type=int)
+arguments = parser.parse_args()
+rows = open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "rows.csv")).read().split()
+print("validation-error=0.5;")
+print("validation-error=0.25;")
+print("rows", len(rows), "depth", arguments.depth)
+with open(os.path.join(os.environ["SM_MODEL_DIR"], "model.json"), "w") as file:
+    json.dump({"rows": len(rows)}, file)
+with open(os.path.join(os.environ["SM_OUTPUT_DATA_DIR"], "report.txt"), "w") as file:
+    file.write("done")
+"""
+
+
+def object_bytes(platform: Running, uri: str) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return platform.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def test_a_script_trains_on_its_channel_and_leaves_model_output_metrics_and_log(platform: Running) -> None:
+    data = jobs.upload(platform, "rows/rows.csv", b"1\n2\n3\n")
+    specification = {
+        "TrainingImage": jobs.IMAGE,
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "validation:error", "Regex": "validation-error=([0-9.]+);"}],
+    }
+    job = jobs.script_job(
+        platform,
+        TRAIN,
+        HyperParameters={"depth": "5"},
+        InputDataConfig=[jobs.channel(data.rsplit("/", 1)[0])],
+        AlgorithmSpecification=specification,
+    )
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert [each["Status"] for each in described["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Uploading",
+        "Completed",
+    ]
+    assert described["FinalMetricDataList"][0]["MetricName"] == "validation:error"
+    assert described["FinalMetricDataList"][0]["Value"] == pytest.approx(0.25)
+    assert "rows 3 depth 5" in "\n".join(jobs.job_log(platform, job))
+    artifact = described["ModelArtifacts"]["S3ModelArtifacts"]
+    assert artifact == f"s3://{jobs.BUCKET}/output/{job}/output/model.tar.gz"
+    with tarfile.open(fileobj=io.BytesIO(object_bytes(platform, artifact))) as tar:
+        assert json.load(tar.extractfile("model.json")) == {"rows": 3}
+    output = object_bytes(platform, artifact.replace("model.tar.gz", "output.tar.gz"))
+    with tarfile.open(fileobj=io.BytesIO(output)) as tar:
+        assert "report.txt" in [member.name.removeprefix("./") for member in tar.getmembers()]
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("def broken(:\n    pass\n", "SyntaxError"),
+        ("raise ValueError('no such luck')\n", "no such luck"),
+        ("import sys; sys.exit(3)\n", "exit code"),
+    ],
+)
+def test_a_script_that_fails_says_why(platform: Running, script: str, reason: str) -> None:
+    described = jobs.wait_job(platform, jobs.script_job(platform, script))
+    assert described["TrainingJobStatus"] == "Failed"
+    assert described["FailureReason"].startswith("AlgorithmError")
+    assert reason.lower() in described["FailureReason"].lower()
+
+
+def test_a_script_that_is_missing_from_its_archive_fails_naming_it(platform: Running) -> None:
+    job = jobs.name("job")
+    source = jobs.upload(platform, f"{job}/sourcedir.tar.gz", jobs.archive({"other.py": ""}))
+    parameters = {"sagemaker_program": json.dumps("train.py"), "sagemaker_submit_directory": json.dumps(source)}
+    described = jobs.wait_job(platform, jobs.start_job(platform, job, HyperParameters=parameters))
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "train.py" in described["FailureReason"]
+
+
+@pytest.mark.parametrize("uri", [f"s3://{jobs.BUCKET}/nothing/here", "s3://no-such-bucket-anywhere/x"])
+def test_a_channel_that_points_at_nothing_fails_when_work_starts(platform: Running, uri: str) -> None:
+    job = jobs.shell_job(platform, "true", InputDataConfig=[jobs.channel(uri)])
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert described["FailureReason"].startswith("ClientError: Data download failed")
+    assert uri in described["FailureReason"]
+
+
+def test_an_image_that_has_no_runtime_is_accepted_and_fails_naming_it(platform: Running) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/my-own:1"
+    specification = {"TrainingImage": image, "TrainingInputMode": "File"}
+    described = jobs.wait_job(
+        platform, jobs.start_job(platform, jobs.name("job"), AlgorithmSpecification=specification)
+    )
+    assert described["TrainingJobStatus"] == "Failed"
+    assert image in described["FailureReason"]
+
+
+REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
+    ("role", {"RoleArn": "arn:aws:iam::123456789012:nothing-at-all"}, "ValidationException", "roleArn"),
+    (
+        "type",
+        {"ResourceConfig": {"InstanceType": "ml.none.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}},
+        "ValidationException",
+        "Member must satisfy enum value set",
+    ),
+    (
+        "mode",
+        {"AlgorithmSpecification": {"TrainingImage": jobs.IMAGE, "TrainingInputMode": "Pipe"}},
+        "ValidationException",
+        "Pipe",
+    ),
+]
+
+
+@pytest.mark.parametrize(("_case", "changes", "code", "words"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_a_request_that_cannot_be_done_is_refused_and_stores_nothing(
+    platform: Running, _case: str, changes: dict[str, Any], code: str, words: str
+) -> None:
+    job = jobs.name("refused")
+    with pytest.raises(ClientError, match=words) as raised:
+        jobs.start_job(platform, job, **changes)
+    assert raised.value.response["Error"]["Code"] == code
+    assert not platform.client("sagemaker").list_training_jobs(NameContains=job)["TrainingJobSummaries"]
+
+
+def test_a_name_is_given_once(platform: Running) -> None:
+    job = jobs.shell_job(platform, "true")
+    with pytest.raises(ClientError) as raised:
+        jobs.start_job(platform, job)
+    assert raised.value.response["Error"]["Code"] == "ResourceInUse"
+    assert job in raised.value.response["Error"]["Message"]
+    jobs.wait_job(platform, job)
+
+
+def test_a_job_that_is_stopped_keeps_what_it_made(platform: Running) -> None:
+    job = jobs.shell_job(platform, "echo half > /opt/ml/model/half; echo started; exec sleep 600")
+    client = platform.client("sagemaker")
+    while "started" not in jobs_log_or_nothing(platform, job):
+        time.sleep(0.1)
+    client.stop_training_job(TrainingJobName=job)
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Stopped"
+    with tarfile.open(
+        fileobj=io.BytesIO(object_bytes(platform, described["ModelArtifacts"]["S3ModelArtifacts"]))
+    ) as tar:
+        assert tar.extractfile("half").read() == b"half\n"
+
+
+def jobs_log_or_nothing(platform: Running, job: str) -> list[str]:
+    try:
+        return [line.strip() for line in jobs.job_log(platform, job)]
+    except ClientError:
+        return []
+
+
+def test_a_job_that_runs_too_long_is_stopped(platform: Running) -> None:
+    job = jobs.shell_job(platform, "exec sleep 600", StoppingCondition={"MaxRuntimeInSeconds": 1})
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Stopped"
+    assert described["SecondaryStatus"] == "MaxRuntimeExceeded"
+
+
+def test_user_code_sees_neither_keys_nor_the_data_directory(platform: Running) -> None:
+    job = jobs.shell_job(
+        platform,
+        f"ls -la {platform.data} && exit 4; ls {platform.data}/keys && exit 5; env; true",
+    )
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", described["FailureReason"]
+    assert platform.variables["AWS_SECRET_ACCESS_KEY"] not in "\n".join(jobs.job_log(platform, job))
+
+
+def test_a_job_goes_on_while_the_api_process_is_killed(new_platform: Callable[..., Running]) -> None:
+    running = new_platform()
+    lines = "i=0; while [ $i -lt 30 ]; do echo line-$i; i=$((i+1)); sleep 0.1; done; echo x > /opt/ml/model/x"
+    job = jobs.shell_job(running, lines)
+    while "line-3" not in jobs_log_or_nothing(running, job):
+        time.sleep(0.05)
+    for process in running.status()["processes"]:
+        if process["name"] == "api":
+            os.kill(process["pid"], signal.SIGKILL)
+    described = jobs.wait_job(running, job)
+    assert described["TrainingJobStatus"] == "Completed"
+    written = [line.strip() for line in jobs.job_log(running, job) if line.startswith("line-")]
+    assert written == [f"line-{number}" for number in range(30)]
+    assert object_bytes(running, described["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def test_a_killed_node_agent_fails_its_job_and_leaves_no_orphan(new_platform: Callable[..., Running]) -> None:
+    running = new_platform()
+    job = jobs.shell_job(running, "echo started; exec sleep 612")
+    while "started" not in jobs_log_or_nothing(running, job):
+        time.sleep(0.05)
+    processes = {each["name"]: each["pid"] for each in running.status()["processes"]}
+    os.kill(processes[f"agent:{job}"], signal.SIGKILL)
+    described = jobs.wait_job(running, job)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "agent" in described["FailureReason"]
+    names = [each["name"] for each in running.status()["processes"]]
+    assert f"job:{job}" not in names
+    assert not os.path.exists(f"/proc/{processes[f'job:{job}']}")
