@@ -1,0 +1,32 @@
+"""Building one environment with `uv`. Only loaded when there is something to build."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sagesmith.images.base import Runtime
+from sagesmith.images.installer import Progress, run, uv_binary, uv_environment
+from sagesmith.images.lockfile import read, requirements
+from sagesmith.images.toolkit import build_wheels
+
+
+def build(
+    runtime: Runtime, path: Path, cache: Path, interpreter: Path, progress: Progress, environ: Mapping[str, str]
+) -> None:
+    """Make the virtual environment `path` and install the runtime's lock file and the toolkit into it, byte-compiled.
+
+    Raises:
+        EnvironmentFailed: with the installer's last lines.
+    """
+    wheels = build_wheels(cache, runtime.python, interpreter, progress, environ)
+    variables = uv_environment(cache / "wheels", cache, environ)
+    uv = uv_binary()
+    count = len(requirements(runtime.lock)) + len(wheels)
+    what = f"Installing {count} packages of {runtime.lock}"
+    progress(f"{what} into {path}")
+    run([uv, "venv", "--quiet", "--python", str(interpreter), str(path)], variables, path.parent, what, progress)
+    lock = path / "requirements.txt"
+    lock.write_text(read(runtime.lock), encoding="utf-8")
+    install = [uv, "pip", "install", "--python", str(path), "--no-deps", "--compile-bytecode"]
+    hashed = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+    run([*install, *hashed], variables, path.parent, what, progress)
+    run([*install, "--offline", *map(str, wheels)], variables, path.parent, what, progress)

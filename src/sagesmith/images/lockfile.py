@@ -1,0 +1,20 @@
+"""The lock files that the project ships: pinned, hashed requirements, one file an environment."""
+
+import re
+from importlib import resources
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)", re.MULTILINE)
+
+
+def read(name: str) -> str:
+    """The text of the lock file `name` (without its suffix).
+
+    Raises:
+        FileNotFoundError: the project ships none of this name.
+    """
+    return resources.files("sagesmith.images").joinpath("locks", f"{name}.txt").read_text(encoding="utf-8")
+
+
+def requirements(name: str) -> list[tuple[str, str]]:
+    """(distribution, version) of every pin in a lock file."""
+    return [(match[1], match[2]) for match in _PIN.finditer(read(name))]
