@@ -1,0 +1,120 @@
+"""`GET /ping`, `POST /invocations` and `GET /execution-parameters`: the event loop's side of a model server.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sagesmith.http.messages import BodyTooLarge, Response
+from sagesmith.modelserver import answers, codecs
+from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, TimedOut
+from sagesmith.modelserver.worker import Invocation, WorkerPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sagesmith.http.messages import Request
+    from sagesmith.modelserver.settings import Settings
+
+logger = logging.getLogger("sagesmith.modelserver")
+
+CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
+JSON_HEADER = (b"content-type", b"application/json")
+
+
+class Application:
+    """What is answered to whom. Belongs to the event loop's thread, but for `ready`, which anyone may set.
+
+    Args:
+        on_stuck: called once when a handler has run for longer than its time, after its invocation was answered.
+    """
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, on_stuck: Callable[[], None]) -> None:
+        self.pool = WorkerPool(loop, settings.queue_limit)
+        self.ready = False
+        self.execution_parameters: Callable[[], Any] | None = None
+        self._settings = settings
+        self._loop = loop
+        self._on_stuck = on_stuck
+        self._watch: asyncio.TimerHandle | None = None
+        self._routes = {
+            b"/invocations": ("POST", self._invocations),
+            b"/ping": ("GET", self._ping),
+            b"/execution-parameters": ("GET", self._execution_parameters),
+        }
+
+    async def handle(self, request: Request) -> Response:
+        route = self._routes.get(request.path)
+        if route is None:
+            return Response(404, [JSON_HEADER], b'{"error": "NotFound", "error-message": "There is no such path."}')
+        method, endpoint = route
+        if request.method != method:
+            headers = [JSON_HEADER, (b"allow", method.encode())]
+            return Response(405, headers, b'{"error": "MethodNotAllowed", "error-message": "See the Allow header."}')
+        try:
+            response = await endpoint(request)
+        except InvocationError as error:
+            response = _response(answers.failure(error))
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s %d", request.method, request.target.decode("latin-1"), response.status)
+        return response
+
+    async def _ping(self, _request: Request) -> Response:
+        return Response(200 if self.ready else 503)
+
+    async def _execution_parameters(self, _request: Request) -> Response:
+        """The answer of the user's `execution_parameters_fn`, for batch transform."""
+        if self.execution_parameters is None:
+            return Response(404)
+        return _response(answers.answer(self.execution_parameters(), codecs.JSON))
+
+    async def _invocations(self, request: Request) -> Response:
+        if not self.ready:
+            raise Overloaded("The model is still being loaded.")
+        try:
+            body = await request.body.read(self._settings.max_payload_bytes)
+        except BodyTooLarge:
+            raise BadInput(
+                f"The body is larger than {self._settings.max_payload_bytes} bytes.", kind="BodyTooLarge", status=413
+            ) from None
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+        accept = headers.get("accept", "")
+        invocation = Invocation(
+            body=body,
+            content_type=headers.get("content-type") or codecs.JSON,
+            accept=self._settings.default_accept if accept in ("", codecs.ANY) else accept,
+            headers=headers,
+            future=self._loop.create_future(),
+        )
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
+        response = _response(await self.pool.submit(invocation))
+        attributes = request.header(CUSTOM_ATTRIBUTES)
+        if attributes is not None:
+            response.headers.append((CUSTOM_ATTRIBUTES, attributes))
+        return response
+
+    def _look_for_stuck(self) -> None:
+        """One timer for all invocations, set while there are any: it looks at the one that has been running longest."""
+        self._watch = None
+        running = self.pool.oldest_running()
+        limit = self._settings.invocation_timeout_seconds
+        left = limit - (self.pool.now() - running.started) if running else limit
+        if running is not None and left <= 0:
+            logger.error("A handler has not returned for %g s. The model server starts anew. Its threads:", limit)
+            faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
+            self.ready = False
+            self.pool.abandon(TimedOut(f"The handler did not return within {limit:g} s."))
+            self._on_stuck()
+        elif self.pool.pending:
+            self._watch = self._loop.call_later(left, self._look_for_stuck)
+
+
+def _response(answer: answers.Answer) -> Response:
+    return Response(answer.status, [(b"content-type", answer.content_type.encode("latin-1", "replace"))], answer.body)

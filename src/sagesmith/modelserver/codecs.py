@@ -1,0 +1,153 @@
+"""The default codecs: JSON, CSV and NPY to NumPy arrays and back, with the semantics of AWS's scikit-learn container.
+
+Two of its habits are kept because programs depend on them: text becomes float32, and a CSV body of one row becomes an
+array of one dimension. One is not: an NPY body is never unpickled, since that would run what a caller sends.
+
+NumPy is imported at first use: a model that needs none starts without it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from sagesmith.modelserver.errors import BadInput, HandlerFailed, NotAcceptable, UnsupportedInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+JSON = "application/json"
+CSV = "text/csv"
+NPY = "application/x-npy"
+ANY = "*/*"
+TEXT_TYPES = frozenset({JSON, CSV})
+
+
+def media_type(header: str) -> str:
+    """A content type without its parameters, in lower case."""
+    return header.partition(";")[0].strip().lower()
+
+
+def decode(body: str | bytes, content_type: str) -> Any:
+    """A request's body as a NumPy array.
+
+    Raises:
+        UnsupportedInput: there is no codec for `content_type`.
+        BadInput: the body is not of that type.
+    """
+    kind = media_type(content_type)
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        raise UnsupportedInput(content_type)
+    if not body:
+        raise BadInput(f"The body is empty; {kind} was expected.")
+    try:
+        return decoder(body)
+    except (ValueError, TypeError, EOFError, MemoryError, OverflowError, RecursionError, csv.Error) as error:
+        raise BadInput(f"The body is not valid {kind}: {error}") from error
+
+
+def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
+    """A prediction in the first type of `accept` that has a codec, and that type.
+
+    Raises:
+        NotAcceptable: there is none.
+        HandlerFailed: the prediction cannot be written that way.
+    """
+    for kind in acceptable(accept):
+        encoder = _ENCODERS.get(kind)
+        if encoder is not None:
+            try:
+                return encoder(prediction), kind
+            except (ValueError, TypeError, csv.Error) as error:
+                raise HandlerFailed(
+                    f"A prediction of type {type(prediction).__name__} cannot be written as {kind}: {error}",
+                    kind=type(error).__name__,
+                ) from error
+    raise NotAcceptable(accept)
+
+
+def acceptable(accept: str) -> list[str]:
+    """The media types of an Accept header, best first (RFC 9110, section 12.5.1); `*/*` stands for JSON."""
+    weighted = []
+    for item in accept.split(","):
+        kind, _, parameters = item.partition(";")
+        weight = 1.0
+        for parameter in parameters.split(";"):
+            name, _, value = parameter.strip().partition("=")
+            if name.lower() == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        if weight > 0 and kind.strip():
+            weighted.append((weight, kind.strip().lower()))
+    weighted.sort(key=lambda pair: -pair[0])
+    return [JSON if kind in (ANY, "application/*") else kind for _, kind in weighted]
+
+
+def _numpy() -> Any:
+    import numpy  # noqa: PLC0415
+
+    return numpy
+
+
+def _text(body: str | bytes) -> str:
+    return body if isinstance(body, str) else bytes(body).decode("utf-8")
+
+
+def _from_json(body: str | bytes) -> Any:
+    np = _numpy()
+    return np.array(json.loads(body)).astype(np.float32)
+
+
+def _from_csv(body: str | bytes) -> Any:
+    np = _numpy()
+    rows = [row for row in csv.reader(io.StringIO(_text(body)), strict=True) if row]
+    return np.array(rows).squeeze().astype(np.float32)
+
+
+def _from_npy(body: str | bytes) -> Any:
+    np = _numpy()
+    if isinstance(body, str):
+        raise TypeError("text instead of bytes")
+    array = np.load(io.BytesIO(body), allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("an archive of arrays instead of one array")
+    return array
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def to_json(value: Any) -> bytes:
+    """`value` as JSON; NumPy's arrays and scalars as lists and numbers."""
+    return json.dumps(value, default=_plain).encode("utf-8")
+
+
+def _to_csv(prediction: Any) -> bytes:
+    np = _numpy()
+    array = np.array(prediction)
+    rows = array.reshape(-1, 1) if array.ndim < 2 else array
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n", strict=True).writerows(rows)
+    return text.getvalue().encode("utf-8")
+
+
+def _to_npy(prediction: Any) -> bytes:
+    np = _numpy()
+    array = np.asanyarray(prediction)
+    if array.dtype.hasobject:
+        raise TypeError("an array of Python objects has no NPY form without pickle")
+    data = io.BytesIO()
+    np.save(data, array, allow_pickle=False)
+    return data.getvalue()
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {JSON: _from_json, CSV: _from_csv, NPY: _from_npy}
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {JSON: to_json, CSV: _to_csv, NPY: _to_npy}

@@ -1,0 +1,150 @@
+"""The user's functions, with the defaults of AWS's scikit-learn container for those that are not there.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-inference-container.html and the documentation of
+`SKLearnModel` in the SageMaker Python SDK ("SageMaker Scikit-learn Model Server").
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sagesmith.modelserver import codecs
+from sagesmith.modelserver.errors import BadInput, LoadError
+from sagesmith.modelserver.settings import DEFAULT_PROGRAM, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import ModuleType
+
+NO_MODEL_FN = "Please provide a model_fn implementation.\nSee documentation for model_fn at https://github.com/aws/sagemaker-python-sdk"
+TRANSFORM_FN_IS_ALONE = "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn"
+
+
+class Context:
+    """What a handler that takes a `context` gets: the request's properties, and a say in the answer.
+
+    It has the methods that handlers written for Amazon's inference toolkit call.
+    """
+
+    def __init__(self, model_dir: Path, headers: dict[str, str] | None = None) -> None:
+        self.system_properties = {"model_dir": str(model_dir), "gpu_id": None}
+        self.request_processor = [self]
+        self.status: int | None = None
+        self.content_type: str | None = None
+        self._headers = headers or {}
+
+    def get_request_properties(self) -> dict[str, str]:
+        """All headers of the request, names in lower case."""
+        return dict(self._headers)
+
+    def get_all_request_header(self, _index: int = 0) -> dict[str, str]:
+        return dict(self._headers)
+
+    def get_request_header(self, index: int | str, key: str | None = None) -> str | None:
+        """One header of the request, None if it has none of that name."""
+        return self._headers.get(str(index if key is None else key).lower())
+
+    def set_response_content_type(self, _index: int, value: str) -> None:
+        self.content_type = value
+
+    def set_response_status(self, code: int = 200, phrase: str = "", _index: int = 0) -> None:
+        self.status = code
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """A model and the functions around it. Not thread safe beyond what the user's functions are."""
+
+    model: Any
+    model_dir: Path
+    transform: Callable[[Any, Any, str, str, Context], Any]
+
+    def invoke(self, body: bytes, content_type: str, accept: str, context: Context) -> Any:
+        """What the user's functions make of a request: see `answers.answer` for what may come.
+
+        Raises:
+            InvocationError: of the default codecs. Everything else that is raised is the user's.
+        """
+        content: Any = body
+        if codecs.media_type(content_type) in codecs.TEXT_TYPES:
+            try:
+                content = body.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise BadInput(f"The body is not valid UTF-8: {error}") from error
+        return self.transform(self.model, content, content_type, accept, context)
+
+
+def import_user_module(settings: Settings) -> ModuleType | None:
+    """The user's script as a module, None if there is no code at all.
+
+    Raises:
+        LoadError: the script that was named is not there.
+    """
+    code_dir, program = settings.code_dir, settings.program or DEFAULT_PROGRAM
+    script = code_dir / program
+    if not script.is_file():
+        if settings.program is None:
+            return None
+        found = ", ".join(sorted(path.name for path in code_dir.glob("*"))[:20]) or "nothing"
+        raise LoadError(f"SAGEMAKER_PROGRAM={program}: there is no such file in {code_dir} (it holds {found})")
+    for directory in (code_dir, script.parent):
+        if str(directory) not in sys.path:
+            sys.path.insert(0, str(directory))
+    importlib.invalidate_caches()
+    return importlib.import_module(script.stem)
+
+
+def load(module: ModuleType | None, model_dir: Path) -> Handlers:
+    """Load the model with the user's `model_fn`.
+
+    Raises:
+        LoadError: the functions do not go together.
+        NotImplementedError: there is no `model_fn` (scikit-learn has no default one).
+    """
+    own = {
+        name: getattr(module, name, None)
+        for name in ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
+    }
+    transform_fn = own["transform_fn"]
+    if transform_fn and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
+        raise LoadError(TRANSFORM_FN_IS_ALONE)
+    if own["model_fn"] is None:
+        raise NotImplementedError(NO_MODEL_FN)
+    model = _with_context(own["model_fn"], 1)(str(model_dir), Context(model_dir))
+    if transform_fn:
+        return Handlers(model, model_dir, _with_context(transform_fn, 4))
+    input_fn = _with_context(own["input_fn"] or codecs.decode, 2)
+    predict_fn = _with_context(own["predict_fn"] or _predict, 2)
+    output_fn = _with_context(own["output_fn"] or codecs.encode, 2)
+
+    def transform(model: Any, content: Any, content_type: str, accept: str, context: Context) -> Any:
+        prediction = predict_fn(input_fn(content, content_type, context), model, context)
+        return output_fn(prediction, accept, context)
+
+    return Handlers(model, model_dir, transform)
+
+
+def _predict(data: Any, model: Any) -> Any:
+    return model.predict(data)
+
+
+def _with_context(function: Callable[..., Any], arity: int) -> Callable[..., Any]:
+    """`function` as one of `arity` arguments and a context, whether or not it takes the context.
+
+    A further parameter that has a default and another name is the user's own business.
+    """
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    if len(parameters) == arity + 1:
+        last = parameters[-1]
+        positional = last.kind in (last.POSITIONAL_ONLY, last.POSITIONAL_OR_KEYWORD)
+        if positional and (last.default is last.empty or last.name == "context"):
+            return function
+    return lambda *arguments: function(*arguments[:-1])

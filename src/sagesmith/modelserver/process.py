@@ -1,0 +1,195 @@
+"""A model server's life: bind, load, serve, end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+from sagesmith.http.server import serve
+from sagesmith.modelserver import answers, handlers, requirements
+from sagesmith.modelserver.app import Application
+from sagesmith.modelserver.errors import InvocationError, LoadError
+from sagesmith.modelserver.handlers import Context, Handlers
+
+if TYPE_CHECKING:
+    from sagesmith.modelserver.settings import Settings
+    from sagesmith.modelserver.worker import Invocation
+
+logger = logging.getLogger("sagesmith.modelserver")
+
+GRACE_SECONDS = 20.0
+SWITCH_INTERVAL_SECONDS = 0.0005
+
+
+class ModelServer:
+    """One process: user code on the main thread (and more workers, if asked for), the event loop on its own.
+
+    Args:
+        unix, port: where to listen: a socket's path, or a TCP port on all interfaces.
+        restart: the command that starts this program anew in the same process, after a handler that never returns.
+    """
+
+    def __init__(self, settings: Settings, unix: str | None, port: int | None, restart: list[str]) -> None:
+        self._settings = settings
+        self._unix = unix
+        self._port = port
+        self._restart = restart
+        self._ended = threading.Event()
+        self._listening = threading.Event()
+        self._failure: OSError | None = None
+        self._application: Application | None = None
+        self._signals: socket.socket | None = None
+
+    def run(self) -> int:
+        """Serve until SIGTERM; the exit code. Call it on the main thread."""
+        # The loop wants the interpreter for microseconds at a time: the default of 5 ms would show in every latency.
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+        signalled, self._signals = _signals()
+        threading.Thread(target=self._serve, args=(signalled,), name="http", daemon=True).start()
+        self._listening.wait()
+        if self._failure is not None:
+            sys.stderr.write(f"The model server cannot listen: {self._failure}\n")
+            return 1
+        application = self._application
+        assert application is not None
+        try:
+            loaded = self._load(application)
+        except BaseException as error:
+            _explain(error)
+            return 1
+        for number in range(1, self._settings.workers):
+            threading.Thread(
+                target=application.pool.run, args=(number, _Executor(loaded)), name=f"worker-{number}", daemon=True
+            ).start()
+        application.ready = True
+        application.pool.run(0, _Executor(loaded))
+        self._ended.set()
+        return 0
+
+    def _load(self, application: Application) -> Handlers:
+        wanted = self._settings.code_dir / "requirements.txt"
+        if wanted.is_file():
+            requirements.install(wanted)
+        module = handlers.import_user_module(self._settings)
+        loaded = handlers.load(module, self._settings.model_dir)
+        application.execution_parameters = getattr(module, "execution_parameters_fn", None)
+        return loaded
+
+    def _serve(self, signalled: socket.socket) -> None:
+        """The event loop's thread."""
+        loop = _new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(self._serve_until_stopped(loop, signalled))
+
+    async def _serve_until_stopped(self, loop: asyncio.AbstractEventLoop, signalled: socket.socket) -> None:
+        stopped: asyncio.Future[bool] = loop.create_future()
+
+        def stop(*, again: bool) -> None:
+            if not stopped.done():
+                stopped.set_result(again)
+
+        application = Application(self._settings, loop, on_stuck=lambda: stop(again=True))
+        try:
+            if self._unix is not None:
+                server = await serve(application.handle, unix=self._unix)
+            else:
+                server = await serve(application.handle, address=("0.0.0.0", self._port or 0))  # noqa: S104
+        except OSError as error:
+            self._failure = error
+            self._listening.set()
+            return
+
+        def signals_arrived() -> None:
+            if signal.SIGTERM in signalled.recv(4096):
+                stop(again=False)
+
+        loop.add_reader(signalled.fileno(), signals_arrived)
+        self._application = application
+        self._listening.set()
+        again = await stopped
+        loaded, application.ready = application.ready, False
+        await server.close(GRACE_SECONDS if loaded else 1.0)
+        if again:
+            _flush()
+            os.execv(self._restart[0], self._restart)  # noqa: S606
+        application.pool.stop()
+        # The main thread ends the process properly if it can; one that is in the middle of user code cannot.
+        if not loaded or not await loop.run_in_executor(None, self._ended.wait, 1.0):
+            _flush()
+            os._exit(0 if loaded else 143)
+
+
+class _Executor:
+    """Runs the handlers for a batch of invocations. A later version that predicts a batch at once takes its place."""
+
+    def __init__(self, loaded: Handlers) -> None:
+        self._loaded = loaded
+
+    def __call__(self, batch: list[Invocation]) -> None:
+        for invocation in batch:
+            invocation.answer = self._answer(invocation)
+
+    def _answer(self, invocation: Invocation) -> answers.Answer:
+        context = Context(self._loaded.model_dir, invocation.headers)
+        try:
+            result = self._loaded.invoke(invocation.body, invocation.content_type, invocation.accept, context)
+            answer = answers.answer(result, context.content_type or invocation.accept)
+        except BaseException as error:  # what user code raises, sys.exit() included, ends its invocation and no other
+            if not isinstance(error, InvocationError):
+                _print_exception(error)
+            return answers.failure(answers.from_exception(error))
+        if context.status is not None:
+            return answers.Answer(context.status, answer.content_type, answer.body)
+        return answer
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's where the model's environment has it, which is not ours to choose."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _signals() -> tuple[socket.socket, socket.socket]:
+    """SIGTERM as a byte on a socket: the loop hears of it even while the main thread is busy in a library's C code."""
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    return reading, writing
+
+
+def _explain(error: BaseException) -> None:
+    """Why the model could not be loaded: the end of the log becomes the endpoint's FailureReason."""
+    if isinstance(error, LoadError):
+        sys.stderr.write(f"{error}\n")
+    else:
+        _print_exception(error)
+    if isinstance(error, SystemExit):
+        sys.stderr.write(f"The user's code called sys.exit({error.code!r}) while the model was loaded.\n")
+    _flush()
+
+
+def _print_exception(error: BaseException) -> None:
+    """The traceback from the user's first frame on: the frames above it are ours and say nothing to its reader."""
+    here = os.path.dirname(__file__)  # noqa: PTH120
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_code.co_filename.startswith(here):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames, file=sys.stderr)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()

@@ -1,0 +1,81 @@
+"""What the container's environment variables say, by the names that AWS's containers use."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_PROGRAM = "inference.py"
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A model server's settings.
+
+    Attributes:
+        program: the user's script, relative to the code directory; None if the user named none.
+        default_accept: what a request that accepts anything gets.
+        workers: threads that run handlers.
+        queue_limit: invocations that may wait or run before others are refused with 503.
+        invocation_timeout_seconds: how long a handler may run until it is given up and the server starts anew.
+        log_level: of Python's `logging`.
+    """
+
+    model_dir: Path
+    code_dir: Path
+    program: str | None
+    default_accept: str
+    workers: int
+    queue_limit: int
+    invocation_timeout_seconds: float
+    max_payload_bytes: int
+    log_level: int
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the variables; one that makes no sense is reported and its default taken, as AWS's containers do."""
+        base = Path(environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+        timeout = _number(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT", 60)
+        return cls(
+            model_dir=base / "model",
+            code_dir=_code_dir(environ.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base),
+            program=environ.get("SAGEMAKER_PROGRAM") or None,
+            default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
+            workers=int(_number(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", 1)),
+            queue_limit=int(_number(environ, "SAGEMAKER_MODEL_SERVER_QUEUE_SIZE", 256)),
+            invocation_timeout_seconds=_number(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
+            max_payload_bytes=int(_number(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 25) * MEGABYTE),
+            log_level=int(_number(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO)),
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if value > 0:
+        return value
+    logging.getLogger(__name__).warning("%s=%s is not a positive number, using %g", name, text, default)
+    return default
+
+
+def _code_dir(submit_directory: str, base: Path) -> Path:
+    """Where the user's code is: the directory that was named, else where an archive or a model artifact brings it."""
+    local = submit_directory[len("file://") :] if submit_directory.startswith("file://") else submit_directory
+    if os.path.isabs(local):  # noqa: PTH117 - a URI such as s3://… must not pass through Path
+        return Path(local)
+    candidates = [base / "model" / "code", base / "code"]
+    if local:
+        candidates.reverse()
+    return next((path for path in candidates if path.is_dir()), candidates[0])

@@ -1,0 +1,143 @@
+"""The threads that run the user's handlers, apart from the event loop, which must always answer.
+
+The first worker is the main thread: the model is loaded and used in one and the same thread, and code that insists on
+the main thread (signal handlers, some native libraries) works as it does in AWS's containers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from sagesmith.modelserver.errors import Overloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sagesmith.modelserver.answers import Answer
+    from sagesmith.modelserver.errors import InvocationError
+
+
+@dataclass(eq=False)
+class Invocation:
+    """One request on its way through a worker. `cancelled` is set when nobody waits for it any more."""
+
+    body: bytes
+    content_type: str
+    accept: str
+    headers: dict[str, str]
+    future: asyncio.Future[Answer]
+    answer: Answer | None = None
+    cancelled: bool = False
+    started: float = field(default=0.0)
+
+
+class WorkerPool:
+    """A bounded queue before the worker threads.
+
+    `submit` and the properties belong to the event loop's thread, `run` to a worker's; `stop` to anyone.
+
+    Args:
+        loop: where answers are delivered.
+        limit: invocations that wait or run; one more is refused.
+        batch_limit: how many of the invocations that have arrived one call of `execute` takes.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, batch_limit: int = 1) -> None:
+        self._loop = loop
+        self._limit = limit
+        self._batch_limit = batch_limit
+        self._queue: SimpleQueue[Invocation | None] = SimpleQueue()
+        self._done: deque[Invocation] = deque()
+        self._delivering = False
+        self._running: dict[int, Invocation] = {}
+        self._pending = 0
+
+    @property
+    def pending(self) -> int:
+        """Invocations that wait or run."""
+        return self._pending
+
+    def oldest_running(self) -> Invocation | None:
+        """The invocation that has been running for the longest time."""
+        return min(list(self._running.values()), key=lambda one: one.started, default=None)
+
+    @staticmethod
+    def now() -> float:
+        """The clock of `Invocation.started`, in seconds."""
+        return time.monotonic()
+
+    async def submit(self, invocation: Invocation) -> Answer:
+        """Queue an invocation and wait for its answer.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        if self._pending >= self._limit:
+            raise Overloaded(f"The model server has {self._pending} invocations waiting; it takes no more.")
+        self._pending += 1
+        self._queue.put(invocation)
+        try:
+            return await invocation.future
+        except asyncio.CancelledError:
+            invocation.cancelled = True
+            raise
+
+    def run(self, worker: int, execute: Callable[[list[Invocation]], None]) -> None:
+        """Work until `stop`: the body of a worker thread.
+
+        Args:
+            execute: sets the `answer` of every invocation of a batch, and never raises.
+        """
+        while True:
+            first = self._queue.get()
+            if first is None:
+                self._queue.put(None)
+                return
+            batch = [first]
+            while len(batch) < self._batch_limit and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)
+                    break
+                batch.append(following)
+            wanted = [one for one in batch if not one.cancelled]
+            if wanted:
+                wanted[0].started = self.now()
+                self._running[worker] = wanted[0]
+                execute(wanted)
+                self._running.pop(worker, None)
+            self._done.extend(batch)
+            # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
+            if not self._delivering:
+                self._delivering = True
+                self._loop.call_soon_threadsafe(self._deliver)
+
+    def stop(self) -> None:
+        """Let every worker end after what it is doing."""
+        self._queue.put(None)
+
+    def abandon(self, error: InvocationError) -> None:
+        """Answer what runs with `error` and what waits with 503: the process is about to start anew."""
+        for one in list(self._running.values()):
+            if not one.future.done():
+                one.future.set_exception(error)
+        while True:
+            try:
+                waiting = self._queue.get_nowait()
+            except Empty:
+                return
+            if waiting is not None and not waiting.future.done():
+                waiting.future.set_exception(Overloaded("The model server starts anew."))
+
+    def _deliver(self) -> None:
+        self._delivering = False
+        while self._done:
+            invocation = self._done.popleft()
+            self._pending -= 1
+            if not invocation.future.done() and invocation.answer is not None:
+                invocation.future.set_result(invocation.answer)
