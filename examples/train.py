@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -9,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 
 def model_fn(model_dir):
-    return joblib.load(os.path.join(model_dir, "model.joblib"))
+    return joblib.load(Path(model_dir, "model.joblib"))
 
 
 if __name__ == "__main__":
@@ -20,11 +21,11 @@ if __name__ == "__main__":
     parser.add_argument("--model-dir", default=os.environ.get("SM_MODEL_DIR"))
     arguments = parser.parse_args()
 
-    data = pd.read_csv(os.path.join(arguments.train, "train.csv"))
+    data = pd.read_csv(Path(arguments.train, "train.csv"))
     labels, features = data["benign"], data.drop(columns="benign")
     model = RandomForestClassifier(
         n_estimators=arguments.n_estimators, max_depth=arguments.max_depth, oob_score=True, random_state=0
     )
     model.fit(features.values, labels.values)
     print(f"rows: {len(data)}, out-of-bag accuracy: {model.oob_score_:.4f};")
-    joblib.dump(model, os.path.join(arguments.model_dir, "model.joblib"))
+    joblib.dump(model, Path(arguments.model_dir, "model.joblib"))
