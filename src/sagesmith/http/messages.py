@@ -1,10 +1,14 @@
-"""HTTP/1.1 messages as our servers and clients hand them around. Header names are lower case bytes."""
+"""HTTP/1.1 messages as our servers and clients hand them around. Header names are lower case bytes.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+The package runs in model containers, whose Python may be as old as 3.8: what is evaluated at run time keeps to that.
+"""
+
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import AsyncIterator, Awaitable, Callable, List, Protocol, Tuple  # noqa: UP035
 
-Headers = list[tuple[bytes, bytes]]
+Headers = List[Tuple[bytes, bytes]]  # noqa: UP006
 
 
 class Body(Protocol):
@@ -32,7 +36,7 @@ class Disconnected(Exception):
     """The peer closed the connection in the middle of a message."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Request:
     """A request as it came in.
 
@@ -66,7 +70,7 @@ class Request:
         return self.target.partition(b"?")[2]
 
 
-@dataclass(slots=True)
+@dataclass
 class Response:
     """An answer. A `bytes` body gets a Content-Length; an iterator is sent by the Content-Length among `headers`, or
     chunked where there is none. `close` is called once when the answer was sent or the client has gone."""

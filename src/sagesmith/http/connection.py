@@ -1,0 +1,546 @@
+"""One connection of the server: bytes to requests, answers to bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+
+from sagesmith.http.incoming import HIGH_WATER, IncomingBody
+from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
+from sagesmith.http.writing import HOP_BY_HOP, Outlet, http_date, join_head, status_line
+
+if TYPE_CHECKING:
+    from sagesmith.http.server import Server
+
+logger = logging.getLogger("sagesmith.http")
+
+NEVER = float("inf")
+_MAX_PIPELINED = 16
+_LINGER_SECONDS = 5.0
+_INLINE_SIZE = 64 << 10
+
+
+class _Refused(Exception):
+    """Raised in a parser's callback to stop it: the request is answered with this status and the connection ends."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
+class _Exchange:
+    """A request and what its answer must keep to; or, without a request, the status that refuses what came."""
+
+    __slots__ = ("body", "http10", "keep_alive", "refusal", "request")
+
+    def __init__(self, request: Request | None, body: IncomingBody, keep_alive: bool, http10: bool) -> None:
+        self.request = request
+        self.body = body
+        self.keep_alive = keep_alive
+        self.http10 = http10
+        self.refusal = 0
+
+
+class Connection(Outlet, asyncio.Protocol):
+    """A client's connection. `scheme` and `host` are what its requests get: those of the tunnel, if it is one."""
+
+    def __init__(self, server: Server, scheme: str = "http", host: str | None = None, peer: str = "") -> None:
+        super().__init__()
+        self._server = server
+        self._scheme = scheme
+        self._host = host
+        self._peer = peer
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._parser: Any = None
+        self._queue: deque[_Exchange] = deque()
+        self._active: _Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._receiving: IncomingBody | None = None
+        self._raw_left = 0
+        self._continue_for: IncomingBody | None = None
+        self._answering = False
+        self._reading_paused = False
+        self._deaf = False
+        self._in_head = False
+        self._head_size = 0
+        self._target = b""
+        self._headers: Headers = []
+        self.deadline = NEVER
+        """When the connection is given up, by the loop's clock."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._parser = httptools.HttpRequestParser(self)
+        if not self._peer:
+            peer = transport.get_extra_info("peername")
+            self._peer = peer[0] if isinstance(peer, tuple) else ""
+        self._server.opened(self)
+        self._set_deadline(self._server.limits.idle_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.closed(self)
+        self._lose()
+        if self._receiving is not None:
+            self._receiving.fail()
+        if self._task is not None:
+            self._task.cancel()
+        self._queue.clear()
+        self._parser = None
+
+    def eof_received(self) -> bool:
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._raw_left:
+            data = self._receive_raw(data)
+            if not data:
+                return
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            refused = error.__context__
+            self._refuse(refused.status if isinstance(refused, _Refused) else 400)
+            return
+        limits = self._server.limits
+        if self._in_head:
+            self._head_size += len(data)
+            if self._head_size > limits.head_size + limits.target_size:
+                self._refuse(431)
+                return
+        body = self._receiving
+        if body is not None:
+            self._set_deadline(limits.stall_seconds)
+            if body.length is not None:
+                self._go_raw(body)
+            if body.buffered > HIGH_WATER:
+                self._update_reading()
+        elif len(self._queue) > _MAX_PIPELINED:
+            self._update_reading()
+
+    # What follows, up to _refuse, are the parser's callbacks.
+
+    def on_message_begin(self) -> None:
+        if self._deaf:
+            raise _Refused(400)
+        self._target = b""
+        self._headers = []
+        self._head_size = 0
+        self._in_head = True
+        self._set_deadline(self._server.limits.head_seconds)
+
+    def on_url(self, url: bytes) -> None:
+        self._target = self._target + url if self._target else url
+        if len(self._target) > self._server.limits.target_size:
+            raise _Refused(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # a trailer: nobody asked for any
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        headers = self._headers
+        length, hosts, coded, expects = _framing(headers, self._server.limits.head_size)
+        http10 = self._parser.get_http_version() == "1.0"
+        method = self._parser.get_method().decode()
+        if coded and (http10 or any(name == b"content-length" for name, _ in headers)):
+            raise _Refused(400)
+        if hosts > 1 or (hosts == 0 and not http10):
+            raise _Refused(400)
+        if self._parser.should_upgrade() and method != "CONNECT":
+            return  # the offer is declined: _upgrade parses the request again without it
+        body = IncomingBody(self, None if coded else length)
+        self._receiving = body
+        if expects and not http10 and (coded or length):
+            self._continue_for = body
+        request = Request(method, self._target, headers, body, self._scheme, self._peer, self._host)
+        self._enqueue(_Exchange(request, body, self._parser.should_keep_alive(), http10))
+
+    def on_body(self, piece: bytes) -> None:
+        if self._receiving is not None:
+            self._continue_for = None
+            self._receiving.feed(piece)
+
+    def on_message_complete(self) -> None:
+        body = self._receiving
+        if body is None:
+            return
+        self._receiving = None
+        body.end()
+        self._after_message()
+
+    def _refuse(self, status: int) -> None:
+        """Answer what cannot be served, after the answers to what came before it, and close."""
+        self._deaf = True
+        self._in_head = False
+        if self._receiving is not None:  # the body of a request that a handler has
+            self._receiving.fail()
+            self._receiving = None
+            if self._task is None or self._answering:
+                self._transport.close()
+                return
+        exchange = _Exchange(None, IncomingBody(self, 0), False, False)
+        exchange.body.end()
+        exchange.refusal = status
+        self._set_deadline(NEVER)
+        self._enqueue(exchange)
+
+    def _upgrade(self, rest: bytes) -> None:
+        exchange = self._queue[-1] if self._queue else None
+        if exchange is not None and exchange.request is not None and exchange.request.method == "CONNECT":
+            self._deaf = True
+            if rest:  # a client that does not wait for our 200 cannot be handed over with what it sent
+                self._transport.abort()
+            return
+        method = self._parser.get_method()
+        kept = [(n, v) for n, v in self._headers if n not in {b"upgrade", b"connection", b"http2-settings"}]
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(join_head(method + b" " + self._target + b" HTTP/1.1\r\n", kept) + rest)
+
+    def _go_raw(self, body: IncomingBody) -> None:
+        """Take the rest of a body whose length is known past the parser: it would copy every byte once more."""
+        self._raw_left = (body.length or 0) - body.received
+        self._parser = httptools.HttpRequestParser(self)
+
+    def _receive_raw(self, data: bytes) -> bytes:
+        body = self._receiving
+        left = self._raw_left - len(data)
+        rest = b""
+        if left < 0:
+            data, rest = data[: self._raw_left], data[self._raw_left :]
+            left = 0
+        self._raw_left = left
+        if body is not None:
+            self._continue_for = None
+            body.feed(data)
+            if left:
+                self._set_deadline(self._server.limits.stall_seconds)
+                if body.buffered > HIGH_WATER:
+                    self._update_reading()
+            else:
+                self._receiving = None
+                body.end()
+                self._after_message()
+        return rest
+
+    def _after_message(self) -> None:
+        self._set_deadline(NEVER)
+        if self._task is None:
+            self._idle()
+
+    def _enqueue(self, exchange: _Exchange) -> None:
+        self._queue.append(exchange)
+        if self._task is None:
+            self._task = self._server.loop.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        try:
+            while self._queue and not self._lost:
+                exchange = self._active = self._queue.popleft()
+                if exchange.request is None:
+                    keep = self._write_whole(exchange, _refusal(exchange.refusal))
+                elif exchange.request.method == "CONNECT":
+                    if await self._connect(exchange, exchange.request):
+                        return
+                    keep = False
+                else:
+                    keep = await self._answer(exchange, exchange.request)
+                self._active = None
+                self._answering = False
+                if not keep:
+                    self._linger()
+                    return
+                if self._reading_paused:
+                    self._update_reading()
+        except Disconnected:
+            self._transport.abort()
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
+        except Exception:
+            logger.exception("an answer could not be written")
+            self._transport.abort()
+        finally:
+            self._active = None
+            self._task = None
+        self._idle()
+
+    async def _answer(self, exchange: _Exchange, request: Request) -> bool:
+        try:
+            response = await self._server.handler(request)
+        except BodyTooLarge:
+            response = _refusal(413)
+        except Disconnected:
+            raise
+        except Exception:
+            if self._lost:
+                raise Disconnected from None
+            logger.exception("a handler failed")
+            response = _refusal(500)
+        try:
+            if not exchange.body.ended:
+                self._settle_unread(exchange)
+            if isinstance(response.body, bytes):
+                return self._write_whole(exchange, response)
+            return await self._write_stream(exchange, response)
+        finally:
+            if response.close is not None:
+                response.close()
+
+    async def _connect(self, exchange: _Exchange, request: Request) -> bool:
+        """Hand the connection over. False: it was refused, and an answer was written."""
+        if self._server.on_connect is None:
+            self._write_whole(exchange, _refusal(405))
+            return False
+        from sagesmith.http.connect import Takeover  # noqa: PLC0415 (most servers have no use for it)
+
+        takeover = Takeover(self._server, self._transport, self, self._peer)
+        self._set_deadline(NEVER)
+        try:
+            await self._server.on_connect(request, takeover)
+        except Exception:
+            logger.exception("a CONNECT handler failed")
+            self._transport.abort()
+            return True
+        if takeover.refusal is not None:
+            self._write_whole(exchange, takeover.refusal)
+            return False
+        return True
+
+    def leave(self) -> None:
+        """The transport has another protocol now."""
+        self._server.closed(self)
+
+    def _settle_unread(self, exchange: _Exchange) -> None:
+        """The handler answers before it has read the body: a small rest is read and dropped, a large one costs the
+        connection, and so does one that the client has not begun to send."""
+        body = exchange.body
+        rest = None if body.length is None else body.length - body.received
+        if self._continue_for is body or rest is None or rest > self._server.limits.drain_size:
+            exchange.keep_alive = False
+        self._continue_for = None
+        body.discard()
+        self._update_reading()
+
+    def _write_whole(self, exchange: _Exchange, response: Response) -> bool:
+        body = response.body
+        assert isinstance(body, bytes)
+        head, has_body, keep_alive = self._head(exchange, response, len(body))
+        if not has_body or not body:
+            self._transport.write(head)
+        elif len(body) <= _INLINE_SIZE:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
+            self._transport.write(body)
+        return keep_alive
+
+    async def _write_stream(self, exchange: _Exchange, response: Response) -> bool:
+        head, has_body, keep_alive = self._head(exchange, response, None)
+        self._transport.write(head)
+        pieces = response.body
+        assert not isinstance(pieces, bytes)
+        if not has_body:
+            await _close(pieces)
+            return keep_alive
+        declared = next((int(value) for name, value in response.headers if name == b"content-length"), None)
+        chunked = declared is None and not exchange.http10
+        write = self._transport.write
+        sent = 0
+        try:
+            async for piece in pieces:
+                if not piece:
+                    continue
+                sent += len(piece)
+                if declared is not None and sent > declared:
+                    raise ValueError("a body longer than its Content-Length")
+                if chunked:
+                    write(b"%x\r\n" % len(piece))
+                    write(piece)
+                    write(b"\r\n")
+                else:
+                    write(piece)
+                if self._full:
+                    await self._drain_in_time()
+            if declared is not None and sent < declared:
+                raise ValueError("a body shorter than its Content-Length")
+        except Disconnected:
+            raise
+        except Exception:
+            logger.exception("an answer broke off")
+            raise Disconnected from None
+        finally:
+            await _close(pieces)
+        if chunked:
+            write(b"0\r\n\r\n")
+        return keep_alive
+
+    def _head(self, exchange: _Exchange, response: Response, size: int | None) -> tuple[bytes, bool, bool]:
+        """The head, whether a body follows it, and whether the connection lives on."""
+        self._answering = True
+        request, status = exchange.request, response.status
+        is_head = request is not None and request.method == "HEAD"
+        bodiless = status < 200 or status in {204, 304}
+        keep_alive = exchange.keep_alive and not self._server.closing
+        headers, length, wants_close = _message_headers(response.headers)
+        keep_alive = keep_alive and not wants_close
+        if size is not None and not ((is_head or status == 304) and length is not None):
+            length = b"%d" % size
+        if length is not None and (not bodiless or status == 304):
+            headers.append((b"content-length", length))
+        elif not bodiless and length is None:
+            if exchange.http10:
+                keep_alive = False
+            else:
+                headers.append((b"transfer-encoding", b"chunked"))
+        if not keep_alive:
+            headers.append((b"connection", b"close"))
+            exchange.keep_alive = False
+        elif exchange.http10:
+            headers.append((b"connection", b"keep-alive"))
+        return join_head(status_line(status), headers), not (is_head or bodiless), keep_alive
+
+    async def _drain_in_time(self) -> None:
+        self._set_deadline(self._server.limits.stall_seconds)
+        await self._drain()
+        self._set_deadline(NEVER)
+
+    def body_wanted(self) -> None:
+        if self._continue_for is not None and self._active is not None and self._active.body is self._continue_for:
+            self._continue_for = None
+            if not self._answering:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._reading_paused:
+            self._update_reading()
+
+    def body_taken(self) -> None:
+        if self._reading_paused:
+            self._update_reading()
+
+    def _update_reading(self) -> None:
+        body = self._receiving
+        level = HIGH_WATER // 2 if self._reading_paused else HIGH_WATER
+        paused = (body is not None and body.buffered > level) or len(self._queue) > _MAX_PIPELINED
+        if paused == self._reading_paused or self._transport.is_closing():
+            return
+        self._reading_paused = paused
+        if paused:
+            self._transport.pause_reading()
+            self._set_deadline(NEVER)
+        else:
+            self._transport.resume_reading()
+            if body is not None:
+                self._set_deadline(self._server.limits.stall_seconds)
+
+    def _idle(self) -> None:
+        """Nothing to answer: wait for the next request, or go."""
+        if self._lost or self._transport.is_closing() or self._in_head or self._receiving is not None:
+            return
+        if self._server.closing:
+            self._transport.close()
+        else:
+            self._set_deadline(self._server.limits.idle_seconds)
+
+    def _linger(self) -> None:
+        """Close so that the client can read the answer: what it still sends is dropped for a while, since closing on
+        unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6)."""
+        self._deaf = True
+        self._queue.clear()
+        if self._transport.is_closing():
+            return
+        if self._receiving is None or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._receiving.discard()
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        self._transport.write_eof()
+        self._set_deadline(_LINGER_SECONDS)
+
+    def _set_deadline(self, seconds: float) -> None:
+        self.deadline = self._server.loop.time() + seconds
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        self.deadline = NEVER
+        if self._in_head and self._task is None:
+            self._refuse(408)
+        elif self._receiving is not None and not self._deaf and not self._answering:
+            self._receiving.fail(Disconnected("the client stopped sending"))
+            self._transport.abort()
+        else:
+            self._transport.abort()
+
+    def finish(self) -> None:
+        """End as soon as what is under way has been answered."""
+        if self._task is None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+
+def _framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]:
+    """A request's Content-Length, number of Host headers, whether it is chunked, whether it waits for a 100."""
+    length = hosts = size = 0
+    coded = expects = False
+    for name, value in headers:
+        size += len(name) + len(value) + 4
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding":
+            coded = True
+            if value.lower() != b"chunked":
+                raise _Refused(501)
+        elif name == b"expect":
+            expects = value.lower() == b"100-continue"
+            if not expects:
+                raise _Refused(417)
+    if size > limit:
+        raise _Refused(431)
+    return length, hosts, coded, expects
+
+
+def _message_headers(headers: Headers) -> tuple[Headers, bytes | None, bool]:
+    """An answer's headers without those of framing, with a Date; its Content-Length; whether it asks to close."""
+    kept: Headers = []
+    length: bytes | None = None
+    dated = closes = False
+    for item in headers:
+        name = item[0]
+        if name == b"content-length":
+            length = item[1]
+        elif name in HOP_BY_HOP:
+            closes = closes or (name == b"connection" and item[1].lower() == b"close")
+        else:
+            dated = dated or name == b"date"
+            kept.append(item)
+    if not dated:
+        kept.append((b"date", http_date()))
+    return kept, length, closes
+
+
+def _refusal(status: int) -> Response:
+    return Response(status, [(b"connection", b"close")] if status != 500 else [], b"")
+
+
+async def _close(pieces: Any) -> None:
+    """Run an abandoned generator's clean-up now, not when it is collected."""
+    close = getattr(pieces, "aclose", None)
+    if close is not None:
+        await close()
