@@ -116,7 +116,7 @@ async def serve(
     handler: Handler,
     *,
     unix: str | Path | None = None,
-    address: tuple[str, int] | None = None,
+    tcp: tuple[str, int] | None = None,
     reuse_port: bool = False,
     limits: Limits | None = None,
     on_connect: ConnectHandler | None = None,
@@ -126,7 +126,7 @@ async def serve(
     Args:
         handler: called for each request; what it raises is logged and answered 500.
         unix: a socket's path; a socket that a dead process left there is replaced. It is made with mode 0600.
-        address: host and port, in place of `unix`; port 0 takes a free one.
+        tcp: host and port, in place of `unix`; port 0 takes a free one.
         reuse_port: share the port with other processes (SO_REUSEPORT).
         limits: what to put up with.
         on_connect: takes CONNECT requests, which are refused (405) without it.
@@ -137,14 +137,14 @@ async def serve(
     server = Server(handler, limits or Limits(), on_connect)
     if unix is not None:
         server.listen(await _listen_unix(server, os.fspath(unix)))
-    elif address is not None:
+    elif tcp is not None:
         server.listen(
             await server.loop.create_server(
-                lambda: Connection(server), address[0], address[1], reuse_port=reuse_port or None, backlog=1024
+                lambda: Connection(server), tcp[0], tcp[1], reuse_port=reuse_port or None, backlog=1024
             )
         )
     else:
-        raise TypeError("neither a unix socket nor an address to serve on")
+        raise TypeError("neither a unix socket nor a TCP address to serve on")
     return server
 
 
