@@ -100,7 +100,7 @@ class ModelServer:
             if self._unix is not None:
                 server = await serve(application.handle, unix=self._unix)
             else:
-                server = await serve(application.handle, address=("0.0.0.0", self._port or 0))  # noqa: S104
+                server = await serve(application.handle, tcp=("0.0.0.0", self._port or 0))  # noqa: S104
         except OSError as error:
             self._failure = error
             self._listening.set()
