@@ -1,0 +1,168 @@
+"""From a verified request to an answer: find the operation, parse, validate, call its handler, serialise."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from sagesmith import logging
+from sagesmith.http.messages import Headers, Response
+from sagesmith.wire.answers import UNKNOWN_OPERATION, error_response
+from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
+from sagesmith.wire.models import Operation, ServiceModel, UnknownService, load_model, services_of
+from sagesmith.wire.protocols import Call, Codec, Protocol, protocol_of
+from sagesmith.wire.protocols.json import JsonProtocol
+from sagesmith.wire.protocols.query import QueryProtocol, fields_of
+from sagesmith.wire.protocols.rest_json import RestJsonProtocol
+from sagesmith.wire.validation import Validator
+
+log = logging.get("wire")
+
+_INTERNAL_FAILURE = "The request processing has failed because of an unknown error, exception or failure."
+_CODECS: dict[Protocol, Callable[[ServiceModel], Codec]] = {
+    Protocol.JSON: JsonProtocol,
+    Protocol.QUERY: QueryProtocol,
+    Protocol.REST_JSON: RestJsonProtocol,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """An operation with everything that its requests need."""
+
+    parse: Callable[[Call], Params]
+    validate: Callable[[Params], None]
+    handle: Handler
+    serialize: Callable[[Params, str], Response]
+
+
+class _Service:
+    """One service in one protocol; its operations' plans are made at their first request."""
+
+    def __init__(self, model: ServiceModel, protocol: Protocol, handlers: Mapping[str, Handler]) -> None:
+        self.model = model
+        self.codec = _CODECS[protocol](model)
+        self._validator = Validator(model)
+        self._handlers = handlers
+        self._plans: dict[str, _Plan] = {}
+
+    def plan(self, operation: Operation) -> _Plan:
+        """
+        Raises:
+            NotImplementedException: nothing handles this operation.
+        """
+        plan = self._plans.get(operation.name)
+        if plan is None:
+            handler = self._handlers.get(operation.name)
+            if handler is None:
+                raise NotImplementedException(f"{operation.name} ({self.model.service}) is not implemented.")
+            plan = self._plans[operation.name] = _Plan(
+                self.codec.parser(operation),
+                self._validator.compile(operation),
+                handler,
+                self.codec.serializer(operation),
+            )
+        return plan
+
+
+class Dispatcher:
+    """Answers the requests of all services. Thread safe; models are loaded and shapes compiled at their first use.
+
+    Args:
+        handlers: botocore's service name → operation → handler.
+    """
+
+    def __init__(self, handlers: Mapping[str, Mapping[str, Handler]]) -> None:
+        self._handlers = handlers
+        self._services: dict[tuple[str, Protocol], _Service] = {}
+
+    def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
+        """Answer one request; never raises.
+
+        Args:
+            context: as the router verified it; its `service` is the name in the signature's scope.
+            target: the raw request target.
+        """
+        started = time.perf_counter()
+        signing_name = context.service
+        service: _Service | None = None
+        error: AwsError | None = None
+        try:
+            service, operation, call = self._find(signing_name, method, Call(target, headers, body))
+            context = replace(context, service=service.model.service, operation=operation.name)
+            plan = service.plan(operation)
+            params = plan.parse(call)
+            plan.validate(params)
+            response = plan.serialize(plan.handle(context, params), context.request_id)
+        except AwsError as raised:
+            error = raised
+        except Exception:
+            log.exception("operation failed", **_fields(context))
+            error = InternalFailure(_INTERNAL_FAILURE)
+        if error is not None:
+            if service is not None:
+                response = service.codec.error(error, context.request_id)
+            else:
+                response = error_response(signing_name, target, headers, error, context.request_id)
+        milliseconds = round((time.perf_counter() - started) * 1000, 2)
+        code = error.code if error is not None else None
+        log.info("request", **_fields(context), status=response.status, error=code, ms=milliseconds)
+        return response
+
+    def _find(self, signing_name: str, method: str, call: Call) -> tuple[_Service, Operation, Call]:
+        protocol = protocol_of(signing_name, call.target, call.headers)
+        services = self._candidates(signing_name, protocol)
+        match protocol:
+            case Protocol.JSON:
+                target = (call.header(b"x-amz-target") or b"").decode("latin-1")
+                prefix, _, name = target.rpartition(".")
+                for service in services:
+                    if service.model.target_prefix == prefix and name in service.model.operations:
+                        return service, service.model.operations[name], call
+                raise AwsError("UnknownOperationException", UNKNOWN_OPERATION, 400)
+            case Protocol.QUERY:
+                fields = dict(fields_of(call))
+                name = fields.get("Action", "")
+                for service in services:
+                    if name in service.model.operations:
+                        return service, service.model.operations[name], call
+                if not name:
+                    raise AwsError("MissingAction", "The request is missing an action or a required parameter.", 400)
+                version = fields.get("Version", "")
+                raise AwsError("InvalidAction", f"Could not find operation {name} for version {version}", 400)
+            case Protocol.REST_JSON:
+                path = call.target.partition(b"?")[0].decode("latin-1")
+                for service in services:
+                    found = service.model.match_path(method, path)
+                    if found is not None:
+                        return service, service.model.operations[found[0]], replace(call, labels=found[1])
+                raise AwsError("UnknownOperationException", UNKNOWN_OPERATION, 404)
+
+    def _candidates(self, signing_name: str, protocol: Protocol) -> Iterator[_Service]:
+        known = False
+        for name in services_of(signing_name):
+            service = self._services.get((name, protocol))
+            if service is None:
+                try:
+                    model = load_model(name)
+                except UnknownService:
+                    continue
+                known = True
+                if protocol not in model.protocols:
+                    continue
+                service = _Service(model, protocol, self._handlers.get(name, {}))
+                self._services[name, protocol] = service
+            known = True
+            yield service
+        if not known:
+            raise NotImplementedException(f"The service {signing_name} is not implemented.")
+
+
+def _fields(context: RequestContext) -> dict[str, str]:
+    return {
+        "request_id": context.request_id,
+        "service": context.service,
+        "operation": context.operation,
+        "region": context.region,
+        "principal": context.principal.arn,
+    }
