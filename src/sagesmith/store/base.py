@@ -89,6 +89,37 @@ class LogEvent:
     """Position in its stream, from 1, assigned by the store."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    region: str
+    name: str
+    created_ms: int
+    retention_days: int | None
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """One log stream; the event times are None as long as it has no event."""
+
+    group: str
+    name: str
+    created_ms: int
+    first_ms: int | None
+    last_ms: int | None
+    last_ingestion_ms: int | None
+    last_sequence: int
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """An event and the name of the stream that it is in."""
+
+    stream: str
+    event: LogEvent
+
+
 class StoreError(Exception):
     """Base of what the store raises."""
 
@@ -107,3 +138,7 @@ class VersionConflict(StoreError):
 
 class InvalidToken(StoreError):
     """A page token that is not ours, or of another query."""
+
+
+class SchemaMismatch(StoreError):
+    """The database was written by a newer version."""

@@ -1,0 +1,183 @@
+"""The store itself: connections, transactions, and who is told of scheduled work."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import NullPool
+
+from sagesmith.store.transaction import Transaction
+from sagesmith.store.upgrade import bring_up_to_date
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_SECONDS = 30.0
+
+_BEGIN = {
+    "sqlite": {"read": "BEGIN", "write": "BEGIN IMMEDIATE"},
+    "postgresql": {
+        "read": "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "write": "BEGIN ISOLATION LEVEL READ COMMITTED",
+    },
+}
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in (
+        f"busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "cache_size = -32000",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    # Transactions are begun and ended by hand below: on SQLite the driver cannot begin an IMMEDIATE one, and a
+    # pool's bookkeeping would cost as much as a whole read.
+    options: dict[str, Any] = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT"}
+    if parsed.get_backend_name() == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ValueError("the database must be a file")
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"check_same_thread": False}, **options)
+        event.listen(engine, "connect", _tune_sqlite)
+    elif parsed.get_backend_name() == "postgresql":
+        engine = create_engine(parsed, **options)
+    else:
+        raise ValueError(f"neither SQLite nor PostgreSQL: {parsed.get_backend_name()}")
+    return engine
+
+
+class Store:
+    """Documents, tags, work and logs of one platform, on SQLite or PostgreSQL.
+
+    Thread safe, and safe among processes. On SQLite there is one writer at a time and a commit survives the death of
+    every process; after a power loss the last commits may be missing, never part of one
+    (https://www.sqlite.org/pragma.html#pragma_synchronous). On PostgreSQL the server's settings decide.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._begin = _BEGIN[engine.dialect.name]
+        # The idle connection used last is the one with the warmest cache.
+        self._idle: deque[Connection] = deque()
+        self._writer: Any = threading.RLock() if engine.dialect.name == "sqlite" else None
+        self._writing = threading.local()
+        self._callbacks: list[Callable[[], None]] = []
+        self._closed = False
+
+    @classmethod
+    def open(cls, url: str) -> "Store":
+        """Open a database, making or migrating its tables.
+
+        Args:
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user:password@host:port/name`.
+
+        Raises:
+            ValueError: another kind of database, or one in memory.
+            SchemaMismatch: a newer version wrote it.
+            sqlalchemy.exc.OperationalError: it cannot be reached.
+        """
+        engine = _engine(url)
+        bring_up_to_date(engine)
+        return cls(engine)
+
+    def close(self) -> None:
+        """Close all connections; transactions that are open end first where they are."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+        self._engine.dispose()
+
+    def on_schedule(self, callback: Callable[[], None]) -> None:
+        """Call `callback` after every commit that scheduled work, in the thread that wrote. It must not block."""
+        self._callbacks.append(callback)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A consistent snapshot."""
+        connection = self._start("read")
+        try:
+            yield Transaction(connection)
+        finally:
+            self._end(connection, "ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that is committed at the end of the block, or rolled back if that raises.
+
+        On SQLite all writers wait for each other, so that what the block reads holds until it commits; on PostgreSQL
+        `update` and `claim` are safe by themselves. Do nothing slow inside.
+
+        Raises:
+            RuntimeError: this thread is writing already.
+        """
+        if getattr(self._writing, "now", False):
+            raise RuntimeError("this thread has a write transaction open")
+        if self._writer is not None:
+            self._writer.acquire()
+        self._writing.now = True
+        try:
+            connection = self._start("write")
+            transaction = Transaction(connection)
+            try:
+                yield transaction
+            except BaseException:
+                self._end(connection, "ROLLBACK")
+                raise
+            self._end(connection, "COMMIT")
+        finally:
+            self._writing.now = False
+            if self._writer is not None:
+                self._writer.release()
+        if transaction.scheduled:
+            for callback in self._callbacks:
+                callback()
+
+    def _start(self, mode: str) -> Connection:
+        while True:
+            try:
+                connection, idle = self._idle.pop(), True
+            except IndexError:
+                connection, idle = self._engine.connect(), False
+            try:
+                _driver(connection).execute(self._begin[mode])
+            except Exception:
+                # An idle connection may have died with its server; a new one says what is the matter.
+                connection.invalidate()
+                connection.close()
+                if not idle:
+                    raise
+                continue
+            return connection
+
+    def _end(self, connection: Connection, how: str) -> None:
+        try:
+            _driver(connection).execute(how)
+        except BaseException:
+            connection.invalidate()
+            connection.close()
+            if how == "COMMIT":
+                raise
+            log.warning("a connection was lost while rolling back", exc_info=True)
+            return
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+
+def _driver(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.dbapi_connection

@@ -1,0 +1,173 @@
+"""Documents one by one: create, get, update, delete."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sagesmith.store.base import AlreadyExists, Document, NotFound, VersionConflict
+from sagesmith.store.dialects import Integers
+from sagesmith.store.schema import document_terms, documents, tags
+from sagesmith.store.terms import Terms
+
+_d = documents.c
+COLUMNS = (
+    _d.id,
+    _d.kind,
+    _d.region,
+    _d.key,
+    _d.name,
+    _d.arn,
+    _d.parent,
+    _d.status,
+    _d.created_at,
+    _d.updated_at,
+    _d.version,
+    _d.facets,
+    _d.body,
+)
+_BY_KEY = (_d.kind == bindparam("b_kind"), _d.region == bindparam("b_region"), _d.key == bindparam("b_key"))
+_GET = select(*COLUMNS).where(*_BY_KEY)
+_GET_LOCKED = _GET.with_for_update()
+_GET_BY_ARN = select(*COLUMNS).where(_d.arn == bindparam("b_arn"))
+_INSERT = {
+    "sqlite": sqlite.insert(documents).on_conflict_do_nothing().returning(_d.id),
+    "postgresql": postgresql.insert(documents).on_conflict_do_nothing().returning(_d.id),
+}
+_UPDATE = update(documents).where(_d.id == bindparam("b_id"), _d.version == bindparam("b_version"))
+_DELETE = delete(documents).where(_d.id == bindparam("b_id"))
+_terms = Integers(bindparam("b_terms")).table_valued("value")
+_INSERT_TERMS = insert(document_terms).from_select(
+    ["term", "document_id"], select(_terms.c.value, bindparam("b_id", type_=BigInteger))
+)
+_DELETE_TERMS = delete(document_terms).where(
+    document_terms.c.term.in_(select(_terms.c.value)), document_terms.c.document_id == bindparam("b_id")
+)
+_DELETE_TAGS = delete(tags).where(tags.c.arn == bindparam("b_arn"))
+
+
+def from_row(row: Any) -> Document:
+    """The document of a row of COLUMNS."""
+    _, kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets, body = row
+    return Document(
+        kind,
+        region,
+        key,
+        name,
+        arn or "",
+        orjson.loads(body),
+        parent,
+        status,
+        created_at,
+        updated_at,
+        version,
+        orjson.loads(facets),
+    )
+
+
+def _add_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
+    if terms:
+        connection.execute(_INSERT_TERMS, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
+
+
+def _remove_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
+    if terms:
+        connection.execute(_DELETE_TERMS, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
+
+
+def create(connection: Connection, document: Document) -> Document:
+    now = time.time()
+    document = replace(
+        document, created_at=document.created_at or now, updated_at=document.updated_at or now, version=1
+    )
+    row_id = connection.execute(
+        _INSERT[connection.dialect.name],
+        {
+            "kind": document.kind,
+            "region": document.region,
+            "key": document.key,
+            "name": document.name,
+            "arn": document.arn or None,
+            "parent": document.parent,
+            "status": document.status,
+            "created_at": document.created_at,
+            "updated_at": document.updated_at,
+            "version": 1,
+            "facets": orjson.dumps(dict(document.facets)),
+            "body": orjson.dumps(document.body),
+        },
+    ).scalar()
+    if row_id is None:
+        raise AlreadyExists(f"{document.kind} {document.key} exists in {document.region}")
+    terms = Terms(document.kind, document.region)
+    _add_terms(
+        connection,
+        row_id,
+        terms.grams(document.name) | terms.changing(document.parent, document.status, document.facets),
+    )
+    return document
+
+
+def get(connection: Connection, kind: str, region: str, key: str) -> Document | None:
+    row = connection.execute(_GET, {"b_kind": kind, "b_region": region, "b_key": key}).first()
+    return None if row is None else from_row(row)
+
+
+def get_by_arn(connection: Connection, arn: str) -> Document | None:
+    row = connection.execute(_GET_BY_ARN, {"b_arn": arn}).first()
+    return None if row is None else from_row(row)
+
+
+def update_stored(connection: Connection, document: Document, touch: bool) -> Document:
+    row = connection.execute(
+        _GET, {"b_kind": document.kind, "b_region": document.region, "b_key": document.key}
+    ).first()
+    if row is None:
+        raise NotFound(f"{document.kind} {document.key} does not exist in {document.region}")
+    stored = from_row(row)
+    changed = replace(
+        document,
+        name=stored.name,
+        arn=stored.arn,
+        created_at=stored.created_at,
+        updated_at=time.time() if touch else document.updated_at,
+        version=document.version + 1,
+    )
+    matched = connection.execute(
+        _UPDATE,
+        {
+            "b_id": row.id,
+            "b_version": document.version,
+            "parent": changed.parent,
+            "status": changed.status,
+            "updated_at": changed.updated_at,
+            "version": changed.version,
+            "facets": orjson.dumps(dict(changed.facets)),
+            "body": orjson.dumps(changed.body),
+        },
+    ).rowcount
+    if matched != 1:
+        raise VersionConflict(f"{document.kind} {document.key} is no longer at version {document.version}")
+    terms = Terms(document.kind, document.region)
+    before = terms.changing(stored.parent, stored.status, stored.facets)
+    after = terms.changing(changed.parent, changed.status, changed.facets)
+    _remove_terms(connection, row.id, before - after)
+    _add_terms(connection, row.id, after - before)
+    return changed
+
+
+def remove(connection: Connection, kind: str, region: str, key: str) -> None:
+    row = connection.execute(_GET_LOCKED, {"b_kind": kind, "b_region": region, "b_key": key}).first()
+    if row is None:
+        raise NotFound(f"{kind} {key} does not exist in {region}")
+    stored = from_row(row)
+    terms = Terms(kind, region)
+    _remove_terms(
+        connection, row.id, terms.grams(stored.name) | terms.changing(stored.parent, stored.status, stored.facets)
+    )
+    if stored.arn:
+        connection.execute(_DELETE_TAGS, {"b_arn": stored.arn})
+    connection.execute(_DELETE, {"b_id": row.id})

@@ -1,0 +1,225 @@
+"""Lists: keyset pages in any sort order under any filters.
+
+A page is found in one of two ways. *By order*: walk the sort order's index and check every document, good when matches
+are frequent. *By term*: fetch the documents of the rarest term that the filters imply (see `terms`) and sort them, good
+when they are few. A probe that counts at most PROBE documents a term decides, so that neither way ever walks far
+because the other would have been right.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, select, tuple_
+
+from sagesmith.store.base import InvalidToken, Page, Query, SortKey
+from sagesmith.store.dialects import Contains, Integers, Unindexed
+from sagesmith.store.documents import COLUMNS, from_row
+from sagesmith.store.schema import document_terms, documents
+from sagesmith.store.terms import GRAM, Terms
+from sagesmith.store.tokens import decode_token, encode_token
+
+PROBE = 1000
+PROBED_GRAMS = 8
+
+_d = documents.c
+_SORTS: dict[SortKey, ColumnElement[Any]] = {
+    "name": _d.name,
+    "created_at": _d.created_at,
+    "updated_at": _d.updated_at,
+    "status": _d.status,
+}
+_RANGES = (
+    ("created_after", _d.created_at, True),
+    ("created_before", _d.created_at, False),
+    ("updated_after", _d.updated_at, True),
+    ("updated_before", _d.updated_at, False),
+)
+_FILTERS = (*(name for name, _, _ in _RANGES), "status", "parent", "name_contains")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """All of a query that its statement depends on."""
+
+    filters: frozenset[str]
+    facets: int
+    by_term: bool
+    sort: SortKey
+    descending: bool
+    continued: bool
+
+
+@lru_cache(maxsize=4096)
+def _conditions(shape: _Shape) -> ColumnElement[bool]:
+    """The filters, with the only index left to choose being the intended one."""
+
+    def column(of: ColumnElement[Any], ordered: bool = False) -> ColumnElement[Any]:
+        return of if ordered and not shape.by_term else Unindexed(of, type_=of.type)
+
+    found: list[ColumnElement[bool]] = [
+        column(_d.kind, True) == bindparam("kind"),
+        column(_d.region, True) == bindparam("region"),
+    ]
+    if shape.by_term:
+        found.append(_d.id.in_(select(document_terms.c.document_id).where(document_terms.c.term == bindparam("term"))))
+    for name, of, later in _RANGES:
+        if name in shape.filters:
+            left = column(of, of is _SORTS[shape.sort])
+            found.append(left > bindparam(name) if later else left < bindparam(name))
+    if "status" in shape.filters:
+        found.append(column(_d.status, shape.sort == "status") == bindparam("status"))
+    if "parent" in shape.filters:
+        found.append(_d.parent == bindparam("parent"))
+    if "name_contains" in shape.filters:
+        found.append(Contains(_d.name, bindparam("name_contains")))
+    found.extend(
+        select(literal(1))
+        .where(document_terms.c.term == bindparam(f"facet_{at}"), document_terms.c.document_id == _d.id)
+        .exists()
+        for at in range(shape.facets)
+    )
+    return and_(*found)
+
+
+@lru_cache(maxsize=4096)
+def _page(shape: _Shape) -> Select[Any]:
+    sort = _SORTS[shape.sort]
+    statement = select(*COLUMNS).where(_conditions(shape))
+    if shape.continued:
+        here, after = tuple_(sort, _d.id), tuple_(bindparam("after", type_=sort.type), bindparam("after_id"))
+        statement = statement.where(here < after if shape.descending else here > after)
+    order = (sort.desc(), _d.id.desc()) if shape.descending else (sort.asc(), _d.id.asc())
+    return statement.order_by(*order).limit(bindparam("limit"))
+
+
+@lru_cache(maxsize=4096)
+def _count(shape: _Shape) -> Select[Any]:
+    return select(func.count()).select_from(documents).where(_conditions(shape))
+
+
+_probed = Integers(bindparam("terms")).table_valued("value")
+_PROBE = select(
+    _probed.c.value,
+    select(func.count())
+    .select_from(
+        select(literal(1))
+        .select_from(document_terms)
+        .where(document_terms.c.term == _probed.c.value)
+        .limit(bindparam("most"))
+        .correlate(_probed)
+        .subquery()
+    )
+    .correlate(_probed)
+    .scalar_subquery(),
+)
+_SIZE = select(func.count()).select_from(
+    select(literal(1))
+    .select_from(documents)
+    .where(_d.kind == bindparam("kind"), _d.region == bindparam("region"))
+    .limit(bindparam("most"))
+    .subquery()
+)
+
+
+def _implied_terms(query: Query) -> list[int]:
+    terms = Terms(query.kind, query.region)
+    found = [terms.facet(name, value) for name, value in sorted(query.facets.items())]
+    if query.status:
+        found.append(terms.status(query.status))
+    if query.parent:
+        found.append(terms.parent(query.parent))
+    if query.name_contains and len(query.name_contains) >= GRAM:
+        # The end of a name is what tells it from its neighbours: jobs are named with a time or a number last.
+        found.extend(sorted(terms.grams(query.name_contains[-PROBED_GRAMS - GRAM + 1 :])))
+    return found
+
+
+def _rarest_term(connection: Connection, query: Query, limit: int) -> int | None:
+    """The term to fetch by, or None if it is better to walk the sort order."""
+    terms = _implied_terms(query)
+    if not terms:
+        return None
+    probes = connection.execute(_PROBE, {"terms": orjson.dumps(terms).decode(), "most": PROBE}).all()
+    term, matches = min(probes, key=lambda row: row[1])
+    if matches >= PROBE:
+        return None
+    # By order, a page costs about limit * size / matches documents, by term it costs all matches. Beyond `most` the
+    # size no longer changes the outcome.
+    most = PROBE * PROBE // limit + 1
+    size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": most}).scalar_one()
+    return int(term) if matches * matches <= limit * size else None
+
+
+def _parameters(query: Query) -> tuple[frozenset[str], dict[str, Any]]:
+    terms = Terms(query.kind, query.region)
+    values: dict[str, Any] = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
+    filters = frozenset(values)
+    values |= {"kind": query.kind, "region": query.region}
+    for at, (name, value) in enumerate(sorted(query.facets.items())):
+        values[f"facet_{at}"] = terms.facet(name, value)
+    return filters, values
+
+
+def _fingerprint(query: Query) -> str:
+    said = (
+        query.kind,
+        query.region,
+        query.name_contains,
+        query.created_after,
+        query.created_before,
+        query.updated_after,
+        query.updated_before,
+        query.status,
+        query.parent,
+        sorted(query.facets.items()),
+        query.sort,
+        query.descending,
+    )
+    return blake2b(orjson.dumps(said), digest_size=8).hexdigest()
+
+
+def _position(query: Query) -> dict[str, Any]:
+    if query.token is None:
+        return {}
+    parts = decode_token(query.token)
+    wanted = (float, int) if query.sort in ("created_at", "updated_at") else (str,)
+    if (
+        len(parts) != 3
+        or parts[0] != _fingerprint(query)
+        or not isinstance(parts[1], wanted)
+        or not isinstance(parts[2], int)
+    ):
+        raise InvalidToken("the token belongs to another query")
+    return {"after": parts[1], "after_id": parts[2]}
+
+
+def page(connection: Connection, query: Query) -> Page:
+    """One page of `query`. Raises InvalidToken, and ValueError if the limit is not positive."""
+    if query.limit < 1:
+        raise ValueError("limit must be positive")
+    position = _position(query)
+    filters, values = _parameters(query)
+    term = _rarest_term(connection, query, query.limit)
+    if term is not None:
+        values["term"] = term
+    shape = _Shape(filters, len(query.facets), term is not None, query.sort, query.descending, bool(position))
+    rows = connection.execute(_page(shape), {**values, **position, "limit": query.limit + 1}).all()
+    token = None
+    if len(rows) > query.limit:
+        rows = rows[: query.limit]
+        last = rows[-1]
+        token = encode_token(_fingerprint(query), getattr(last, query.sort), last.id)
+    return Page([from_row(row) for row in rows], token)
+
+
+def count(connection: Connection, query: Query) -> int:
+    """How many documents match, whatever the query's limit and token."""
+    filters, values = _parameters(query)
+    term = _rarest_term(connection, query, PROBE) if filters or query.facets else None
+    if term is not None:
+        values["term"] = term
+    shape = _Shape(filters, len(query.facets), term is not None, "created_at", True, False)
+    return int(connection.execute(_count(shape), values).scalar_one())

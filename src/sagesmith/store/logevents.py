@@ -1,0 +1,253 @@
+"""The events of log streams.
+
+Events are packed: a chunk is a run of successive events of one stream. The last chunk of a stream grows with every
+append until it holds SEAL_BYTES; it is compressed then and never touched again.
+"""
+
+import heapq
+import zlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
+from sagesmith.store.loggroups import add_stream, need_group, need_stream, now_ms
+from sagesmith.store.schema import log_chunks, log_groups, log_streams
+from sagesmith.store.tokens import decode_token, encode_token
+
+SEAL_BYTES = 64 * 1024
+EVENT_OVERHEAD_BYTES = 26
+"""What CloudWatch Logs counts for an event besides its message (API reference, PutLogEvents)."""
+_SWEEP = 16
+
+_s, _c = log_streams.c, log_chunks.c
+_CHUNK = (_c.first_sequence, _c.last_sequence, _c.min_ms, _c.max_ms, _c.sealed, _c.payload)
+_OF_STREAM = select(*_CHUNK).where(_c.stream_id == bindparam("b_id"))
+_TAIL = _OF_STREAM.where(_c.sealed == 0).order_by(_c.first_sequence.desc()).limit(1)
+_FORWARD = _OF_STREAM.where(_c.last_sequence > bindparam("b_after")).order_by(_c.first_sequence)
+_BACKWARD = _OF_STREAM.where(_c.first_sequence < bindparam("b_before")).order_by(_c.first_sequence.desc())
+_ADD_CHUNK = insert(log_chunks)
+_GROW_CHUNK = update(log_chunks).where(_c.stream_id == bindparam("b_id"), _c.first_sequence == bindparam("b_first"))
+_GROW_STREAM = update(log_streams).where(_s.id == bindparam("b_id"))
+_MAKE_GROUP = {
+    "sqlite": sqlite.insert(log_groups).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(log_groups).on_conflict_do_nothing(),
+}
+
+
+def _size(event: LogEvent) -> int:
+    return len(event.message.encode()) + EVENT_OVERHEAD_BYTES
+
+
+def append(
+    connection: Connection,
+    region: str,
+    group: str,
+    stream: str,
+    events: Sequence[LogEvent],
+    source_offset: int | None,
+) -> None:
+    """Add events, making group and stream if missing; see `Transaction.append_log`."""
+    now = now_ms()
+    connection.execute(_MAKE_GROUP[connection.dialect.name], {"region": region, "name": group, "created_ms": now})
+    add_stream(connection, region, group, stream)
+    row = need_stream(connection, region, group, stream, lock=True)
+    changes: dict[str, Any] = {"b_id": row.id}
+    if source_offset is not None:
+        changes["source_offset"] = source_offset
+    if events:
+        _append_chunks(connection, row.id, row.last_sequence, events, now)
+        times = [event.timestamp_ms for event in events]
+        changes |= {
+            "first_ms": min(times) if row.first_ms is None else min(row.first_ms, *times),
+            "last_ms": max(row.last_ms, *times),
+            "last_ingestion_ms": now,
+            "last_sequence": row.last_sequence + len(events),
+            "stored_bytes": row.stored_bytes + sum(map(_size, events)),
+        }
+    if len(changes) > 1:
+        connection.execute(_GROW_STREAM, changes)
+
+
+def _append_chunks(connection: Connection, stream_id: int, last: int, events: Sequence[LogEvent], now: int) -> None:
+    tail = connection.execute(_TAIL, {"b_id": stream_id}).first()
+    first, payload = (last + 1, bytearray()) if tail is None else (tail.first_sequence, bytearray(tail.payload))
+    low, high = (None, None) if tail is None else (tail.min_ms, tail.max_ms)
+    fresh = tail is None
+    for sequence, event in enumerate(events, last + 1):
+        if payload:
+            payload += b","
+        payload += orjson.dumps([event.timestamp_ms, event.ingestion_ms or now, event.message])
+        low = event.timestamp_ms if low is None else min(low, event.timestamp_ms)
+        high = event.timestamp_ms if high is None else max(high, event.timestamp_ms)
+        full = len(payload) >= SEAL_BYTES
+        if not full and sequence < last + len(events):
+            continue
+        values = {
+            "last_sequence": sequence,
+            "min_ms": low,
+            "max_ms": high,
+            "sealed": int(full),
+            "payload": zlib.compress(payload, 1) if full else bytes(payload),
+        }
+        if fresh:
+            connection.execute(_ADD_CHUNK, {"stream_id": stream_id, "first_sequence": first, **values})
+        else:
+            connection.execute(_GROW_CHUNK, {"b_id": stream_id, "b_first": first, **values})
+        first, payload, low, high, fresh = sequence + 1, bytearray(), None, None, True
+
+
+def offset(connection: Connection, region: str, group: str, stream: str) -> int:
+    row = connection.execute(
+        select(_s.source_offset).where(_s.region == region, _s.log_group == group, _s.name == stream)
+    ).first()
+    return 0 if row is None else int(row.source_offset)
+
+
+def _unpack(chunk: Row[Any]) -> list[tuple[int, int, int, str]]:
+    """The chunk's events as (timestamp, sequence, ingestion time, message)."""
+    payload = zlib.decompress(chunk.payload) if chunk.sealed else chunk.payload
+    return [
+        (timestamp, sequence, ingestion, message)
+        for sequence, (timestamp, ingestion, message) in enumerate(
+            orjson.loads(b"[" + payload + b"]"), chunk.first_sequence
+        )
+    ]
+
+
+def read(
+    connection: Connection,
+    region: str,
+    group: str,
+    stream: str,
+    after_sequence: int | None,
+    before_sequence: int | None,
+    start_ms: int | None,
+    end_ms: int | None,
+    limit: int,
+    forward: bool,
+    max_bytes: int | None,
+) -> list[LogEvent]:
+    """Events of one stream; see `Transaction.read_log`."""
+    need_group(connection, region, group)
+    row = need_stream(connection, region, group, stream)
+    after = after_sequence if after_sequence is not None else 0
+    before = before_sequence if before_sequence is not None else row.last_sequence + 1
+    statement: Select[Any] = _FORWARD if forward else _BACKWARD
+    if start_ms is not None:
+        statement = statement.where(_c.max_ms >= bindparam("b_start"))
+    if end_ms is not None:
+        statement = statement.where(_c.min_ms < bindparam("b_end"))
+    found: list[LogEvent] = []
+    used = 0
+    place = after if forward else before
+    while len(found) < limit and after < before:
+        parameters = {"b_id": row.id, "b_start": start_ms, "b_end": end_ms}
+        bound = {"b_after": place} if forward else {"b_before": place}
+        chunks = connection.execute(statement.limit(_SWEEP), {**parameters, **bound}).all()
+        for chunk in chunks:
+            events = _unpack(chunk)
+            for timestamp, sequence, ingestion, message in events if forward else reversed(events):
+                if (
+                    sequence <= after
+                    or sequence >= before
+                    or (start_ms is not None and timestamp < start_ms)
+                    or (end_ms is not None and timestamp >= end_ms)
+                ):
+                    continue
+                event = LogEvent(timestamp, message, ingestion, sequence)
+                used += _size(event)
+                if len(found) == limit or (max_bytes is not None and found and used > max_bytes):
+                    return found if forward else found[::-1]
+                found.append(event)
+        if len(chunks) < _SWEEP:
+            break
+        place = chunks[-1].last_sequence if forward else chunks[-1].first_sequence
+        if not forward and place <= after:
+            break
+    return found if forward else found[::-1]
+
+
+def filter_(
+    connection: Connection,
+    region: str,
+    group: str,
+    streams: Collection[str] | None,
+    prefix: str,
+    start_ms: int | None,
+    end_ms: int | None,
+    matches: Callable[[str], bool] | None,
+    limit: int,
+    token: str | None,
+    max_scanned: int,
+) -> tuple[list[StreamEvent], str | None]:
+    """Events of many streams in the order of their time; see `Transaction.filter_logs`."""
+    need_group(connection, region, group)
+    after = (-1, -1, -1)
+    if token is not None:
+        match decode_token(token):
+            case ["events", str(of), int(timestamp), int(stream_id), int(sequence)] if of == group:
+                after = (timestamp, stream_id, sequence)
+            case _:
+                raise InvalidToken("the token belongs to another query")
+    names = _streams(connection, region, group, streams, prefix)
+    found: list[StreamEvent] = []
+    place = after
+    begin = max(start_ms or 0, after[0])
+    for scanned, (timestamp, stream_id, sequence, ingestion, message) in enumerate(
+        _in_time_order(connection, sorted(names), begin, end_ms, after)
+    ):
+        if len(found) == limit or scanned == max_scanned:
+            return found, encode_token("events", group, *place)
+        place = (timestamp, stream_id, sequence)
+        if matches is None or matches(message):
+            found.append(StreamEvent(names[stream_id], LogEvent(timestamp, message, ingestion, sequence)))
+    return found, None
+
+
+def _streams(
+    connection: Connection, region: str, group: str, streams: Collection[str] | None, prefix: str
+) -> dict[int, str]:
+    if streams is not None:
+        return {(row := need_stream(connection, region, group, name)).id: row.name for name in streams}
+    rows = connection.execute(select(_s.id, _s.name).where(_s.region == region, _s.log_group == group))
+    return {row.id: row.name for row in rows if row.name.startswith(prefix)}
+
+
+def _in_time_order(
+    connection: Connection, stream_ids: list[int], begin: int, end: int | None, after: tuple[int, int, int]
+) -> Iterator[tuple[int, int, int, int, str]]:
+    """All events behind `after` as (timestamp, stream id, sequence, ingestion, message), sorted.
+
+    Chunks come by the time of their first event; an event may leave once no chunk that is still to come can have an
+    earlier one.
+    """
+    waiting: list[tuple[int, int, int, int, str]] = []
+    for chunk in _chunks_in_time_order(connection, stream_ids, begin, end):
+        while waiting and waiting[0][0] < chunk.min_ms:
+            yield heapq.heappop(waiting)
+        for timestamp, sequence, ingestion, message in _unpack(chunk):
+            event = (timestamp, chunk.stream_id, sequence, ingestion, message)
+            if timestamp >= begin and (end is None or timestamp < end) and event[:3] > after:
+                heapq.heappush(waiting, event)
+    while waiting:
+        yield heapq.heappop(waiting)
+
+
+def _chunks_in_time_order(
+    connection: Connection, stream_ids: list[int], begin: int, end: int | None
+) -> Iterator[Row[Any]]:
+    statement = select(_c.stream_id, _c.first_sequence, _c.min_ms).where(
+        _c.stream_id.in_(stream_ids), _c.max_ms >= begin
+    )
+    if end is not None:
+        statement = statement.where(_c.min_ms < end)
+    index = sorted((row.min_ms, row.stream_id, row.first_sequence) for row in connection.execute(statement))
+    whole = select(_c.stream_id, *_CHUNK).where(
+        _c.stream_id == bindparam("b_id"), _c.first_sequence == bindparam("b_first")
+    )
+    for _, stream_id, first in index:
+        yield connection.execute(whole, {"b_id": stream_id, "b_first": first}).one()

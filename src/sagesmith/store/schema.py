@@ -1,0 +1,121 @@
+"""The tables. They are made by the migrations; what stands here must be what the newest of those leaves behind."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts a key up by itself only if its type is exactly INTEGER."""
+
+Name = Text().with_variant(String(collation="C"), "postgresql")
+"""Text that sorts by code point, on PostgreSQL as on SQLite."""
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("kind", Name, nullable=False),
+    Column("region", Name, nullable=False),
+    Column("key", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("arn", Name),
+    Column("parent", Name, nullable=False),
+    Column("status", Name, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("facets", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("documents_by_key", "kind", "region", "key", unique=True),
+    Index("documents_by_arn", "arn", unique=True),
+    Index("documents_by_name", "kind", "region", "name", "id"),
+    Index("documents_by_created_at", "kind", "region", "created_at", "id"),
+    Index("documents_by_updated_at", "kind", "region", "updated_at", "id"),
+    Index("documents_by_status", "kind", "region", "status", "id"),
+)
+
+document_terms = Table(
+    "document_terms",
+    metadata,
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("document_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""What Lists filter by, hashed (see `terms`): without a foreign key, because deletes know their terms and an index by
+document would double the table."""
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("arn", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+work = Table(
+    "work",
+    metadata,
+    Column("kind", Name, primary_key=True),
+    Column("region", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("available_at", Double, nullable=False),
+    Column("again_at", Double),
+    Column("owner", Name),
+    Column("claim", Name),
+    Index("work_by_available_at", "available_at"),
+)
+"""`available_at` is when the work is due, or when its lease ends while it is claimed; `again_at` is what was scheduled
+while it was claimed."""
+
+log_groups = Table(
+    "log_groups",
+    metadata,
+    Column("region", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("retention_days", Integer),
+)
+
+log_streams = Table(
+    "log_streams",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("region", Name, nullable=False),
+    Column("log_group", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("first_ms", BigInteger),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("last_ingestion_ms", BigInteger),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("source_offset", BigInteger, nullable=False),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Index("log_streams_by_name", "region", "log_group", "name", unique=True),
+    Index("log_streams_by_last_ms", "region", "log_group", "last_ms", "name"),
+)
+
+log_chunks = Table(
+    "log_chunks",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("min_ms", BigInteger, nullable=False),
+    Column("max_ms", BigInteger, nullable=False),
+    Column("sealed", Integer, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Index("log_chunks_by_time", "stream_id", "min_ms"),
+)
+"""Many events a row: comma-separated JSON arrays [timestamp, ingestion time, message], compressed once sealed."""

@@ -1,0 +1,254 @@
+"""What can be done within one transaction."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from sagesmith.store import documents, leases, listing, logevents, loggroups, tagging
+from sagesmith.store.base import Document, LogEvent, LogGroup, LogStream, Page, Query, StreamEvent, Work
+
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+
+class Transaction:
+    """One transaction, made by `Store.read` or `Store.write`; belongs to the thread that made it.
+
+    What a failed call raises leaves the transaction usable and changes nothing.
+    """
+
+    __slots__ = ("_connection", "scheduled")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.scheduled = False
+        """Whether work was scheduled, so that somebody should look."""
+
+    def create(self, document: Document, tags: Mapping[str, str] = _NO_TAGS) -> Document:
+        """Store a new document. `created_at` and `updated_at` become now where they are 0, the version becomes 1.
+
+        Raises:
+            AlreadyExists: one of this (kind, region, key) or of this ARN is there.
+        """
+        created = documents.create(self._connection, document)
+        tagging.put(self._connection, document.arn, tags)
+        return created
+
+    def get(self, kind: str, region: str, key: str) -> Document | None:
+        return documents.get(self._connection, kind, region, key)
+
+    def get_by_arn(self, arn: str) -> Document | None:
+        return documents.get_by_arn(self._connection, arn)
+
+    def update(self, document: Document, touch: bool = True) -> Document:
+        """Replace parent, status, facets and body; name, ARN and creation time stay what they are.
+
+        Args:
+            document: its version must be the stored one.
+            touch: set `updated_at` to now; otherwise it becomes the document's.
+
+        Returns:
+            The document as stored, its version one higher.
+
+        Raises:
+            NotFound: there is none.
+            VersionConflict: it changed since it was read.
+        """
+        return documents.update_stored(self._connection, document, touch)
+
+    def delete(self, kind: str, region: str, key: str) -> None:
+        """Remove a document with its tags and facets; work that is scheduled for it stays. Raises NotFound."""
+        documents.remove(self._connection, kind, region, key)
+
+    def list(self, query: Query) -> Page:
+        """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
+        return listing.page(self._connection, query)
+
+    def count(self, query: Query) -> int:
+        """How many documents match, whatever the query's limit and token."""
+        return listing.count(self._connection, query)
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """The tags of whatever has this ARN, by key; empty if it has none or does not exist."""
+        return tagging.get(self._connection, arn)
+
+    def put_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add tags, replacing those of the same key. That something has this ARN is for the caller to see to."""
+        tagging.put(self._connection, arn, tags)
+
+    def remove_tags(self, arn: str, keys: Collection[str]) -> None:
+        """Remove tags; keys that are not there are none of its business."""
+        tagging.remove(self._connection, arn, keys)
+
+    def schedule(self, kind: str, region: str, key: str, due_at: float) -> None:
+        """Have a reconciler look at a resource at `due_at`, seconds since the epoch; the earliest of all calls wins."""
+        leases.schedule(self._connection, kind, region, key, due_at)
+        self.scheduled = True
+
+    def claim(self, owner: str, now: float, lease_seconds: float, limit: int) -> "list[Work]":
+        """Take up to `limit` pieces of work that are due and that nobody holds, the longest due first."""
+        return leases.claim(self._connection, owner, now, lease_seconds, limit)
+
+    def finish(self, work: Work, due_at: float | None) -> bool:
+        """Give work back, to be looked at again at `due_at` or when it was scheduled meanwhile, whichever is earlier.
+
+        Returns:
+            False, changing nothing, if the lease was lost.
+        """
+        return leases.finish(self._connection, work, due_at)
+
+    def next_due(self) -> float | None:
+        """When `claim` will next find something, or a lease ends; None if nothing is scheduled."""
+        return leases.next_due(self._connection)
+
+    def unclaim(self, owner: str) -> int:
+        """Make everything due at once that `owner` holds; returns how much that was."""
+        released = leases.unclaim(self._connection, owner, time.time())
+        self.scheduled = self.scheduled or released > 0
+        return released
+
+    def create_log_group(self, region: str, group: str) -> None:
+        """Raises AlreadyExists."""
+        loggroups.create_group(self._connection, region, group)
+
+    def log_group(self, region: str, group: str) -> LogGroup | None:
+        return loggroups.get_group(self._connection, region, group)
+
+    def set_log_retention(self, region: str, group: str, days: int | None) -> None:
+        """None keeps events for ever. Raises NotFound."""
+        loggroups.set_retention(self._connection, region, group, days)
+
+    def delete_log_group(self, region: str, group: str) -> None:
+        """Remove a group with its streams and events. Raises NotFound."""
+        loggroups.delete_group(self._connection, region, group)
+
+    def log_groups(
+        self, region: str, prefix: str = "", contains: str = "", limit: int = 50, token: str | None = None
+    ) -> "tuple[list[LogGroup], str | None]":
+        """One page of groups by name, and the token of the next. Raises InvalidToken."""
+        return loggroups.list_groups(self._connection, region, prefix, contains, limit, token)
+
+    def create_log_stream(self, region: str, group: str, stream: str) -> None:
+        """Raises NotFound (the group), AlreadyExists."""
+        loggroups.create_stream(self._connection, region, group, stream)
+
+    def log_stream(self, region: str, group: str, stream: str) -> LogStream | None:
+        return loggroups.get_stream(self._connection, region, group, stream)
+
+    def delete_log_stream(self, region: str, group: str, stream: str) -> None:
+        """Remove a stream with its events. Raises NotFound."""
+        loggroups.delete_stream(self._connection, region, group, stream)
+
+    def log_streams(
+        self,
+        region: str,
+        group: str,
+        prefix: str = "",
+        order_by: Literal["name", "last_event"] = "name",
+        descending: bool = False,
+        limit: int = 50,
+        token: str | None = None,
+    ) -> "tuple[list[LogStream], str | None]":
+        """One page of streams, and the token of the next. Raises NotFound (the group), InvalidToken."""
+        return loggroups.list_streams(
+            self._connection, region, group, prefix, order_by == "last_event", descending, limit, token
+        )
+
+    def append_log(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        source_offset: int | None = None,
+    ) -> None:
+        """Add events at a stream's end, making group and stream if they are missing.
+
+        Args:
+            events: their `sequence` is ignored; an `ingestion_ms` of 0 becomes now.
+            source_offset: up to where the source that the events come from has been read. It is stored in this same
+                transaction, so that who follows a file neither loses nor doubles a line.
+        """
+        logevents.append(self._connection, region, group, stream, events, source_offset)
+
+    def log_offset(self, region: str, group: str, stream: str) -> int:
+        """The last `source_offset` of a stream, 0 if there was none."""
+        return logevents.offset(self._connection, region, group, stream)
+
+    def read_log(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        after_sequence: int | None = None,
+        before_sequence: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 10_000,
+        forward: bool = True,
+        max_bytes: int | None = None,
+    ) -> "list[LogEvent]":
+        """Events of one stream in the order of their sequence.
+
+        Args:
+            after_sequence, before_sequence: both exclusive.
+            start_ms, end_ms: the former inclusive, the latter exclusive.
+            forward: take the first events there are; otherwise the last, in the same order.
+            max_bytes: stop before messages (26 bytes more each) take more, though never before the first event.
+
+        Raises:
+            NotFound: no such group or stream.
+        """
+        return logevents.read(
+            self._connection,
+            region,
+            group,
+            stream,
+            after_sequence,
+            before_sequence,
+            start_ms,
+            end_ms,
+            limit,
+            forward,
+            max_bytes,
+        )
+
+    def filter_logs(
+        self,
+        region: str,
+        group: str,
+        streams: Collection[str] | None = None,
+        prefix: str = "",
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        matches: Callable[[str], bool] | None = None,
+        limit: int = 10_000,
+        token: str | None = None,
+        max_scanned: int = 200_000,
+    ) -> "tuple[list[StreamEvent], str | None]":
+        """Events of several streams in the order of their time, and the token of the next page.
+
+        Args:
+            streams: only these; otherwise all whose name starts with `prefix`.
+            matches: which messages are wanted.
+            max_scanned: how many events to look at; a page may be empty and yet have a next.
+
+        Raises:
+            NotFound: no such group, or one of `streams` is not there.
+            InvalidToken: the token is not of this group.
+        """
+        return logevents.filter_(
+            self._connection,
+            region,
+            group,
+            streams,
+            prefix,
+            start_ms,
+            end_ms,
+            matches,
+            limit,
+            token,
+            max_scanned,
+        )
