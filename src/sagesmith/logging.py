@@ -1,0 +1,102 @@
+"""Structured logs: one JSON object a line on standard error, written whole, so that processes may share a file.
+
+    log = logging.get("api")
+    log.info("ready", port=9900)
+
+gives `{"time":"2026-01-31T12:00:00.123Z","level":"info","process":"api","event":"ready","port":9900}`. Nothing secret
+goes into a field; those whose name says that they are (`secret`, `token`, `password`, `authorization`) are blanked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+import orjson
+
+_SECRET_WORDS = ("secret", "token", "password", "authorization")
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Log:
+    """Writes the events of one part of the platform. Safe to use from any thread."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def debug(self, event: str, /, **fields: Any) -> None:
+        if _debugging:
+            _write("debug", self._part, event, fields)
+
+    def info(self, event: str, /, **fields: Any) -> None:
+        _write("info", self._part, event, fields)
+
+    def warning(self, event: str, /, **fields: Any) -> None:
+        _write("warning", self._part, event, fields)
+
+    def error(self, event: str, /, **fields: Any) -> None:
+        _write("error", self._part, event, fields)
+
+    def exception(self, event: str, error: BaseException | None = None, /, **fields: Any) -> None:
+        """An error with the traceback of `error`, by default of the exception that is being handled."""
+        error = error or sys.exc_info()[1]
+        if error is not None:
+            fields["traceback"] = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        _write("error", self._part, event, fields)
+
+
+class _Bridge(logging.Handler):
+    """Turns the standard library's records into the same lines. What `extra` holds, also below `fields`, is kept."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+            fields.update(fields.pop("fields", {}))
+            if record.exc_info and record.exc_info[1] is not None:
+                fields["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+            _write(record.levelname.lower(), record.name.removeprefix("sagesmith."), record.getMessage(), fields)
+        except Exception:
+            self.handleError(record)
+
+
+def get(part: str) -> Log:
+    """The log of one part, such as `api`."""
+    return Log(part)
+
+
+def capture_standard_logging() -> None:
+    """Send what is logged through the standard library the same way: our own from level INFO, others' warnings."""
+    logging.basicConfig(handlers=[_Bridge()], level=logging.WARNING, force=True)
+    logging.getLogger("sagesmith").setLevel(logging.DEBUG if _debugging else logging.INFO)
+
+
+_debugging = os.environ.get("SAGESMITH_LOG_LEVEL", "").lower() == "debug"
+
+
+def _write(level: str, part: str, event: str, fields: dict[str, Any]) -> None:
+    now = time.time()
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+    line: dict[str, Any] = {
+        "time": f"{moment}.{int(now * 1000) % 1000:03d}Z",
+        "level": level,
+        "process": part,
+        "event": event,
+    }
+    for name, value in fields.items():
+        if value is not None:
+            line[name] = "***" if any(word in name.lower() for word in _SECRET_WORDS) else value
+    with contextlib.suppress(OSError):  # a full disk is no reason to fail what was being logged
+        os.write(2, _encode(line))
+
+
+def _encode(line: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # lone surrogates of undecodable file names, integers beyond 64 bits
+        return (json.dumps(line, default=str, skipkeys=True) + "\n").encode()
