@@ -31,22 +31,35 @@ def media_type(header: str) -> str:
 
 
 def decode(body: str | bytes, content_type: str) -> Any:
-    """A request's body as a NumPy array.
+    """A request's body as a NumPy array; text as float32.
 
     Raises:
         UnsupportedInput: there is no codec for `content_type`.
         BadInput: the body is not of that type.
     """
     kind = media_type(content_type)
-    decoder = _DECODERS.get(kind)
-    if decoder is None:
+    if kind not in _DECODERS:
         raise UnsupportedInput(content_type)
     if not body:
         raise BadInput(f"The body is empty; {kind} was expected.")
     try:
-        return decoder(body)
+        array = to_array(body, kind)
+        return array.astype(_numpy().float32) if kind in TEXT_TYPES else array
     except (ValueError, TypeError, EOFError, MemoryError, OverflowError, RecursionError, csv.Error) as error:
         raise BadInput(f"The body is not valid {kind}: {error}") from error
+
+
+def to_array(body: str | bytes, content_type: str) -> Any:
+    """The array that text or bytes stand for, of whatever type it comes to: CSV of numbers to float64, else to text.
+
+    Raises:
+        UnsupportedInput: there is no codec for `content_type`.
+        ValueError, TypeError: or what else the parser says of a body that is not of that type.
+    """
+    decoder = _DECODERS.get(media_type(content_type))
+    if decoder is None:
+        raise UnsupportedInput(content_type)
+    return decoder(body)
 
 
 def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
@@ -100,13 +113,17 @@ def _text(body: str | bytes) -> str:
 
 def _from_json(body: str | bytes) -> Any:
     np = _numpy()
-    return np.array(json.loads(body)).astype(np.float32)
+    return np.array(json.loads(body))
 
 
 def _from_csv(body: str | bytes) -> Any:
     np = _numpy()
     rows = [row for row in csv.reader(io.StringIO(_text(body)), strict=True) if row]
-    return np.array(rows).squeeze().astype(np.float32)
+    array = np.array(rows).squeeze()
+    try:
+        return array.astype(np.float64)
+    except ValueError:
+        return array
 
 
 def _from_npy(body: str | bytes) -> Any:

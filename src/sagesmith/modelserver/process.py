@@ -13,7 +13,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from sagesmith.http.server import serve
-from sagesmith.modelserver import answers, handlers, requirements
+from sagesmith.modelserver import answers, compatibility, handlers, requirements
 from sagesmith.modelserver.app import Application
 from sagesmith.modelserver.errors import InvocationError, LoadError
 from sagesmith.modelserver.handlers import Context, Handlers
@@ -77,6 +77,7 @@ class ModelServer:
         wanted = self._settings.code_dir / "requirements.txt"
         if wanted.is_file():
             requirements.install(wanted)
+        compatibility.install()
         module = handlers.import_user_module(self._settings)
         loaded = handlers.load(module, self._settings.model_dir)
         application.execution_parameters = getattr(module, "execution_parameters_fn", None)

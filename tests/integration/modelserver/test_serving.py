@@ -218,3 +218,30 @@ def test_execution_parameters_are_the_users(server: Start) -> None:
     assert (
         running.wait_until_ready().request("GET", "/execution-parameters").body == b'{"BatchStrategy": "MULTI_RECORD"}'
     )
+
+
+def test_a_script_for_amazons_scikit_learn_container_finds_its_imports(server: Start) -> None:
+    running = server(
+        "from sagemaker_containers.beta.framework import content_types, encoders, env, modules, transformer, worker\n"
+        "def model_fn(model_dir): pass\n"
+        "def input_fn(body, content_type): return encoders.decode(body, content_type)\n"
+        "def predict_fn(data, model): return data * 2\n"
+        "def output_fn(prediction, accept):\n"
+        "    assert accept == content_types.CSV\n"
+        "    return worker.Response(encoders.encode(prediction, accept), mimetype=accept)\n"
+    ).wait_until_ready()
+    assert running.invoke(b"1,2\n3,4\n", "text/csv", accept="text/csv").text == "2.0,4.0\n6.0,8.0\n"
+
+
+def test_a_script_for_amazons_inference_toolkit_finds_its_imports(server: Start) -> None:
+    running = server(
+        "from sagemaker_inference import content_types, decoder, encoder, errors\n"
+        "def model_fn(model_dir): pass\n"
+        "def transform_fn(model, body, content_type, accept):\n"
+        "    if content_type != content_types.JSON:\n"
+        "        raise errors.BaseInferenceToolkitError(418, 'tea only', 'teapot')\n"
+        "    return encoder.encode(decoder.decode(body, content_type), content_types.CSV), content_types.CSV\n"
+    ).wait_until_ready()
+    assert running.invoke(b"[[1, 2]]").text == "1,2\n"
+    reply = running.invoke(b"1", "text/csv")
+    assert (reply.status, json.loads(reply.body)["error-message"]) == (418, "tea only")
