@@ -21,7 +21,8 @@ class Runtime:
         repository, tag: its parts.
         lock: name of the lock file that the project ships, without its suffix.
         python: version of the interpreter to run it with, such as `3.11`.
-        notice: what differs from what was asked for, None if nothing; the first line of the job's log and StatusMessage.
+        notice: what differs from what was asked for, None if nothing; the first line of the job's log and its
+            StatusMessage.
         train_command: what `train` runs in this image, first word below the environment's `bin`.
         variables: environment variables that the image itself sets.
     """
@@ -42,7 +43,8 @@ class BuiltEnvironment:
 
     Attributes:
         path: its root; `path/bin/python` is the interpreter.
-        read_only_paths: all that must be visible, at the same place, for it to run (the base interpreter's installation too).
+        read_only_paths: all that must be visible, at the same place, for it to run (the base interpreter's
+            installation too).
     """
 
     path: Path

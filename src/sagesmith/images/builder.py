@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sagesmith.images.base import Runtime
 from sagesmith.images.installer import Progress, run, uv_binary, uv_environment
-from sagesmith.images.lockfile import read, requirements
+from sagesmith.images.lockfile import canonical, read, requirements
 from sagesmith.images.toolkit import build_wheels
 
 
@@ -18,7 +18,7 @@ def build(
         EnvironmentFailed: with the installer's last lines.
     """
     wheels = build_wheels(cache, runtime.python, interpreter, progress, environ)
-    variables = uv_environment(cache / "wheels", cache, environ)
+    variables = uv_environment(cache, environ)
     uv = uv_binary()
     count = len(requirements(runtime.lock)) + len(wheels)
     what = f"Installing {count} packages of {runtime.lock}"
@@ -28,5 +28,13 @@ def build(
     lock.write_text(read(runtime.lock), encoding="utf-8")
     install = [uv, "pip", "install", "--python", str(path), "--no-deps", "--compile-bytecode"]
     hashed = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
-    run([*install, *hashed], variables, path.parent, what, progress)
-    run([*install, "--offline", *map(str, wheels)], variables, path.parent, what, progress)
+    source = ["--offline", "--no-index"] if _at_hand(cache, runtime) else []
+    run([*install, *hashed, *source], variables, path.parent, what, progress)
+    run([*install, "--offline", "--no-index", *map(str, wheels)], variables, path.parent, what, progress)
+
+
+def _at_hand(cache: Path, runtime: Runtime) -> bool:
+    """Whether the cache has a wheel for every pin (from a bundle), so that no network is needed."""
+    have = {tuple(wheel.name.split("-")[:2]) for wheel in (cache / "wheels").glob("*.whl")}
+    names = {(canonical(name), version) for name, version in have}
+    return all((canonical(name), version) in names for name, version in requirements(runtime.lock))

@@ -26,9 +26,10 @@ def ensure(
 ) -> BuiltEnvironment:
     """The environment of a runtime on this node, built if it is not there yet.
 
-    It lies in `<cache>/environments/<lock>-<hash of lock files and interpreter>`. A virtual environment has its own path
-    written into its scripts, so it is built where it stays; it counts once its marker is written, and whoever finds one
-    without a marker (a build that was killed) makes it anew. A file lock lets one builder work while the others wait.
+    It lies in `<cache>/environments/<lock>-<hash of lock files and interpreter>`. A virtual environment has its own
+    path written into its scripts, so it is built where it stays; it counts once its marker is written, and whoever
+    finds one without a marker (a build that was killed) makes it anew. A file lock lets one builder work while the
+    others wait.
 
     Args:
         runtime: from `sagesmith.images.registry.resolve`.

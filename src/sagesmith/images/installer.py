@@ -26,12 +26,12 @@ def offline(environ: Mapping[str, str] = os.environ) -> bool:
     return environ.get("SAGESMITH_OFFLINE", "").strip().lower() in _TRUE
 
 
-def uv_environment(wheels: Path, cache: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+def uv_environment(cache: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Environment variables for `uv`: pip's configuration carried over, unless uv has its own.
 
-    uv reads neither pip's files nor `PIP_*` (https://docs.astral.sh/uv/pip/compatibility/). Wheels in `wheels` come first
-    of all; with `SAGESMITH_OFFLINE=1` they are all there is. Every requirement carries a hash, so it is safe to take
-    a package from whichever index has it, as pip does.
+    uv reads neither pip's files nor `PIP_*` (https://docs.astral.sh/uv/pip/compatibility/). Wheels in the cache count
+    too; with `SAGESMITH_OFFLINE=1` they, and what uv has kept, are all there is. Every requirement carries a hash, so
+    it is safe to take a package from whichever index has it, as pip does.
     """
     pip = pip_settings(environ)
     result = {name: value for name, value in environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
@@ -41,10 +41,12 @@ def uv_environment(wheels: Path, cache: Path, environ: Mapping[str, str] = os.en
         "UV_NO_PROGRESS": "1",
         "NO_COLOR": "1",
     }
+    wheels = cache / "wheels"
+    wheels.mkdir(parents=True, exist_ok=True)
     links = [str(wheels), *pip.get("find-links", "").split()]
     result["UV_FIND_LINKS"] = ",".join([*links, *filter(None, [environ.get("UV_FIND_LINKS")])])
     if offline(environ):
-        return result | {"UV_OFFLINE": "1", "UV_NO_INDEX": "1"}
+        result["UV_OFFLINE"] = "1"
     result.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     carried = {
         "UV_DEFAULT_INDEX": pip.get("index-url"),
@@ -63,9 +65,10 @@ def uv_environment(wheels: Path, cache: Path, environ: Mapping[str, str] = os.en
 
 
 def pip_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """pip's settings for `install`, in its order of precedence: global, user and site files, `PIP_CONFIG_FILE`, `PIP_*`.
+    """pip's settings for `install`, later ones first to count: global, user and site files, `PIP_CONFIG_FILE`, `PIP_*`.
 
-    Source: https://pip.pypa.io/en/stable/topics/configuration/. Values are as written; lists are separated by white space.
+    Values are as written; lists are separated by white space. Source:
+    https://pip.pypa.io/en/stable/topics/configuration/.
     """
     home = Path(environ.get("HOME") or "/nonexistent")
     config_home = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")

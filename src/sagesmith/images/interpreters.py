@@ -54,7 +54,7 @@ def _search(setting: str, places: tuple[tuple[str, str], ...]) -> tuple[tuple[st
 def _look_around(environ: Mapping[str, str]) -> Iterator[Path]:
     for folder in environ["PATH"].split(os.pathsep):
         directory = Path(folder)
-        # pyenv's shims answer for whatever version is chosen at the moment; the installations behind them are listed below.
+        # pyenv's shims stand for whatever version is chosen at the moment; the real ones are listed below.
         if folder and directory.name != "shims":
             yield from _matching(directory)
     home = Path(environ["HOME"] or "/nonexistent")
@@ -71,10 +71,9 @@ def _look_around(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _matching(directory: Path) -> Iterator[Path]:
     try:
-        names = os.listdir(directory)
+        yield from sorted(path for path in directory.iterdir() if _NAME.fullmatch(path.name))
     except OSError:
         return
-    yield from (directory / name for name in sorted(names) if _NAME.fullmatch(name))
 
 
 def _real(path: Path) -> Path | None:

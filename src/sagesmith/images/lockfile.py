@@ -18,3 +18,8 @@ def read(name: str) -> str:
 def requirements(name: str) -> list[tuple[str, str]]:
     """(distribution, version) of every pin in a lock file."""
     return [(match[1], match[2]) for match in _PIN.finditer(read(name))]
+
+
+def canonical(name: str) -> str:
+    """A distribution's name as it stands in a wheel's file name, in lower case."""
+    return re.sub(r"[-_.]+", "_", name).lower()

@@ -14,8 +14,9 @@ from sagesmith.images.interpreters import interpreters
 
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.[^/]+/(?P<path>.+)")
 _PATH = re.compile(r"(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
-# How AWS's tags go on after the version: scikit-learn's are `<version>-cpu-py3`, others add a system and a platform.
-_SUFFIX = re.compile(r"-(?:cpu|gpu)(?:-.*)?$|-py3\d*$")
+# How AWS's tags go on after the version.
+_SUFFIX = re.compile(r"(?:-arm64)?-cpu(?:-py3)?$")
+_MACHINES = ("x86_64", "aarch64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,20 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One tag of a repository: the library's exact version in it and the Pythons that a lock file is shipped for."""
+    """One tag of a repository, as `catalogue.toml` explains it.
+
+    Attributes:
+        lock: name of its lock files, without `-py<python>.txt`.
+        pythons: those that a lock file is shipped for, the preferred first.
+        python: the one that the tag itself promises, None if it promises none.
+    """
 
     tag: str
     version: str
+    lock: str
     pythons: tuple[str, ...]
+    machines: tuple[str, ...]
+    python: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,84 +82,88 @@ def catalogue() -> Mapping[str, Family]:
 def resolve(uri: str, environ: Mapping[str, str] = os.environ) -> Runtime:
     """The runtime for an image, from any account and region.
 
-    A version that no Python of this machine can run becomes the nearest that one can: the next higher in the catalogue;
-    `Runtime.notice` says so. The platform's own Python is preferred, then the newest other one (see
-    `sagesmith.images.interpreters`).
+    A version that no Python of this machine can run becomes the next higher in the catalogue that one can;
+    `Runtime.notice` says so. Which Pythons there are is for `sagesmith.images.interpreters` to say; of those that fit,
+    the catalogue's order decides.
 
     Raises:
         ImageNotRunnable: no runtime; the message names the image, why, and what can be done.
     """
-    return _resolve(uri, tuple(interpreters(environ)))
+    return _resolve(uri, tuple(interpreters(environ)), os.uname().machine)
 
 
 @cache
-def _resolve(uri: str, pythons: tuple[str, ...]) -> Runtime:
+def _resolve(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
     image = parse(uri)
     family = catalogue().get(image.repository)
     if family is None:
         raise ImageNotRunnable(
             f"There is no runtime for the image {uri}: Sagesmith has environments of its own for "
-            f"{_names(catalogue())}. Other images need a container engine (Podman or Docker), which is not built yet."
+            f"{', '.join(catalogue())}. Other images need a container engine (Podman or Docker), "
+            f"which is not built yet."
         )
+    tags = ", ".join(release.tag for release in family.releases)
     if image.tag is None:
-        by = f"the digest {image.digest}" if image.digest else "no tag"
+        by = f"by the digest {image.digest}" if image.digest else "without a tag"
         raise ImageNotRunnable(
-            f"The image {uri} is named by {by}; its version cannot be told from that. "
-            f"Name it by tag: {_names(release.tag for release in family.releases)}."
+            f"The image {uri} is named {by}, which does not tell its version here. Name it by tag: {tags}."
         )
-    wanted = _release(family, image.tag)
+    bare = _SUFFIX.sub("", image.tag)
+    wanted = next((release for release in family.releases if release.tag == bare), None)
     if wanted is None:
         raise ImageNotRunnable(
-            f"There is no runtime for the image {uri}: of {image.repository}, Sagesmith has the tags "
-            f"{_names(release.tag for release in family.releases)} (with or without -cpu-py3)."
+            f"There is no runtime for the image {uri}: of {image.repository}, Sagesmith has the tags {tags}, "
+            f"with or without -cpu-py3."
         )
-    return _choose(image, family, wanted, pythons)
-
-
-def _choose(image: Image, family: Family, wanted: Release, pythons: tuple[str, ...]) -> Runtime:
     for release in family.releases[family.releases.index(wanted) :]:
-        for python in pythons:
-            if python in release.pythons:
-                notice = None if release is wanted else _notice(family, wanted, release, python, pythons)
+        for python in release.pythons:
+            if python in pythons and machine in release.machines:
                 return Runtime(
-                    uri=image.uri,
+                    uri=uri,
                     repository=image.repository,
-                    tag=image.tag or wanted.tag,
-                    lock=f"{family.product}-{release.tag}-py{python}",
+                    tag=image.tag,
+                    lock=f"{release.lock}-py{python}",
                     python=python,
-                    notice=notice,
+                    notice=_notice(family, wanted, release, python, pythons[0]),
                     train_command=list(family.train),
                     variables=dict(family.variables),
                 )
     usable = sorted({python for release in family.releases for python in release.pythons}, key=_numbers)
     raise ImageNotRunnable(
-        f"The image {image.uri} cannot run on this machine: {family.product} {wanted.version} and all later versions "
-        f"known here need Python {_names(usable)}; found {_names(pythons)}. Install one of them with its development "
-        f"files, or name its path in SAGESMITH_PYTHONS."
+        f"The image {uri} cannot run on this machine ({machine}): {family.product} {wanted.version} and later need one "
+        f"of the Pythons {', '.join(usable)}; found: {', '.join(pythons)}. Install one with its development files, or "
+        f"name its path in SAGESMITH_PYTHONS."
     )
 
 
-def _notice(family: Family, wanted: Release, chosen: Release, python: str, pythons: tuple[str, ...]) -> str:
-    minor = ".".join(wanted.version.split(".")[:2])
-    return (
-        f"{family.repository}:{wanted.tag} asked for; {family.product} {minor} has no wheels for Python "
-        f"{pythons[0]}: running with {chosen.tag} ({family.product} {chosen.version})"
-        + ("" if python == pythons[0] else f" on Python {python}")
-    )
-
-
-def _release(family: Family, tag: str) -> Release | None:
-    bare = _SUFFIX.sub("", tag)
-    return next((release for release in family.releases if release.tag == bare), None)
+def _notice(family: Family, wanted: Release, chosen: Release, python: str, own: str) -> str | None:
+    asked = f"{family.repository}:{wanted.tag} asked for"
+    if chosen is not wanted:
+        minor = ".".join(wanted.version.split(".")[:2])
+        on = "" if python == own else f" on Python {python}"
+        return (
+            f"{asked}; {family.product} {minor} has no wheels for Python {own}: "
+            f"running with {chosen.tag} ({family.product} {chosen.version}){on}"
+        )
+    if wanted.python not in (None, python):
+        return f"{asked}; Python {wanted.python} is not on this machine: running on Python {python}"
+    return None
 
 
 def _family(name: str, entry: dict[str, Any]) -> Family:
-    releases = tuple(Release(item["tag"], item["version"], tuple(item["pythons"])) for item in entry["releases"])
-    return Family(name, entry["product"], tuple(entry["train"]), entry.get("variables", {}), releases)
-
-
-def _names(names: Any) -> str:
-    return ", ".join(names)
+    product = entry["product"]
+    releases = tuple(
+        Release(
+            tag=item["tag"],
+            version=item["version"],
+            lock=item.get("lock", f"{product}-{item['tag']}"),
+            pythons=tuple(item["pythons"]),
+            machines=tuple(item.get("machines", _MACHINES)),
+            python=item.get("python"),
+        )
+        for item in entry["releases"]
+    )
+    return Family(name, product, tuple(entry["train"]), entry.get("variables", {}), releases)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

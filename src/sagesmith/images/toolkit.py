@@ -1,25 +1,30 @@
-"""Wheels that nobody publishes: `sagemaker-training` and what it needs come as sources only, built here once a Python."""
+"""Wheels that nobody publishes: `sagemaker-training` and `inotify-simple` are sources only, built once a Python."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from importlib import resources
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sagesmith.images.base import EnvironmentFailed
 from sagesmith.images.installer import Progress, run, uv_binary, uv_environment
-from sagesmith.images.lockfile import read, requirements
+from sagesmith.images.lockfile import canonical, read, requirements
 
 NAME = "toolkit"
+_WHAT = "Building sagemaker-training"
+
+
+def folder(cache: Path, python: str) -> Path:
+    """Where the wheels lie that were built on this machine for a Python version."""
+    return cache / "wheels" / f"py{python}-{os.uname().machine}"
 
 
 def built_wheels(cache: Path, python: str) -> list[Path] | None:
     """The toolkit's wheels for a Python version, None if one of them has yet to be built."""
-    folder = cache / "wheels" / f"py{python}"
     found = []
     for name, version in requirements(NAME):
-        match = sorted(folder.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
+        match = sorted(folder(cache, python).glob(f"{canonical(name)}-{version}-*.whl"))
         if not match:
             return None
         found.append(match[-1])
@@ -29,7 +34,7 @@ def built_wheels(cache: Path, python: str) -> list[Path] | None:
 def build_wheels(
     cache: Path, python: str, interpreter: Path, progress: Progress, environ: Mapping[str, str] = os.environ
 ) -> list[Path]:
-    """Build the toolkit's wheels into `<cache>/wheels/py<python>`, or find them there.
+    """Build the toolkit's wheels for a Python version into the cache, or find them there.
 
     Raises:
         EnvironmentFailed: no compiler or headers (the message says what to install), or the build went wrong.
@@ -37,49 +42,56 @@ def build_wheels(
     wheels = built_wheels(cache, python)
     if wheels is not None:
         return wheels
-    if not any(map(shutil.which, (environ.get("CC") or "cc", "cc", "gcc"))):
+    path = environ.get("PATH", os.defpath)
+    if not any(shutil.which(name, path=path) for name in (environ.get("CC") or "cc", "cc", "gcc")):
         raise EnvironmentFailed(
-            "sagemaker-training has to be compiled once for this Python and there is no C compiler: "
-            "apt-get install gcc python3-dev (or import a bundle: sagesmith env-cache import)."
+            "sagemaker-training has to be compiled once for this Python, and there is no C compiler: "
+            "apt-get install gcc python3-dev (or sagesmith env-cache import a bundle made on a like machine)."
         )
-    folder = cache / "wheels" / f"py{python}"
-    folder.mkdir(parents=True, exist_ok=True)
-    progress(f"Building sagemaker-training for Python {python}, once on this machine")
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as name:
-        work = Path(name)
-        variables = uv_environment(cache / "wheels", cache, environ)
-        uv, venv = uv_binary(), work / "venv"
-        what = "Building sagemaker-training"
-        run([uv, "venv", "--quiet", "--python", str(interpreter), str(venv)], variables, work, what, progress)
-        lock = work / "build.txt"
-        lock.write_text(read(f"build-py{python}"), encoding="utf-8")
-        install = [uv, "pip", "install", "--quiet", "--python", str(venv), "--require-hashes", "--only-binary", ":all:"]
-        run([*install, "-r", str(lock)], variables, work, what, progress)
-        sources = work / "toolkit.txt"
+    progress(f"{_WHAT} for Python {python}, once on this machine")
+    with pip_environment(cache, python, interpreter, progress, environ) as pip:
+        work = pip.parent.parent.parent
+        sources, out = work / "toolkit.txt", work / "out"
         sources.write_text(read(NAME), encoding="utf-8")
-        pip = [
-            str(venv / "bin" / "python"),
-            "-m",
-            "pip",
-            "wheel",
-            "--no-deps",
-            "--no-build-isolation",
-            "--no-cache-dir",
-        ]
-        hashed = ["--require-hashes", "--no-binary", ":all:", "-r", str(sources), "-w", str(work / "out")]
-        pip_variables = {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        command = [str(pip), "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
+        command += ["--require-hashes", "--no-binary", ":all:", "-r", str(sources), "-w", str(out)]
         try:
-            run([*pip, *hashed], pip_variables, work, what, progress)
+            run(command, pip_variables(environ), work, _WHAT, progress)
         except EnvironmentFailed as error:
-            if "Python.h" in str(error):
-                raise EnvironmentFailed(
-                    f"{error}\nPython's headers are missing: apt-get install python3-dev"
-                ) from error
-            raise
-        for wheel in (work / "out").glob("*.whl"):
+            if "Python.h" not in str(error):
+                raise
+            message = f"{error}\nPython's headers are missing: apt-get install python3-dev"
+            raise EnvironmentFailed(message) from error
+        for wheel in out.glob("*.whl"):
             wheel.chmod(0o644)
-            wheel.replace(folder / wheel.name)
+            wheel.replace(folder(cache, python) / wheel.name)
     wheels = built_wheels(cache, python)
     if wheels is None:
-        raise EnvironmentFailed(f"{what} made no wheel that fits {resources.files('sagesmith.images') / 'locks'}.")
+        raise EnvironmentFailed(f"{_WHAT} made no wheel of the version that was asked for.")
     return wheels
+
+
+@contextmanager
+def pip_environment(
+    cache: Path, python: str, interpreter: Path, progress: Progress, environ: Mapping[str, str]
+) -> Iterator[Path]:
+    """The interpreter of a short-lived environment below the cache that has pip, setuptools and wheel, as locked.
+
+    pip reads its user's configuration by itself, and it can build and download wheels, which uv cannot.
+    """
+    home = folder(cache, python)
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=home) as name:
+        work = Path(name)
+        variables = uv_environment(cache, environ)
+        uv, venv, lock = uv_binary(), work / "venv", work / "build.txt"
+        run([uv, "venv", "--quiet", "--python", str(interpreter), str(venv)], variables, work, _WHAT, progress)
+        lock.write_text(read(f"build-py{python}"), encoding="utf-8")
+        install = [uv, "pip", "install", "--quiet", "--python", str(venv), "--require-hashes", "--only-binary", ":all:"]
+        run([*install, "--no-deps", "-r", str(lock)], variables, work, _WHAT, progress)
+        yield venv / "bin" / "python"
+
+
+def pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables for pip in such an environment."""
+    return {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}

@@ -1,0 +1,79 @@
+"""Resolves the images' lock files anew, from the catalogue and the `.in` files beside them.
+
+The library and its scientific stack are pinned in the `.in` files to what AWS's container has; the rest is taken as of
+CUTOFF, so that a second run writes the same files. Wheels only, but for the toolkit, whose sources have a lock file of
+their own. Each lock is resolved for every machine that its release claims, and must come out the same.
+
+Usage: scripts/lock-images.py [name of a lock …]
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from sagesmith.images.installer import uv_binary
+from sagesmith.images.registry import catalogue
+
+CUTOFF = "2026-11-01"
+LOCKS = Path(__file__).resolve().parent.parent / "src" / "sagesmith" / "images" / "locks"
+PLATFORMS = {"x86_64": "x86_64-manylinux_2_36", "aarch64": "aarch64-manylinux_2_36"}
+SOURCES_ONLY = ("inotify-simple", "sagemaker-training")
+# Would bring gigabytes of CUDA to machines without a GPU.
+FORBIDDEN = re.compile(
+    r"^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+|jax-cuda[a-z0-9-]*)==(?!.*\+cpu)", re.MULTILINE
+)
+
+
+def main(names: list[str]) -> None:
+    wanted: dict[str, tuple[str, str, tuple[str, ...]]] = {"toolkit": ("toolkit.in", "3.11", ("x86_64",))}
+    for family in catalogue().values():
+        for release in family.releases:
+            for python in release.pythons:
+                wanted[f"{release.lock}-py{python}"] = (f"{release.lock}.in", python, release.machines)
+                wanted[f"build-py{python}"] = ("build.in", python, ("x86_64", "aarch64"))
+    for name, (source, python, machines) in wanted.items():
+        if names and name not in names:
+            continue
+        # The machine with fewer wheels leads; the other one follows it.
+        leader = compile_lock(source, python, machines[-1], name == "toolkit")
+        texts = {leader} | {compile_lock(source, python, each, name == "toolkit", leader) for each in machines[:-1]}
+        if len(texts) != 1:
+            sys.exit(f"{name}: resolves differently on {' and '.join(machines)}")
+        text = texts.pop()
+        found = FORBIDDEN.search(text)
+        if found:
+            sys.exit(f"{name}: {found[1]} must not be in a lock file")
+        (LOCKS / f"{name}.txt").write_text(f"# Made by scripts/lock-images.py from {source}\n{text}", encoding="utf-8")
+        sys.stdout.write(f"{name}\n")
+
+
+def compile_lock(source: str, python: str, machine: str, from_sources: bool, leader: str = "") -> str:
+    command = [uv_binary(), "pip", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate"]
+    command += ["--generate-hashes", "--exclude-newer", CUTOFF, "--python-version", python]
+    command += ["--python-platform", PLATFORMS[machine], "--default-index", "https://pypi.org/simple"]
+    if from_sources:
+        command += ["--no-deps", "--no-binary", ":all:"]
+    else:
+        command += ["--only-binary", ":all:"]
+        for name in SOURCES_ONLY:
+            command += ["--no-binary", name, "--no-emit-package", name]
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "lock.txt"
+        constraints = Path(folder) / "constraints.txt"
+        constraints.write_text("\n".join(re.findall(r"^[^ #\n]+==[^ \n]+", leader, re.MULTILINE)), encoding="utf-8")
+        command += ["--constraint", str(constraints)]
+        subprocess.run(
+            [*command, source, "--output-file", str(output)], cwd=LOCKS, check=True, stdout=subprocess.DEVNULL
+        )
+        text = output.read_text(encoding="utf-8")
+    return (
+        re.sub(r"^# The following packages were excluded.*", "", text, flags=re.MULTILINE | re.DOTALL).rstrip() + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
