@@ -131,9 +131,13 @@ class KeyRing:
     def _principal(self, access_key_id: str, role_arn: str, session: str, job_arn: str | None) -> Principal:
         account, role = role_arn.split(":", 5)[4:6]
         name = role.rsplit("/", 1)[-1]
-        role_id = "AROA" + base64.b32encode(hashlib.sha256(role_arn.encode()).digest()).decode()[:17]
         arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
-        return Principal(arn, account, access_key_id, f"{role_id}:{session}", job_arn)
+        return Principal(arn, account, access_key_id, f"{role_id(role_arn)}:{session}", job_arn)
+
+
+def role_id(role_arn: str) -> str:
+    """The unique id of a role, the first part of its sessions' user ids."""
+    return "AROA" + base64.b32encode(hashlib.sha256(role_arn.encode()).digest()).decode()[:17]
 
 
 def _random_id(length: int) -> str:
