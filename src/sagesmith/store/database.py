@@ -18,6 +18,11 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
+CHECKPOINT_COMMITS = 500
+WAL_PAGES = 16_000
+"""Writers carry the log over into the database themselves only if it grows beyond this (64 MB): it costs them several
+synchronisations of the disk. Normally a thread does it beside them every CHECKPOINT_COMMITS commits."""
+
 _BEGIN = {
     "sqlite": {"read": "BEGIN", "write": "BEGIN IMMEDIATE"},
     "postgresql": {
@@ -35,6 +40,7 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
         "foreign_keys = ON",
         "cache_size = -32000",
         "temp_store = MEMORY",
+        f"wal_autocheckpoint = {WAL_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -59,6 +65,43 @@ def _engine(url: str) -> Engine:
     return engine
 
 
+class _Checkpointer:
+    """Carries SQLite's write-ahead log over into the database, beside the writers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._commits = 0
+        self._due = threading.Event()
+        self._ended = False
+        self._thread: threading.Thread | None = None
+
+    def committed(self) -> None:
+        """To be called after every commit, by the one writer there is."""
+        self._commits += 1
+        if self._commits < CHECKPOINT_COMMITS:
+            return
+        self._commits = 0
+        self._due.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="store-checkpoint", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        with self._engine.connect() as connection:
+            while self._due.wait() and not self._ended:
+                self._due.clear()
+                try:
+                    _driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                except Exception:
+                    log.warning("the write-ahead log could not be carried over", exc_info=True)
+
+    def close(self) -> None:
+        self._ended = True
+        self._due.set()
+        if self._thread is not None:
+            self._thread.join()
+
+
 class Store:
     """Documents, tags, work and logs of one platform, on SQLite or PostgreSQL.
 
@@ -72,7 +115,9 @@ class Store:
         self._begin = _BEGIN[engine.dialect.name]
         # The idle connection used last is the one with the warmest cache.
         self._idle: deque[Connection] = deque()
-        self._writer: Any = threading.RLock() if engine.dialect.name == "sqlite" else None
+        sqlite = engine.dialect.name == "sqlite"
+        self._writer = threading.Lock() if sqlite else None
+        self._checkpointer = _Checkpointer(engine) if sqlite else None
         self._writing = threading.local()
         self._callbacks: list[Callable[[], None]] = []
         self._closed = False
@@ -96,6 +141,8 @@ class Store:
     def close(self) -> None:
         """Close all connections; transactions that are open end first where they are."""
         self._closed = True
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
@@ -137,6 +184,8 @@ class Store:
                 self._end(connection, "ROLLBACK")
                 raise
             self._end(connection, "COMMIT")
+            if self._checkpointer is not None:
+                self._checkpointer.committed()
         finally:
             self._writing.now = False
             if self._writer is not None:

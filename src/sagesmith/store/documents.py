@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sagesmith.store import names
 from sagesmith.store.base import AlreadyExists, Document, NotFound, VersionConflict
 from sagesmith.store.dialects import Integers
 from sagesmith.store.schema import document_terms, documents, tags
@@ -46,6 +47,8 @@ _INSERT_TERMS = insert(document_terms).from_select(
 _DELETE_TERMS = delete(document_terms).where(
     document_terms.c.term.in_(select(_terms.c.value)), document_terms.c.document_id == bindparam("b_id")
 )
+_REGIONS = select(_d.region).distinct().order_by(_d.region)
+_COUNTS = select(_d.kind, _d.status, func.count()).group_by(_d.kind, _d.status).order_by(_d.kind, _d.status)
 _DELETE_TAGS = delete(tags).where(tags.c.arn == bindparam("b_arn"))
 
 
@@ -103,11 +106,12 @@ def create(connection: Connection, document: Document) -> Document:
     if row_id is None:
         raise AlreadyExists(f"{document.kind} {document.key} exists in {document.region}")
     terms = Terms(document.kind, document.region)
-    _add_terms(
-        connection,
-        row_id,
-        terms.grams(document.name) | terms.changing(document.parent, document.status, document.facets),
-    )
+    found = terms.changing(document.parent, document.status, document.facets)
+    if connection.dialect.name == "sqlite":
+        names.add(connection, row_id, document.name)
+    else:
+        found |= terms.grams(document.name)
+    _add_terms(connection, row_id, found)
     return document
 
 
@@ -165,9 +169,20 @@ def remove(connection: Connection, kind: str, region: str, key: str) -> None:
         raise NotFound(f"{kind} {key} does not exist in {region}")
     stored = from_row(row)
     terms = Terms(kind, region)
-    _remove_terms(
-        connection, row.id, terms.grams(stored.name) | terms.changing(stored.parent, stored.status, stored.facets)
-    )
+    found = terms.changing(stored.parent, stored.status, stored.facets)
+    if connection.dialect.name == "sqlite":
+        names.remove(connection, row.id, stored.name)
+    else:
+        found |= terms.grams(stored.name)
+    _remove_terms(connection, row.id, found)
     if stored.arn:
         connection.execute(_DELETE_TAGS, {"b_arn": stored.arn})
     connection.execute(_DELETE, {"b_id": row.id})
+
+
+def regions(connection: Connection) -> list[str]:
+    return list(connection.execute(_REGIONS).scalars())
+
+
+def counts(connection: Connection) -> list[tuple[str, str, int]]:
+    return [(kind, status, count) for kind, status, count in connection.execute(_COUNTS)]

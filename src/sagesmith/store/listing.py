@@ -1,19 +1,20 @@
 """Lists: keyset pages in any sort order under any filters.
 
 A page is found in one of two ways. *By order*: walk the sort order's index and check every document, good when matches
-are frequent. *By term*: fetch the documents of the rarest term that the filters imply (see `terms`) and sort them, good
-when they are few. A probe that counts at most PROBE documents a term decides, so that neither way ever walks far
-because the other would have been right.
+are frequent. *By term* or *by names*: fetch the documents of the rarest term that the filters imply (see `terms`) or
+those whose name may match (see `names`) and sort them, good when they are few. A probe that counts at most PROBE
+documents decides, so that neither way walks far where the other is right.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, select, tuple_
 
+from sagesmith.store import names
 from sagesmith.store.base import InvalidToken, Page, Query, SortKey
 from sagesmith.store.dialects import Contains, Integers, Unindexed
 from sagesmith.store.documents import COLUMNS, from_row
@@ -22,7 +23,6 @@ from sagesmith.store.terms import GRAM, Terms
 from sagesmith.store.tokens import decode_token, encode_token
 
 PROBE = 1000
-PROBED_GRAMS = 8
 
 _d = documents.c
 _SORTS: dict[SortKey, ColumnElement[Any]] = {
@@ -46,7 +46,7 @@ class _Shape:
 
     filters: frozenset[str]
     facets: int
-    by_term: bool
+    driver: Literal["order", "term", "names"]
     sort: SortKey
     descending: bool
     continued: bool
@@ -57,14 +57,16 @@ def _conditions(shape: _Shape) -> ColumnElement[bool]:
     """The filters, with the only index left to choose being the intended one."""
 
     def column(of: ColumnElement[Any], ordered: bool = False) -> ColumnElement[Any]:
-        return of if ordered and not shape.by_term else Unindexed(of, type_=of.type)
+        return of if ordered and shape.driver == "order" else Unindexed(of, type_=of.type)
 
     found: list[ColumnElement[bool]] = [
         column(_d.kind, True) == bindparam("kind"),
         column(_d.region, True) == bindparam("region"),
     ]
-    if shape.by_term:
+    if shape.driver == "term":
         found.append(_d.id.in_(select(document_terms.c.document_id).where(document_terms.c.term == bindparam("term"))))
+    elif shape.driver == "names":
+        found.append(_d.id.in_(names.MATCHING))
     for name, of, later in _RANGES:
         if name in shape.filters:
             left = column(of, of is _SORTS[shape.sort])
@@ -115,6 +117,7 @@ _PROBE = select(
     .correlate(_probed)
     .scalar_subquery(),
 )
+_PROBE_NAMES = select(func.count()).select_from(names.MATCHING.limit(bindparam("most")).subquery())
 _SIZE = select(func.count()).select_from(
     select(literal(1))
     .select_from(documents)
@@ -124,33 +127,42 @@ _SIZE = select(func.count()).select_from(
 )
 
 
-def _implied_terms(query: Query) -> list[int]:
+def _implied_terms(query: Query, grams: bool) -> list[int]:
     terms = Terms(query.kind, query.region)
     found = [terms.facet(name, value) for name, value in sorted(query.facets.items())]
     if query.status:
         found.append(terms.status(query.status))
     if query.parent:
         found.append(terms.parent(query.parent))
-    if query.name_contains and len(query.name_contains) >= GRAM:
-        # The end of a name is what tells it from its neighbours: jobs are named with a time or a number last.
-        found.extend(sorted(terms.grams(query.name_contains[-PROBED_GRAMS - GRAM + 1 :])))
+    if grams and query.name_contains:
+        found.extend(sorted(terms.grams(names.tail(query.name_contains))))
     return found
 
 
-def _rarest_term(connection: Connection, query: Query, limit: int) -> int | None:
-    """The term to fetch by, or None if it is better to walk the sort order."""
-    terms = _implied_terms(query)
-    if not terms:
-        return None
-    probes = connection.execute(_PROBE, {"terms": orjson.dumps(terms).decode(), "most": PROBE}).all()
-    term, matches = min(probes, key=lambda row: row[1])
-    if matches >= PROBE:
-        return None
-    # By order, a page costs about limit * size / matches documents, by term it costs all matches. Beyond `most` the
-    # size no longer changes the outcome.
-    most = PROBE * PROBE // limit + 1
-    size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": most}).scalar_one()
-    return int(term) if matches * matches <= limit * size else None
+def _driver(
+    connection: Connection, query: Query, limit: int
+) -> tuple[Literal["order", "term", "names"], dict[str, Any]]:
+    """Which way to find the documents, and its parameters."""
+    sqlite = connection.dialect.name == "sqlite"
+    ways: list[tuple[int, Literal["term", "names"], dict[str, Any]]] = []
+    if terms := _implied_terms(query, grams=not sqlite):
+        probes = connection.execute(_PROBE, {"terms": orjson.dumps(terms).decode(), "most": PROBE}).all()
+        term, matches = min(probes, key=lambda row: int(row[1]))
+        ways.append((matches, "term", {"term": term}))
+    if sqlite and query.name_contains and len(query.name_contains) >= GRAM:
+        values = {"name_grams": names.match_expression(query.name_contains)}
+        ways.append((connection.execute(_PROBE_NAMES, {**values, "most": PROBE}).scalar_one(), "names", values))
+    if not ways:
+        return "order", {}
+    matches, driver, values = min(ways, key=lambda way: way[0])
+    if matches < PROBE:
+        # By order, a page costs about limit * size / matches documents, otherwise it costs all matches. Beyond
+        # `most` the size no longer changes the outcome.
+        most = PROBE * PROBE // limit + 1
+        size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": most}).scalar_one()
+        if matches * matches <= limit * size:
+            return driver, values
+    return "order", {}
 
 
 def _parameters(query: Query) -> tuple[frozenset[str], dict[str, Any]]:
@@ -202,11 +214,9 @@ def page(connection: Connection, query: Query) -> Page:
         raise ValueError("limit must be positive")
     position = _position(query)
     filters, values = _parameters(query)
-    term = _rarest_term(connection, query, query.limit)
-    if term is not None:
-        values["term"] = term
-    shape = _Shape(filters, len(query.facets), term is not None, query.sort, query.descending, bool(position))
-    rows = connection.execute(_page(shape), {**values, **position, "limit": query.limit + 1}).all()
+    driver, driving = _driver(connection, query, query.limit)
+    shape = _Shape(filters, len(query.facets), driver, query.sort, query.descending, bool(position))
+    rows = connection.execute(_page(shape), {**values, **driving, **position, "limit": query.limit + 1}).all()
     token = None
     if len(rows) > query.limit:
         rows = rows[: query.limit]
@@ -218,8 +228,6 @@ def page(connection: Connection, query: Query) -> Page:
 def count(connection: Connection, query: Query) -> int:
     """How many documents match, whatever the query's limit and token."""
     filters, values = _parameters(query)
-    term = _rarest_term(connection, query, PROBE) if filters or query.facets else None
-    if term is not None:
-        values["term"] = term
-    shape = _Shape(filters, len(query.facets), term is not None, "created_at", True, False)
-    return int(connection.execute(_count(shape), values).scalar_one())
+    driver, driving = _driver(connection, query, PROBE)
+    shape = _Shape(filters, len(query.facets), driver, "created_at", True, False)
+    return int(connection.execute(_count(shape), {**values, **driving}).scalar_one())

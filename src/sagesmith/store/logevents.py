@@ -11,11 +11,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
-from sagesmith.store.loggroups import add_stream, need_group, need_stream, now_ms
-from sagesmith.store.schema import log_chunks, log_groups, log_streams
+from sagesmith.store.loggroups import MAKE_GROUP, add_stream, need_group, need_stream, now_ms
+from sagesmith.store.schema import log_chunks, log_streams
 from sagesmith.store.tokens import decode_token, encode_token
 
 SEAL_BYTES = 64 * 1024
@@ -32,10 +31,6 @@ _BACKWARD = _OF_STREAM.where(_c.first_sequence < bindparam("b_before")).order_by
 _ADD_CHUNK = insert(log_chunks)
 _GROW_CHUNK = update(log_chunks).where(_c.stream_id == bindparam("b_id"), _c.first_sequence == bindparam("b_first"))
 _GROW_STREAM = update(log_streams).where(_s.id == bindparam("b_id"))
-_MAKE_GROUP = {
-    "sqlite": sqlite.insert(log_groups).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(log_groups).on_conflict_do_nothing(),
-}
 
 
 def _size(event: LogEvent) -> int:
@@ -52,7 +47,7 @@ def append(
 ) -> None:
     """Add events, making group and stream if missing; see `Transaction.append_log`."""
     now = now_ms()
-    connection.execute(_MAKE_GROUP[connection.dialect.name], {"region": region, "name": group, "created_ms": now})
+    connection.execute(MAKE_GROUP[connection.dialect.name], {"region": region, "name": group, "created_ms": now})
     add_stream(connection, region, group, stream)
     row = need_stream(connection, region, group, stream, lock=True)
     changes: dict[str, Any] = {"b_id": row.id}
@@ -246,7 +241,7 @@ def _chunks_in_time_order(
     if end is not None:
         statement = statement.where(_c.min_ms < end)
     index = sorted((row.min_ms, row.stream_id, row.first_sequence) for row in connection.execute(statement))
-    whole = select(_c.stream_id, *_CHUNK).where(
+    whole: Select[Any] = select(_c.stream_id, *_CHUNK).where(
         _c.stream_id == bindparam("b_id"), _c.first_sequence == bindparam("b_first")
     )
     for _, stream_id, first in index:

@@ -12,7 +12,14 @@ from sagesmith.store.schema import log_chunks, log_groups, log_streams
 from sagesmith.store.tokens import decode_token, encode_token
 
 _g, _s, _c = log_groups.c, log_streams.c, log_chunks.c
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+MAKE_GROUP = {
+    "sqlite": sqlite.insert(log_groups).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(log_groups).on_conflict_do_nothing(),
+}
+_MAKE_STREAM = {
+    "sqlite": sqlite.insert(log_streams).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(log_streams).on_conflict_do_nothing(),
+}
 _GROUP = (_g.region == bindparam("b_region"), _g.name == bindparam("b_group"))
 _STREAMS = (_s.region == bindparam("b_region"), _s.log_group == bindparam("b_group"))
 _STREAM = (*_STREAMS, _s.name == bindparam("b_stream"))
@@ -27,7 +34,7 @@ def now_ms() -> int:
 
 def create_group(connection: Connection, region: str, group: str) -> None:
     made = connection.execute(
-        _INSERT[connection.dialect.name](log_groups).on_conflict_do_nothing(),
+        MAKE_GROUP[connection.dialect.name],
         {"region": region, "name": group, "created_ms": now_ms()},
     ).rowcount
     if made != 1:
@@ -101,7 +108,7 @@ def create_stream(connection: Connection, region: str, group: str, stream: str) 
 
 def add_stream(connection: Connection, region: str, group: str, stream: str) -> bool:
     made = connection.execute(
-        _INSERT[connection.dialect.name](log_streams).on_conflict_do_nothing(),
+        _MAKE_STREAM[connection.dialect.name],
         {
             "region": region,
             "log_group": group,
@@ -160,7 +167,7 @@ def list_streams(
     token: str | None,
 ) -> tuple[list[LogStream], str | None]:
     need_group(connection, region, group)
-    asked = ["streams", group, prefix, by_last_event, descending]
+    asked: list[str | float] = ["streams", group, prefix, by_last_event, descending]
     conditions = [_s.region == region, _s.log_group == group]
     if prefix:
         conditions.append(and_(_s.name >= prefix, _s.name < _end_of_prefix(prefix)))

@@ -1,5 +1,6 @@
 """What can be done within one transaction."""
 
+import builtins
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
@@ -70,6 +71,14 @@ class Transaction:
         """How many documents match, whatever the query's limit and token."""
         return listing.count(self._connection, query)
 
+    def regions(self) -> Sequence[str]:
+        """The regions in which there is any document."""
+        return documents.regions(self._connection)
+
+    def counts(self) -> Sequence[tuple[str, str, int]]:
+        """How many documents there are: (kind, status, count), in this order."""
+        return documents.counts(self._connection)
+
     def tags(self, arn: str) -> dict[str, str]:
         """The tags of whatever has this ARN, by key; empty if it has none or does not exist."""
         return tagging.get(self._connection, arn)
@@ -87,7 +96,7 @@ class Transaction:
         leases.schedule(self._connection, kind, region, key, due_at)
         self.scheduled = True
 
-    def claim(self, owner: str, now: float, lease_seconds: float, limit: int) -> "list[Work]":
+    def claim(self, owner: str, now: float, lease_seconds: float, limit: int) -> builtins.list[Work]:
         """Take up to `limit` pieces of work that are due and that nobody holds, the longest due first."""
         return leases.claim(self._connection, owner, now, lease_seconds, limit)
 
@@ -126,7 +135,7 @@ class Transaction:
 
     def log_groups(
         self, region: str, prefix: str = "", contains: str = "", limit: int = 50, token: str | None = None
-    ) -> "tuple[list[LogGroup], str | None]":
+    ) -> tuple[builtins.list[LogGroup], str | None]:
         """One page of groups by name, and the token of the next. Raises InvalidToken."""
         return loggroups.list_groups(self._connection, region, prefix, contains, limit, token)
 
@@ -150,7 +159,7 @@ class Transaction:
         descending: bool = False,
         limit: int = 50,
         token: str | None = None,
-    ) -> "tuple[list[LogStream], str | None]":
+    ) -> tuple[builtins.list[LogStream], str | None]:
         """One page of streams, and the token of the next. Raises NotFound (the group), InvalidToken."""
         return loggroups.list_streams(
             self._connection, region, group, prefix, order_by == "last_event", descending, limit, token
@@ -189,7 +198,7 @@ class Transaction:
         limit: int = 10_000,
         forward: bool = True,
         max_bytes: int | None = None,
-    ) -> "list[LogEvent]":
+    ) -> builtins.list[LogEvent]:
         """Events of one stream in the order of their sequence.
 
         Args:
@@ -227,7 +236,7 @@ class Transaction:
         limit: int = 10_000,
         token: str | None = None,
         max_scanned: int = 200_000,
-    ) -> "tuple[list[StreamEvent], str | None]":
+    ) -> tuple[builtins.list[StreamEvent], str | None]:
         """Events of several streams in the order of their time, and the token of the next page.
 
         Args:

@@ -97,3 +97,8 @@ def upgrade() -> None:
         sa.Column("payload", sa.LargeBinary, nullable=False),
     )
     op.create_index("log_chunks_by_time", "log_chunks", ["stream_id", "min_ms"])
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(
+            "CREATE VIRTUAL TABLE document_names USING"
+            " fts5(name, content='', detail=none, tokenize='trigram case_sensitive 1')"
+        )
