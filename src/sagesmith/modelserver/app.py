@@ -72,7 +72,12 @@ class Application:
         """The answer of the user's `execution_parameters_fn`, for batch transform."""
         if self.execution_parameters is None:
             return Response(404)
-        return _response(answers.answer(self.execution_parameters(), codecs.JSON))
+        try:
+            parameters = await self._loop.run_in_executor(None, self.execution_parameters)
+        except Exception as error:
+            logger.exception("execution_parameters_fn failed")
+            raise answers.from_exception(error) from error
+        return _response(answers.answer(parameters, codecs.JSON))
 
     async def _invocations(self, request: Request) -> Response:
         if not self.ready:

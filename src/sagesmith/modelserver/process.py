@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -85,9 +86,15 @@ class ModelServer:
 
     def _serve(self, signalled: socket.socket) -> None:
         """The event loop's thread."""
-        loop = _new_event_loop()
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(self._serve_until_stopped(loop, signalled))
+        try:
+            loop = _new_event_loop()
+            asyncio.set_event_loop(loop)
+            loop.run_until_complete(self._serve_until_stopped(loop, signalled))
+        except BaseException:
+            # A process that nobody can reach must not look alive.
+            logger.critical("The model server's event loop ended", exc_info=True)
+            _flush()
+            os._exit(1)
 
     async def _serve_until_stopped(self, loop: asyncio.AbstractEventLoop, signalled: socket.socket) -> None:
         stopped: asyncio.Future[bool] = loop.create_future()
@@ -162,13 +169,28 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 def _signals() -> tuple[socket.socket, socket.socket]:
-    """SIGTERM as a byte on a socket: the loop hears of it even while the main thread is busy in a library's C code."""
+    """SIGTERM as a byte on a socket: the loop hears of it even while the main thread is busy in a library's C code.
+
+    Python's own handler writes it as well, in case user code has taken the wake-up descriptor for a loop of its
+    own. A forked child (a multiprocessing pool) gets neither: its end is not ours.
+    """
     reading, writing = socket.socketpair()
     reading.setblocking(False)
     writing.setblocking(False)
     signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    signal.signal(signal.SIGTERM, lambda number, _frame: _notify(writing, number))
+    os.register_at_fork(after_in_child=_forget_signals)
     return reading, writing
+
+
+def _notify(writing: socket.socket, number: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        writing.send(bytes([number]))
+
+
+def _forget_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _explain(error: BaseException) -> None:

@@ -179,3 +179,29 @@ def test_a_handler_that_kills_the_process_breaks_the_connection(server: Start) -
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         running.invoke(b"x")
     assert running.process.wait(60) == 9
+
+
+def test_a_handlers_own_worker_processes_may_end_by_sigterm(server: Start) -> None:
+    handlers = (
+        "import multiprocessing\ndef model_fn(d): pass\n"
+        "def transform_fn(m, b, c, a):\n"
+        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n"
+        "        return str(sum(pool.map(abs, [-1, -2])))\n"
+    )
+    running = server(handlers).wait_until_ready()
+    assert [running.invoke(b"x").text for _ in range(3)] == ["3", "3", "3"]
+    assert running.ping() == 200
+
+
+def test_sigterm_is_heard_after_a_handler_ran_an_event_loop(server: Start) -> None:
+    handlers = (
+        "import asyncio, signal\ndef model_fn(d): pass\n"
+        "async def answer():\n"
+        "    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, print)\n"
+        "    return 'done'\n"
+        "def transform_fn(m, b, c, a): return asyncio.run(answer())\n"
+    )
+    running = server(handlers).wait_until_ready()
+    assert running.invoke(b"x").text == "done"
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(60) == 0
