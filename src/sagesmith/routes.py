@@ -36,6 +36,14 @@ def write_routes(path: Path, routes: Routes) -> None:
     temporary.replace(path)
 
 
+def read_routes(path: Path) -> Routes:
+    """The table as it stands in the file, an empty one if there is none."""
+    try:
+        return _parse(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
 class RoutesFile:
     """Reads the table when it changed. Looking costs one stat call, so that every request can look."""
 

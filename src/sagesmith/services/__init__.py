@@ -1,14 +1,19 @@
 """AWS services, one package each. This is the list of those that are built."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from sagesmith.services import iam, kms, logs, sagemaker, sts
 from sagesmith.services.base import Home
 from sagesmith.wire.context import Handler
+
+if TYPE_CHECKING:
+    from sagesmith.services.reconcile import Reconciler
 
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     """Every operation that is built, by botocore's service name and operation name."""
+    from sagesmith.services import iam, kms, logs, sagemaker, sts  # noqa: PLC0415 (one service does not need the others)
+
     return {
         "iam": iam.handlers(home),
         "kms": kms.handlers(home),
@@ -16,3 +21,10 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
         "sagemaker": sagemaker.handlers(home),
         "sts": sts.handlers(home),
     }
+
+
+def reconcilers() -> "Sequence[Reconciler]":
+    """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
+    from sagesmith.services import sagemaker  # noqa: PLC0415
+
+    return sagemaker.reconcilers()

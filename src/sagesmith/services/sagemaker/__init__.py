@@ -1,0 +1,31 @@
+"""Amazon SageMaker: one module a resource family declares its kinds, `engine` makes their operations."""
+
+import os
+
+from sagesmith.services.base import Home
+from sagesmith.services.reconcile import Reconciler
+from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
+from sagesmith.services.sagemaker.endpoints import ENDPOINT
+from sagesmith.services.sagemaker.engine import handlers_of
+from sagesmith.services.sagemaker.models import MODEL
+from sagesmith.services.sagemaker.serving import EndpointReconciler
+from sagesmith.services.sagemaker.training import TrainingReconciler
+from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
+from sagesmith.wire.context import Handler
+
+KINDS = (MODEL, ENDPOINT_CONFIG, ENDPOINT, TRAINING_JOB)
+
+
+def handlers(home: Home) -> dict[str, Handler]:
+    """Every operation that is built, by name."""
+    return handlers_of(home, KINDS)
+
+
+def reconcilers() -> list[Reconciler]:
+    """What gives training jobs and endpoints a life of their own.
+
+    `SAGESMITH_MAX_JOBS` limits how many training jobs run at once, and how many model servers a variant may have; by
+    default it is the number of cores, at least 2.
+    """
+    limit = int(os.environ.get("SAGESMITH_MAX_JOBS") or max(2, os.cpu_count() or 1))
+    return [TrainingReconciler(limit), EndpointReconciler(limit)]

@@ -1,0 +1,50 @@
+"""Endpoint configurations: which models an endpoint serves, on how many instances, for what share of the requests."""
+
+from typing import Any
+
+from sagesmith.services.sagemaker.engine import Kind, Unbuilt
+from sagesmith.services.sagemaker.models import MODEL
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import NotImplementedException, ValidationException
+
+
+def _check(params: Params) -> None:
+    names = [variant["VariantName"] for variant in params["ProductionVariants"]]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValidationException(f"Variant names must be unique within an endpoint configuration: {name}.")
+    for index, variant in enumerate(params["ProductionVariants"], 1):
+        if not variant.get("ModelName"):
+            raise NotImplementedException("Inference components are not built yet (a variant without ModelName).")
+        for member in ("InstanceType", "InitialInstanceCount"):
+            if not variant.get(member):
+                raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
+    if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
+        raise ValidationException("The sum of the variants' weights must be greater than 0.")
+
+
+def _with_weights(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"InitialVariantWeight": 1.0, **variant} for variant in variants]
+
+
+ENDPOINT_CONFIG = Kind(
+    noun="EndpointConfig",
+    check=_check,
+    initial=lambda call, params: {"ProductionVariants": _with_weights(params["ProductionVariants"])},
+    refers={"ProductionVariants[].ModelName": MODEL},
+    unbuilt=(
+        Unbuilt("ProductionVariants[].ServerlessConfig", "Serverless inference is"),
+        Unbuilt("ProductionVariants[].InstancePools", "Instance pools are"),
+        Unbuilt("ProductionVariants[].ManagedInstanceScaling", "Managed instance scaling is"),
+        Unbuilt("ProductionVariants[].AcceleratorType", "Elastic Inference is"),
+        Unbuilt("ProductionVariants[].CoreDumpConfig", "Core dumps are"),
+        Unbuilt("ProductionVariants[].CapacityReservationConfig", "Capacity reservations are"),
+        Unbuilt("ProductionVariants[].AcceleratorPartitionLayouts", "Accelerator partitions are"),
+        Unbuilt("ShadowProductionVariants", "Shadow variants are"),
+        Unbuilt("AsyncInferenceConfig", "Asynchronous inference is"),
+        Unbuilt("DataCaptureConfig.EnableCapture", "Data capture is"),
+        Unbuilt("ExplainerConfig", "Online explainability is"),
+        Unbuilt("MetricsConfig.EnableEnhancedMetrics", "Enhanced metrics are"),
+        Unbuilt("CrossRegionTrafficConfig", "Cross-region traffic is"),
+    ),
+)

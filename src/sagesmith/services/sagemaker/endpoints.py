@@ -1,0 +1,161 @@
+"""Endpoints: what is asked for. What becomes of it is the reconciler's (`serving`).
+
+An endpoint keeps a copy of its variants and their models, so that deleting a configuration or a model does not touch
+an endpoint that was made from it, and so that a restart needs nothing but the endpoint's own document.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from sagesmith.services.sagemaker import fleet
+from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
+from sagesmith.services.sagemaker.models import MODEL
+from sagesmith.store import Document
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ValidationException
+
+
+def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
+    """The variants of a configuration, each with what it takes to serve its model."""
+    config = ENDPOINT_CONFIG.find(call.tx, call.context, config_name).body
+    found = []
+    for variant in config["ProductionVariants"]:
+        model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
+        container = model.get("PrimaryContainer") or model["Containers"][0]
+        found.append(
+            {
+                "name": variant["VariantName"],
+                "instance_type": variant["InstanceType"],
+                "count": variant["InitialInstanceCount"],
+                "weight": variant["InitialVariantWeight"],
+                "startup_timeout_seconds": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+                "role": model.get("ExecutionRoleArn"),
+                "network_isolation": bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),
+                "container": container,
+            }
+        )
+    return found
+
+
+def _initial(call: Call, params: Params) -> Params:
+    config = params["EndpointConfigName"]
+    return {"_fleet": {"id": 0, "config": config, "variants": _variants(call, config)}, "_instances": []}
+
+
+def _answer(document: Document) -> Params:
+    """ProductionVariants as they are now, and what an update that goes on will make of them."""
+    present = document.body["_fleet"]
+    running = Counter((each.fleet, each.variant) for each in fleet.load(document.body["_instances"]) if each.serving)
+    variants = []
+    for variant in present["variants"]:
+        image = variant["container"]["Image"]
+        summary = {
+            "VariantName": variant["name"],
+            "DeployedImages": [
+                {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": document.created_at}
+            ],
+            "CurrentWeight": variant["weight"],
+            "DesiredWeight": variant["weight"],
+            "CurrentInstanceCount": running[present["id"], variant["name"]],
+            "DesiredInstanceCount": variant["count"],
+        }
+        if document.status == "Creating":
+            summary["VariantStatus"] = [{"Status": "Creating", "StartTime": document.created_at}]
+        variants.append(summary)
+    answer: Params = {"ProductionVariants": variants}
+    if coming := document.body.get("_next"):
+        answer["PendingDeploymentSummary"] = {"EndpointConfigName": coming["config"], "StartTime": coming["started_at"]}
+    return answer
+
+
+def _in_progress(document: Document) -> ValidationException:
+    return ValidationException(f'Cannot update in-progress endpoint "{document.arn}".')
+
+
+def _must_serve(document: Document) -> None:
+    if document.status == "Failed":
+        raise ValidationException(f'Cannot update endpoint "{document.arn}": it is Failed and can only be deleted.')
+    if document.status != "InService":
+        raise _in_progress(document)
+
+
+def _update(call: Call, document: Document, params: Params) -> Document:
+    _must_serve(document)
+    for unbuilt in (*ENDPOINT.unbuilt, Unbuilt("RetainDeploymentConfig", "Deployment configurations that stay are")):
+        unbuilt.refuse(params)
+    variants = _variants(call, params["EndpointConfigName"])
+    if params.get("RetainAllVariantProperties"):
+        excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
+        variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
+    coming = {
+        "id": document.body["_fleet"]["id"] + 1,
+        "config": params["EndpointConfigName"],
+        "variants": variants,
+        "started_at": call.now,
+    }
+    body = {member: value for member, value in document.body.items() if member != "FailureReason"}
+    return replace(document, status="Updating", body={**body, "_next": coming})
+
+
+def _retain(variant: dict[str, Any], present: list[dict[str, Any]], excluded: set[str]) -> dict[str, Any]:
+    for old in present:
+        if old["name"] == variant["name"]:
+            kept = {} if "DesiredInstanceCount" in excluded else {"count": old["count"]}
+            if "DesiredWeight" not in excluded:
+                kept["weight"] = old["weight"]
+            return {**variant, **kept}
+    return variant
+
+
+def _update_weights(call: Call, document: Document, params: Params) -> Document:
+    _must_serve(document)
+    wanted = {each["VariantName"]: each for each in params["DesiredWeightsAndCapacities"]}
+    present = document.body["_fleet"]
+    unknown = wanted.keys() - {variant["name"] for variant in present["variants"]}
+    if unknown:
+        raise ValidationException(f'Could not find variants {sorted(unknown)} of endpoint "{document.arn}".')
+    Unbuilt("DesiredWeightsAndCapacities[].ServerlessUpdateConfig", "Serverless inference is").refuse(params)
+    variants = []
+    for variant in present["variants"]:
+        change = wanted.get(variant["name"], {})
+        weight, count = change.get("DesiredWeight"), change.get("DesiredInstanceCount")
+        if count == 0:
+            raise ValidationException("DesiredInstanceCount must be at least 1.")
+        variants.append(
+            {
+                **variant,
+                "weight": variant["weight"] if weight is None else weight,
+                "count": count or variant["count"],
+            }
+        )
+    if sum(variant["weight"] for variant in variants) <= 0:
+        raise ValidationException("The sum of the variants' weights must be greater than 0.")
+    return replace(document, status="Updating", body={**document.body, "_fleet": {**present, "variants": variants}})
+
+
+def _delete(call: Call, document: Document) -> Document:
+    if document.status == "Deleting":
+        raise _in_progress(document)
+    return replace(document, status="Deleting")
+
+
+ENDPOINT = Kind(
+    noun="Endpoint",
+    starts_as="Creating",
+    initial=_initial,
+    answer=_answer,
+    refers={"EndpointConfigName": ENDPOINT_CONFIG},
+    changes={"UpdateEndpoint": _update, "UpdateEndpointWeightsAndCapacities": _update_weights},
+    on_delete=_delete,
+    unbuilt=(
+        Unbuilt("DeploymentConfig.RollingUpdatePolicy", "Rolling updates are"),
+        Unbuilt("DeploymentConfig.AutoRollbackConfiguration.Alarms", "Rollback by alarms is"),
+        Unbuilt(
+            "DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration.Type",
+            "Traffic shifting in steps is",
+            frozenset({"CANARY", "LINEAR"}),
+        ),
+    ),
+)

@@ -1,0 +1,95 @@
+"""The instances of an endpoint's variants, as values: which are wanted, which take the place of which.
+
+An instance is one model server. A fleet is what one endpoint configuration asks for; an update starts the next fleet
+beside the present one, and the present one stays until the next one serves.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+TASK_PREFIX = "serve-"
+DRAIN_SECONDS = 65.0
+"""A request may take 60 seconds: so long its model server stays after the routers were told of another."""
+HEALTHY_AFTER_SECONDS = 60.0
+"""A model server that served so long is replaced at once when it dies; one that died sooner, after a pause."""
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One model server of a variant. Times are seconds since the epoch.
+
+    Attributes:
+        id: the task's.
+        fleet: the number of the fleet that it belongs to.
+        index: its place among the variant's instances.
+        attempt: how many before it died in this place without ever having served long.
+        start_at: not to be started before.
+        state: what its task last said, see `compute.base.TaskState`.
+        serving_since: when it was first seen serving.
+        retire_at: it is no longer routed to, and is to be ended then; None while it is wanted.
+    """
+
+    id: str
+    fleet: int
+    variant: str
+    index: int
+    attempt: int
+    start_at: float
+    state: str = "Starting"
+    serving_since: float | None = None
+    retire_at: float | None = None
+
+    @property
+    def wanted(self) -> bool:
+        return self.retire_at is None
+
+    @property
+    def serving(self) -> bool:
+        return self.wanted and self.state == "Serving"
+
+
+def load(stored: Iterable[dict[str, Any]]) -> list[Instance]:
+    """Instances from a document."""
+    return [Instance(**each) for each in stored]
+
+
+def dump(instances: Iterable[Instance]) -> list[dict[str, Any]]:
+    """Instances for a document."""
+    return [asdict(each) for each in instances]
+
+
+def plan(
+    instances: Sequence[Instance], fleet: int, variants: Sequence[dict[str, Any]], limit: int, now: float
+) -> list[Instance]:
+    """The instances after those of `fleet` that are missing were added and those that are too many were retired.
+
+    Args:
+        limit: how many instances a variant may have, whatever it asks for.
+    """
+    places = {(each["name"], index) for each in variants for index in range(min(each["count"], limit))}
+    filled = {(each.variant, each.index) for each in instances if each.fleet == fleet and each.wanted}
+    kept = [
+        retire(each, now) if each.fleet == fleet and each.wanted and (each.variant, each.index) not in places else each
+        for each in instances
+    ]
+    return kept + [_new(fleet, variant, index, 0, now) for variant, index in sorted(places - filled)]
+
+
+def retire(instance: Instance, now: float) -> Instance:
+    """The instance, to be ended as soon as no request can be on its way to it."""
+    return replace(instance, retire_at=now + DRAIN_SECONDS)
+
+
+def successor(instance: Instance, now: float) -> Instance:
+    """What takes the place of one that died: at once the first time, then after ever longer pauses."""
+    served = now - instance.serving_since if instance.serving_since is not None else 0.0
+    attempt = 0 if served >= HEALTHY_AFTER_SECONDS else instance.attempt + 1
+    pause = 0.0 if attempt <= 1 else min(2.0**attempt, LONGEST_PAUSE_SECONDS)
+    return _new(instance.fleet, instance.variant, instance.index, attempt, now + pause)
+
+
+def _new(fleet: int, variant: str, index: int, attempt: int, start_at: float) -> Instance:
+    return Instance(f"{TASK_PREFIX}{uuid.uuid4().hex}", fleet, variant, index, attempt, start_at)

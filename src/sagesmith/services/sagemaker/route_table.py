@@ -1,0 +1,42 @@
+"""The API process's side of the routing table: one endpoint changes, the whole file is replaced."""
+
+import threading
+from pathlib import Path
+
+from sagesmith.routes import EndpointRoute, Routes, read_routes, write_routes
+
+
+class RouteTable:
+    """What the routers know. Thread safe; begins with what a former process wrote.
+
+    Args:
+        path: `run/routes.json` of the data directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._routes: Routes = read_routes(path)
+
+    def put(self, region: str, route: EndpointRoute) -> None:
+        """Make `route` known; nothing is written if it is already."""
+        with self._lock:
+            endpoints = self._routes.setdefault(region, {})
+            if endpoints.get(route.name.lower()) == route:
+                return
+            endpoints[route.name.lower()] = route
+            write_routes(self._path, self._routes)
+
+    def remove(self, region: str, name: str) -> None:
+        """Forget an endpoint."""
+        with self._lock:
+            if self._routes.get(region, {}).pop(name.lower(), None) is not None:
+                write_routes(self._path, self._routes)
+
+    def keep(self, endpoints: set[tuple[str, str]]) -> None:
+        """Forget all endpoints but these, given as region and lower-case name."""
+        with self._lock:
+            for region, routes in self._routes.items():
+                for name in [name for name in routes if (region, name) not in endpoints]:
+                    del routes[name]
+            write_routes(self._path, self._routes)

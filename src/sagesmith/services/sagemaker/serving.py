@@ -1,0 +1,267 @@
+"""The life of an endpoint: model servers are started, watched, replaced, and ended; routers are told where they listen.
+
+An endpoint's document has its fleet (what is wanted), perhaps the next one, and its instances (what was started). The
+instances' ids are stored before their tasks are started, so that a crash leaves no task that nobody knows.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sagesmith import logging
+from sagesmith.compute.base import TaskObservation, TaskSpec
+from sagesmith.routes import EndpointRoute, VariantRoute
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import fleet, tasks
+from sagesmith.services.sagemaker.endpoints import ENDPOINT
+from sagesmith.services.sagemaker.fleet import Instance
+from sagesmith.services.sagemaker.route_table import RouteTable
+from sagesmith.store import Document
+
+LOG_GROUP = "/aws/sagemaker/Endpoints"
+STARTING_LOOK_SECONDS = 0.05
+SERVING_LOOK_SECONDS = 1.0
+CREDENTIALS_SECONDS = 7 * 86_400
+"""Nothing renews credentials inside a container, so those of a model server live long; what a model server needs from
+S3 it has fetched long before they end."""
+DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
+MAX_FAILURE_REASON = 1024
+KIND = ENDPOINT.id
+
+log = logging.get("serving")
+
+Observations = Mapping[str, TaskObservation]
+
+
+class EndpointReconciler:
+    """Keeps every endpoint's model servers running.
+
+    Args:
+        max_instances: how many model servers a variant may have on this machine, whatever its instance count.
+    """
+
+    kind = KIND
+    _routes: RouteTable
+
+    def __init__(self, max_instances: int) -> None:
+        self._max_instances = max_instances
+
+    def recover(self, home: Home) -> None:
+        """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
+        self._routes = RouteTable(home.platform.dir.routes_file)
+        named: set[str] = set()
+        present: set[tuple[str, str]] = set()
+        with home.store.write() as tx:
+            for document in tasks.all_documents(tx, KIND):
+                named.update(each.id for each in _instances(document))
+                present.add((document.region, document.key))
+                tx.schedule(KIND, document.region, document.key, time.time())
+        self._routes.keep(present)
+        tasks.discard_orphans(home, fleet.TASK_PREFIX, named)
+
+    def step(self, home: Home, document: Document) -> float | None:
+        """Bring the endpoint one step on."""
+        if document.status == "Deleting":
+            self._delete(home, document)
+            return None
+        if document.status == "Failed":
+            self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
+            return None
+        target = _target(document)
+        planned = fleet.plan(_instances(document), target["id"], target["variants"], self._max_instances, time.time())
+        if planned != _instances(document):
+            document = _store(home, _with(document, planned), touch=False)
+        observed = dict(self._observe(home, document))
+        failure = _failure(document, observed)
+        if failure is not None:
+            return self._fail(home, document, failure)
+        return self._settle(home, document, observed)
+
+    def _observe(self, home: Home, document: Document) -> Iterator[tuple[str, TaskObservation]]:
+        """Start what was not started, take in logs, and see what runs."""
+        for instance in _instances(document):
+            task = home.backend.inspect(instance.id)
+            if task is None and instance.wanted and instance.start_at <= time.time():
+                home.backend.start(_task_spec(home, document, instance))
+                task = home.backend.inspect(instance.id)
+            if task is not None:
+                _collect(home, document, instance, task)
+                yield instance.id, task
+
+    def _settle(self, home: Home, document: Document, observed: Observations) -> float | None:
+        """Tell the routers, store what became of the endpoint, and end what is no longer needed, in this order."""
+        now = time.time()
+        kept, done = _advance(document, observed, now)
+        settled = _with(document, kept)
+        target = _target(document)
+        if document.status != "InService" and all(each.serving for each in kept if each.fleet == target["id"]):
+            settled = _in_service(settled, now)
+        self._routes.put(document.region, _route(settled, observed))
+        if settled != document:
+            _store(home, settled, touch=settled.status != document.status)
+        if settled.status != document.status:
+            log.info("endpoint is in service", endpoint=document.name)
+        for instance in done:
+            tasks.discard(home.backend, instance.id)
+        at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
+        return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
+
+    def _fail(self, home: Home, document: Document, failure: str) -> float | None:
+        """An endpoint that cannot be created is Failed; one that cannot be updated goes on as it was."""
+        target = _target(document)
+        updating = "_next" in document.body
+        given_up = [each for each in _instances(document) if not updating or each.fleet == target["id"]]
+        failed = _with(document, [each for each in _instances(document) if each not in given_up])
+        body = {name: value for name, value in failed.body.items() if name != "_next"}
+        body["FailureReason"] = failure[:MAX_FAILURE_REASON]
+        if not updating:
+            self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
+        _store(home, replace(failed, status="InService" if updating else "Failed", body=body))
+        log.warning("endpoint failed", endpoint=document.name, updating=updating, reason=failure)
+        for instance in given_up:
+            tasks.discard(home.backend, instance.id)
+        return SERVING_LOOK_SECONDS if updating else None
+
+    def _delete(self, home: Home, document: Document) -> None:
+        self._routes.remove(document.region, document.name)
+        for instance in _instances(document):
+            task = home.backend.inspect(instance.id)
+            if task is not None:
+                home.backend.kill(instance.id)
+                _collect(home, document, instance, replace(task, alive=False))
+                home.backend.forget(instance.id)
+        with home.store.write() as tx:
+            tx.delete(KIND, document.region, document.key)
+        log.info("endpoint deleted", endpoint=document.name)
+
+
+def _instances(document: Document) -> list[Instance]:
+    return fleet.load(document.body["_instances"])
+
+
+def _with(document: Document, instances: Sequence[Instance]) -> Document:
+    return replace(document, body={**document.body, "_instances": fleet.dump(instances)})
+
+
+def _target(document: Document) -> dict[str, Any]:
+    """The fleet that the endpoint is to have: the next one while it is updated."""
+    found: dict[str, Any] = document.body.get("_next") or document.body["_fleet"]
+    return found
+
+
+def _over(task: TaskObservation | None) -> bool:
+    return task is not None and (task.ended or task.lost)
+
+
+def _failure(document: Document, observed: Observations) -> str | None:
+    """Why the fleet that is being started cannot be, None while it can."""
+    if document.status != "Creating" and "_next" not in document.body:
+        return None
+    target = _target(document)["id"]
+    for instance in _instances(document):
+        if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
+            return _why(observed[instance.id])
+    return None
+
+
+def _advance(document: Document, observed: Observations, now: float) -> tuple[list[Instance], list[Instance]]:
+    """The instances after what was observed: (those that stay or take a dead one's place, those to discard)."""
+    kept: list[Instance] = []
+    done: list[Instance] = []
+    for instance in _instances(document):
+        task = observed.get(instance.id)
+        if not instance.wanted:
+            (done if task is None or _over(task) or (instance.retire_at or 0) <= now else kept).append(instance)
+        elif task is not None and _over(task):
+            log.warning("model server ended", endpoint=document.name, variant=instance.variant, reason=_why(task))
+            done.append(instance)
+            kept.append(fleet.successor(instance, now))
+        else:
+            state = task.events[-1].state if task is not None and task.events else instance.state
+            since = instance.serving_since or (now if state == "Serving" else None)
+            kept.append(replace(instance, state=state, serving_since=since))
+    return kept, done
+
+
+def _in_service(document: Document, now: float) -> Document:
+    """The document once its target fleet serves: the next fleet becomes the present one, the former one retires."""
+    body = dict(document.body)
+    coming = body.pop("_next", None)
+    if coming is None:
+        return replace(document, status="InService", body=body)
+    instances = [
+        fleet.retire(each, now) if each.wanted and each.fleet != coming["id"] else each for each in _instances(document)
+    ]
+    body |= {"_fleet": coming, "EndpointConfigName": coming["config"], "_instances": fleet.dump(instances)}
+    return replace(document, status="InService", body=body)
+
+
+def _route(document: Document, observed: Observations) -> EndpointRoute:
+    if document.status == "Creating":
+        return EndpointRoute(document.name, "Creating")
+    present = document.body["_fleet"]
+    addresses: dict[str, list[str]] = {}
+    for instance in _instances(document):
+        task = observed.get(instance.id)
+        if instance.fleet == present["id"] and instance.serving and task is not None and task.address:
+            addresses.setdefault(instance.variant, []).append(task.address)
+    variants = [
+        VariantRoute(each["name"], each["weight"], addresses.get(each["name"], [])) for each in present["variants"]
+    ]
+    return EndpointRoute(document.name, "InService", variants)
+
+
+def _why(task: TaskObservation) -> str:
+    if not task.ended:
+        return "InternalServerError: the node agent of a model server ended without a report."
+    last = task.events[-1]
+    return str(last.detail.get("failure_reason") or last.message or "The model server ended.")
+
+
+def _collect(home: Home, document: Document, instance: Instance, task: TaskObservation) -> None:
+    group = f"{LOG_GROUP}/{document.name}"
+    stream = f"{instance.variant}/i-{instance.id.removeprefix(fleet.TASK_PREFIX)[:17]}"
+    while tasks.collect_log(home, instance.id, document.region, group, stream) and _over(task):
+        pass
+
+
+def _task_spec(home: Home, document: Document, instance: Instance) -> TaskSpec:
+    """What the node agent is to do for one model server."""
+    fleets = [document.body["_fleet"], document.body.get("_next") or {"id": None}]
+    present = next(each for each in fleets if each["id"] == instance.fleet)
+    variant = next(each for each in present["variants"] if each["name"] == instance.variant)
+    container = variant["container"]
+    own = container.get("Environment") or {}
+    code = own.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    return TaskSpec(
+        id=instance.id,
+        kind="serve",
+        label=document.name,
+        job_name=document.name,
+        job_arn=document.arn,
+        image=container["Image"],
+        instance_type=variant["instance_type"],
+        hosts=[tasks.HOST],
+        host=tasks.HOST,
+        s3=tasks.s3_access(home),
+        cache=home.platform.cache,
+        environment=tasks.environment(home, document.region, variant["role"], document.arn, CREDENTIALS_SECONDS, own),
+        model_data=_model_data(container),
+        code=code if code.startswith("s3://") else None,
+        network_isolation=variant["network_isolation"],
+        ca_bundle=tasks.ca_bundle(home),
+        startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
+    )
+
+
+def _model_data(container: dict[str, Any]) -> str | None:
+    if url := container.get("ModelDataUrl"):
+        return str(url)
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource")
+    return str(source["S3Uri"]) if source else None
+
+
+def _store(home: Home, document: Document, *, touch: bool = True) -> Document:
+    with home.store.write() as tx:
+        return tx.update(document, touch=touch)

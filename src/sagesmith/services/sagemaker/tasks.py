@@ -1,0 +1,92 @@
+"""What training jobs and endpoints have in common: the environment of a task, its S3 access, and its log."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from sagesmith.compute.base import Backend, S3Access
+from sagesmith.environment import client_environment
+from sagesmith.services.base import Home
+from sagesmith.store import Document, LogEvent, Query, Transaction
+
+HOST = "algo-1"
+SESSION_NAME = "SageMaker"
+DEFAULT_ROLE = "SageMakerExecutionRole"
+
+
+def s3_access(home: Home) -> S3Access:
+    """The node agent's own way to the object store."""
+    platform = home.platform
+    return S3Access(platform.s3_endpoint, platform.s3_access_key_id, platform.s3_secret_access_key, platform.region)
+
+
+def environment(
+    home: Home, region: str, role_arn: str | None, resource_arn: str, duration_seconds: float, own: Mapping[str, str]
+) -> dict[str, str]:
+    """The environment of a task: how AWS clients in it reach the platform, as whom, and the resource's own variables.
+
+    Args:
+        role_arn: whose session its credentials are; the account's default execution role if None.
+        resource_arn: the job or endpoint that they are for.
+        duration_seconds: how long they live.
+        own: what the user asked for; wins over everything.
+    """
+    role = role_arn or f"arn:aws:iam::{home.platform.account_id}:role/{DEFAULT_ROLE}"
+    credentials = home.keyring.mint(role, SESSION_NAME, duration_seconds, resource_arn)
+    variables = client_environment(home.platform, credentials, {})
+    return {
+        **{name: value for name, value in variables.items() if value is not None},
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "S3_ENDPOINT_URL": home.platform.url,
+        **own,
+    }
+
+
+def ca_bundle(home: Home) -> str | None:
+    """The certificates that clients of the platform are to trust."""
+    bundle = home.platform.dir.tls / "bundle.pem"
+    return str(bundle) if bundle.exists() else None
+
+
+def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) -> bool:
+    """Move what a task has written since the last call to the log store; False if there was nothing new.
+
+    Lines and the offset up to which they were read are stored in one transaction, so that no line is lost or doubled.
+    """
+    with home.store.read() as tx:
+        offset = tx.log_offset(region, group, stream)
+    lines, next_offset = home.backend.read_log(task_id, offset)
+    if next_offset == offset:
+        return False
+    events = [LogEvent(timestamp_ms, line) for timestamp_ms, line in lines]
+    with home.store.write() as tx:
+        tx.append_log(region, group, stream, events, next_offset)
+    return True
+
+
+def all_documents(tx: Transaction, kind: str, status: str | None = None) -> Iterator[Document]:
+    """Every document of a kind, in every region."""
+    for region in tx.regions():
+        token = None
+        while True:
+            page = tx.list(Query(kind, region, status=status, limit=100, token=token))
+            yield from page.documents
+            token = page.next_token
+            if token is None:
+                break
+
+
+def discard(backend: Backend, task_id: str) -> None:
+    """End a task and remove what it left on its node."""
+    if backend.inspect(task_id) is None:
+        return
+    backend.kill(task_id)
+    backend.forget(task_id)
+
+
+def discard_orphans(home: Home, prefix: str, named: set[str]) -> None:
+    """End the tasks whose id begins with `prefix` and that no resource names any more."""
+    for task in home.backend.tasks():
+        if task.id.startswith(prefix) and task.id not in named:
+            with contextlib.suppress(OSError):
+                discard(home.backend, task.id)

@@ -1,0 +1,283 @@
+"""The life of a training job: Starting, Downloading, Training, Uploading, and an end.
+
+The node agent's report says what happened and when; each step here brings the document up to what the report says. A
+job's last log lines are stored before its end is, so that whoever sees the end can read the whole log.
+"""
+
+import contextlib
+import threading
+import time
+from dataclasses import replace
+
+from sagesmith import logging
+from sagesmith.compute.base import ENDED as TASK_ENDED
+from sagesmith.compute.base import Channel, MetricDefinition, TaskEvent, TaskObservation, TaskSpec
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import tasks
+from sagesmith.services.sagemaker.training_jobs import ENDED, STARTING, STOPPING, TRAINING_JOB, move
+from sagesmith.store import Document, Query
+from sagesmith.wire.context import Params
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+TASK_PREFIX = "train-"
+RUNNING_LOOK_SECONDS = 0.05
+WAITING_LOOK_SECONDS = 0.5
+CREDENTIALS_SLACK_SECONDS = 86_400
+"""A job may download before and upload after the time that its runtime limit counts."""
+MAX_FAILURE_REASON = 1024
+KIND = TRAINING_JOB.id
+
+_MESSAGES = {
+    "Starting": "Preparing the instances for training",
+    "Downloading": "Downloading input data",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+}
+
+log = logging.get("training")
+
+
+class TrainingReconciler:
+    """Starts training jobs in the order in which they were created and follows them to their end.
+
+    Args:
+        concurrency: how many jobs run at once; the others wait.
+    """
+
+    kind = KIND
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._starting = threading.Lock()
+
+    def recover(self, home: Home) -> None:
+        """End tasks of jobs that have ended or are gone."""
+        with home.store.read() as tx:
+            named = {
+                document.body["_task"]
+                for status in ("InProgress", STOPPING)
+                for document in tasks.all_documents(tx, KIND, status)
+            }
+        tasks.discard_orphans(home, TASK_PREFIX, named)
+
+    def step(self, home: Home, document: Document) -> float | None:
+        """Bring the job one step on."""
+        if document.status in ENDED:
+            tasks.discard(home.backend, document.body["_task"])
+            return None
+        if document.body["_phase"] == "waiting":
+            return self._start(home, document)
+        return self._follow(home, document)
+
+    def _start(self, home: Home, document: Document) -> float | None:
+        if document.status == STOPPING:
+            return _end(home, document, None, "Stopped", "Training job stopped")
+        with self._starting:
+            if not self._may_start(home, document):
+                _say_waiting(home, document, self._concurrency)
+                return WAITING_LOOK_SECONDS
+            spec = task_spec(home, document)
+            try:
+                home.backend.start(spec)
+            except OSError as error:
+                reason = f"InternalServerError: the job could not be started: {error}"
+                return _end(home, document, None, "Failed", "Training job failed", reason)
+        body = {**document.body, "_phase": "started"}
+        _store(home, _moved(replace(document, body=body), STARTING, _MESSAGES[STARTING], time.time()))
+        return RUNNING_LOOK_SECONDS
+
+    def _may_start(self, home: Home, document: Document) -> bool:
+        if home.backend.inspect(document.body["_task"]) is not None:
+            return True
+        with home.store.read() as tx:
+            first = tx.list(
+                Query(KIND, document.region, facets={"_phase": "waiting"}, sort="created_at", descending=False, limit=1)
+            )
+        if first.documents and first.documents[0].key != document.key:
+            return False
+        running = sum(
+            task.id.startswith(TASK_PREFIX) and task.alive and not task.ended for task in home.backend.tasks()
+        )
+        return running < self._concurrency
+
+    def _follow(self, home: Home, document: Document) -> float | None:
+        task_id = document.body["_task"]
+        task = home.backend.inspect(task_id)
+        if document.status == STOPPING and task is not None and not task.ended:
+            home.backend.stop(task_id)
+        if task is None or task.ended or task.lost:
+            while task is not None and _collect(home, document):
+                pass
+            return self._finish(home, document, task)
+        _collect(home, document)
+        moved = _follow_events(document, task.events)
+        if moved is not document:
+            _store(home, moved)
+        return RUNNING_LOOK_SECONDS
+
+    def _finish(self, home: Home, document: Document, task: TaskObservation | None) -> float | None:
+        if task is None or task.lost:
+            reason = (
+                "InternalServerError: the node agent ended without a report of how the job ended. "
+                "Was it killed, or the machine restarted?"
+            )
+            if task is not None:
+                home.backend.kill(task.id)
+            ended = _end(home, document, task, "Failed", _MESSAGES["Failed"], reason)
+        else:
+            last = task.events[-1]
+            secondary = str(last.detail.get("secondary_status") or last.state)
+            message = _MESSAGES.get(secondary, last.message)
+            ended = _end(home, document, task, secondary, message, last.detail.get("failure_reason") or last.message)
+        self._wake_next(home, document.region)
+        return ended
+
+    def _wake_next(self, home: Home, region: str) -> None:
+        with home.store.write() as tx:
+            waiting = tx.list(
+                Query(KIND, region, facets={"_phase": "waiting"}, sort="created_at", descending=False, limit=1)
+            )
+            for each in waiting.documents:
+                tx.schedule(KIND, region, each.key, time.time())
+
+
+def task_spec(home: Home, document: Document) -> TaskSpec:
+    """What the node agent is to do for a training job."""
+    body = document.body
+    algorithm, resources, output = body["AlgorithmSpecification"], body["ResourceConfig"], body["OutputDataConfig"]
+    runtime = body["StoppingCondition"]["MaxRuntimeInSeconds"]
+    own = {
+        "TRAINING_JOB_NAME": document.name,
+        "TRAINING_JOB_ARN": document.arn,
+        **body.get("Environment", {}),
+    }
+    return TaskSpec(
+        id=body["_task"],
+        kind="train",
+        label=document.name,
+        job_name=document.name,
+        job_arn=document.arn,
+        image=algorithm["TrainingImage"],
+        instance_type=resources["InstanceType"],
+        hosts=[tasks.HOST],
+        host=tasks.HOST,
+        s3=tasks.s3_access(home),
+        cache=home.platform.cache,
+        command=[*algorithm.get("ContainerEntrypoint", ()), *algorithm.get("ContainerArguments", ())],
+        environment=tasks.environment(
+            home, document.region, body["RoleArn"], document.arn, runtime + CREDENTIALS_SLACK_SECONDS, own
+        ),
+        hyperparameters=body.get("HyperParameters", {}),
+        channels=[_channel(each, algorithm) for each in body.get("InputDataConfig", ())],
+        metric_definitions=[
+            MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())
+        ],
+        output_uri=output["S3OutputPath"],
+        compress_output=output.get("CompressionType") != "NONE",
+        kms_key_id=output.get("KmsKeyId") or None,
+        network_isolation=body["EnableNetworkIsolation"],
+        max_runtime_seconds=runtime,
+        volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
+        ca_bundle=tasks.ca_bundle(home),
+    )
+
+
+def _channel(channel: Params, algorithm: Params) -> Channel:
+    source = channel["DataSource"]["S3DataSource"]
+    return Channel(
+        name=channel["ChannelName"],
+        s3_uri=source["S3Uri"],
+        s3_data_type=source["S3DataType"],
+        distribution=source.get("S3DataDistributionType") or "FullyReplicated",
+        content_type=channel.get("ContentType"),
+        input_mode=channel.get("InputMode") or algorithm.get("TrainingInputMode") or "File",
+        record_wrapper=channel.get("RecordWrapperType") or "None",
+        compression=channel.get("CompressionType") or "None",
+    )
+
+
+def _say_waiting(home: Home, document: Document, concurrency: int) -> None:
+    if document.body["SecondaryStatus"] == "Pending":
+        return
+    message = f"Waiting for compute capacity: {concurrency} training jobs run at once on this machine"
+    _store(home, _moved(document, "Pending", message, time.time()))
+
+
+def _collect(home: Home, document: Document) -> bool:
+    stream = f"{document.name}/{tasks.HOST}-{int(document.created_at * 1000)}"
+    return tasks.collect_log(home, document.body["_task"], document.region, LOG_GROUP, stream)
+
+
+def _follow_events(document: Document, events: list[TaskEvent]) -> Document:
+    """The document after those events that it does not know yet, itself if there are none."""
+    seen = document.body.get("_seen", 0)
+    for event in events:
+        if event.sequence <= seen or event.state in TASK_ENDED:
+            continue
+        document = replace(document, body={**document.body, "_seen": event.sequence})
+        if document.status == STOPPING and event.state != "Uploading":
+            continue
+        if event.state == "Downloading" and "TrainingStartTime" not in document.body:
+            document = replace(document, body={**document.body, "TrainingStartTime": event.time})
+        document = _moved(document, event.state, event.message or _MESSAGES[event.state], event.time)
+    return document
+
+
+def _moved(document: Document, secondary: str, message: str, now: float) -> Document:
+    transitions = move(document.body["SecondaryStatusTransitions"], secondary, message, now)
+    return replace(
+        document,
+        body={**document.body, "SecondaryStatus": secondary, "SecondaryStatusTransitions": transitions},
+    )
+
+
+def _end(
+    home: Home,
+    document: Document,
+    task: TaskObservation | None,
+    secondary: str,
+    message: str,
+    reason: str | None = None,
+) -> float | None:
+    events = task.events if task is not None else []
+    document = _follow_events(document, events)
+    last = events[-1] if events and events[-1].state in TASK_ENDED else None
+    now = last.time if last is not None else time.time()
+    document = _moved(document, secondary, message, now)
+    transitions = document.body["SecondaryStatusTransitions"]
+    body = {
+        **document.body,
+        "_phase": "ended",
+        "SecondaryStatusTransitions": [*transitions[:-1], {**transitions[-1], "EndTime": transitions[-1]["StartTime"]}],
+    }
+    if events:
+        started = body.get("TrainingStartTime") or events[0].time
+        seconds = max(1, round(now - started))
+        body |= {
+            "TrainingStartTime": started,
+            "TrainingEndTime": max(now, started),
+            "TrainingTimeInSeconds": seconds,
+            "BillableTimeInSeconds": seconds,
+        }
+    detail = last.detail if last is not None else {}
+    if detail.get("model_artifacts"):
+        body["ModelArtifacts"] = {"S3ModelArtifacts": detail["model_artifacts"]}
+    if detail.get("metrics"):
+        body["FinalMetricDataList"] = detail["metrics"]
+    status = secondary if secondary in ENDED else "Stopped"
+    if status == "Failed" and reason:
+        body["FailureReason"] = reason[:MAX_FAILURE_REASON]
+    _store(home, replace(document, status=status, body=body))
+    log.info("training job ended", name=document.name, status=status, secondary_status=secondary)
+    with contextlib.suppress(OSError):
+        tasks.discard(home.backend, body["_task"])
+    return None
+
+
+def _store(home: Home, document: Document) -> None:
+    with home.store.write() as tx:
+        tx.update(replace(document, facets=TRAINING_JOB.facets(document.body)))

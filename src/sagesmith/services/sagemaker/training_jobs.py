@@ -1,0 +1,204 @@
+"""Training jobs: what is asked for. What becomes of it is the reconciler's (`training`).
+
+Some members describe hardware and networks that one's own machine has not, and are kept without effect: instance types,
+volume sizes and keys, VPC and encryption between containers (there is one container), spot instances (nothing
+interrupts a job here), and Debugger's and Profiler's configurations, which the SDK sends always.
+"""
+
+import uuid
+from dataclasses import replace
+
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
+from sagesmith.store import Document
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import AwsError, ResourceInUse, ValidationException
+
+DEFAULT_MAX_RUNTIME_SECONDS = 86_400
+
+STARTING = "Starting"
+STOPPING = "Stopping"
+ENDED = frozenset({"Completed", "Failed", "Stopped"})
+
+
+def output_uri(body: Params) -> str:
+    """Where the artifacts of a job's model lie: an archive, or a prefix if they are not to be compressed."""
+    output = body["OutputDataConfig"]
+    folder = f"{output['S3OutputPath'].rstrip('/')}/{body['TrainingJobName']}/output"
+    return f"{folder}/model/" if output.get("CompressionType") == "NONE" else f"{folder}/model.tar.gz"
+
+
+def _check(params: Params) -> None:
+    for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
+        if not params.get(member):
+            raise ValidationException(f"The request is missing {member}.")
+    algorithm, resources = params["AlgorithmSpecification"], params["ResourceConfig"]
+    if not algorithm.get("TrainingImage"):
+        raise ValidationException("AlgorithmSpecification needs a TrainingImage.")
+    if algorithm.get("ContainerArguments") and not algorithm.get("ContainerEntrypoint"):
+        raise ValidationException("ContainerArguments without ContainerEntrypoint are not built yet.")
+    if not resources.get("InstanceType"):
+        raise ValidationException("ResourceConfig needs an InstanceType.")
+    if (count := resources.get("InstanceCount", 1)) > 1:
+        raise ValidationException(f"Training on several instances is not built yet (InstanceCount {count}).")
+    _check_channels(params)
+    _check_spot(params)
+
+
+def _check_channels(params: Params) -> None:
+    names: set[str] = set()
+    for channel in params.get("InputDataConfig") or ():
+        name = channel["ChannelName"]
+        if name in names:
+            raise ValidationException(f"Channel names must be unique within a training job: {name}.")
+        names.add(name)
+        if not channel["DataSource"].get("S3DataSource"):
+            raise ValidationException(f"Channel {name} needs an S3DataSource: other data sources are not built yet.")
+
+
+def _check_spot(params: Params) -> None:
+    stopping = params["StoppingCondition"]
+    wait, runtime = stopping.get("MaxWaitTimeInSeconds"), stopping["MaxRuntimeInSeconds"]
+    if params.get("EnableManagedSpotTraining"):
+        if wait is None or wait < runtime:
+            raise ValidationException(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+            )
+    elif wait is not None:
+        raise ValidationException(
+            "MaxWaitTimeInSeconds above 0 is not supported when EnableManagedSpotTraining is false"
+        )
+
+
+def _initial(call: Call, params: Params) -> Params:
+    condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **params["StoppingCondition"]}
+    members: Params = {
+        "StoppingCondition": condition,
+        "ModelArtifacts": {"S3ModelArtifacts": output_uri(params)},
+        "SecondaryStatus": STARTING,
+        "SecondaryStatusTransitions": [
+            {"Status": STARTING, "StartTime": call.now, "StatusMessage": "Starting the training job"}
+        ],
+        "_task": f"train-{uuid.uuid4().hex}",
+        "_phase": "waiting",
+    }
+    if rules := params.get("ProfilerRuleConfigurations"):
+        members["ProfilerRuleEvaluationStatuses"] = [
+            {
+                "RuleConfigurationName": rule["RuleConfigurationName"],
+                "RuleEvaluationStatus": "Error",
+                "StatusDetails": "Profiler rules are not evaluated.",
+                "LastModifiedTime": call.now,
+            }
+            for rule in rules
+        ]
+    return members
+
+
+def _missing(kind: Kind, arn: str) -> AwsError:
+    return ValidationException("Requested resource not found.")
+
+
+def _duplicate(kind: Kind, arn: str) -> AwsError:
+    return ResourceInUse(
+        "Training job names must be unique within an AWS account and region, "
+        f"and a training job with this name already exists ({arn})"
+    )
+
+
+def _stop(call: Call, document: Document, params: Params) -> Document:
+    if document.status in ENDED:
+        raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
+    if document.status == STOPPING:
+        return document
+    transitions = move(document.body["SecondaryStatusTransitions"], STOPPING, "Stopping the training job", call.now)
+    body = {**document.body, "SecondaryStatus": STOPPING, "SecondaryStatusTransitions": transitions}
+    return replace(document, status=STOPPING, body=body)
+
+
+def _update(call: Call, document: Document, params: Params) -> Document:
+    if document.status != "InProgress":
+        raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
+    for member in ("ResourceConfig", "RemoteDebugConfig"):
+        if params.get(member):
+            raise ValidationException(f"UpdateTrainingJob cannot change {member}: what it steers is not built yet.")
+    profiler = {**document.body.get("ProfilerConfig", {}), **(params.get("ProfilerConfig") or {})}
+    return replace(document, body={**document.body, "ProfilerConfig": profiler})
+
+
+def _delete(call: Call, document: Document) -> None:
+    if document.status not in ENDED:
+        raise ResourceInUse(
+            f"The training job {document.arn} is in status {document.status}: "
+            "only jobs that are Completed, Failed or Stopped can be deleted."
+        )
+
+
+def move(transitions: list[Params], status: str, message: str, now: float) -> list[Params]:
+    """The transitions after one more event: the current one's message changes, or it ends and the next begins.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    current = transitions[-1]
+    if current["Status"] == status:
+        return [*transitions[:-1], {**current, "StatusMessage": message}]
+    ended = {**current, "EndTime": max(now, current["StartTime"])}
+    return [*transitions[:-1], ended, {"Status": status, "StartTime": ended["EndTime"], "StatusMessage": message}]
+
+
+def _not_built(path: str, feature: str, *values: str) -> Unbuilt:
+    return Unbuilt(path, feature, frozenset(values) or None, ValidationException)
+
+
+TRAINING_JOB = Kind(
+    noun="TrainingJob",
+    ascending=True,
+    starts_as="InProgress",
+    defaults={
+        "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS},
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+    },
+    check=_check,
+    initial=_initial,
+    filters={
+        "WarmPoolStatusEquals": "WarmPoolStatus.Status",
+        "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
+        "_phase": "_phase",
+    },
+    summary={"TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
+    changes={"StopTrainingJob": _stop, "UpdateTrainingJob": _update},
+    on_delete=_delete,
+    missing=_missing,
+    duplicate=_duplicate,
+    unbuilt=(
+        _not_built("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
+        _not_built("AlgorithmSpecification.TrainingInputMode", "This input mode is", "Pipe", "FastFile"),
+        _not_built("InputDataConfig[].InputMode", "This input mode is", "Pipe", "FastFile"),
+        _not_built("InputDataConfig[].DataSource.FileSystemDataSource", "File system data sources are"),
+        _not_built("InputDataConfig[].DataSource.DatasetSource", "Hub datasets are"),
+        _not_built(
+            "InputDataConfig[].DataSource.S3DataSource.S3DataType",
+            "This S3 data type is",
+            "AugmentedManifestFile",
+            "Converse",
+        ),
+        _not_built("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
+        _not_built("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
+        _not_built("ResourceConfig.InstanceGroups", "Instance groups are"),
+        _not_built("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
+        _not_built("ResourceConfig.TrainingPlanArn", "Training plans are"),
+        _not_built("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
+        _not_built("ResourceConfig.InstancePreferences", "Instance preferences are"),
+        _not_built("CheckpointConfig", "Checkpoints are"),
+        _not_built("DebugRuleConfigurations", "Debugger rules are"),
+        _not_built("TensorBoardOutputConfig", "TensorBoard output is"),
+        _not_built("ExperimentConfig", "Experiments are"),
+        _not_built("RetryStrategy", "Retries are"),
+        _not_built("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
+        _not_built("ServerlessJobConfig", "Serverless customization jobs are"),
+        _not_built("MlflowConfig", "MLflow tracking is"),
+        _not_built("ModelPackageConfig", "Model packages are"),
+    ),
+)

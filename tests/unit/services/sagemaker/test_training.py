@@ -1,0 +1,258 @@
+"""The life of a training job, against the real store and a backend whose tasks do what a test says."""
+
+import pytest
+
+from sagesmith.wire.errors import AwsError
+from tests.unit.services.sagemaker.world import Task, World, training_job
+
+
+def started(world: World, name: str = "job", **changes: object) -> Task:
+    world.call("CreateTrainingJob", **training_job(name, **changes))
+    world.turn()
+    return world.backend.only()
+
+
+def complete(task: Task) -> None:
+    for state in ("Starting", "Downloading", "Training", "Uploading"):
+        task.say(state)
+    task.say("Completed", model_artifacts="s3://out/job/output/model.tar.gz")
+
+
+def describe(world: World, name: str = "job") -> dict:
+    return world.call("DescribeTrainingJob", TrainingJobName=name)
+
+
+def test_a_new_job_is_in_progress_and_starting(world: World) -> None:
+    answer = world.call("CreateTrainingJob", **training_job("job"))
+    assert answer == {"TrainingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"}
+    described = describe(world)
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("InProgress", "Starting")
+    assert described["ModelArtifacts"] == {"S3ModelArtifacts": "s3://out/job/output/model.tar.gz"}
+    assert not any(member.startswith("_") for member in described)
+
+
+def test_a_completed_job_passed_through_every_status(world: World) -> None:
+    task = started(world)
+    for state in ("Starting", "Downloading", "Training", "Uploading"):
+        task.say(state)
+        world.turn()
+        assert describe(world)["SecondaryStatus"] == state
+    task.say(
+        "Completed",
+        model_artifacts="s3://out/job/output/model.tar.gz",
+        metrics=[{"MetricName": "loss", "Value": 0.5, "Timestamp": 1.0}],
+    )
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == described["SecondaryStatus"] == "Completed"
+    transitions = described["SecondaryStatusTransitions"]
+    assert [each["Status"] for each in transitions] == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert all(each["EndTime"] >= each["StartTime"] for each in transitions)
+    assert transitions[0]["StatusMessage"] == "Preparing the instances for training"
+    assert described["FinalMetricDataList"][0]["MetricName"] == "loss"
+    assert described["TrainingEndTime"] >= described["TrainingStartTime"]
+    assert described["TrainingTimeInSeconds"] == described["BillableTimeInSeconds"] >= 1
+    assert world.backend.present == {}
+
+
+def test_what_ran_between_two_looks_is_told_in_full(world: World) -> None:
+    complete(started(world))
+    world.turn()
+    statuses = [each["Status"] for each in describe(world)["SecondaryStatusTransitions"]]
+    assert statuses == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+
+
+def test_a_message_within_one_status_replaces_the_former(world: World) -> None:
+    task = started(world)
+    task.say("Downloading", "Building the environment")
+    task.say("Downloading", "Downloading input data")
+    world.turn()
+    transitions = describe(world)["SecondaryStatusTransitions"]
+    assert [each["StatusMessage"] for each in transitions if each["Status"] == "Downloading"] == [
+        "Downloading input data"
+    ]
+
+
+def test_the_whole_log_is_stored_before_the_end_is_told(world: World) -> None:
+    task = started(world)
+    for number in range(7):
+        task.print(f"line {number}")
+    complete(task)
+    world.turn()
+    assert describe(world)["TrainingJobStatus"] == "Completed"
+    assert world.log_lines("/aws/sagemaker/TrainingJobs", "job/algo-1-") == [f"line {number}" for number in range(7)]
+
+
+def test_a_restart_neither_loses_nor_doubles_a_line(world: World) -> None:
+    task = started(world)
+    for number in range(5):
+        task.print(f"line {number}")
+        world.new_loop().turn()
+        world.turn()
+    complete(task)
+    world.new_loop()
+    world.until(lambda: describe(world)["TrainingJobStatus"] == "Completed")
+    assert world.log_lines("/aws/sagemaker/TrainingJobs", "job/") == [f"line {number}" for number in range(5)]
+    assert len(world.backend.started) == 1
+
+
+def test_a_crash_between_start_and_its_record_starts_nothing_twice(world: World) -> None:
+    world.call("CreateTrainingJob", **training_job("job"))
+    before = world.stored("training-job", "job")
+    world.turn()
+    with world.store.write() as tx:
+        stored = tx.get("training-job", "us-east-1", "job")
+        assert stored is not None
+        tx.update(type(stored)(**{**{f: getattr(stored, f) for f in stored.__slots__}, "body": before.body}))
+    world.new_loop()
+    world.turn()
+    assert len(world.backend.started) == 1
+    complete(world.backend.only())
+    world.until(lambda: describe(world)["TrainingJobStatus"] == "Completed")
+
+
+def test_a_failed_job_says_why_in_at_most_1024_characters(world: World) -> None:
+    task = started(world)
+    task.say("Training")
+    task.say("Failed", failure_reason="AlgorithmError: " + "x" * 2000)
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == described["SecondaryStatus"] == "Failed"
+    assert described["FailureReason"].startswith("AlgorithmError: xxx")
+    assert len(described["FailureReason"]) == 1024
+
+
+def test_a_job_whose_agent_was_killed_fails_with_a_reason(world: World) -> None:
+    task = started(world)
+    task.say("Training")
+    task.print("last words")
+    world.turn()
+    task.alive = False
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "node agent ended without a report" in described["FailureReason"]
+    assert world.log_lines("/aws/sagemaker/TrainingJobs", "job/") == ["last words"]
+    assert world.backend.present == {}
+
+
+def test_a_job_that_the_machine_cannot_start_fails_with_a_reason(world: World) -> None:
+    world.backend.fail_start = OSError(28, "No space left on device")
+    world.call("CreateTrainingJob", **training_job("job"))
+    world.turn()
+    assert "No space left on device" in describe(world)["FailureReason"]
+
+
+def test_a_stopped_job_is_asked_to_end_and_then_stopped(world: World) -> None:
+    task = started(world)
+    task.say("Downloading")
+    task.say("Training")
+    world.turn()
+    assert world.call("StopTrainingJob", TrainingJobName="job") == {}
+    assert describe(world)["TrainingJobStatus"] == describe(world)["SecondaryStatus"] == "Stopping"
+    world.turn()
+    assert task.stopped
+    task.say("Uploading")
+    task.say("Stopped", model_artifacts="s3://out/job/output/model.tar.gz")
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == described["SecondaryStatus"] == "Stopped"
+    assert [each["Status"] for each in described["SecondaryStatusTransitions"]] == [
+        "Starting",
+        "Downloading",
+        "Training",
+        "Stopping",
+        "Uploading",
+        "Stopped",
+    ]
+
+
+def test_a_job_that_completes_while_it_is_stopped_is_completed(world: World) -> None:
+    task = started(world)
+    world.call("StopTrainingJob", TrainingJobName="job")
+    complete(task)
+    world.turn()
+    assert describe(world)["TrainingJobStatus"] == "Completed"
+
+
+def test_a_job_that_is_stopped_before_it_started_never_starts(world: World) -> None:
+    world.call("CreateTrainingJob", **training_job("job"))
+    world.call("StopTrainingJob", TrainingJobName="job")
+    world.turn()
+    assert describe(world)["TrainingJobStatus"] == "Stopped"
+    assert world.backend.started == []
+
+
+def test_a_job_over_its_time_is_stopped_with_aws_s_secondary_status(world: World) -> None:
+    task = started(world)
+    task.say("Training")
+    task.say("Stopped", secondary_status="MaxRuntimeExceeded")
+    world.turn()
+    described = describe(world)
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_jobs_beyond_the_limit_wait_in_order_and_say_why(world: World) -> None:
+    world.new_loop(concurrency=1)
+    for name in ("first", "second", "third"):
+        world.call("CreateTrainingJob", **training_job(name))
+    world.turn(3)
+    assert [spec.job_name for spec in world.backend.started] == ["first"]
+    waiting = describe(world, "second")
+    assert waiting["SecondaryStatus"] == "Pending"
+    assert "1 training jobs" in waiting["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    complete(world.backend.only())
+    world.until(lambda: len(world.backend.started) == 2)
+    assert world.backend.started[1].job_name == "second"
+    assert describe(world, "third")["SecondaryStatus"] == "Pending"
+
+
+def test_a_job_sees_its_name_its_credentials_and_its_own_variables(world: World) -> None:
+    spec = started(world, Environment={"MINE": "1"}, EnableNetworkIsolation=True).spec
+    assert spec.environment["TRAINING_JOB_NAME"] == "job"
+    assert spec.environment["TRAINING_JOB_ARN"].endswith("training-job/job")
+    assert spec.environment["MINE"] == "1"
+    assert spec.environment["AWS_REGION"] == "us-east-1"
+    assert spec.environment["S3_ENDPOINT_URL"] == world.platform.url
+    assert spec.network_isolation
+    principal, _ = world.home.keyring.find(spec.environment["AWS_ACCESS_KEY_ID"], spec.environment["AWS_SESSION_TOKEN"])
+    assert principal.arn == "arn:aws:sts::123456789012:assumed-role/SageMakerExecutionRole/SageMaker"
+    assert principal.job_arn is not None
+    assert "inner-secret" not in spec.environment.values()
+
+
+def test_an_entry_point_of_one_s_own_becomes_the_task_s_command(world: World) -> None:
+    job = training_job("job")
+    job["AlgorithmSpecification"] |= {"ContainerEntrypoint": ["/bin/bash"], "ContainerArguments": ["-c", "true"]}
+    world.call("CreateTrainingJob", **job)
+    world.turn()
+    assert world.backend.only().spec.command == ["/bin/bash", "-c", "true"]
+
+
+def test_tasks_that_no_job_names_are_ended_at_the_start(world: World) -> None:
+    task = started(world)
+    with world.store.write() as tx:
+        tx.delete("training-job", "us-east-1", "job")
+    world.new_loop()
+    assert world.backend.present == {}
+    assert not task.alive
+
+
+def test_a_running_job_cannot_be_deleted_and_an_ended_one_can(world: World) -> None:
+    task = started(world)
+    with pytest.raises(AwsError) as refused:
+        world.call("DeleteTrainingJob", TrainingJobName="job")
+    assert refused.value.code == "ResourceInUse"
+    complete(task)
+    world.turn()
+    world.call("DeleteTrainingJob", TrainingJobName="job")
+    with pytest.raises(AwsError, match="Requested resource not found"):
+        describe(world)
+    world.call("CreateTrainingJob", **training_job("job"))
+
+
+def test_stopping_an_ended_job_is_refused_in_aws_s_words(world: World) -> None:
+    complete(started(world))
+    world.turn()
+    with pytest.raises(AwsError, match="The request was rejected because the training job is in status Completed"):
+        world.call("StopTrainingJob", TrainingJobName="job")

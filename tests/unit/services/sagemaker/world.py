@@ -1,0 +1,228 @@
+"""A world for reconcilers: the real store in a temporary directory, and a backend whose tasks do what a test says."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from sagesmith.compute.base import ENDED, TaskEvent, TaskObservation, TaskSpec, TaskState
+from sagesmith.config import Platform
+from sagesmith.credentials import KeyRing, Principal
+from sagesmith.services.base import Home
+from sagesmith.services.reconcile import ReconcileLoop
+from sagesmith.services.sagemaker import handlers
+from sagesmith.services.sagemaker.serving import EndpointReconciler
+from sagesmith.services.sagemaker.training import TrainingReconciler
+from sagesmith.store import Document, Store
+from sagesmith.wire.context import Params, RequestContext
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/SageMakerExecutionRole"
+
+
+@dataclass
+class Task:
+    """A task as the backend holds it."""
+
+    spec: TaskSpec
+    alive: bool = True
+    events: list[TaskEvent] = field(default_factory=list)
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    address: str | None = None
+    stopped: bool = False
+
+    def say(self, state: TaskState, message: str = "", **detail: Any) -> None:
+        """Report an event; an end ends the task."""
+        self.events.append(TaskEvent(len(self.events) + 1, time.time(), state, message, detail))
+        if state in ENDED:
+            self.alive = False
+        if state == "Serving":
+            self.address = f"unix:/run/{self.spec.id}"
+
+    def print(self, line: str) -> None:
+        """Write a line of output."""
+        self.lines.append((int(time.time() * 1000), line))
+
+
+class MemoryBackend:
+    """Tasks that live in this process; it outlives loops, as node agents outlive the API process."""
+
+    def __init__(self) -> None:
+        self.present: dict[str, Task] = {}
+        self.started: list[TaskSpec] = []
+        self.fail_start: OSError | None = None
+        self._lock = threading.Lock()
+
+    def start(self, spec: TaskSpec) -> None:
+        with self._lock:
+            if self.fail_start is not None:
+                raise self.fail_start
+            if all(each.id != spec.id for each in self.started):
+                self.started.append(spec)
+                self.present[spec.id] = Task(spec)
+
+    def stop(self, task_id: str) -> None:
+        self.present[task_id].stopped = True
+
+    def kill(self, task_id: str) -> None:
+        if task_id in self.present:
+            self.present[task_id].alive = False
+
+    def inspect(self, task_id: str) -> TaskObservation | None:
+        task = self.present.get(task_id)
+        return None if task is None else TaskObservation(task_id, task.alive, list(task.events), task.address)
+
+    def tasks(self) -> list[TaskObservation]:
+        return [found for task_id in list(self.present) if (found := self.inspect(task_id)) is not None]
+
+    def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
+        lines = self.present[task_id].lines[offset : offset + 2]
+        return lines, offset + len(lines)
+
+    def forget(self, task_id: str) -> None:
+        del self.present[task_id]
+
+    def only(self) -> Task:
+        """The one task that there is."""
+        (task,) = self.present.values()
+        return task
+
+
+class World:
+    """One platform without processes: handlers, a store, a backend, and a loop that turns when a test says so."""
+
+    def __init__(self, root: Path) -> None:
+        self.platform = Platform(
+            data=str(root),
+            host="127.0.0.1",
+            port=9900,
+            proxy_port=9901,
+            admin_port=9902,
+            account_id=ACCOUNT,
+            region=REGION,
+            database_url=f"sqlite:///{root / 'db.sqlite'}",
+            s3_endpoint="http://127.0.0.1:8333",
+            s3_access_key_id="inner",
+            s3_secret_access_key="inner-secret",
+            cache=str(root / "cache"),
+            routers=1,
+        )
+        self.platform.dir.run.mkdir(parents=True, exist_ok=True)
+        self.store = Store.open(self.platform.database_url)
+        self.backend = MemoryBackend()
+        keyring = KeyRing.create(root / "keys", ACCOUNT, None, None)
+        self.home = Home(self.platform, self.store, self.backend, keyring)
+        self.operations = handlers(self.home)
+        self.clock_offset = 0.0
+        self.loop = self.new_loop()
+
+    def new_loop(self, concurrency: int = 2) -> ReconcileLoop:
+        """A loop as a new API process has it."""
+        self.loop = ReconcileLoop(
+            self.home,
+            [TrainingReconciler(concurrency), EndpointReconciler(2)],
+            clock=lambda: time.time() + self.clock_offset,
+        )
+        self.loop.recover()
+        return self.loop
+
+    def call(self, operation: str, region: str = REGION, **params: Any) -> Params:
+        """Call an operation as the wire layer does."""
+        principal = Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/s", ACCOUNT, "AKIA", "AROA:s")
+        context = RequestContext("request-1", "sagemaker", operation, region, principal, "127.0.0.1")
+        return self.operations[operation](context, params)
+
+    def turn(self, times: int = 1) -> None:
+        """Let every resource that waits for something take `times` steps."""
+        for _ in range(times):
+            self.clock_offset += 120.0
+            self.loop.turn()
+
+    def until(self, reached: Callable[[], bool]) -> None:
+        """Turn until something is so."""
+        for _ in range(50):
+            if reached():
+                return
+            self.turn()
+        raise AssertionError("never came to be")
+
+    def stored(self, kind: str, name: str) -> Document:
+        """A document as it lies in the store."""
+        with self.store.read() as tx:
+            found = tx.get(kind, REGION, name.lower())
+        assert found is not None
+        return found
+
+    def log_lines(self, group: str, prefix: str) -> list[str]:
+        """All lines of the streams of a group that begin with `prefix`."""
+        with self.store.read() as tx:
+            streams, _ = tx.log_streams(REGION, group, prefix)
+            return [
+                event.message
+                for stream in streams
+                for event in tx.read_log(REGION, group, stream.name, limit=10_000, forward=True)
+            ]
+
+
+def training_job(name: str, **changes: Any) -> Params:
+    """The input of CreateTrainingJob as SDK v2 sends it for a scikit-learn estimator."""
+    return {
+        "TrainingJobName": name,
+        "RoleArn": ROLE,
+        "AlgorithmSpecification": {
+            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+            "TrainingInputMode": "File",
+        },
+        "InputDataConfig": [
+            {
+                "ChannelName": "train",
+                "DataSource": {
+                    "S3DataSource": {
+                        "S3DataType": "S3Prefix",
+                        "S3Uri": "s3://data/train",
+                        "S3DataDistributionType": "FullyReplicated",
+                    }
+                },
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://out/"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        "HyperParameters": {"max_depth": "5"},
+        "DebugHookConfig": {"S3OutputPath": "s3://out/", "CollectionConfigurations": []},
+        "ProfilerConfig": {"S3OutputPath": "s3://out/", "DisableProfiler": False},
+        **changes,
+    }
+
+
+def model(name: str, **changes: Any) -> Params:
+    """The input of CreateModel."""
+    container = {
+        "Image": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+        "ModelDataUrl": "s3://out/job/output/model.tar.gz",
+        "Environment": {"SAGEMAKER_PROGRAM": "train.py", "SAGEMAKER_SUBMIT_DIRECTORY": "s3://out/sourcedir.tar.gz"},
+    }
+    return {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, **changes}
+
+
+def variant(model_name: str, name: str = "AllTraffic", **changes: Any) -> Params:
+    """A production variant."""
+    return {
+        "VariantName": name,
+        "ModelName": model_name,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": 1.0,
+        **changes,
+    }
+
+
+def without(params: Params, member: str) -> Params:
+    """`params` less one member."""
+    return {name: value for name, value in params.items() if name != member}
+
+
+__all__ = ["MemoryBackend", "Task", "World", "model", "replace", "training_job", "variant", "without"]
