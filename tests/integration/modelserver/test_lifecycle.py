@@ -5,7 +5,9 @@ import os
 import signal
 import stat
 import time
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +104,30 @@ def test_the_submit_directory_names_where_the_code_is(server: Start) -> None:
 def test_requirements_that_the_environment_has_cost_no_installation(server: Start) -> None:
     running = server(SLOW, {"requirements.txt": "numpy\njoblib\n"}).wait_until_ready()
     assert "The environment has all of it." in running.output()
+
+
+def test_requirements_that_the_environment_lacks_are_laid_over_it_without_what_it_has(
+    server: Start, tmp_path: Path
+) -> None:
+    information = "tinypackage-1.0.dist-info"
+    with zipfile.ZipFile(tmp_path / "tinypackage-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tinypackage.py", "ANSWER = '42'\n")
+        wheel.writestr(
+            f"{information}/METADATA", "Metadata-Version: 2.1\nName: tinypackage\nVersion: 1.0\nRequires-Dist: numpy\n"
+        )
+        wheel.writestr(f"{information}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{information}/RECORD", "")
+    overlay = tmp_path / "overlay"
+    running = server(
+        "import tinypackage\ndef model_fn(d): pass\ndef transform_fn(m, b, c, a): return tinypackage.ANSWER",
+        {"requirements.txt": "tinypackage==1.0\nnumpy\n"},
+        PIP_TARGET=str(overlay),
+        PIP_NO_INDEX="1",
+        PIP_FIND_LINKS=str(tmp_path),
+    ).wait_until_ready()
+    assert running.invoke(b"x").text == "42"
+    assert (overlay / "tinypackage.py").exists()
+    assert not (overlay / "numpy").exists()
 
 
 def test_requirements_that_cannot_be_had_end_the_process(server: Start) -> None:
