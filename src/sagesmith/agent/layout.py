@@ -1,0 +1,70 @@
+"""/opt/ml of a training container, as AWS lays it out.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sagesmith.compute.base import TaskSpec
+
+CHANNELS = Path("input/data")
+CONFIG = Path("input/config")
+MODEL = Path("model")
+OUTPUT = Path("output")
+OUTPUT_DATA = Path("output/data")
+FAILURE = Path("output/failure")
+CODE = Path("code")
+
+_DIRECTORIES = (CHANNELS, CONFIG, MODEL, OUTPUT_DATA, Path("output/intermediate"), CODE, Path("checkpoints"))
+
+
+def make_training_directories(root: Path, spec: TaskSpec) -> None:
+    """Make the directories and the configuration files below `root`."""
+    for directory in _DIRECTORIES:
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    files = {
+        "hyperparameters.json": spec.hyperparameters,
+        "inputdataconfig.json": _input_data_config(spec),
+        "resourceconfig.json": _resource_config(spec),
+        "metric-definition-regex.json": [{"Name": each.name, "Regex": each.regex} for each in spec.metric_definitions],
+    }
+    for name, content in files.items():
+        (root / CONFIG / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def contract_variables(spec: TaskSpec) -> dict[str, str]:
+    """What containers find in their environment beside what the specification says."""
+    return {
+        "CURRENT_HOST": spec.host,
+        "HOSTNAME": spec.host,
+        "TRAINING_JOB_NAME": spec.job_name,
+        "TRAINING_JOB_ARN": spec.job_arn,
+    }
+
+
+def _input_data_config(spec: TaskSpec) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    for channel in spec.channels:
+        entry = {
+            "TrainingInputMode": channel.input_mode,
+            "S3DistributionType": channel.distribution,
+            "RecordWrapperType": channel.record_wrapper,
+        }
+        if channel.content_type:
+            entry["ContentType"] = channel.content_type
+        config[channel.name] = entry
+    return config
+
+
+def _resource_config(spec: TaskSpec) -> dict[str, Any]:
+    group = "homogeneousCluster"
+    return {
+        "current_host": spec.host,
+        "current_instance_type": spec.instance_type,
+        "current_group_name": group,
+        "hosts": spec.hosts,
+        "instance_groups": [{"instance_group_name": group, "instance_type": spec.instance_type, "hosts": spec.hosts}],
+        "network_interface_name": "eth0",
+    }

@@ -1,0 +1,77 @@
+"""The node agent's life: take the task, run it, report its end."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import sys
+import traceback
+from pathlib import Path
+
+from sagesmith.agent.failures import TaskFailed, TaskStopped
+from sagesmith.agent.output import Output
+from sagesmith.agent.report import Report
+from sagesmith.agent.runtime import Environments, ShippedEnvironments
+from sagesmith.agent.signals import Signals
+from sagesmith.agent.task import Task
+from sagesmith.agent.taskdir import ProcessIdentity, TaskDir, write_identity
+from sagesmith.agent.train import Ending, ending_of, train
+
+
+def run(directory: Path, environments: Environments | None = None) -> int:
+    """Run the task of a directory to its end; the exit code.
+
+    Args:
+        directory: `tasks/<id>`, with the specification in it.
+        environments: where runtimes come from; the project's own if None.
+    """
+    task_dir = TaskDir(directory)
+    signals = Signals()
+    lock = os.open(task_dir.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0  # The task has its agent.
+    if task_dir.agent.exists():
+        return 0  # It had one, and a task is run once.
+    identity = ProcessIdentity.of(os.getpid())
+    assert identity is not None
+    write_identity(task_dir.agent, identity)
+    os.umask(0o022)
+    spec = task_dir.read_spec()
+    task = Task(
+        spec,
+        task_dir,
+        Report(task_dir.report),
+        Output(task_dir.output, spec.metric_definitions),
+        signals,
+        environments or ShippedEnvironments(),
+    )
+    ending = _run(task)
+    with contextlib.suppress(OSError):
+        task.output.flush()
+    try:
+        task.report.write(ending.state, ending.message, **ending.detail)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # The disk is full, perhaps of this task's own files, and what they were good for is over.
+        shutil.rmtree(task_dir.opt_ml, ignore_errors=True)
+        shutil.rmtree(task_dir.scratch, ignore_errors=True)
+        task.report.write(ending.state, ending.message, **ending.detail)
+    return 0
+
+
+def _run(task: Task) -> Ending:
+    try:
+        if task.spec.kind == "serve":
+            from sagesmith.agent.serve import serve  # noqa: PLC0415
+
+            return serve(task)
+        return train(task)
+    except (TaskFailed, TaskStopped) as ended:
+        return ending_of(ended)
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return ending_of(TaskFailed(f"InternalServerError: the node agent failed: {type(error).__name__}: {error}"))

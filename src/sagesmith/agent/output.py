@@ -1,0 +1,189 @@
+"""What user code prints: split into lines, stamped, written to `output.log`, searched for metrics."""
+
+import os
+import re
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from sagesmith.compute.base import MetricDefinition
+
+# CloudWatch Logs takes events of 256 KB, 26 bytes of which it counts for itself (PutLogEvents).
+MAX_LINE_BYTES = 262_144 - 26
+KEPT_LINES = 20
+KEPT_LINE_CHARACTERS = 2_000
+_METRIC_LINE_CHARACTERS = 8_192
+_METRIC_SECONDS = 1.0
+_END_OF_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+class LineSplitter:
+    """Cuts a stream of bytes into lines, whatever the pieces; holds at most one line.
+
+    A carriage return ends a line too: each state of a progress bar is one. A line longer than a log event may be is cut
+    between characters.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """The lines that `data` completes."""
+        text = self._rest + data
+        # Whether a return at the very end stands alone is only known with the next piece.
+        usable = len(text) - 1 if text.endswith(b"\r") else len(text)
+        start = 0
+        for match in _END_OF_LINE.finditer(text, 0, usable):
+            # "\r" before a bar and "\r\n" after it would otherwise leave empty lines that nobody printed.
+            if match.end() - match.start() == 2 or match[0] == b"\n" or match.start() > start:
+                yield from _cut(text[start : match.start()])
+            start = match.end()
+        rest = text[start:]
+        while len(rest) > MAX_LINE_BYTES + 1:
+            end = _boundary(rest)
+            yield _decode(rest[:end])
+            rest = rest[end:]
+        self._rest = rest
+
+    def end(self) -> Iterator[str]:
+        """What the stream ended with, if that was not a line's end."""
+        rest, self._rest = self._rest.removesuffix(b"\r"), b""
+        if rest:
+            yield from _cut(rest)
+
+
+def _cut(line: bytes) -> Iterator[str]:
+    while len(line) > MAX_LINE_BYTES:
+        end = _boundary(line)
+        yield _decode(line[:end])
+        line = line[end:]
+    yield _decode(line)
+
+
+def _boundary(line: bytes) -> int:
+    """Where to cut: at most three bytes back lies the beginning of a UTF-8 character."""
+    for end in range(MAX_LINE_BYTES, MAX_LINE_BYTES - 4, -1):
+        if line[end] & 0xC0 != 0x80:
+            return end
+    return MAX_LINE_BYTES
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class MetricScraper:
+    """Finds metrics in lines by the user's regular expressions and keeps the last value of each.
+
+    A regular expression can take forever on some line; one that does is given up. Call it from the main thread: the
+    limit is a timer's signal, which the matching engine looks at.
+    """
+
+    def __init__(self, definitions: Sequence[MetricDefinition]) -> None:
+        self._last: dict[str, dict[str, Any]] = {}
+        self._expressions: list[tuple[str, re.Pattern[str]]] = []
+        self.complaints: list[str] = []
+        for definition in definitions:
+            try:
+                self._expressions.append((definition.name, re.compile(definition.regex)))
+            except re.error as error:
+                self.complaints.append(f"The regular expression of metric {definition.name} is not valid: {error}")
+
+    def scan(self, lines: Sequence[str], now: float) -> None:
+        if not self._expressions:
+            return
+        before = signal.signal(signal.SIGALRM, _expire)
+        try:
+            for entry in list(self._expressions):
+                self._scan_one(entry, lines, now)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    def _scan_one(self, entry: tuple[str, re.Pattern[str]], lines: Sequence[str], now: float) -> None:
+        name, expression = entry
+        try:
+            signal.setitimer(signal.ITIMER_REAL, _METRIC_SECONDS)
+            try:
+                for line in lines:
+                    found = expression.search(line[:_METRIC_LINE_CHARACTERS])
+                    if found:
+                        self._keep(name, found, now)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except _TooLong:
+            self._expressions.remove(entry)
+            self.complaints.append(f"The regular expression of metric {name} takes too long; it is not used any more.")
+
+    def _keep(self, name: str, found: re.Match[str], now: float) -> None:
+        try:
+            value = float(found[1] if found.re.groups else found[0])
+        except (ValueError, TypeError):
+            return
+        self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now}
+
+    def final(self) -> list[dict[str, Any]]:
+        """FinalMetricDataList: the last value of each metric that was seen."""
+        return list(self._last.values())
+
+
+class _TooLong(Exception):
+    pass
+
+
+def _expire(_number: int, _frame: FrameType | None) -> None:
+    raise _TooLong
+
+
+class Output:
+    """A task's `output.log`: user code's lines and the agent's own, in the order in which they came."""
+
+    def __init__(self, path: Path, metric_definitions: Sequence[MetricDefinition] = ()) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._splitter = LineSplitter()
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
+        self._full = False
+        self.metrics = MetricScraper(metric_definitions)
+
+    def say(self, line: str) -> None:
+        """Write a line of the agent's own."""
+        self._write(list(self._cut_own(line)))
+
+    def feed(self, data: bytes) -> None:
+        """Take what user code printed; empty at its end."""
+        lines = list(self._splitter.feed(data) if data else self._splitter.end())
+        if not lines:
+            return
+        self._last.extend(line[:KEPT_LINE_CHARACTERS] for line in lines[-KEPT_LINES:])
+        self._write(lines)
+        self.metrics.scan(lines, time.time())
+        while self.metrics.complaints:
+            self._write([self.metrics.complaints.pop(0)])
+
+    def last_lines(self) -> list[str]:
+        """The last lines that user code printed, cut."""
+        return list(self._last)
+
+    def flush(self) -> None:
+        """Make what was written durable."""
+        os.fsync(self._descriptor)
+
+    @staticmethod
+    def _cut_own(line: str) -> Iterator[str]:
+        for part in line.splitlines() or [""]:
+            yield from _cut(part.encode("utf-8", "replace"))
+
+    def _write(self, lines: Sequence[str]) -> None:
+        if self._full:
+            return
+        stamp = b"%d " % int(time.time() * 1000)
+        block = b"".join(stamp + line.encode("utf-8", "replace") + b"\n" for line in lines)
+        try:
+            while block:
+                block = block[os.write(self._descriptor, block) :]
+        except OSError:
+            # A full disk must not end the job from here: its own writes fail soon, with a reason that says so.
+            self._full = True

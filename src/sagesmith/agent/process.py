@@ -1,0 +1,166 @@
+"""User code's process: started in the sandbox, read from, stopped, and never left behind."""
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagesmith.agent.output import Output
+from sagesmith.agent.sandbox import Sandbox, Started
+from sagesmith.agent.signals import Signals
+from sagesmith.agent.taskdir import ProcessIdentity, write_identity
+
+# AWS: "SIGTERM … a 120-second window" (StopTrainingJob).
+GRACE_SECONDS = 120.0
+_READ_BYTES = 1 << 16
+_SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How user code ended.
+
+    Attributes:
+        exit_code: as a shell gives it: 128 + the signal that ended it.
+        stopped: it was asked to end.
+        timed_out: its time was over.
+    """
+
+    exit_code: int
+    stopped: bool
+    timed_out: bool
+
+
+class UserProcess:
+    """Runs one command in a sandbox. Main thread only."""
+
+    def __init__(self, signals: Signals, output: Output, identity_file: Path) -> None:
+        self._signals = signals
+        self._output = output
+        self._identity_file = identity_file
+        self._started: Started | None = None
+        self._pipe = -1
+
+    def start(self, sandbox: Sandbox, title: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._pipe, write_end = os.pipe()
+        os.set_blocking(self._pipe, False)
+        try:
+            self._started = sandbox.start(title, command, environment, write_end)
+        finally:
+            os.close(write_end)
+        identity = ProcessIdentity.of(self._started.process.pid)
+        if identity is not None:
+            write_identity(self._identity_file, identity)
+        self._started.release()
+
+    def run(
+        self,
+        max_seconds: float | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+        tick: Callable[[], float | None] | None = None,
+    ) -> Ended:
+        """Read its output until it has ended.
+
+        Args:
+            max_seconds: when to ask it to end, from now; None: never.
+            grace_seconds: how long it may take then until it is killed.
+            tick: called at every turn; returns in how many seconds it wants to be called again, None: not by itself.
+        """
+        assert self._started is not None
+        process = self._started.process
+        deadline = None if max_seconds is None else time.monotonic() + max_seconds
+        kill_at: float | None = None
+        timed_out = stopped = killed = False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pipe, selectors.EVENT_READ)
+            selector.register(self._signals.descriptor, selectors.EVENT_READ)
+            while True:
+                now = time.monotonic()
+                timed_out = timed_out or (deadline is not None and now >= deadline and not stopped)
+                stopped = stopped or (self._signals.stop_requested and not timed_out)
+                if (stopped or timed_out) and kill_at is None:
+                    kill_at = now + grace_seconds
+                    self.terminate()
+                if kill_at is not None and now >= kill_at and not killed:
+                    killed = True
+                    self._output.say(f"The job did not end within {grace_seconds:.0f} seconds of SIGTERM: killed.")
+                    process.kill()
+                if self._pipe < 0 and process.poll() is not None:
+                    break
+                waits = [
+                    each - now
+                    for each in (deadline if kill_at is None else None, None if killed else kill_at)
+                    if each is not None
+                ]
+                wanted = tick() if tick is not None else None
+                if wanted is not None:
+                    waits.append(wanted)
+                for key, _ in selector.select(max(0.0, min(waits)) if waits else None):
+                    if key.fd == self._pipe:
+                        self._read(selector)
+                    else:
+                        self._signals.drain()
+                # Nothing that user code left behind lives longer than the sandbox, so the pipe's end comes soon.
+        code = process.returncode
+        return Ended(code if code >= 0 else 128 - code, stopped, timed_out)
+
+    def kill(self) -> None:
+        """End it at once and collect it."""
+        if self._started is not None:
+            self._started.process.kill()
+            self._started.process.wait()
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
+
+    def terminate(self) -> None:
+        """SIGTERM to those of its processes that have a handler for it; to the first one if none has.
+
+        A container engine would signal the first process alone. That is often a launcher that knows nothing of signals
+        and would take the script, which wants to save its work, with it.
+        """
+        assert self._started is not None
+        first = self._started.first_pid()
+        if first is None:
+            self._started.process.kill()
+            return
+        processes = list(_descendants(first))
+        for pid in [pid for pid in processes if _catches_sigterm(pid)] or processes[:1]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def _read(self, selector: selectors.BaseSelector) -> None:
+        try:
+            data = os.read(self._pipe, _READ_BYTES)
+        except BlockingIOError:
+            return
+        self._output.feed(data)
+        if not data:
+            selector.unregister(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """All processes below one, parents first."""
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(each) for each in task.read_text(encoding="ascii").split()]
+        except OSError:
+            continue
+        yield from children
+        for child in children:
+            yield from _descendants(child)
+
+
+def _catches_sigterm(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    mask = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(mask, 16) & _SIGTERM_BIT)

@@ -1,0 +1,27 @@
+"""The durable report of a task."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from sagesmith.agent.taskdir import event_to_json, flush_directory
+from sagesmith.compute.base import TaskEvent, TaskState
+
+
+class Report:
+    """Appends events to `report.jsonl`; an event is on the disk when `write` returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._next = 1
+        self._time = 0.0
+        flush_directory(path.parent)
+
+    def write(self, state: TaskState, message: str = "", **detail: Any) -> None:
+        # A clock that steps back must not make a task end before it began.
+        self._time = max(time.time(), self._time)
+        event = TaskEvent(self._next, self._time, state, message, detail)
+        os.write(self._descriptor, event_to_json(event).encode() + b"\n")
+        os.fsync(self._descriptor)
+        self._next += 1

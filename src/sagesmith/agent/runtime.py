@@ -1,0 +1,124 @@
+"""From a task's image to the environment, the command and the variables that run it here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.sandbox import HOME, PACKAGE_DIRECTORY, VENV
+from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotRunnable, Runtime
+
+Progress = Callable[[str], None]
+
+
+class Environments(Protocol):
+    """Where runtimes and their environments come from."""
+
+    def resolve(self, uri: str) -> Runtime:
+        """Raises `ImageNotRunnable`."""
+        ...
+
+    def ensure(self, runtime: Runtime, cache: Path, progress: Progress) -> BuiltEnvironment:
+        """Raises `EnvironmentFailed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedEnvironments:
+    """The environments that the project's lock files describe."""
+
+    def resolve(self, uri: str) -> Runtime:
+        from sagesmith.images import registry  # noqa: PLC0415
+
+        return registry.resolve(uri)
+
+    def ensure(self, runtime: Runtime, cache: Path, progress: Progress) -> BuiltEnvironment:
+        from sagesmith.images import environments  # noqa: PLC0415
+
+        return environments.ensure(runtime, cache, progress)
+
+
+def resolve(environments: Environments, image: str) -> Runtime:
+    """The runtime of an image.
+
+    Raises:
+        TaskFailed: there is none; the reason names the image.
+    """
+    try:
+        return environments.resolve(image)
+    except ImageNotRunnable as error:
+        raise TaskFailed(f"ClientError: {error}") from error
+
+
+def ensure(environments: Environments, runtime: Runtime, cache: Path, progress: Progress) -> BuiltEnvironment:
+    """The environment of a runtime, built if need be.
+
+    Raises:
+        TaskFailed: with the installer's last lines.
+    """
+    try:
+        return environments.ensure(runtime, cache, progress)
+    except EnvironmentFailed as error:
+        text = str(error)
+        head, tail = text[:300], text[-600:]
+        short = text if len(text) <= 900 else f"{head} … {tail}"
+        raise TaskFailed(
+            f"InternalServerError: The environment of {runtime.uri} could not be built: {short}"
+        ) from error
+
+
+def make_overlay(root: Path, environment: BuiltEnvironment, extra_paths: list[str]) -> None:
+    """Make a virtual environment that a job may write to, over one that it may not.
+
+    It holds nothing but a link to the interpreter and a path file, so that it costs no time. What pip installs goes
+    into it and hides what is below; what is below satisfies a requirement as it is. (`pip install --target` would
+    bring a second copy of every dependency, and an environment that jobs share must not change.)
+
+    Args:
+        root: where to make it on the host; the sandbox shows it as `VENV`.
+        extra_paths: more directories to import from, as the sandbox shows them.
+    """
+    libraries = sorted((environment.path / "lib").glob("python3.*"))
+    if not libraries:
+        raise TaskFailed(f"InternalServerError: there is no Python in the environment {environment.path}")
+    packages = libraries[-1] / "site-packages"
+    own = root / "lib" / libraries[-1].name / "site-packages"
+    own.mkdir(parents=True)
+    (root / "bin").mkdir()
+    for name in ("python", "python3", libraries[-1].name):
+        (root / "bin" / name).symlink_to(environment.path / "bin" / "python")
+    configuration = (environment.path / "pyvenv.cfg").read_text(encoding="utf-8")
+    (root / "pyvenv.cfg").write_text(configuration, encoding="utf-8")
+    below = f"import site; site.addsitedir({str(packages)!r})\n"
+    (own / "_environment.pth").write_text(below + "".join(f"{path}\n" for path in extra_paths), encoding="utf-8")
+
+
+def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:
+    """An image's own command: a script of the environment, run by the overlay's interpreter."""
+    script = environment.path / "bin" / command[0]
+    return [f"{VENV}/bin/python", str(script), *command[1:]]
+
+
+def container_variables(runtime: Runtime, environment: BuiltEnvironment) -> dict[str, str]:
+    """What every container of a runtime has in its environment, before the task's own variables."""
+    path = [f"{VENV}/bin", str(environment.path / "bin"), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+    return {
+        "PATH": ":".join(path),
+        "HOME": HOME,
+        "USER": "sagemaker-user",
+        "LANG": "C.UTF-8",
+        "TMPDIR": "/tmp",  # noqa: S108 - its own
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "VIRTUAL_ENV": VENV,
+        **runtime.variables,
+    }
+
+
+def server_packages(python_path: Path) -> list[tuple[Path, str, bool]]:
+    """The mounts that show the model server's two packages, and nothing else of ours, below `PACKAGE_DIRECTORY`."""
+    names = ("__init__.py", "modelserver", "http")
+    return [(python_path / name, f"{PACKAGE_DIRECTORY}/sagesmith/{name}", False) for name in names]

@@ -1,0 +1,218 @@
+"""A serving task, from its first event to its last."""
+
+import errno
+import http.client
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sagesmith
+from sagesmith.agent.archive import ArchiveRefused, unpack
+from sagesmith.agent.failures import MAX_REASON, TaskFailed
+from sagesmith.agent.process import Ended
+from sagesmith.agent.runtime import container_variables, server_packages
+from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, SandboxFailed, own, own_tree
+from sagesmith.agent.task import Task, machine_failed
+from sagesmith.agent.train import Ending
+
+if TYPE_CHECKING:
+    from sagesmith.agent.s3 import S3
+
+SOCKET_NAME = "http.sock"
+# What AWS gives a model server between SIGTERM and SIGKILL.
+GRACE_SECONDS = 30.0
+DEFAULT_MAX_MODEL_BYTES = 30 << 30
+_DISK_RESERVE_BYTES = 1 << 30
+_POLL_SECONDS = 0.015
+_PING_SECONDS = 2.0
+
+
+def serve(task: Task) -> Ending:
+    """Run a serving task until it is stopped or its model server ends.
+
+    Raises:
+        TaskFailed, TaskStopped: it ended before the model server ran.
+    """
+    spec, report = task.spec, task.report
+    report.write("Starting", "Preparing the instance")
+    sockets = Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"])
+    opt_ml = task.directory.opt_ml
+    with task.signals.interruptible():
+        runtime = task.resolve()
+        report.write("Downloading", runtime.notice or "Downloading the model")
+        environment = task.ensure(runtime)
+        try:
+            for name in ("model", "code", "input", "output"):
+                (opt_ml / name).mkdir(parents=True, exist_ok=True)
+            _fetch_model(task, opt_ml / "model")
+            if spec.code is not None:
+                _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
+            sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+            own(sockets, task.uid)
+            packages = Path(sagesmith.__file__).parent
+            mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
+            mounts.append((opt_ml / "model", "/opt/ml/model", False))
+            sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY], mounts)
+            own_tree(opt_ml, task.uid)
+            own_tree(task.directory.scratch / "venv", task.uid)
+        except OSError as error:
+            raise machine_failed(error, "preparing the model") from error
+    own_server = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
+    variables = {
+        **container_variables(runtime, environment),
+        "CURRENT_HOST": spec.host,
+        "HOSTNAME": spec.host,
+        **spec.environment,
+    }
+    process = task.process()
+    watch = _Watch(sockets / SOCKET_NAME, spec.startup_timeout_seconds)
+    try:
+        process.start(sandbox, f"model:{spec.label}", spec.command or own_server, variables)
+    except SandboxFailed as error:
+        raise TaskFailed(f"InternalServerError: {error}") from error
+
+    def tick() -> float | None:
+        wait = watch.look()
+        if watch.announce():
+            report.write("Serving", "The model server answers /ping")
+        if watch.late and not task.signals.stop_requested:
+            process.kill()
+        return wait
+
+    ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
+    return _ending(task, ended, watch)
+
+
+class _Watch:
+    """Asks /ping until it is answered for the first time."""
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        self._path = path
+        self._deadline = time.monotonic() + timeout_seconds
+        self._timeout_seconds = timeout_seconds
+        self._healthy = False
+        self._announced = False
+        self.late = False
+        self.last_answer = "it never listened"
+
+    def look(self) -> float | None:
+        """Ask once; in how many seconds to ask again, None if that is not needed any more."""
+        if self._healthy or self.late:
+            return None
+        self._healthy = self._ping()
+        if self._healthy:
+            return None
+        self.late = time.monotonic() >= self._deadline
+        return _POLL_SECONDS
+
+    def announce(self) -> bool:
+        """Whether the model server has just become healthy."""
+        if not self._healthy or self._announced:
+            return False
+        self._announced = True
+        return True
+
+    @property
+    def reason(self) -> str:
+        return (
+            f"The model server did not pass its health check within {self._timeout_seconds:.0f} seconds: "
+            f"{self.last_answer}"
+        )
+
+    def _ping(self) -> bool:
+        connection = _UnixConnection(self._path)
+        try:
+            connection.request("GET", "/ping")
+            status = connection.getresponse().status
+        except FileNotFoundError:
+            return False
+        except (OSError, http.client.HTTPException) as error:
+            self.last_answer = f"{type(error).__name__}: {error}"
+            return False
+        finally:
+            connection.close()
+        self.last_answer = f"/ping answers {status}"
+        return status == http.client.OK
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_PING_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _ending(task: Task, ended: Ended, watch: _Watch) -> Ending:
+    detail = {"exit_code": ended.exit_code}
+    if ended.stopped:
+        return Ending("Stopped", "The model server was stopped", detail)
+    head = watch.reason if watch.late else f"The model server ended with exit code {ended.exit_code}"
+    # The end of a traceback says more than its beginning.
+    last = "\n".join(task.output.last_lines())
+    reason = f"{head}. Its last lines: "[:MAX_REASON]
+    reason += last[-(MAX_REASON - len(reason)) :] if last else "(none)"
+    return Ending("Failed", reason[:MAX_REASON], {**detail, "failure_reason": reason[:MAX_REASON]})
+
+
+def _fetch_model(task: Task, target: Path) -> None:
+    """The model artifact: an archive, or a prefix whose objects are copied as they are."""
+    uri = task.spec.model_data
+    if uri is None:
+        return
+    if not uri.endswith("/"):
+        _fetch_archive(task, uri, target, "model artifact")
+        return
+    from sagesmith.agent.inputs import download_prefix  # noqa: PLC0415
+
+    download_prefix(task.s3, uri, target, _room(target))
+
+
+def _fetch_archive(task: Task, uri: str, target: Path, what: str) -> None:
+    """Download an archive and unpack it into `target`.
+
+    Raises:
+        TaskFailed: it is not there, or is not what may be unpacked.
+    """
+    archive = task.directory.root / "download.tar"
+    limit = _room(target)
+    _download(task.s3, uri, archive, limit, what)
+    try:
+        unpack(archive, target, limit)
+    except ArchiveRefused as error:
+        raise TaskFailed(f"ClientError: Failed to extract the {what} {uri}: {error}.") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EINVAL, errno.ELOOP):
+            raise TaskFailed(f"ClientError: Failed to extract the {what} {uri}: {error}.") from error
+        raise
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _download(s3: "S3", uri: str, path: Path, limit: int, what: str) -> None:
+    from sagesmith.agent.s3 import S3Failed, S3Object, split_uri  # noqa: PLC0415
+
+    try:
+        bucket, key = split_uri(uri)
+        size = s3.size(bucket, key)
+        if size > limit:
+            raise TaskFailed(f"ClientError: The {what} {uri} has {size} bytes; there is room for {limit}.")
+        s3.download([(S3Object(bucket, key, size), path)])
+    except S3Failed as error:
+        if error.code in ("404", "NoSuchKey", "NoSuchBucket"):
+            raise TaskFailed(
+                f"ClientError: Could not find the {what} {uri}. Please ensure that the object exists at this location."
+            ) from error
+        raise TaskFailed(f"ClientError: Failed to download the {what} {uri}: {error.code}: {error}") from error
+
+
+def _room(target: Path) -> int:
+    """How many bytes a model may have: `SAGESMITH_MAX_MODEL_BYTES` (30 GiB), and what the disk has left but 1 GiB."""
+    setting = int(os.environ.get("SAGESMITH_MAX_MODEL_BYTES") or DEFAULT_MAX_MODEL_BYTES)
+    return max(0, min(setting, shutil.disk_usage(target).free - _DISK_RESERVE_BYTES))

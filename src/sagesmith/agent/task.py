@@ -1,0 +1,137 @@
+# ruff: noqa: S108 - paths inside the sandbox
+"""What training and serving have in common: one task at work."""
+
+import errno
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagesmith.agent import runtime
+from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.output import Output
+from sagesmith.agent.process import UserProcess
+from sagesmith.agent.report import Report
+from sagesmith.agent.runtime import Environments
+from sagesmith.agent.sandbox import HOME, VENV, Sandbox, task_uid
+from sagesmith.agent.signals import Signals
+from sagesmith.agent.taskdir import TaskDir
+from sagesmith.compute.base import TaskSpec
+from sagesmith.images.base import BuiltEnvironment, Runtime
+
+if TYPE_CHECKING:
+    from sagesmith.agent.s3 import S3
+
+_CA_VARIABLES = (
+    "AWS_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+)
+# What the sandbox has there already, which a bundle's place must not cover.
+_TAKEN = ("/opt", "/tmp", "/var/tmp", "/usr", "/etc", "/proc", "/dev", "/sys", "/bin", "/lib", "/lib64", "/sbin", HOME)
+
+
+@dataclass(slots=True)
+class Task:
+    """One task at work: its specification and the agent's means."""
+
+    spec: TaskSpec
+    directory: TaskDir
+    report: Report
+    output: Output
+    signals: Signals
+    environments: Environments
+    uid: int = field(init=False)
+    _s3: "S3 | None" = None
+
+    def __post_init__(self) -> None:
+        self.uid = task_uid(self.spec.id)
+
+    @property
+    def s3(self) -> "S3":
+        """Loaded at the first transfer: many tasks need none."""
+        if self._s3 is None:
+            from sagesmith.agent.s3 import S3  # noqa: PLC0415
+
+            self._s3 = S3(self.spec.s3)
+        return self._s3
+
+    def resolve(self) -> Runtime:
+        """The image's runtime; what differs from what was asked for is the log's first line.
+
+        Raises:
+            TaskFailed: no runtime.
+        """
+        found = runtime.resolve(self.environments, self.spec.image)
+        if found.notice:
+            self.output.say(found.notice)
+        return found
+
+    def ensure(self, found: Runtime) -> BuiltEnvironment:
+        """The runtime's environment, built if need be, with progress in the log.
+
+        Raises:
+            TaskFailed: it cannot be built.
+        """
+        return runtime.ensure(self.environments, found, Path(self.spec.cache), self.output.say)
+
+    def sandbox(
+        self, environment: BuiltEnvironment, extra_paths: list[str], mounts: Sequence[tuple[Path, str, bool]] = ()
+    ) -> Sandbox:
+        """A sandbox for user code, with a writable overlay over the environment.
+
+        Raises:
+            TaskFailed: bubblewrap does not work here.
+        """
+        overlay = self.directory.scratch / "venv"
+        hosts = [self.spec.host, *(each for each in self.spec.hosts if each != self.spec.host)]
+        sandbox = Sandbox(
+            scratch=self.directory.scratch,
+            opt_ml=self.directory.opt_ml,
+            uid=self.uid,
+            hosts=hosts,
+            read_only=environment.read_only_paths,
+            mounts=[(overlay, VENV, True), *mounts, *self._ca_bundle()],
+            hidden=[self.directory.root.parent.parent],
+            network=not self.spec.network_isolation,
+        )
+        sandbox.prepare()
+        runtime.make_overlay(overlay, environment, extra_paths)
+        return sandbox
+
+    def process(self) -> UserProcess:
+        return UserProcess(self.signals, self.output, self.directory.process)
+
+    def _ca_bundle(self) -> list[tuple[Path, str, bool]]:
+        if self.spec.ca_bundle is None:
+            return []
+        named = {self.spec.environment.get(name, "") for name in _CA_VARIABLES}
+        return [
+            (Path(self.spec.ca_bundle), place, False)
+            for place in sorted(named)
+            if place == self.spec.ca_bundle or (place.startswith("/") and not place.startswith(_TAKEN))
+        ]
+
+
+def machine_failed(error: OSError, doing: str) -> TaskFailed:
+    """The reason to give when the node itself is at fault."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return TaskFailed(f"ClientError: No space left on device while {doing}. Free some disk space and try again.")
+    return TaskFailed(f"InternalServerError: {error.strerror or error} while {doing}")
+
+
+def read_failure_file(path: Path, limit: int) -> str:
+    """The beginning of what user code wrote there; only a regular file counts."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            return file.read(limit * 4).decode("utf-8", "replace")[:limit].strip()
+        except OSError:
+            return ""

@@ -1,0 +1,148 @@
+"""A task's directory: what lies where, and how the specification is written down."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sagesmith.compute.base import Channel, MetricDefinition, S3Access, TaskEvent, TaskSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process that cannot be mistaken for a later one with the same pid.
+
+    Attributes:
+        started: start time in clock ticks since boot, field 22 of `/proc/<pid>/stat` (proc(5)).
+        boot: the kernel's boot id: pids and ticks begin anew after a reboot.
+    """
+
+    pid: int
+    started: int
+    boot: str
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessIdentity | None":
+        """The identity of a running process, None if there is none of this pid or it only waits to be collected."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
+        except OSError:
+            return None
+        # The second field is the program's name, in parentheses, and may hold spaces and parentheses itself.
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        return None if fields[0] in (b"Z", b"X") else cls(pid, int(fields[19]), boot_id())
+
+    def runs(self) -> bool:
+        return ProcessIdentity.of(self.pid) == self
+
+
+def boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDir:
+    """The layout of `tasks/<id>`; readable by the platform's user only (mode 0700)."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """The specification, with credentials: mode 0600."""
+        return self.root / "spec.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) by the agent while it lives: a task never has two."""
+        return self.root / "lock"
+
+    @property
+    def agent(self) -> Path:
+        """The agent's `ProcessIdentity`; it is there as soon as the agent began to work."""
+        return self.root / "agent.json"
+
+    @property
+    def process(self) -> Path:
+        """The `ProcessIdentity` of the sandbox that runs user code."""
+        return self.root / "process.json"
+
+    @property
+    def report(self) -> Path:
+        """One `TaskEvent` a line, each on the disk before the next step."""
+        return self.root / "report.jsonl"
+
+    @property
+    def output(self) -> Path:
+        """What user code printed: `<epoch_ms> <line>` a line."""
+        return self.root / "output.log"
+
+    @property
+    def agent_log(self) -> Path:
+        return self.root / "agent.log"
+
+    @property
+    def opt_ml(self) -> Path:
+        """What the sandbox shows as /opt/ml."""
+        return self.root / "opt_ml"
+
+    @property
+    def scratch(self) -> Path:
+        """Files that only the sandbox needs: /tmp, the home directory, /etc/hosts, …"""
+        return self.root / "sandbox"
+
+    def read_spec(self) -> TaskSpec:
+        return spec_from_json(self.spec.read_text(encoding="utf-8"))
+
+
+def spec_to_json(spec: TaskSpec) -> str:
+    return json.dumps(asdict(spec), indent=1)
+
+
+def spec_from_json(text: str) -> TaskSpec:
+    fields: dict[str, Any] = json.loads(text)
+    fields["s3"] = S3Access(**fields["s3"])
+    fields["channels"] = [Channel(**each) for each in fields["channels"]]
+    fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
+    return TaskSpec(**fields)
+
+
+def event_to_json(event: TaskEvent) -> str:
+    return json.dumps(asdict(event), separators=(",", ":"))
+
+
+def event_from_json(line: bytes) -> TaskEvent:
+    return TaskEvent(**json.loads(line))
+
+
+def write_identity(path: Path, identity: ProcessIdentity) -> None:
+    write_durably(path, json.dumps(asdict(identity)).encode())
+
+
+def read_identity(path: Path) -> ProcessIdentity | None:
+    """What `write_identity` wrote, None if it is not there."""
+    try:
+        return ProcessIdentity(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 in one step that a crash cannot halve."""
+    temporary = path.with_name(path.name + ".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    flush_directory(path.parent)
+
+
+def flush_directory(path: Path) -> None:
+    """Make the names in a directory durable, fsync(2)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

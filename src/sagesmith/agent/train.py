@@ -1,0 +1,164 @@
+"""A training task, from its first event to its last."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagesmith.agent import layout
+from sagesmith.agent.archive import pack, walk
+from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
+from sagesmith.agent.process import Ended
+from sagesmith.agent.runtime import container_variables, image_command
+from sagesmith.agent.sandbox import SandboxFailed, check, own_tree
+from sagesmith.agent.task import Task, machine_failed, read_failure_file
+from sagesmith.compute.base import TaskState
+
+# A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
+_BWRAP = "bwrap: "
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A task's last event."""
+
+    state: TaskState
+    message: str
+    detail: dict[str, Any]
+
+
+def train(task: Task) -> Ending:
+    """Run a training task up to the event that ends it, which the caller writes.
+
+    Raises:
+        TaskFailed, TaskStopped: it ended before user code ran.
+    """
+    spec, report = task.spec, task.report
+    report.write("Starting", "Preparing the instances for training")
+    with task.signals.interruptible():
+        runtime = task.resolve()
+        report.write("Downloading", runtime.notice or "Downloading input data")
+        environment = task.ensure(runtime)
+        opt_ml = task.directory.opt_ml
+        try:
+            layout.make_training_directories(opt_ml, spec)
+            if spec.channels:
+                from sagesmith.agent.inputs import download_channels  # noqa: PLC0415
+
+                download_channels(task.s3, spec.channels, opt_ml / layout.CHANNELS, spec.s3.region)
+            sandbox = task.sandbox(environment, [])
+            own_tree(opt_ml, task.uid)
+            own_tree(task.directory.scratch / "venv", task.uid)
+        except OSError as error:
+            raise machine_failed(error, "downloading input data") from error
+    command = spec.command or image_command(environment, runtime.train_command)
+    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **spec.environment}
+    started_at = time.time()
+    report.write("Training", "Training image download completed. Training in progress.")
+    process = task.process()
+    try:
+        process.start(sandbox, f"job:{spec.label}", command, variables)
+        ended = process.run(spec.max_runtime_seconds)
+    except SandboxFailed as error:
+        raise TaskFailed(f"InternalServerError: {error}") from error
+    ended_at = time.time()
+    reason = _failure_reason(task, ended)
+    if ended.exit_code != 0 and task.output.last_lines()[:1] and task.output.last_lines()[0].startswith(_BWRAP):
+        reason = f"InternalServerError: {check() or task.output.last_lines()[0]}"[:MAX_REASON]
+    detail: dict[str, Any] = {
+        "exit_code": ended.exit_code,
+        "metrics": task.output.metrics.final(),
+        "training_started_at": started_at,
+        "training_ended_at": ended_at,
+    }
+    try:
+        detail |= _upload(task, model=reason is None)
+    except TaskFailed as error:
+        reason = reason or error.reason
+    if reason is not None:
+        return Ending("Failed", reason, {**detail, "failure_reason": reason})
+    if ended.timed_out:
+        message = "Training job runtime exceeded MaxRuntimeInSeconds provided"
+        return Ending("Stopped", message, {**detail, "secondary_status": "MaxRuntimeExceeded"})
+    if ended.stopped:
+        return Ending("Stopped", "Training job stopped", detail)
+    return Ending("Completed", "Training job completed", detail)
+
+
+def _failure_reason(task: Task, ended: Ended) -> str | None:
+    """AWS's FailureReason, None if user code did what it should."""
+    # A program that was asked to end may do so with any exit code.
+    if ended.exit_code == 0 or ended.stopped or ended.timed_out:
+        return None
+    suffix = f", exit code: {ended.exit_code}"
+    room = MAX_REASON - len("AlgorithmError: ") - len(suffix)
+    said = read_failure_file(task.directory.opt_ml / layout.FAILURE, MAX_REASON)[:room]
+    if not said:
+        said = "\n".join(task.output.last_lines())[-room:]
+    return f"AlgorithmError: {said}{suffix}"
+
+
+def _upload(task: Task, model: bool) -> dict[str, Any]:
+    """Upload the artifacts; /opt/ml/output/data also of a job that failed.
+
+    Returns:
+        `model_artifacts` for the ending's detail.
+
+    Raises:
+        TaskFailed: something could not be stored.
+    """
+    spec, opt_ml = task.spec, task.directory.opt_ml
+    folders = [("model", opt_ml / layout.MODEL, "/opt/ml/model")] if model else []
+    folders.append(("output", opt_ml / layout.OUTPUT_DATA, "/opt/ml/output/data"))
+    artifacts: dict[str, Any] = {}
+    base = f"{(spec.output_uri or '').rstrip('/')}/{spec.job_name}/output"
+    if model and spec.output_uri:
+        artifacts["model_artifacts"] = f"{base}/model.tar.gz" if spec.compress_output else f"{base}/model/"
+    todo = [each for each in folders if each[1].is_dir() and not each[1].is_symlink() and any(each[1].iterdir())]
+    if model:
+        message = "Uploading generated training model"
+        if not any(name == "model" for name, _, _ in todo):
+            message = (
+                "No model artifact is saved under path /opt/ml/model. Your training job will not save any model file "
+                "to S3."
+            )
+        task.report.write("Uploading", message)
+    if not todo or not spec.output_uri:
+        return artifacts
+    from sagesmith.agent.s3 import S3Failed, split_uri  # noqa: PLC0415
+
+    try:
+        for name, folder, shown_as in todo:
+            bucket, key = split_uri(f"{base}/{name}")
+            if spec.compress_output:
+                _upload_archive(task, folder, shown_as, bucket, f"{key}.tar.gz")
+            else:
+                _upload_files(task, folder, bucket, key)
+    except S3Failed as error:
+        raise TaskFailed(f"ClientError: Artifact upload failed:{error.code}: {error} (uploading to {base})") from error
+    except OSError as error:
+        raise machine_failed(error, "uploading artifacts") from error
+    return artifacts
+
+
+def _upload_archive(task: Task, folder: Path, shown_as: str, bucket: str, key: str) -> None:
+    expected = sum(path.lstat().st_size for path in walk(folder))
+    task.s3.upload_stream(
+        lambda target: pack(folder, shown_as, target, task.output.say), bucket, key, task.spec.kms_key_id, expected
+    )
+
+
+def _upload_files(task: Task, folder: Path, bucket: str, prefix: str) -> None:
+    files = [
+        (path, bucket, f"{prefix}/{path.relative_to(folder).as_posix()}")
+        for path in walk(folder)
+        if path.is_file() and not path.is_symlink()
+    ]
+    task.s3.upload_files(files, task.spec.kms_key_id)
+
+
+def ending_of(error: TaskFailed | TaskStopped) -> Ending:
+    """The ending of a task that user code never came to run in, or that the agent gave up."""
+    if isinstance(error, TaskStopped):
+        return Ending("Stopped", "Training job stopped", {})
+    return Ending("Failed", error.reason, {"failure_reason": error.reason})

@@ -1,0 +1,287 @@
+"""Tasks as detached processes of this machine."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sagesmith.agent.taskdir import (
+    ProcessIdentity,
+    TaskDir,
+    event_from_json,
+    flush_directory,
+    read_identity,
+    spec_to_json,
+    write_durably,
+)
+from sagesmith.compute.base import Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
+
+_INHERITED = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "CC", "PYENV_ROOT"),
+        *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+        *("SAGESMITH_PYTHONS", "SAGESMITH_OFFLINE", "SAGESMITH_CACHE", "SAGESMITH_MAX_MODEL_BYTES"),
+    )
+)
+_INHERITED_PREFIXES = ("PIP_", "UV_")
+_GONE_POLL_SECONDS = 0.005
+_GONE_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of a task so far."""
+
+    events: list[TaskEvent] = field(default_factory=list)
+    report_bytes: int = 0
+    agent: ProcessIdentity | None = None
+    process: ProcessIdentity | None = None
+    kind: TaskKind | None = None
+    label: str = ""
+    started: "subprocess.Popen[bytes] | None" = None
+
+
+class LocalBackend:
+    """`compute.base.Backend` on this machine: a directory and a node agent a task.
+
+    The agents outlive this process; a new one finds them by their directories. Thread safe.
+
+    Args:
+        tasks_dir: where the tasks' directories are.
+        sockets: where the model servers' sockets are; a short path.
+    """
+
+    def __init__(self, tasks_dir: Path, sockets: Path) -> None:
+        self._tasks_dir = tasks_dir
+        self._sockets = sockets
+        self._known: dict[str, _Known] = {}
+        self._lock = threading.RLock()
+
+    def start(self, spec: TaskSpec) -> None:
+        """Write the specification, then start the agent; a crash in between leaves what the next call completes."""
+        directory = self._directory(spec.id)
+        with self._lock:
+            if directory.agent.exists():
+                return
+            for path in (self._tasks_dir, directory.root):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not directory.spec.exists():
+                write_durably(directory.spec, spec_to_json(spec).encode())
+                flush_directory(self._tasks_dir)
+            known = self._known.setdefault(spec.id, _Known())
+            if known.started is None or known.started.poll() is not None:
+                self._spawn(directory, known)
+
+    def stop(self, task_id: str) -> None:
+        observed = self._agent(task_id)
+        if observed is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(observed.pid, signal.SIGTERM)
+
+    def kill(self, task_id: str) -> None:
+        """SIGKILL to the agent's process group and to the sandbox, whose pid namespace takes the rest with it."""
+        directory = self._directory(task_id)
+        if not directory.root.exists():
+            return
+        with self._lock:
+            known = self._known.get(task_id)
+            # An agent that is only just starting is known by its handle alone.
+            if known is not None and known.started is not None and known.started.poll() is None:
+                _kill_group(known.started.pid)
+            agent = self._agent(task_id)
+            if agent is not None:
+                _kill_group(agent.pid)
+                _wait_gone(agent)
+            sandbox = read_identity(directory.process)
+            if sandbox is not None and sandbox.runs():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(sandbox.pid, signal.SIGKILL)
+                _wait_gone(sandbox)
+            if known is not None and known.started is not None:
+                known.started.wait()
+
+    def inspect(self, task_id: str) -> TaskObservation | None:
+        directory = self._directory(task_id)
+        with self._lock:
+            known = self._known.get(task_id)
+            if known is None:
+                if not directory.spec.exists():
+                    return None
+                known = self._known[task_id] = _Known()
+            # Whether it lives is looked at first: an agent that ends meanwhile has written its last event before.
+            alive = self._alive(directory, known)
+            self._read_report(directory, known)
+            return self._observation(task_id, directory, known, alive)
+
+    def tasks(self) -> list[TaskObservation]:
+        try:
+            names = sorted(path.name for path in self._tasks_dir.iterdir())
+        except FileNotFoundError:
+            return []
+        return [observed for name in names if (observed := self.inspect(name)) is not None]
+
+    def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
+        try:
+            with self._directory(task_id).output.open("rb") as file:
+                file.seek(offset)
+                data = file.read(limit)
+                # A line is at most 256 KB: one that does not fit into a small limit is still given whole.
+                while b"\n" not in data and (more := file.read(1 << 16)):
+                    data += more
+        except FileNotFoundError:
+            return [], offset
+        end = data.rfind(b"\n") + 1
+        lines: list[tuple[int, str]] = []
+        for line in data[:end].split(b"\n")[:-1]:
+            stamp, _, text = line.partition(b" ")
+            lines.append((int(stamp), text.decode("utf-8", "replace")))
+        return lines, offset + end
+
+    def forget(self, task_id: str) -> None:
+        """Remove the task's directory and socket; it is killed first should it still run."""
+        self.kill(task_id)
+        with self._lock:
+            self._known.pop(task_id, None)
+            # Renamed first: half a directory must not be taken for a task after a crash.
+            directory = self._directory(task_id).root
+            doomed = directory.with_name(f".{directory.name}.removed")
+            with contextlib.suppress(FileNotFoundError):
+                directory.rename(doomed)
+            for path in (doomed, self._socket_directory(task_id)):
+                _remove(path)
+
+    def _spawn(self, directory: TaskDir, known: _Known) -> None:
+        spec = directory.read_spec()
+        log = os.open(directory.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            known.started = subprocess.Popen(
+                [sys.executable, "-m", "sagesmith.agent", str(directory.root), f"agent:{spec.label}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=_environment(os.environ) | {"SAGESMITH_SOCKET_DIRECTORY": str(self._socket_directory(spec.id))},
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def _alive(self, directory: TaskDir, known: _Known) -> bool:
+        if known.started is not None:
+            if known.started.poll() is None:
+                return True
+            if known.agent is None:
+                known.agent = read_identity(directory.agent)
+            # An agent that left no identity could not even start: agent.log says why.
+            return known.agent is not None and known.agent.runs()
+        if known.agent is None:
+            known.agent = read_identity(directory.agent)
+        if known.agent is not None:
+            return known.agent.runs()
+        if not _locked(directory.lock):
+            # Whoever called `start` died between its steps: the task is still owed its agent.
+            self._spawn(directory, known)
+        return True
+
+    def _read_report(self, directory: TaskDir, known: _Known) -> None:
+        try:
+            if directory.report.stat().st_size == known.report_bytes:
+                return
+            with directory.report.open("rb") as file:
+                file.seek(known.report_bytes)
+                data = file.read()
+        except FileNotFoundError:
+            return
+        end = data.rfind(b"\n") + 1
+        for line in data[:end].splitlines():
+            known.events.append(event_from_json(line))
+        known.report_bytes += end
+
+    def _observation(self, task_id: str, directory: TaskDir, known: _Known, alive: bool) -> TaskObservation:
+        if known.kind is None:
+            spec = directory.read_spec()
+            known.kind, known.label = spec.kind, spec.label
+        processes: list[Process] = []
+        agent_pid = known.agent.pid if known.agent else known.started.pid if known.started else None
+        if alive and agent_pid is not None:
+            processes.append(Process(agent_pid, f"agent:{known.label}"))
+        if known.process is None and known.events and known.events[-1].state != "Starting":
+            known.process = read_identity(directory.process)
+        if known.process is not None and known.process.runs():
+            word = "model" if known.kind == "serve" else "job"
+            processes.append(Process(known.process.pid, f"{word}:{known.label}"))
+        address = None
+        if alive and known.kind == "serve" and known.events and known.events[-1].state == "Serving":
+            address = f"unix:{self._socket_directory(task_id) / 'http.sock'}"
+        return TaskObservation(task_id, alive, list(known.events), address, processes)
+
+    def _agent(self, task_id: str) -> ProcessIdentity | None:
+        """The running agent of a task."""
+        identity = read_identity(self._directory(task_id).agent)
+        return identity if identity is not None and identity.runs() else None
+
+    def _directory(self, task_id: str) -> TaskDir:
+        return TaskDir(self._tasks_dir / task_id)
+
+    def _socket_directory(self, task_id: str) -> Path:
+        return self._sockets / task_id
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What an agent gets of our variables: what finding and building environments needs, and no keys."""
+    return {
+        name: value for name, value in environ.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+    }
+
+
+def _kill_group(leader: int) -> None:
+    """SIGKILL to a session leader's process group: the agent and an installer that it may have started."""
+    for kill, pid in ((os.killpg, leader), (os.kill, leader)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill(pid, signal.SIGKILL)
+
+
+def _wait_gone(identity: ProcessIdentity) -> None:
+    give_up = time.monotonic() + _GONE_SECONDS
+    while identity.runs():
+        if time.monotonic() > give_up:
+            raise OSError(f"process {identity.pid} does not end after SIGKILL")
+        time.sleep(_GONE_POLL_SECONDS)
+
+
+def _locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _remove(root: Path) -> None:
+    """Remove a directory whatever modes user code gave to what is in it; links are removed, never followed."""
+    if not root.exists():
+        return
+    if os.geteuid() != 0:
+        for folder, directories, _ in os.walk(root):
+            for name in directories:
+                path = Path(folder) / name
+                if stat.S_ISDIR(path.lstat().st_mode):
+                    path.chmod(0o700)
+    shutil.rmtree(root)
