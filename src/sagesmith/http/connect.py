@@ -48,7 +48,7 @@ class Takeover:
             return
         inner.connection_made(transport)
 
-    async def tunnel(self, transport: asyncio.Transport, relay: Relay) -> None:
+    def tunnel(self, relay: Relay) -> None:
         """Accept, and pass the bytes on to an open connection and back, untouched."""
         self._transport.write(_ESTABLISHED)
         self._connection.leave()

@@ -1,0 +1,50 @@
+"""A router process: `python -m sagesmith.gateway --data DIR`."""
+
+import argparse
+import asyncio
+import gc
+import signal
+from pathlib import Path
+
+import uvloop
+
+from sagesmith import logging
+from sagesmith.config import Platform
+from sagesmith.credentials import KeyRing
+from sagesmith.gateway.proxy import Proxy
+from sagesmith.gateway.router import Router
+from sagesmith.http.server import serve
+
+log = logging.get("router")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sagesmith.gateway")
+    parser.add_argument("--data", type=Path, required=True)
+    logging.capture_standard_logging()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(parser.parse_args().data))
+
+
+async def _run(data: Path) -> None:
+    platform = Platform.load(data)
+    router = Router(platform, KeyRing.load(platform.dir.keys, platform.account_id))
+    proxy = Proxy(platform, router.handle)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    servers = [
+        await serve(router.handle, tcp=(platform.host, platform.port), reuse_port=True),
+        await serve(proxy.handle, tcp=("127.0.0.1", platform.proxy_port), reuse_port=True, on_connect=proxy.connect),
+    ]
+    log.info("ready", port=platform.port, proxy_port=platform.proxy_port)
+    gc.collect()
+    gc.freeze()
+    await stop.wait()
+    await asyncio.gather(*(server.close() for server in servers))
+    proxy.close()
+    router.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""AWS's host names: which we answer for, and which of their services we provide."""
+
+import re
+
+DOMAINS = (
+    "amazonaws.com",
+    "api.aws",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "api.amazonwebservices.eu",
+    "c2s.ic.gov",
+    "api.aws.ic.gov",
+    "sc2s.sgov.gov",
+    "api.aws.scloud",
+    "cloud.adc-e.uk",
+    "api.cloud-aws.adc-e.uk",
+    "csp.hci.ic.gov",
+    "api.aws.hci.ic.gov",
+    "sagemaker.aws",
+)
+"""The DNS suffixes of AWS's partitions (botocore's `partitions.json`), and Studio's."""
+
+_PROVIDED = re.compile(
+    r"(?:sts|iam|logs|kms|s3|api\.sagemaker|runtime\.sagemaker|sagemaker|sagemaker-runtime)(?:-fips)?\..+"
+)
+_TELEMETRY = re.compile(r"(?:sm-pysdk-t|dev-exp-t)-[a-z0-9-]+\.s3\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
+
+
+def is_aws(host: str) -> bool:
+    """Whether a host is in one of AWS's domains. `host` is lower case, without a port."""
+    return host.endswith(_SUFFIXES) or host in DOMAINS
+
+
+def is_telemetry(host: str | None) -> bool:
+    """Whether a host is where the SageMaker SDKs report what their users call."""
+    return host is not None and _TELEMETRY.fullmatch(host) is not None
+
+
+def is_provided(host: str) -> bool:
+    """Whether a host is an endpoint of a service that the platform has."""
+    return _PROVIDED.fullmatch(host) is not None
+
+
+def explain(host: str) -> str:
+    """Why a request to an AWS host that we have nothing for is not answered."""
+    return (
+        f"Sagesmith answers in the place of AWS for {host} and has no service of that name. The request did not leave "
+        "this machine: HTTPS_PROXY points at Sagesmith."
+    )
+
+
+_SUFFIXES = tuple("." + domain for domain in DOMAINS)

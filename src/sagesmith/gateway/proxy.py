@@ -1,0 +1,265 @@
+"""The proxy that `HTTPS_PROXY` points at: AWS's hosts end here, all others pass.
+
+It listens on loopback only, and whoever reaches it is on this machine already: it tunnels to loopback ports as to any
+other, and what listens there asks for credentials itself. It does not tunnel to itself, nor to the addresses where
+cloud machines hand out credentials. It adds no Via and no Forwarded header: what passes is untouched.
+"""
+
+import asyncio
+import base64
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from sagesmith import logging
+from sagesmith.config import Platform
+from sagesmith.gateway.hosts import is_aws
+from sagesmith.gateway.tls import LeafContexts
+from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
+from sagesmith.http.connect import Relay, Takeover
+from sagesmith.http.messages import Disconnected, Handler, Headers, Request, Response
+
+CONNECT_SECONDS = 30.0
+
+_METADATA = frozenset(
+    ipaddress.ip_address(address) for address in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254")
+)
+_MAX_REPLY_BYTES = 16 << 10
+
+log = logging.get("proxy")
+
+
+class Refused(Exception):
+    """A connection that is not made."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The proxy that the user had before ours.
+
+    Attributes:
+        authorization: the value of Proxy-Authorization, if it wants one.
+        exceptions: hosts that are reached without it, as NO_PROXY lists them.
+    """
+
+    host: str
+    port: int
+    authorization: bytes | None
+    exceptions: tuple[str, ...]
+
+    def serves(self, host: str) -> bool:
+        return not any(_matches(host, entry) for entry in self.exceptions)
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], own_port: int) -> "Upstream | None":
+        """`SAGESMITH_UPSTREAM_PROXY` (with `SAGESMITH_UPSTREAM_NO_PROXY`), else the proxy of the process that started
+        the platform; None if that is ourselves."""
+        url = environ.get("SAGESMITH_UPSTREAM_PROXY")
+        exceptions = environ.get("SAGESMITH_UPSTREAM_NO_PROXY", "")
+        if url is None:
+            url = environ.get("https_proxy") or environ.get("HTTPS_PROXY")
+            exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+        if not url:
+            return None
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            log.warning("the upstream proxy is not used: only http:// proxies are", scheme=parts.scheme)
+            return None
+        port = parts.port or 80
+        if port == own_port and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+            return None
+        authorization = None
+        if parts.username is not None:
+            login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            authorization = b"Basic " + base64.b64encode(login.encode())
+        entries = tuple(entry.strip().lower() for entry in exceptions.split(",") if entry.strip())
+        return cls(parts.hostname, port, authorization, ("localhost", "127.0.0.1", "::1", *entries))
+
+
+class Proxy:
+    """Takes the requests of the proxy port.
+
+    Args:
+        handler: answers what is for AWS.
+    """
+
+    def __init__(self, platform: Platform, handler: Handler, environ: Mapping[str, str] = os.environ) -> None:
+        self._handler = handler
+        self._own_port = platform.proxy_port
+        self._contexts = LeafContexts(platform.dir.keys, platform.dir.tls)
+        self._upstream = Upstream.from_environment(environ, platform.proxy_port)
+
+    async def connect(self, request: Request, takeover: Takeover) -> None:
+        """Decide on a CONNECT."""
+        try:
+            host, port = _authority(request.target.decode("latin-1"))
+            if is_aws(host):
+                if port != 443:
+                    raise Refused(501, f"Sagesmith answers for {host} on port 443 only.")
+                await takeover.start_tls(await self._contexts.get(host), host)
+                return
+            relay = await self._open(host, port)
+        except Refused as refused:
+            takeover.refuse(_answer(refused))
+            return
+        takeover.tunnel(relay)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer a request that stands inside a tunnel, or that was sent to the proxy in absolute form."""
+        if not request.target.lower().startswith(b"http://"):
+            return await self._handler(request)
+        authority, _, rest = request.target[len(b"http://") :].partition(b"/")
+        if b"?" in authority:
+            authority, _, query = authority.partition(b"?")
+            rest = b"?" + query
+        try:
+            host, port = _authority(authority.decode("latin-1"), 80)
+            if is_aws(host):
+                request.target, request.host = b"/" + rest, host
+                return await self._handler(request)
+            return await self._forward(request, host, port, b"/" + rest)
+        except Refused as refused:
+            return _answer(refused)
+
+    def close(self) -> None:
+        """Nothing is kept open between requests."""
+
+    async def _open(self, host: str, port: int) -> Relay:
+        """A connection to a host, by way of the upstream proxy where there is one for it."""
+        loop = asyncio.get_running_loop()
+        upstream = self._upstream if self._upstream and self._upstream.serves(host) else None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                if upstream is not None:
+                    _check_literal(host)
+                    return await _open_through(upstream, host, port)
+                address = await self._resolve(host, port)
+                _, relay = await loop.create_connection(Relay, address, port)
+                return relay
+        except TimeoutError:
+            raise Refused(504, f"No connection to {host}:{port} within {CONNECT_SECONDS:.0f} s.") from None
+        except OSError as error:
+            raise Refused(502, f"No connection to {host}:{port}: {error.strerror or error}.") from error
+
+    async def _resolve(self, host: str, port: int) -> str:
+        """The address that is connected to is the one that was looked at: a name cannot change its mind in between."""
+        if port == self._own_port and host in {"localhost", "127.0.0.1", "::1"}:
+            raise Refused(508, "That is this proxy itself.")
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
+        address = str(found[0][4][0])
+        _check_literal(address)
+        return address
+
+    async def _forward(self, request: Request, host: str, port: int, target: bytes) -> Response:
+        upstream = self._upstream if self._upstream and self._upstream.serves(host) else None
+        headers: Headers = [item for item in request.headers if item[0] != b"proxy-authorization"]
+        try:
+            if upstream is not None:
+                _check_literal(host)
+                address, target = f"{upstream.host}:{upstream.port}", request.target
+                if upstream.authorization:
+                    headers.append((b"proxy-authorization", upstream.authorization))
+            else:
+                resolved = await self._resolve(host, port)
+                address = f"[{resolved}]:{port}" if ":" in resolved else f"{resolved}:{port}"
+            client = Client(f"http://{address}", connect_seconds=CONNECT_SECONDS, answer_seconds=600.0)
+            has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in headers)
+            answer = await client.request(request.method, target, headers, aiter(request.body) if has_body else b"")
+        except (ConnectFailed, Disconnected, BadAnswer, OSError) as error:
+            status = 504 if isinstance(error, TimedOut) else 502
+            raise Refused(status, f"No answer from {host}:{port}: {error}.") from error
+        close = answer.close
+
+        def finish() -> None:
+            if close is not None:
+                close()
+            client.close()
+
+        return Response(answer.status, answer.headers, answer.body, finish)
+
+
+class _Dialogue(Relay):
+    """The connection to an upstream proxy: collects the answer to our CONNECT, then relays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._head = b""
+
+    def data_received(self, data: bytes) -> None:
+        if self.reply.done():
+            super().data_received(data)
+            return
+        self._head += data
+        head, end, rest = self._head.partition(b"\r\n\r\n")
+        if end:
+            self.reply.set_result(head)
+            if rest:
+                super().data_received(rest)
+        elif len(self._head) > _MAX_REPLY_BYTES:
+            self.reply.set_exception(OSError("the upstream proxy's answer is not HTTP"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(OSError("the upstream proxy closed the connection"))
+        super().connection_lost(exc)
+
+
+async def _open_through(upstream: Upstream, host: str, port: int) -> Relay:
+    transport, dialogue = await asyncio.get_running_loop().create_connection(_Dialogue, upstream.host, upstream.port)
+    authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    login = b"Proxy-Authorization: " + upstream.authorization + b"\r\n" if upstream.authorization else b""
+    transport.write(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n".encode() + login + b"\r\n")
+    try:
+        status = (await dialogue.reply).split(b" ", 2)[1:2]
+        if status != [b"200"]:
+            raise OSError(f"the upstream proxy answered {b''.join(status).decode('latin-1') or 'nothing'}")
+    except BaseException:
+        transport.abort()
+        raise
+    return dialogue
+
+
+def _authority(text: str, default_port: int | None = None) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or "]" in port:
+        host, port = text, str(default_port or "")
+    host = host.strip("[]").lower().rstrip(".")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or any(mark in host for mark in "@/ "):
+        raise Refused(400, f"not a host and a port: {text[:200]}")
+    return host, int(port)
+
+
+def _check_literal(host: str) -> None:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return
+    mapped = getattr(address, "ipv4_mapped", None)
+    if (mapped or address) in _METADATA:
+        raise Refused(403, "Sagesmith does not pass on requests to a cloud's metadata address.")
+
+
+def _matches(host: str, entry: str) -> bool:
+    """Whether a NO_PROXY entry means a host: `*`, a name with its subdomains, an address, a network."""
+    if entry == "*":
+        return True
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        pass
+    name = entry.removeprefix("*").lstrip(".")
+    return host == name or host.endswith("." + name)
+
+
+def _answer(refused: Refused) -> Response:
+    return Response(
+        refused.status, [(b"content-type", b"text/plain; charset=utf-8")], (refused.message + "\n").encode()
+    )

@@ -1,0 +1,203 @@
+"""The front door: verifies who asks and passes each request to whoever answers it."""
+
+import asyncio
+import hashlib
+import re
+import time
+import uuid
+
+from sagesmith import logging
+from sagesmith.config import Platform
+from sagesmith.credentials import ExpiredCredentials, KeyRing, UnknownCredentials
+from sagesmith.gateway import hosts, invoke
+from sagesmith.gateway.invoke import Invoker
+from sagesmith.gateway.s3 import S3Front
+from sagesmith.gateway.s3_address import host_of, is_s3_host
+from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
+from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
+from sagesmith.routes import RoutesFile
+from sagesmith.wire import sigv4
+from sagesmith.wire.answers import error_response
+from sagesmith.wire.context import RequestContext
+from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
+from sagesmith.wire.protocols import protocol_of
+from sagesmith.wire.protocols.rest_json import error_answer
+from sagesmith.wire.refusals import refusal
+
+MAX_BODY_BYTES = 10_485_760
+"""Of a request to the control plane."""
+
+API_SECONDS = 120.0
+"""How long the API process may take to answer."""
+
+API_PATIENCE_SECONDS = 3.0
+"""How long a request waits for an API process that is being restarted: refused connections executed nothing."""
+
+_RETRY_SECONDS = 0.05
+_REGION = re.compile(r"[a-z]{2,5}(?:-[a-z0-9]+){1,4}")
+_NOT_FORWARDED = frozenset((b"authorization", b"x-amz-security-token", b"expect"))
+
+log = logging.get("router")
+
+
+class Router:
+    """Answers all requests of the one endpoint. One per process and event loop."""
+
+    def __init__(self, platform: Platform, keyring: KeyRing) -> None:
+        self._keyring = keyring
+        self._s3 = S3Front(platform, keyring)
+        self._invoker = Invoker(RoutesFile(platform.dir.routes_file))
+        self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
+
+    def close(self) -> None:
+        self._api.close()
+        self._invoker.close()
+        self._s3.close()
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; never raises but for a client that is gone."""
+        request_id = str(uuid.uuid4())
+        service = ""
+        try:
+            if hosts.is_telemetry(request.host):
+                return Response(200, [(b"x-amzn-requestid", request_id.encode())])
+            request.headers = [item for item in request.headers if not item[0].startswith(b"x-sagesmith-")]
+            signature = _read_signature(request)
+            if signature is None or signature.service == "s3":
+                if _is_for_s3(request, signature):
+                    return await self._s3.handle(request, request_id)
+                _refuse_unsigned(request)
+            assert signature is not None
+            service = signature.service
+            return await self._answer(request, request_id, signature)
+        except AwsError as error:
+            return self._refuse(request, request_id, service, error)
+        except BodyTooLarge:
+            limit = invoke.MAX_BODY_BYTES if _invocation(request) else MAX_BODY_BYTES
+            return _too_large(limit, request_id)
+        except Disconnected:
+            raise
+        except Exception:
+            log.exception("a request failed", request_id=request_id, target=_shown(request))
+            failure = InternalFailure("We encountered an internal error. Please try again.")
+            return error_response(service, request.target, request.headers, failure, request_id)
+
+    async def _answer(self, request: Request, request_id: str, signature: sigv4.Signature) -> Response:
+        invocation = _invocation(request) if signature.service == "sagemaker" else None
+        body = await request.body.read(invoke.MAX_BODY_BYTES if invocation else MAX_BODY_BYTES)
+        context = self._verify(request, request_id, signature, body)
+        if invocation is None:
+            return await self._ask_api(context, request, body)
+        operation, endpoint = invocation
+        try:
+            if operation != "InvokeEndpoint":
+                raise NotImplementedException(f"The operation {operation} is not implemented.")
+            return await self._invoker.invoke(context, endpoint, request, body)
+        except AwsError as error:
+            return error_answer(error, request_id, "Message")
+
+    def _verify(self, request: Request, request_id: str, signature: sigv4.Signature, body: bytes) -> RequestContext:
+        """Prove the signature over what was received, whatever the request says of its body's hash.
+
+        Raises:
+            AwsError: by the codes of the service's protocol.
+        """
+        try:
+            if not _REGION.fullmatch(signature.region):
+                raise sigv4.WrongScope("Credential should be scoped to a valid region.")
+            principal, secret = self._keyring.find(signature.access_key_id, signature.session_token)
+            digest = hashlib.sha256(body).hexdigest() if body else sigv4.EMPTY_SHA256
+            sigv4.verify(signature, request.method, request.target, request.headers, digest, secret, time.time())
+        except (sigv4.SignatureError, UnknownCredentials, ExpiredCredentials) as error:
+            raise refusal(error, protocol_of(signature.service, request.target, request.headers)) from error
+        return RequestContext(request_id, signature.service, "", signature.region, principal, request.peer)
+
+    async def _ask_api(self, context: RequestContext, request: Request, body: bytes) -> Response:
+        headers: Headers = [item for item in request.headers if item[0] not in _NOT_FORWARDED]
+        headers.append((b"x-sagesmith-context", context.to_header()))
+        deadline = time.monotonic() + API_PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._api.request(request.method, request.target, headers, body)
+            except ConnectFailed as error:
+                if time.monotonic() > deadline:
+                    raise _unavailable() from error
+                await asyncio.sleep(_RETRY_SECONDS)
+            except (Disconnected, TimedOut, BadAnswer) as error:
+                log.error("the API process did not answer", request_id=context.request_id, reason=repr(error))
+                raise _unavailable() from error
+
+    def _refuse(self, request: Request, request_id: str, service: str, error: AwsError) -> Response:
+        log.info(
+            "refused",
+            request_id=request_id,
+            service=service,
+            method=request.method,
+            target=_shown(request),
+            host=request.host,
+            source_ip=request.peer,
+            status=error.status,
+            error=error.code,
+        )
+        response = error_response(service, request.target, request.headers, error, request_id)
+        if error.status == 503:
+            response.headers.append((b"retry-after", b"1"))
+        return response
+
+
+def _read_signature(request: Request) -> sigv4.Signature | None:
+    try:
+        return sigv4.parse_signature(request.target, request.headers)
+    except sigv4.MalformedSignature as error:
+        if is_s3_host(host_of(request)) or _has_s3_form(request):
+            return None
+        if request.host is not None and not hosts.is_provided(request.host):
+            raise NotImplementedException(hosts.explain(request.host)) from error
+        raise refusal(error, protocol_of("", request.target, request.headers)) from error
+
+
+def _is_for_s3(request: Request, signature: sigv4.Signature | None) -> bool:
+    if signature is not None:
+        return True
+    if is_s3_host(host_of(request)) or _has_s3_form(request):
+        return True
+    if request.host is not None:
+        return False
+    return request.method in {"GET", "HEAD"} and b"Action=" not in request.query and _invocation(request) is None
+
+
+def _has_s3_form(request: Request) -> bool:
+    """Signed in a way that only S3 knows: Signature Version 2, or HTML forms."""
+    authorization = request.header(b"authorization") or b""
+    return (
+        authorization.startswith(b"AWS ")
+        or b"AWSAccessKeyId=" in request.query
+        or (request.header(b"content-type") or b"").startswith(b"multipart/form-data")
+    )
+
+
+def _refuse_unsigned(request: Request) -> None:
+    if request.host is not None and not hosts.is_provided(request.host):
+        raise NotImplementedException(hosts.explain(request.host))
+    raise refusal(sigv4.MissingSignature(), protocol_of("", request.target, request.headers))
+
+
+def _invocation(request: Request) -> tuple[str, str] | None:
+    return invoke.parse_path(request.method, request.path)
+
+
+def _unavailable() -> AwsError:
+    return AwsError("ServiceUnavailable", "The request has failed due to a temporary failure of the server.", 503)
+
+
+def _too_large(limit: int, request_id: str) -> Response:
+    """In plain text, as AWS's front ends refuse it before any protocol looks at it."""
+    message = f"HTTP content length exceeded {limit} bytes."
+    return Response(
+        413, [(b"content-type", b"text/plain"), (b"x-amzn-requestid", request_id.encode())], message.encode()
+    )
+
+
+def _shown(request: Request) -> str:
+    """The target for a log: a query may hold a signature."""
+    return request.path.decode("latin-1")[:512]
