@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sagesmith.agent.runtime import make_overlay
 from sagesmith.config import default_cache_dir
-from sagesmith.images.base import EnvironmentFailed
+from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed
 from sagesmith.images.environments import ensure
 from sagesmith.images.registry import resolve
 
@@ -106,18 +107,26 @@ class ModelServerProcess:
 
 
 @pytest.fixture(scope="session")
-def environment() -> Path:
-    """The interpreter of the scikit-learn image's environment, which is built if it is not cached."""
+def built_environment() -> BuiltEnvironment:
+    """The scikit-learn image's environment, which is built if it is not cached."""
     try:
-        built = ensure(resolve(IMAGE), default_cache_dir(), print)
+        return ensure(resolve(IMAGE), default_cache_dir(), print)
     except EnvironmentFailed as error:
         pytest.skip(f"the scikit-learn environment cannot be built here: {error}")
-    return built.path / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
-def launch(environment: Path) -> Callable[..., ModelServerProcess]:
-    """Starts a model server of some files of the model's `code` folder; whoever calls it ends it."""
+def environment(built_environment: BuiltEnvironment) -> Path:
+    """Its interpreter."""
+    return built_environment.path / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def launch(built_environment: BuiltEnvironment) -> Callable[..., ModelServerProcess]:
+    """Starts a model server of some files of the model's `code` folder; whoever calls it ends it.
+
+    As in a sandbox, the interpreter is that of a writable overlay over the shared environment.
+    """
 
     def start(base: Path, files: dict[str, str], **variables: str) -> ModelServerProcess:
         code = base / "model" / "code"
@@ -125,6 +134,9 @@ def launch(environment: Path) -> Callable[..., ModelServerProcess]:
         for name, text in files.items():
             (code / name).parent.mkdir(parents=True, exist_ok=True)
             (code / name).write_text(text)
+        overlay = base / "venv"
+        if not overlay.exists():
+            make_overlay(overlay, built_environment, [])
         log = base / "output.log"
         environ = {
             "PATH": os.environ["PATH"],
@@ -135,7 +147,7 @@ def launch(environment: Path) -> Callable[..., ModelServerProcess]:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [str(environment), "-m", "sagesmith.modelserver", "--socket", str(base / "http.sock")],
+                [str(overlay / "bin" / "python"), "-m", "sagesmith.modelserver", "--socket", str(base / "http.sock")],
                 env=environ,
                 stdout=output,
                 stderr=subprocess.STDOUT,
