@@ -12,7 +12,7 @@ from pathlib import Path
 from sagesmith.cli import UsageError, up
 from sagesmith.config import DataDir, Platform
 from sagesmith.credentials import KeyRing
-from sagesmith.gateway.environment import client_environment
+from sagesmith.environment import client_environment
 from sagesmith.platform import datadir
 
 

@@ -52,7 +52,7 @@ def _processes(directory: DataDir) -> list[dict[str, Any]]:
 def _memory_mib(process: psutil.Process) -> float | None:
     """Proportional set size, children's included where they are not listed by themselves."""
     try:
-        return round(process.memory_full_info().pss / 2**20, 1)
+        return round(float(process.memory_full_info().pss) / 2**20, 1)
     except (psutil.Error, AttributeError):
         return None
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from sagesmith import logging
 from sagesmith.config import Platform
-from sagesmith.gateway.hosts import is_aws
+from sagesmith.hosts import is_aws
 from sagesmith.gateway.tls import LeafContexts
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.connect import Relay, Takeover

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagesmith.gateway.hosts import DOMAINS
+from sagesmith.hosts import DOMAINS
 
 if TYPE_CHECKING:
     from cryptography import x509

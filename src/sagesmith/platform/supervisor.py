@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sagesmith.compute.local import LocalBackend
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
-from sagesmith.gateway.environment import write_bundle
+from sagesmith.environment import write_bundle
 from sagesmith.gateway.tls import ensure_ca
 from sagesmith.objects.seaweedfs import ExternalStore, ObjectStore, ObjectStoreFailed
 from sagesmith.platform import datadir, processes

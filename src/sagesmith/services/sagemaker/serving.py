@@ -94,8 +94,8 @@ class EndpointReconciler:
         now = time.time()
         kept, done = _advance(document, observed, now)
         settled = _with(document, kept)
-        target = _target(document)
-        if document.status != "InService" and all(each.serving for each in kept if each.fleet == target["id"]):
+        awaited = [each for each in kept if each.wanted and each.fleet == _target(document)["id"]]
+        if document.status != "InService" and all(each.serving for each in awaited):
             settled = _in_service(settled, now)
         self._routes.put(document.region, _route(settled, observed))
         if settled != document:

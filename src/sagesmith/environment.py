@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sagesmith.config import Platform
 from sagesmith.credentials import Credentials
-from sagesmith.gateway.hosts import DOMAINS, is_aws
+from sagesmith.hosts import DOMAINS, is_aws
 
 CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
