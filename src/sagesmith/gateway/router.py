@@ -9,7 +9,8 @@ import uuid
 from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, UnknownCredentials
-from sagesmith import hosts, invoke
+from sagesmith import hosts
+from sagesmith.gateway import invoke
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.s3 import S3Front
 from sagesmith.gateway.s3_address import host_of, is_s3_host

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith.compute.local import LocalBackend
@@ -33,7 +33,7 @@ class Options:
     data: Path
     host: str = "127.0.0.1"
     port: int | None = None
-    environ: Mapping[str, str] = os.environ
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 class Supervisor:
