@@ -289,7 +289,7 @@ def _from_header(authorization: str, found: dict[bytes, bytes]) -> Signature:
     if algorithm != ALGORITHM:
         raise MalformedSignature(f"Unsupported AWS 'algorithm': '{algorithm[:40]}'. Use {ALGORITHM}.")
     parameters = {}
-    for part in rest.split(","):
+    for part in filter(str.strip, rest.split(",")):
         name, equals, value = part.strip().partition("=")
         if not equals:
             raise MalformedSignature(
@@ -390,5 +390,5 @@ def _iso_date(http_date: str) -> str:
         return http_date
     try:
         return time.strftime("%Y%m%dT%H%M%SZ", parsedate_to_datetime(http_date).utctimetuple())
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise MalformedSignature(f"Date must be in ISO-8601 'basic format'. Got '{http_date[:40]}'.") from error
