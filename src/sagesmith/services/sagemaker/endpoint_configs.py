@@ -29,6 +29,7 @@ def _with_weights(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 ENDPOINT_CONFIG = Kind(
     noun="EndpointConfig",
+    called="endpoint configuration",
     check=_check,
     initial=lambda call, params: {"ProductionVariants": _with_weights(params["ProductionVariants"])},
     refers={"ProductionVariants[].ModelName": MODEL},

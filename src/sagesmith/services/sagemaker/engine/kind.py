@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sagesmith.services.base import Home
@@ -78,16 +79,19 @@ def already_existing(kind: "Kind", arn: str) -> AwsError:
     return ValidationException(f'Cannot create already existing {kind.title} "{arn}".')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One resource kind, as data. What is not said here follows from the API's model (see `operations`).
 
     Attributes:
         noun: the noun of its operations: `Model` has CreateModel, ModelName, ModelArn.
         plural: what List operations call it, `noun` + "s" if empty.
+        resource_type: as in its ARNs, and as the store calls it; `noun` in kebab case if empty.
+        called: what messages call it, the resource type in words if empty.
         name_member: the input member that names it, `noun` + "Name" if empty.
         summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
-        filters: List input members that select by a value of the document: member → path.
+        filters: List input members that select by a value of the document: member → path. A name that begins with `_`
+            is no member, but lets a reconciler select.
         ascending: List's default order (AWS's default differs by kind).
         refers: input members that name other resources, which must exist: path → their kind.
         unbuilt: what of its Create input is refused for now.
@@ -96,14 +100,16 @@ class Kind:
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
         initial: members that a new document has besides the input's; runs in the transaction of Create.
         answer: members of Describe that are computed from the document.
-        changes: operations that change a resource, Update and Stop among them: operation → a function that runs in the
-            operation's transaction and returns the document to store, or raises.
+        changes: operations that change a resource, such as Stop: operation → a function that runs in the operation's
+            transaction and returns the document to store, or raises. Update replaces members if it is not here.
         on_delete: runs in Delete's transaction; returns the document to store instead of deleting, or None to delete.
         missing, duplicate: AWS's wording of the two errors that every kind has.
     """
 
     noun: str
     plural: str = ""
+    resource_type: str = ""
+    called: str = ""
     name_member: str = ""
     summary: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -120,25 +126,26 @@ class Kind:
     missing: Wording = could_not_find
     duplicate: Wording = already_existing
 
-    @property
+    @cached_property
     def id(self) -> str:
         """What the store calls it, and the resource type of its ARNs: `training-job`."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", self.noun).lower()
+        return self.resource_type or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", self.noun).lower()
 
-    @property
+    @cached_property
     def title(self) -> str:
         """What messages call it: `training job`."""
-        return self.id.replace("-", " ")
+        return self.called or self.id.replace("-", " ")
 
-    @property
+    @cached_property
     def name(self) -> str:
+        """The member that names one."""
         return self.name_member or f"{self.noun}Name"
 
-    @property
+    @cached_property
     def arn_member(self) -> str:
         return f"{self.noun}Arn"
 
-    @property
+    @cached_property
     def status_member(self) -> str:
         return f"{self.noun}Status"
 

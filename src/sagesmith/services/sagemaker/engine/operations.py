@@ -77,7 +77,9 @@ def operations(home: Home, kind: Kind, shapes: Shapes) -> dict[str, Handler]:
         f"Delete{kind.noun}": lambda: _deleter(home, kind),
     }
     handlers = {operation: make() for operation, make in made.items() if shapes.has(operation)}
-    for operation, change in kind.changes.items():
+    update = f"Update{kind.noun}"
+    changes = {update: _replace_members, **kind.changes} if shapes.has(update) else kind.changes
+    for operation, change in changes.items():
         answers_arn = kind.arn_member in shapes.output(operation)
         handlers[operation] = _changer(home, kind, change, answers_arn)
     return handlers
@@ -155,6 +157,10 @@ def _changer(home: Home, kind: Kind, change: Change, answers_arn: bool) -> Handl
         return {kind.arn_member: document.arn} if answers_arn else {}
 
     return update
+
+
+def _replace_members(call: Call, document: Document, params: Params) -> Document:
+    return replace(document, body={**document.body, **params})
 
 
 def _require_references(call: Call, kind: Kind, params: Params) -> None:
