@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sagesmith.images import toolkit
@@ -41,15 +41,19 @@ def runtimes(environ: Mapping[str, str] = os.environ) -> list[Runtime]:
 
 
 def export_bundle(
-    cache: Path, destination: Path | str, progress: Progress, environ: Mapping[str, str] = os.environ
+    cache: Path,
+    destination: Path | str,
+    progress: Progress,
+    environ: Mapping[str, str] = os.environ,
+    chosen: Sequence[Runtime] | None = None,
 ) -> None:
-    """Fetch or build all wheels of `runtimes()` and write them to a tar file, in one atomic step.
+    """Fetch or build all wheels of the `chosen` runtimes, else of `runtimes()`, into a tar file in one atomic step.
 
     Raises:
         EnvironmentFailed: a wheel could not be had, or the file could not be written.
     """
     available = interpreters(environ)
-    locks = runtimes(environ)
+    locks = runtimes(environ) if chosen is None else list(chosen)
     files: dict[str, Path] = {}
     for python in sorted({runtime.python for runtime in locks}):
         names = [runtime.lock for runtime in locks if runtime.python == python]

@@ -125,9 +125,13 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def _lock(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
-    """One builder at a time, over processes; the kernel lets go of the lock if its holder is killed."""
+    """One builder at a time, over processes; the kernel lets go of the lock when its last holder is gone.
+
+    The installer inherits it: if its caller is killed, the next one waits until nobody writes any more.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(path.name + ".lock").open("a") as file:
+        os.set_inheritable(file.fileno(), True)
         start = time.monotonic()
         said = start
         while True:

@@ -107,14 +107,24 @@ def uv_binary() -> str:
 def run(command: Sequence[str], environ: Mapping[str, str], cwd: Path, what: str, progress: Progress) -> None:
     """Run an installer and pass on what it says, or that it still runs, at least every three seconds.
 
+    It inherits what the caller has made inheritable: the lock on what it writes to, which must outlast a caller that
+    is killed for as long as the installer goes on.
+
     Raises:
         EnvironmentFailed: it could not be started or ended with an error; its last lines are in the message.
     """
     try:
         process = subprocess.Popen(
-            command, env=dict(environ), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
-        )  # fmt: skip
+            command,
+            env=dict(environ),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            close_fds=False,
+        )
     except OSError as error:
         raise EnvironmentFailed(f"{what}: {command[0]} cannot be started: {error.strerror}") from error
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -89,11 +89,12 @@ def resolve(uri: str, environ: Mapping[str, str] = os.environ) -> Runtime:
     Raises:
         ImageNotRunnable: no runtime; the message names the image, why, and what can be done.
     """
-    return _resolve(uri, tuple(interpreters(environ)), os.uname().machine)
+    return resolve_on(uri, tuple(interpreters(environ)), os.uname().machine)
 
 
 @cache
-def _resolve(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
+def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
+    """The same for a machine that has these Pythons, the platform's own first."""
     image = parse(uri)
     family = catalogue().get(image.repository)
     if family is None:
