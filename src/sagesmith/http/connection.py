@@ -71,6 +71,16 @@ class Connection(Outlet, asyncio.Protocol):
         self.deadline = NEVER
         """When the connection is given up, by the loop's clock."""
 
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read, since what has come already is not taken."""
+        return self._reading_paused
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a body that wait for their reader."""
+        return self._receiving.buffered if self._receiving is not None else 0
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpRequestParser(self)
@@ -260,7 +270,7 @@ class Connection(Outlet, asyncio.Protocol):
                 self._active = None
                 self._answering = False
                 if not keep:
-                    self._linger()
+                    self._linger(exchange.request is None)
                     return
                 if self._reading_paused:
                     self._update_reading()
@@ -453,17 +463,18 @@ class Connection(Outlet, asyncio.Protocol):
         else:
             self._set_deadline(self._server.limits.idle_seconds)
 
-    def _linger(self) -> None:
+    def _linger(self, refused: bool) -> None:
         """Close so that the client can read the answer: what it still sends is dropped for a while, since closing on
         unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6)."""
         self._deaf = True
         self._queue.clear()
         if self._transport.is_closing():
             return
-        if self._receiving is None or not self._transport.can_write_eof():
+        if not (refused or self._receiving) or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._receiving.discard()
+        if self._receiving is not None:
+            self._receiving.discard()
         if self._reading_paused:
             self._reading_paused = False
             self._transport.resume_reading()
