@@ -13,12 +13,12 @@ from sagesmith.store.tokens import decode_token, encode_token
 
 _g, _s, _c = log_groups.c, log_streams.c, log_chunks.c
 MAKE_GROUP = {
-    "sqlite": sqlite.insert(log_groups).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(log_groups).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(log_groups).on_conflict_do_nothing().returning(_g.name),
+    "postgresql": postgresql.insert(log_groups).on_conflict_do_nothing().returning(_g.name),
 }
 _MAKE_STREAM = {
-    "sqlite": sqlite.insert(log_streams).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(log_streams).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(log_streams).on_conflict_do_nothing().returning(_s.id),
+    "postgresql": postgresql.insert(log_streams).on_conflict_do_nothing().returning(_s.id),
 }
 _GROUP = (_g.region == bindparam("b_region"), _g.name == bindparam("b_group"))
 _STREAMS = (_s.region == bindparam("b_region"), _s.log_group == bindparam("b_group"))
@@ -36,8 +36,8 @@ def create_group(connection: Connection, region: str, group: str) -> None:
     made = connection.execute(
         MAKE_GROUP[connection.dialect.name],
         {"region": region, "name": group, "created_ms": now_ms()},
-    ).rowcount
-    if made != 1:
+    ).first()
+    if made is None:
         raise AlreadyExists(f"log group {group} exists in {region}")
 
 
@@ -119,8 +119,8 @@ def add_stream(connection: Connection, region: str, group: str, stream: str) -> 
             "source_offset": 0,
             "stored_bytes": 0,
         },
-    ).rowcount
-    return made == 1
+    ).first()
+    return made is not None
 
 
 def delete_stream(connection: Connection, region: str, group: str, stream: str) -> None:

@@ -1,7 +1,8 @@
 """Finding documents by a part of their name.
 
 A name of 40 characters has 38 trigrams. On SQLite they go into an FTS5 index, which writes them as one small segment
-and merges later; as rows of `document_terms`, spread all over a large tree, they made a create 20 times as slow. PostgreSQL, where FTS5 is not to be had, bears the rows well.
+and merges later; as rows of `document_terms`, spread all over a large tree, they made a create 20 times as slow.
+PostgreSQL, where FTS5 is not to be had, bears the rows well.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""What a document can be found by, as 64-bit hashes: its status, its parent, its facets, and (on PostgreSQL, see `names`)
-every three successive characters of its name. Lists check the real values of what they find, so that a collision costs
-time only; facets, which are only here, rely on 64 bits of BLAKE2b."""
+"""What a document can be found by, as 64-bit hashes: its status, its parent, its facets, and (on PostgreSQL, see
+`names`) every three successive characters of its name. Lists check the real values of what they find, so that a
+collision costs time only; facets, which are only here, rely on 64 bits of BLAKE2b."""
 
 from collections.abc import Mapping
 from hashlib import blake2b

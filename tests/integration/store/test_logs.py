@@ -1,0 +1,194 @@
+import random
+import threading
+
+import pytest
+
+from sagesmith.store import AlreadyExists, InvalidToken, LogEvent, NotFound, Store
+from sagesmith.store.base import StreamEvent
+
+R = "us-east-1"
+
+
+def _lines(count: int, start: int = 0, size: int = 40) -> list[LogEvent]:
+    return [LogEvent(1000 + number, f"line {number} " + "x" * size) for number in range(start, start + count)]
+
+
+def test_groups_and_streams_are_made_listed_and_deleted(store: Store) -> None:
+    with store.write() as tx:
+        tx.create_log_group(R, "/aws/a")
+        with pytest.raises(AlreadyExists):
+            tx.create_log_group(R, "/aws/a")
+        tx.create_log_stream(R, "/aws/a", "s")
+        with pytest.raises(AlreadyExists):
+            tx.create_log_stream(R, "/aws/a", "s")
+        with pytest.raises(NotFound):
+            tx.create_log_stream(R, "/aws/none", "s")
+        tx.append_log(R, "/aws/a", "s", _lines(3))
+        assert [stream.name for stream in tx.log_streams(R, "/aws/a")[0]] == ["s"]
+        tx.delete_log_stream(R, "/aws/a", "s")
+        with pytest.raises(NotFound):
+            tx.read_log(R, "/aws/a", "s")
+        tx.append_log(R, "/aws/a", "s", _lines(1))
+        assert len(tx.read_log(R, "/aws/a", "s")) == 1
+        tx.delete_log_group(R, "/aws/a")
+        assert tx.log_groups(R) == ([], None)
+        assert tx.log_stream(R, "/aws/a", "s") is None
+        for call in (tx.delete_log_group, tx.log_streams):
+            with pytest.raises(NotFound):
+                call(R, "/aws/a")
+        with pytest.raises(NotFound):
+            tx.set_log_retention(R, "/aws/a", 7)
+
+
+def test_groups_are_paged_by_name_within_prefix_and_part(store: Store) -> None:
+    names = [f"/aws/{part}/{number}" for part in ("a", "b") for number in range(5)]
+    with store.write() as tx:
+        for name in names:
+            tx.create_log_group(R, name)
+        tx.create_log_group("eu-west-1", "/aws/a/9")
+        tx.set_log_retention(R, names[0], 7)
+        first, token = tx.log_groups(R, prefix="/aws/b", limit=3)
+        assert token is not None
+        second, end = tx.log_groups(R, prefix="/aws/b", limit=3, token=token)
+        assert [group.name for group in first + second] == names[5:]
+        assert end is None
+        assert [group.name for group in tx.log_groups(R, contains="/3")[0]] == ["/aws/a/3", "/aws/b/3"]
+        assert tx.log_groups(R)[0][0].retention_days == 7
+        with pytest.raises(InvalidToken):
+            tx.log_groups(R, token="x")
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_streams_are_paged_by_name_and_by_last_event(store: Store, descending: bool) -> None:
+    with store.write() as tx:
+        for number in range(7):
+            tx.append_log(R, "g", f"s{number}", [LogEvent(1000 * ((number * 3) % 7), "m")])
+        tx.create_log_stream(R, "g", "t")
+        for order, key in (("name", lambda s: s.name), ("last_event", lambda s: (s.last_ms or 0, s.name))):
+            found, token = tx.log_streams(R, "g", "", order, descending, 3)  # type: ignore[arg-type]
+            while token is not None:
+                more, token = tx.log_streams(R, "g", "", order, descending, 3, token)  # type: ignore[arg-type]
+                found += more
+            assert found == sorted(found, key=key, reverse=descending)
+            assert len(found) == 8
+        assert [stream.name for stream in tx.log_streams(R, "g", prefix="s", limit=2)[0]] == ["s0", "s1"]
+        token = tx.log_streams(R, "g", limit=2)[1]
+        with pytest.raises(InvalidToken):
+            tx.log_streams(R, "g", order_by="last_event", limit=2, token=token)
+
+
+def test_events_come_back_as_they_were_in_batches_of_any_size(store: Store) -> None:
+    lines = _lines(5000)
+    chance = random.Random(2)
+    at = 0
+    with store.write() as tx:
+        while at < len(lines):
+            step = chance.choice([1, 2, 50, 900])
+            tx.append_log(R, "g", "s", lines[at : at + step])
+            at += step
+    with store.read() as tx:
+        events = tx.read_log(R, "g", "s")
+        assert [(e.timestamp_ms, e.message) for e in events] == [(e.timestamp_ms, e.message) for e in lines]
+        assert [e.sequence for e in events] == list(range(1, 5001))
+        stream = tx.log_stream(R, "g", "s")
+    assert stream is not None
+    assert (stream.first_ms, stream.last_ms, stream.last_sequence) == (1000, 5999, 5000)
+    assert stream.stored_bytes == sum(len(e.message) + 26 for e in lines)
+
+
+def test_pages_forward_and_backward_meet(store: Store) -> None:
+    with store.write() as tx:
+        for start in range(0, 9000, 1000):
+            tx.append_log(R, "g", "s", _lines(1000, start, size=100))
+    with store.read() as tx:
+        everything = tx.read_log(R, "g", "s")
+        forward: list[LogEvent] = []
+        while page := tx.read_log(R, "g", "s", after_sequence=forward[-1].sequence if forward else None, limit=700):
+            forward += page
+        backward: list[LogEvent] = []
+        while page := tx.read_log(
+            R, "g", "s", before_sequence=backward[0].sequence if backward else None, limit=700, forward=False
+        ):
+            backward = page + backward
+        assert forward == backward == everything
+        assert len(everything) == 9000
+        between = tx.read_log(R, "g", "s", after_sequence=4000, before_sequence=4004)
+        assert [e.sequence for e in between] == [4001, 4002, 4003]
+        timed = tx.read_log(R, "g", "s", start_ms=3000, end_ms=3005, forward=False, limit=3)
+        assert [e.timestamp_ms for e in timed] == [3002, 3003, 3004]
+        small = tx.read_log(R, "g", "s", max_bytes=1000)
+        assert 1 < len(small) < 10
+        assert len(tx.read_log(R, "g", "s", max_bytes=1)) == 1
+
+
+def test_a_very_long_line_is_stored_whole(store: Store) -> None:
+    message = "ü" * 300_000
+    with store.write() as tx:
+        tx.append_log(R, "g", "s", [LogEvent(1, "a"), LogEvent(2, message), LogEvent(3, '"\\\n\x00')])
+        assert [e.message for e in tx.read_log(R, "g", "s")] == ["a", message, '"\\\n\x00']
+
+
+def test_the_offset_of_the_source_is_stored_with_the_lines_or_not_at_all(store: Store) -> None:
+    with store.write() as tx:
+        assert tx.log_offset(R, "g", "s") == 0
+        tx.append_log(R, "g", "s", _lines(1), source_offset=100)
+    with pytest.raises(KeyError), store.write() as tx:
+        tx.append_log(R, "g", "s", _lines(1, 1), source_offset=200)
+        raise KeyError
+    with store.write() as tx:
+        assert tx.log_offset(R, "g", "s") == 100
+        assert len(tx.read_log(R, "g", "s")) == 1
+        tx.append_log(R, "g", "s", [], source_offset=300)
+        tx.append_log(R, "g", "s", _lines(1, 1))
+        assert tx.log_offset(R, "g", "s") == 300
+
+
+def test_several_streams_are_read_in_the_order_of_time(store: Store) -> None:
+    chance = random.Random(3)
+    written: list[tuple[int, str]] = []
+    with store.write() as tx:
+        for number in range(60):
+            stream = f"s{number % 3}"
+            events = [LogEvent(chance.randrange(5000), f"{number}-{at} " + "y" * 400) for at in range(100)]
+            tx.append_log(R, "g", stream, events)
+            written += [(e.timestamp_ms, e.message) for e in events]
+    with store.read() as tx:
+        found: list[StreamEvent] = []
+        token = None
+        while True:
+            page, token = tx.filter_logs(R, "g", limit=999, token=token)
+            found += page
+            if token is None:
+                break
+        assert sorted((f.event.timestamp_ms, f.event.message) for f in found) == sorted(written)
+        times = [f.event.timestamp_ms for f in found]
+        assert times == sorted(times)
+        part, _ = tx.filter_logs(R, "g", ["s1"], start_ms=1000, end_ms=1100, matches=lambda message: "1-" in message)
+        assert part == [
+            f for f in found if f.stream == "s1" and 1000 <= f.event.timestamp_ms < 1100 and "1-" in f.event.message
+        ]
+        assert tx.filter_logs(R, "g", prefix="t") == ([], None)
+        none, more = tx.filter_logs(R, "g", matches=lambda _: False, max_scanned=10)
+        assert none == []
+        assert more is not None
+        with pytest.raises(NotFound):
+            tx.filter_logs(R, "g", ["none"])
+        with pytest.raises(InvalidToken):
+            tx.filter_logs(R, "g", token="none")
+
+
+def test_threads_that_write_to_one_stream_lose_no_line(store: Store) -> None:
+    def write(number: int) -> None:
+        for at in range(10):
+            with store.write() as tx:
+                tx.append_log(R, "g", "s", [LogEvent(at, f"{number}-{at}")])
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        events = tx.read_log(R, "g", "s")
+    assert [e.sequence for e in events] == list(range(1, 81))
+    assert {e.message for e in events} == {f"{number}-{at}" for number in range(8) for at in range(10)}
