@@ -35,6 +35,19 @@ class _Plan:
     handle: Handler
     serialize: Callable[[Params, str], Response]
 
+    def read(self, call: Call) -> Params:
+        """The input, parsed and validated.
+
+        Raises:
+            AwsError: it does not fit its shape.
+        """
+        try:
+            params = self.parse(call)
+            self.validate(params)
+        except RecursionError as error:
+            raise AwsError("SerializationException", "The request is nested too deeply.", 400) from error
+        return params
+
 
 class _Service:
     """One service in one protocol; its operations' plans are made at their first request."""
@@ -91,8 +104,7 @@ class Dispatcher:
             service, operation, call = self._find(signing_name, method, Call(target, headers, body))
             context = replace(context, service=service.model.service, operation=operation.name)
             plan = service.plan(operation)
-            params = plan.parse(call)
-            plan.validate(params)
+            params = plan.read(call)
             response = plan.serialize(plan.handle(context, params), context.request_id)
         except AwsError as raised:
             error = raised

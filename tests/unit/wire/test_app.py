@@ -280,6 +280,15 @@ def test_a_shape_that_contains_itself_is_understood() -> None:
     assert handler.calls[0][1]["SearchExpression"] == expression
 
 
+def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
+    body = b'{"Resource": "TrainingJob", "SearchExpression": ' + b'{"SubExpressions": [' * 490 + b"]}" * 490 + b"}"
+    answer = post(
+        Dispatcher({"sagemaker": {"Search": Recorder()}}), "sagemaker", body, json_target(b"SageMaker.Search")
+    )
+    assert answer.status == 400
+    assert json.loads(answer.body)["__type"] == "SerializationException"  # type: ignore[arg-type]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
