@@ -5,13 +5,13 @@ bodies, the owner of a bucket, encryption without a key, the region of a bucket,
 """
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.gateway import s3_answers as answers
@@ -26,7 +26,7 @@ from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Request, Response
 from sagesmith.wire import sigv4
 
-logger = logging.getLogger("sagesmith.gateway.s3")
+log = logging.get("s3")
 
 STORE_PATIENCE_SECONDS = 3.0
 """How long a request waits for a store that is being restarted."""
@@ -108,6 +108,8 @@ class S3Front:
             "ListObjects": self._list_objects,
             "ListObjectsV2": self._list_objects,
             "CompleteMultipartUpload": self._complete_multipart_upload,
+            "CopyObject": self._copy,
+            "UploadPartCopy": self._copy,
         }
 
     def close(self) -> None:
@@ -115,23 +117,42 @@ class S3Front:
         self._client.close()
 
     async def handle(self, request: Request, request_id: str) -> Response:
-        """Answer one request, signed or not. Everything that is wrong becomes S3's error.
+        """Answer one request, signed or not. What is wrong becomes S3's error. What changes something, or tries to, and
+        what fails leaves a line in the log.
 
         Raises:
             Disconnected: the client went away.
         """
         address = parse_address(request)
-        resource = address.path
         started = time.monotonic()
         call: Call | None = None
+        code = ""
         try:
             call = self._admit(request, request_id, address)
             response = await self._special.get(call.operation, self._pass_on)(call)
-        except S3Error as error:
-            response = errors.error_response(error, request.method, request_id, resource)
-            self._log(request, request_id, address, call, response.status, started, error.code)
-            return response
-        self._log(request, request_id, address, call, response.status, started, "")
+        except Disconnected:
+            raise
+        except Exception as error:
+            if not isinstance(error, S3Error):
+                log.exception("an S3 request failed", request_id=request_id)
+                error = S3Error("InternalError", "We encountered an internal error. Please try again.", 500)
+            code = error.code
+            response = errors.error_response(error, request.method, request_id, address.path)
+        if code or request.method not in {"GET", "HEAD"}:
+            log.info(
+                "request",
+                request_id=request_id,
+                operation=call.operation if call else None,
+                method=request.method,
+                bucket=address.bucket,
+                key=None if address.key is None else address.key.decode("utf-8", "replace"),
+                principal=call.caller.principal.arn if call else None,
+                job=call.caller.principal.job_arn if call else None,
+                source_ip=request.peer,
+                status=response.status,
+                error=code or None,
+                milliseconds=round((time.monotonic() - started) * 1000, 1),
+            )
         return response
 
     def _admit(self, request: Request, request_id: str, address: Address) -> Call:
@@ -141,9 +162,6 @@ class S3Front:
         caller = authenticate(request, address, self._keyring, self._platform.region)
         copy_source = request.header(b"x-amz-copy-source")
         operation = operation_name(request.method, address, copy_source is not None)
-        if not operation:
-            message = "The specified method is not allowed against this resource."
-            raise S3Error("MethodNotAllowed", message, 405, {"Method": request.method})
         self._check_owner(request)
         source_bucket = (copy_source or b"").lstrip(b"/").partition(b"/")[0].decode("latin-1")
         if self._internal_bucket in {address.bucket, source_bucket}:
@@ -211,7 +229,7 @@ class S3Front:
                 begun = isinstance(watched, _Watched) and watched.begun
                 again = isinstance(error, ConnectFailed) or method in {"GET", "HEAD", "PUT", "DELETE"}
                 if begun or not again or isinstance(error, TimedOut) or time.monotonic() > deadline:
-                    logger.warning("the object store does not answer: %s: %s", type(error).__name__, error)
+                    log.warning("the object store does not answer", reason=repr(error))
                     raise errors.unavailable() from error
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -281,43 +299,15 @@ class S3Front:
         host = (call.request.host or (call.request.header(b"host") or b"").decode("latin-1")) or "s3.amazonaws.com"
         return await self._rewritten(call, lambda body: answers.with_location(body, f"{call.request.scheme}://{host}"))
 
+    async def _copy(self, call: Call) -> Response:
+        return await self._rewritten(call, answers.with_quoted_etag)
+
     async def _rewritten(self, call: Call, change: Callable[[bytes], bytes]) -> Response:
         response = await self._pass_on(call)
         response.body = change(await answers.whole(response, answers.MAX_LISTING_SIZE))
         response.headers = [item for item in response.headers if item[0] != b"content-length"]
         response.close = None
         return response
-
-    def _log(
-        self,
-        request: Request,
-        request_id: str,
-        address: Address,
-        call: Call | None,
-        status: int,
-        started: float,
-        code: str,
-    ) -> None:
-        """The audit line of a call that changes something, or tried to."""
-        if request.method in {"GET", "HEAD"} and not code:
-            return
-        logger.info(
-            "s3 %s",
-            call.operation if call else request.method,
-            extra={
-                "fields": {
-                    "request_id": request_id,
-                    "operation": call.operation if call else "",
-                    "bucket": address.bucket,
-                    "key": (address.key or b"").decode("utf-8", "replace"),
-                    "principal": call.caller.principal.arn if call else "",
-                    "source_ip": request.peer,
-                    "status": status,
-                    "error": code,
-                    "milliseconds": round((time.monotonic() - started) * 1000, 1),
-                }
-            },
-        )
 
 
 class _Watched:

@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+from sagesmith.hosts import DOMAINS
 from sagesmith.http.messages import Request
 
 _ENDPOINT = re.compile(
     r"(?:(?P<bucket>.+)\.)?"
     r"s3(?:-accelerate|-fips|-external-1|-[a-z]{2,3}(?:-[a-z]+)+-\d)?(?:\.dualstack)?(?:\.[a-z]{2,3}(?:-[a-z]+)+-\d+)?"
-    r"\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+    r"\.(?:" + "|".join(map(re.escape, DOMAINS)) + ")"
 )
 _LOCALHOST = re.compile(r"(?P<bucket>.+)\.localhost")
 

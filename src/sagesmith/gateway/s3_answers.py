@@ -15,6 +15,7 @@ _DROPPED = frozenset({b"server", b"date", b"x-amz-request-id", b"x-amz-id-2", b"
 _CONTENTS = re.compile(rb"<Contents>.*?</Contents>", re.DOTALL)
 _KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 _LOCATION = re.compile(rb"<Location>https?://[^/<]*")
+_BARE_ETAG = re.compile(rb"<ETag>([0-9a-f-]+)</ETag>")
 _BUCKET = re.compile(rb"<Bucket><Name>([^<]*)</Name>.*?</Bucket>", re.DOTALL)
 
 
@@ -58,10 +59,12 @@ async def to_error(response: Response, sent: Headers) -> S3Error:
     checksums = [value for name, value in sent if name == b"x-amz-trailer"]
     checksums += [name for name, _ in sent if name.startswith(b"x-amz-checksum-")]
     algorithm = next((name.rpartition(b"-")[2].decode().upper() for name in checksums), None)
-    trailing = error.code == "IncompleteBody" and any(name == b"x-amz-trailer" for name, _ in sent)
-    if algorithm and (error.code == "BadDigest" or trailing):
+    trailing = error.code in {"IncompleteBody", "InvalidDigest"} and any(name == b"x-amz-trailer" for name, _ in sent)
+    if algorithm and (trailing or (error.code == "BadDigest" and all(name != b"content-md5" for name, _ in sent))):
         message = f"The {algorithm} you specified did not match the calculated checksum."
         return S3Error("BadDigest", message, 400, error.members)
+    if error.code == "BadDigest":
+        error.message = "The Content-MD5 you specified did not match what we received."
     return error
 
 
@@ -100,6 +103,11 @@ def without_bucket(listing: bytes, hidden: str) -> bytes:
 def with_location(body: bytes, base_url: str) -> bytes:
     """CompleteMultipartUpload's answer: its Location names the endpoint that the client knows."""
     return _LOCATION.sub(b"<Location>" + base_url.encode(), body)
+
+
+def with_quoted_etag(body: bytes) -> bytes:
+    """A copy's answer: the store leaves out the quotes that belong to an ETag."""
+    return _BARE_ETAG.sub(rb"<ETag>&quot;\1&quot;</ETag>", body)
 
 
 def _sort_key(entry: bytes, url_encoded: bool) -> bytes:

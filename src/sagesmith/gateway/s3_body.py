@@ -63,7 +63,8 @@ class ChunkedBody:
     Args:
         length: `x-amz-decoded-content-length`.
         seed: the request's own signature, None for an unsigned body.
-        sign_chunk, sign_trailer: for a signed body.
+        sign_chunk: for a signed body.
+        sign_trailer: for a signed body with signed trailing headers.
     """
 
     def __init__(

@@ -114,13 +114,12 @@ def open_upload(request: Request, caller: Caller, is_object: bool) -> Upload:
         chunked, payload = ChunkedBody(length), STREAMING_UNSIGNED_TRAILER
     elif caller.payload in {STREAMING, STREAMING_TRAILER} and caller.signature is not None:
         signed = caller.signature
-        chunked = ChunkedBody(
-            length,
-            signed.signature,
-            partial(sigv4.chunk_signature, signed, caller.secret),
-            partial(sigv4.trailer_signature, signed, caller.secret),
-        )
-        payload = STREAMING_UNSIGNED_TRAILER if caller.payload == STREAMING_TRAILER else payload
+        sign_chunk = partial(sigv4.chunk_signature, signed, caller.secret)
+        sign_trailer = None
+        if caller.payload == STREAMING_TRAILER:
+            sign_trailer = partial(sigv4.trailer_signature, signed, caller.secret)
+            payload = STREAMING_UNSIGNED_TRAILER
+        chunked = ChunkedBody(length, signed.signature, sign_chunk, sign_trailer)
     return Upload(request, caller, payload, length, chunked)
 
 

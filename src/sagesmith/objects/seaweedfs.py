@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -27,6 +28,9 @@ MEMORY_LIMIT = "512MiB"
 MAX_VOLUMES = 100_000
 """Every bucket has volumes of its own, and the default (free space by volume size) would end after a few dozen buckets.
 A volume takes no space before it is written."""
+
+IDLE_SECONDS = 3
+"""How long its parts keep an unused connection to each other; when it is stopped it waits that long for them."""
 
 POLL_SECONDS = 0.02
 
@@ -57,9 +61,13 @@ class ExternalStore:
         missing = [name for name in names if not environ.get(name)]
         if missing:
             raise ObjectStoreFailed(f"SAGESMITH_S3_ENDPOINT is set, but {' and '.join(missing)} is not.")
-        if not endpoint.startswith(("http://", "https://")):
-            raise ObjectStoreFailed(f"SAGESMITH_S3_ENDPOINT must be a URL, http:// or https://; it is {endpoint!r}.")
-        return cls(endpoint.rstrip("/"), access_key_id, secret)
+        parts = urlsplit(endpoint)
+        if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
+            raise ObjectStoreFailed(
+                f"SAGESMITH_S3_ENDPOINT must be http://HOST[:PORT]; it is {endpoint!r}. (TLS to it is not built yet.)"
+            )
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        return cls(f"http://{host}:{parts.port or 80}", access_key_id, secret)
 
     def plan(self, front_url: str, avoid: Collection[int] = ()) -> None:
         """Nothing is to be planned: it runs already."""
@@ -140,6 +148,7 @@ class ObjectStore:
             "-s3.autoCreateBucket=false",
             f"-volume.max={MAX_VOLUMES}",
             "-volume.preStopSeconds=0",
+            f"-idleTimeout={IDLE_SECONDS}",
             "-master.telemetry=false",
             "-admin.ui=false",
             "-webdav=false",
