@@ -57,6 +57,10 @@ class ReconcileLoop:
         home: the platform.
         reconcilers: one a kind.
         clock: seconds since the epoch.
+
+    Attributes:
+        owner: whose leases its claims are; the same for every process on this machine that serves this data directory,
+            so that a new one takes over from a killed one at once.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class ReconcileLoop:
     ) -> None:
         self._home = home
         self._reconcilers = {each.kind: each for each in reconcilers}
-        self._owner = f"{socket.gethostname()}:{home.platform.data}"
+        self.owner = f"{socket.gethostname()}:{home.platform.data}"
         self._clock = clock or _SteadyClock()
         self._condition = threading.Condition()
         self._woken = False
@@ -93,7 +97,7 @@ class ReconcileLoop:
     def recover(self) -> None:
         """What `start` does first: give up the leases of a former process of this platform and let kinds recover."""
         with self._home.store.write() as tx:
-            tx.unclaim(self._owner)
+            tx.unclaim(self.owner)
         for reconciler in self._reconcilers.values():
             reconciler.recover(self._home)
 
@@ -147,7 +151,7 @@ class ReconcileLoop:
 
     def _claim(self, limit: int) -> tuple[list[Work], float | None]:
         with self._home.store.write() as tx:
-            works = tx.claim(self._owner, self._clock(), LEASE_SECONDS, limit)
+            works = tx.claim(self.owner, self._clock(), LEASE_SECONDS, limit)
             return works, tx.next_due()
 
     def _work(self, work: Work) -> None:

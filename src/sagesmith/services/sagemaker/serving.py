@@ -81,7 +81,7 @@ class EndpointReconciler:
     def _observe(self, home: Home, document: Document) -> Iterator[tuple[str, TaskObservation]]:
         """Start what was not started, take in logs, and see what runs."""
         for instance in _instances(document):
-            task = home.backend.inspect(instance.id)
+            task = tasks.observe(home.backend, instance.id)
             if task is None and instance.wanted and instance.start_at <= time.time():
                 home.backend.start(_task_spec(home, document, instance))
                 task = home.backend.inspect(instance.id)

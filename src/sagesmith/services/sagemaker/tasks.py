@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from sagesmith.compute.base import Backend, S3Access
+from sagesmith.compute.base import Backend, S3Access, TaskObservation
 from sagesmith.environment import client_environment
 from sagesmith.services.base import Home
 from sagesmith.store import Document, LogEvent, Query, Transaction
@@ -74,6 +74,12 @@ def all_documents(tx: Transaction, kind: str, status: str | None = None) -> Iter
             token = page.next_token
             if token is None:
                 break
+
+
+def observe(backend: Backend, task_id: str) -> TaskObservation | None:
+    """What a backend sees of a task; one that looks lost is looked at twice, for it may just have written its end."""
+    task = backend.inspect(task_id)
+    return backend.inspect(task_id) if task is not None and task.lost else task
 
 
 def discard(backend: Backend, task_id: str) -> None:

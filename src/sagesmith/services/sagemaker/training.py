@@ -21,7 +21,9 @@ from sagesmith.wire.context import Params
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TASK_PREFIX = "train-"
 RUNNING_LOOK_SECONDS = 0.05
-WAITING_LOOK_SECONDS = 0.5
+NEXT_LOOK_SECONDS = 0.5
+"""For the job that is next in line; the others are woken when it has started, or when a job has ended."""
+WAITING_LOOK_SECONDS = 10.0
 CREDENTIALS_SLACK_SECONDS = 86_400
 """A job may download before and upload after the time that its runtime limit counts."""
 MAX_FAILURE_REASON = 1024
@@ -55,13 +57,13 @@ class TrainingReconciler:
         self._starting = threading.Lock()
 
     def recover(self, home: Home) -> None:
-        """End tasks of jobs that have ended or are gone."""
-        with home.store.read() as tx:
-            named = {
-                document.body["_task"]
-                for status in ("InProgress", STOPPING)
-                for document in tasks.all_documents(tx, KIND, status)
-            }
+        """End tasks of jobs that have ended or are gone, and look at every job that has not."""
+        named = set()
+        with home.store.write() as tx:
+            for status in ("InProgress", STOPPING):
+                for document in tasks.all_documents(tx, KIND, status):
+                    named.add(document.body["_task"])
+                    tx.schedule(KIND, document.region, document.key, time.time())
         tasks.discard_orphans(home, TASK_PREFIX, named)
 
     def step(self, home: Home, document: Document) -> float | None:
@@ -77,38 +79,42 @@ class TrainingReconciler:
         if document.status == STOPPING:
             return _end(home, document, None, "Stopped", "Training job stopped")
         with self._starting:
-            if not self._may_start(home, document):
+            if not self._is_next(home, document):
                 _say_waiting(home, document, self._concurrency)
                 return WAITING_LOOK_SECONDS
+            if not self._has_room(home, document):
+                _say_waiting(home, document, self._concurrency)
+                return NEXT_LOOK_SECONDS
             spec = task_spec(home, document)
             try:
                 home.backend.start(spec)
             except OSError as error:
                 reason = f"InternalServerError: the job could not be started: {error}"
-                return _end(home, document, None, "Failed", "Training job failed", reason)
+                return _end(home, document, None, "Failed", _MESSAGES["Failed"], reason)
         body = {**document.body, "_phase": "started"}
         _store(home, _moved(replace(document, body=body), STARTING, _MESSAGES[STARTING], time.time()))
+        _wake_next(home, document.region)
         return RUNNING_LOOK_SECONDS
 
-    def _may_start(self, home: Home, document: Document) -> bool:
+    def _is_next(self, home: Home, document: Document) -> bool:
+        with home.store.read() as tx:
+            first = tx.list(_next_in_line(document.region)).documents
+        return not first or first[0].key == document.key
+
+    def _has_room(self, home: Home, document: Document) -> bool:
         if home.backend.inspect(document.body["_task"]) is not None:
             return True
-        with home.store.read() as tx:
-            first = tx.list(
-                Query(KIND, document.region, facets={"_phase": "waiting"}, sort="created_at", descending=False, limit=1)
-            )
-        if first.documents and first.documents[0].key != document.key:
-            return False
-        running = sum(
-            task.id.startswith(TASK_PREFIX) and task.alive and not task.ended for task in home.backend.tasks()
-        )
-        return running < self._concurrency
+        running = [
+            task for task in home.backend.tasks() if task.id.startswith(TASK_PREFIX) and task.alive and not task.ended
+        ]
+        return len(running) < self._concurrency
 
     def _follow(self, home: Home, document: Document) -> float | None:
         task_id = document.body["_task"]
-        task = home.backend.inspect(task_id)
-        if document.status == STOPPING and task is not None and not task.ended:
+        task = tasks.observe(home.backend, task_id)
+        if document.status == STOPPING and task is not None and task.alive and "_stop_asked" not in document.body:
             home.backend.stop(task_id)
+            document = _store(home, replace(document, body={**document.body, "_stop_asked": True}))
         if task is None or task.ended or task.lost:
             while task is not None and _collect(home, document):
                 pass
@@ -133,16 +139,18 @@ class TrainingReconciler:
             secondary = str(last.detail.get("secondary_status") or last.state)
             message = _MESSAGES.get(secondary, last.message)
             ended = _end(home, document, task, secondary, message, last.detail.get("failure_reason") or last.message)
-        self._wake_next(home, document.region)
+        _wake_next(home, document.region)
         return ended
 
-    def _wake_next(self, home: Home, region: str) -> None:
-        with home.store.write() as tx:
-            waiting = tx.list(
-                Query(KIND, region, facets={"_phase": "waiting"}, sort="created_at", descending=False, limit=1)
-            )
-            for each in waiting.documents:
-                tx.schedule(KIND, region, each.key, time.time())
+
+def _next_in_line(region: str) -> Query:
+    return Query(KIND, region, facets={"_phase": "waiting"}, sort="created_at", descending=False, limit=1)
+
+
+def _wake_next(home: Home, region: str) -> None:
+    with home.store.write() as tx:
+        for document in tx.list(_next_in_line(region)).documents:
+            tx.schedule(KIND, region, document.key, time.time())
 
 
 def task_spec(home: Home, document: Document) -> TaskSpec:
@@ -278,6 +286,6 @@ def _end(
     return None
 
 
-def _store(home: Home, document: Document) -> None:
+def _store(home: Home, document: Document) -> Document:
     with home.store.write() as tx:
-        tx.update(replace(document, facets=TRAINING_JOB.facets(document.body)))
+        return tx.update(replace(document, facets=TRAINING_JOB.facets(document.body)))

@@ -97,8 +97,6 @@ def _creator(home: Home, kind: Kind) -> Handler:
         body = {member: value for member, value in params.items() if member not in _NOT_STORED}
         with home.store.write() as tx:
             call = Call(home, context, tx, time.time())
-            if tx.get(kind.id, context.region, kind.key(name)) is not None:
-                raise kind.duplicate(kind, arn)
             _require_references(call, kind, params)
             body.update(kind.initial(call, params))
             document = Document(
