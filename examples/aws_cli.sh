@@ -14,9 +14,7 @@ work=$(mktemp -d)
 clean_up() {
   rm -r "$work"
   for kind in endpoint endpoint-config model; do
-    if aws sagemaker "describe-$kind" "--$kind-name" "$name" >/dev/null 2>&1; then
-      aws sagemaker "delete-$kind" "--$kind-name" "$name"
-    fi
+    aws sagemaker "delete-$kind" "--$kind-name" "$name" 2>/dev/null || true
   done
 }
 trap clean_up EXIT
@@ -38,7 +36,7 @@ aws sagemaker create-training-job \
   --resource-config InstanceType=ml.m4.xlarge,InstanceCount=1,VolumeSizeInGB=30 \
   --stopping-condition MaxRuntimeInSeconds=3600
 
-# `aws sagemaker wait` looks once in two minutes; a job this small is over sooner.
+# Not `aws sagemaker wait`, which looks once in two minutes, and for endpoints in half a minute.
 status=InProgress
 while [ "$status" = InProgress ]; do
   sleep 2
@@ -55,7 +53,11 @@ aws sagemaker create-model --model-name "$name" --execution-role-arn "$role" --p
 aws sagemaker create-endpoint-config --endpoint-config-name "$name" --production-variants \
   "VariantName=AllTraffic,ModelName=$name,InitialInstanceCount=1,InstanceType=ml.m4.xlarge"
 aws sagemaker create-endpoint --endpoint-name "$name" --endpoint-config-name "$name"
-aws sagemaker wait endpoint-in-service --endpoint-name "$name"
+status=Creating
+while [ "$status" = Creating ]; do
+  sleep 1
+  status=$(aws sagemaker describe-endpoint --endpoint-name "$name" --query EndpointStatus --output text)
+done
 aws sagemaker list-endpoints --name-contains "$name" --query 'Endpoints[].[EndpointName,EndpointStatus]' --output text
 
 tail -n +2 data/test.csv | cut -d, -f2- >"$work/rows.csv"

@@ -31,7 +31,7 @@ train_uri = session.upload_data("data/train.csv", key_prefix="v3-quickstart/trai
 trainer.train(input_data_config=[InputData(channel_name="train", data_source=train_uri)])
 
 builder = ModelBuilder(
-    model=trainer._latest_training_job,
+    s3_model_data_url=trainer._latest_training_job.model_artifacts.s3_model_artifacts,
     image_uri=image,
     source_code=source,
     role_arn=role,
