@@ -74,6 +74,12 @@ async def scripted(*answers: bytes, path: Path | None = None, read: bytes = b"\r
         server.close()
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until something holds."""
+    while not holds():  # noqa: ASYNC110 (what it waits for has no event)
+        await asyncio.sleep(0)
+
+
 async def echo(request: Request) -> Response:
     """Answers with what came: method, target, body."""
     body = await request.body.read(1 << 20)
