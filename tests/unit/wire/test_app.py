@@ -1,6 +1,7 @@
 """The dispatcher, called by botocore's clients and by requests that no client would send."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
@@ -268,6 +269,24 @@ def test_an_error_without_a_model_speaks_the_request_s_protocol(
     assert answer.status == 403
     assert dict(answer.headers)[b"content-type"] == content_type
     assert dict(answer.headers)[b"x-amzn-requestid"] == b"id-1"
+
+
+def test_threads_that_ask_for_an_operation_first_at_once_all_get_it() -> None:
+    dispatcher = Dispatcher({"sagemaker": {"CreateTrainingJob": Recorder(), "Search": Recorder()}})
+    search = json.dumps({"Resource": "TrainingJob", "SearchExpression": {"Filters": [{"Name": "a"}]}}).encode()
+
+    def ask(number: int) -> tuple[int, int]:
+        bad = post(dispatcher, "sagemaker", b"{}", json_target(b"SageMaker.CreateTrainingJob"))
+        return bad.status, post(dispatcher, "sagemaker", search, json_target(b"SageMaker.Search")).status
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(ask, range(64))) == {(400, 200)}
+
+
+def test_a_handler_of_an_operation_that_no_model_has_is_found_when_it_is_prepared() -> None:
+    Dispatcher({"sagemaker": {"DescribeModel": Recorder()}, "sts": {"AssumeRole": Recorder()}}).prepare()
+    with pytest.raises(KeyError):
+        Dispatcher({"sagemaker": {"DescribeModle": Recorder()}}).prepare()
 
 
 def test_a_shape_that_contains_itself_is_understood() -> None:
