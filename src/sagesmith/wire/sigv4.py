@@ -139,8 +139,9 @@ def parse_signature(target: bytes, headers: Headers) -> Signature | None:
     authorization = found.get(b"authorization")
     if authorization is not None:
         return _from_header(authorization.decode("latin-1"), found)
-    if b"X-Amz-Algorithm=" in target or b"X-Amz-Signature=" in target:
-        return _from_query(target.partition(b"?")[2].decode("latin-1"))
+    query = target.partition(b"?")[2]
+    if b"X-Amz-Algorithm=" in query or b"X-Amz-Signature=" in query:
+        return _from_query(query.decode("latin-1"))
     return None
 
 

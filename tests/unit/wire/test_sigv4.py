@@ -171,7 +171,8 @@ def test_a_presigned_request_must_say_how_long_it_is_good(expires: str) -> None:
 
 
 def test_an_unsigned_request_has_no_signature() -> None:
-    assert sigv4.parse_signature(b"/?Action=GetCallerIdentity", [(b"host", b"x")]) is None
+    for target in (b"/?Action=GetCallerIdentity", b"/bucket/X-Amz-Algorithm=key", b"*"):
+        assert sigv4.parse_signature(target, [(b"host", b"x")]) is None
 
 
 @pytest.mark.parametrize(
