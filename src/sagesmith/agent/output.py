@@ -14,11 +14,11 @@ from sagesmith.compute.base import MetricDefinition
 
 # CloudWatch Logs takes events of 256 KB, 26 bytes of which it counts for itself (PutLogEvents).
 MAX_LINE_BYTES = 262_144 - 26
-KEPT_LINES = 20
+KEPT_LINES = 60
 KEPT_LINE_CHARACTERS = 2_000
 _METRIC_LINE_CHARACTERS = 8_192
 _METRIC_SECONDS = 1.0
-_END_OF_LINE = re.compile(rb"\r\n|\n|\r")
+_END_OF_LINE = re.compile(rb"\r*\n|\r")
 
 
 class LineSplitter:
@@ -35,11 +35,11 @@ class LineSplitter:
         """The lines that `data` completes."""
         text = self._rest + data
         # Whether a return at the very end stands alone is only known with the next piece.
-        usable = len(text) - 1 if text.endswith(b"\r") else len(text)
+        usable = len(text.rstrip(b"\r"))
         start = 0
         for match in _END_OF_LINE.finditer(text, 0, usable):
-            # "\r" before a bar and "\r\n" after it would otherwise leave empty lines that nobody printed.
-            if match.end() - match.start() == 2 or match[0] == b"\n" or match.start() > start:
+            # A return before each state of a progress bar would otherwise leave empty lines that nobody printed.
+            if match[0].endswith(b"\n") or match.start() > start:
                 yield from _cut(text[start : match.start()])
             start = match.end()
         rest = text[start:]
@@ -51,7 +51,7 @@ class LineSplitter:
 
     def end(self) -> Iterator[str]:
         """What the stream ended with, if that was not a line's end."""
-        rest, self._rest = self._rest.removesuffix(b"\r"), b""
+        rest, self._rest = self._rest.rstrip(b"\r"), b""
         if rest:
             yield from _cut(rest)
 
@@ -163,9 +163,9 @@ class Output:
         while self.metrics.complaints:
             self._write([self.metrics.complaints.pop(0)])
 
-    def last_lines(self) -> list[str]:
-        """The last lines that user code printed, cut."""
-        return list(self._last)
+    def last_lines(self, count: int = KEPT_LINES) -> list[str]:
+        """The last lines that user code printed, at most 60, cut."""
+        return list(self._last)[-count:]
 
     def flush(self) -> None:
         """Make what was written durable."""

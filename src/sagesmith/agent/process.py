@@ -52,7 +52,9 @@ class UserProcess:
             self._started = sandbox.start(title, command, environment, write_end)
         finally:
             os.close(write_end)
-        identity = ProcessIdentity.of(self._started.process.pid)
+        # Its first process ends only when all others of its namespace have: whoever waits for it waits for all.
+        first = self._started.first_pid()
+        identity = ProcessIdentity.of(first) if first is not None else None
         if identity is not None:
             write_identity(self._identity_file, identity)
         self._started.release()

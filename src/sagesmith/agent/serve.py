@@ -155,7 +155,7 @@ def _ending(task: Task, ended: Ended, watch: _Watch) -> Ending:
         return Ending("Stopped", "The model server was stopped", detail)
     head = watch.reason if watch.late else f"The model server ended with exit code {ended.exit_code}"
     # The end of a traceback says more than its beginning.
-    last = "\n".join(task.output.last_lines())
+    last = "\n".join(task.output.last_lines(20))
     reason = f"{head}. Its last lines: "[:MAX_REASON]
     reason += last[-(MAX_REASON - len(reason)) :] if last else "(none)"
     return Ending("Failed", reason[:MAX_REASON], {**detail, "failure_reason": reason[:MAX_REASON]})

@@ -64,7 +64,7 @@ class TaskDir:
 
     @property
     def process(self) -> Path:
-        """The `ProcessIdentity` of the sandbox that runs user code."""
+        """The `ProcessIdentity` of the sandbox's first process: there before user code runs, ends after all of it."""
         return self.root / "process.json"
 
     @property

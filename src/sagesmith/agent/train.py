@@ -16,6 +16,7 @@ from sagesmith.compute.base import TaskState
 
 # A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
 _BWRAP = "bwrap: "
+_NO_MESSAGE = 'ErrorMessage ""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,23 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
         return None
     suffix = f", exit code: {ended.exit_code}"
     room = MAX_REASON - len("AlgorithmError: ") - len(suffix)
-    said = read_failure_file(task.directory.opt_ml / layout.FAILURE, MAX_REASON)[:room]
+    said = read_failure_file(task.directory.opt_ml / layout.FAILURE, MAX_REASON)
     if not said:
-        said = "\n".join(task.output.last_lines())[-room:]
+        said = "\n".join(task.output.last_lines(20))[-room:]
+    elif _NO_MESSAGE in said:
+        # The toolkit leaves the script's error output in the log alone; AWS's frameworks quote it here.
+        words = _last_error(task.output.last_lines())[-(room - len(said)) :]
+        said = said.replace(_NO_MESSAGE, f'ErrorMessage "{words}"', 1)
+    said = said[:room]
     return f"AlgorithmError: {said}{suffix}"
+
+
+def _last_error(lines: list[str]) -> str:
+    """What the script wrote before it ended: its last traceback, or else its last lines."""
+    reported = [number for number, line in enumerate(lines) if line.endswith("Reporting training FAILURE")]
+    own = lines[: reported[-1]] if reported else lines
+    tracebacks = [number for number, line in enumerate(own) if line.startswith("Traceback (most recent call last)")]
+    return "\n".join(own[tracebacks[-1] + 1 :] if tracebacks else own[-10:])
 
 
 def _upload(task: Task, model: bool) -> dict[str, Any]:
