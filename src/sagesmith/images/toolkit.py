@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from sagesmith.images.lockfile import canonical, read, requirements
 
 NAME = "toolkit"
 _WHAT = "Building sagemaker-training"
+_STALE_SECONDS = 86_400.0
 
 
 def folder(cache: Path, python: str) -> Path:
@@ -81,6 +83,10 @@ def pip_environment(
     """
     home = folder(cache, python)
     home.mkdir(parents=True, exist_ok=True)
+    for left in home.glob(".build-*"):
+        # A builder that was killed leaves its directory; nobody builds for a day.
+        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=home) as name:
         work = Path(name)
         variables = uv_environment(cache, environ)
