@@ -1,11 +1,10 @@
 """What the model server, and the front door before it, cost a prediction.
 
 One model everywhere: StandardScaler and LogisticRegression on 30 features, one row of JSON a request. The floor is the
-bare `model.predict` of the same interpreter. With `--endpoint NAME` the same requests go to a deployed endpoint through
-the front door, at `AWS_ENDPOINT_URL` with the environment's keys: run it under `sagesmith run`.
+bare `model.predict` of the same interpreter. The same requests go to a model server directly, and signed to an endpoint
+through the front door.
 """
 
-import argparse
 import asyncio
 import json
 import os
@@ -21,6 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvloop
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from tests.integration import jobs
+from tests.integration.conftest import Running, start
 
 from sagesmith.config import default_cache_dir
 from sagesmith.images.environments import ensure
@@ -149,30 +153,32 @@ def ping(path: str) -> bytes:
         return client.recv(1024)
 
 
-def signed_request(endpoint: str) -> tuple[tuple[str, int], bytes]:
+def signed_request(platform: Running, endpoint: str) -> tuple[tuple[str, int], bytes]:
     """InvokeEndpoint as botocore signs it; the same bytes are good for 15 minutes."""
-    import botocore.auth  # noqa: PLC0415
-    import botocore.awsrequest  # noqa: PLC0415
-    import botocore.session  # noqa: PLC0415
-
-    url = urllib.parse.urlsplit(os.environ["AWS_ENDPOINT_URL"])
     path = f"/endpoints/{endpoint}/invocations"
-    request = botocore.awsrequest.AWSRequest(
-        "POST", f"{url.geturl().rstrip('/')}{path}", {"Content-Type": "application/json"}, BODY
-    )
-    credentials = botocore.session.get_session().get_credentials()
-    region = os.environ.get("AWS_REGION", "us-east-1")
-    botocore.auth.SigV4Auth(credentials, "sagemaker", region).add_auth(request)
-    headers = {"Host": url.netloc, "Content-Length": str(len(BODY)), **dict(request.headers)}
+    request = AWSRequest("POST", platform.url.rstrip("/") + path, {"Content-Type": "application/json"}, BODY)
+    keys = Credentials(platform.variables["AWS_ACCESS_KEY_ID"], platform.variables["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(keys, "sagemaker", "us-east-1").add_auth(request)
+    address = urllib.parse.urlsplit(platform.url)
+    headers = {"Host": address.netloc, "Content-Length": str(len(BODY)), **dict(request.headers)}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    assert url.hostname is not None
-    return (url.hostname, url.port or 80), f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + BODY
+    assert address.hostname is not None
+    assert address.port is not None
+    return (address.hostname, address.port), f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + BODY
+
+
+def through_the_front_door(model: bytes, data: Path) -> None:
+    platform = start(data)
+    try:
+        endpoint = jobs.endpoint(platform, {"inference.py": HANDLERS}, jobs.archive({"model.joblib": model}))
+        described = jobs.wait_endpoint(platform, endpoint)
+        assert described["EndpointStatus"] == "InService", described
+        report("through the front door, SigV4", *signed_request(platform, endpoint))
+    finally:
+        platform.cli("down")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--endpoint", help="an endpoint that serves the same model, to be measured through the router")
-    arguments = parser.parse_args()
     runtime = resolve(IMAGE)
     python = ensure(runtime, default_cache_dir(), lambda line: print(line, file=sys.stderr)).path / "bin" / "python"
     with tempfile.TemporaryDirectory() as directory:
@@ -192,9 +198,7 @@ def main() -> None:
         with model_server(python, base) as (path, start):
             print(f"{'start to /ping':32} {start * 1e3:6.0f} ms, bare load of the model {bare * 1e3:.0f} ms")
             report("model server, unix socket", path, PLAIN_REQUEST)
-    if arguments.endpoint:
-        address, request = signed_request(arguments.endpoint)
-        report("through the front door, SigV4", address, request)
+        through_the_front_door((base / "model" / "model.joblib").read_bytes(), base / "data")
 
 
 if __name__ == "__main__":
