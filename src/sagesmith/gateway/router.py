@@ -62,7 +62,6 @@ class Router:
         try:
             if hosts.is_telemetry(request.host):
                 return Response(200, [(b"x-amzn-requestid", request_id.encode())])
-            request.headers = [item for item in request.headers if not item[0].startswith(b"x-sagesmith-")]
             signature = _read_signature(request)
             if signature is None or signature.service == "s3":
                 if _is_for_s3(request, signature):
@@ -114,7 +113,11 @@ class Router:
         return RequestContext(request_id, signature.service, "", signature.region, principal, request.peer)
 
     async def _ask_api(self, context: RequestContext, request: Request, body: bytes) -> Response:
-        headers: Headers = [item for item in request.headers if item[0] not in _NOT_FORWARDED]
+        headers: Headers = [
+            item
+            for item in request.headers
+            if item[0] not in _NOT_FORWARDED and not item[0].startswith(b"x-sagesmith-")
+        ]
         headers.append((b"x-sagesmith-context", context.to_header()))
         deadline = time.monotonic() + API_PATIENCE_SECONDS
         while True:

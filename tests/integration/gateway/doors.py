@@ -1,0 +1,146 @@
+"""A router process, and peers in the places of the processes behind it."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from sagesmith.config import DataDir, Platform
+from sagesmith.credentials import Credentials, KeyRing
+from sagesmith.environment import write_bundle
+from sagesmith.gateway.tls import ensure_ca
+from sagesmith.http.messages import Handler, Request, Response
+from sagesmith.http.server import Server, serve
+from sagesmith.routes import EndpointRoute, VariantRoute, write_routes
+
+ACCOUNT = "123456789012"
+
+
+class Peer:
+    """An HTTP server in a thread of its own, on a unix socket."""
+
+    def __init__(self, path: Path, handler: Handler) -> None:
+        self._path = path
+        self._handler = handler
+        self._loop = asyncio.new_event_loop()
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+
+    async def _start(self) -> None:
+        self._server = await serve(self._handler, unix=self._path)
+
+    def close(self) -> None:
+        assert self._server is not None
+        asyncio.run_coroutine_threadsafe(self._server.close(0), self._loop).result()
+        self._path.unlink(missing_ok=True)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+@dataclass
+class Door:
+    """A running router."""
+
+    platform: Platform
+    keyring: KeyRing
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    peers: list[Peer] = field(default_factory=list)
+
+    def client(
+        self, service: str, credentials: Credentials | None = None, region: str = "us-east-1", **config: Any
+    ) -> Any:
+        """A boto3 client that does not try again, so that a test sees the first answer."""
+        who = credentials or self.keyring.root
+        keys = (who.access_key_id, who.secret_access_key, who.session_token)
+        session = boto3.session.Session(*keys, region_name="us-east-1")
+        options = Config(retries={"max_attempts": 0})
+        return session.client(service, endpoint_url=self.platform.url, config=options)
+
+    def proxied(self, service: str, region: str = "us-east-1") -> Any:
+        """A boto3 client that believes to speak with AWS, by way of the proxy."""
+        who = self.keyring.root
+        session = boto3.session.Session(who.access_key_id, who.secret_access_key, region_name=region)
+        options = Config(proxies={"https": self.platform.proxy_url}, retries={"max_attempts": 0})
+        return session.client(service, config=options, verify=str(self.platform.dir.tls / "bundle.pem"))
+
+    def peer(self, path: Path, handler: Handler) -> Peer:
+        self.peers.append(Peer(path, handler))
+        return self.peers[-1]
+
+    def api(self, handler: Handler | None = None) -> Peer:
+        """A peer in the place of the API process; by default it answers what it was asked."""
+        return self.peer(self.platform.dir.api_socket, handler or describe)
+
+    def route(
+        self, endpoint: str, *variants: VariantRoute, status: str = "InService", region: str = "us-east-1"
+    ) -> None:
+        route = EndpointRoute(endpoint, status, list(variants))
+        write_routes(self.platform.dir.routes_file, {region: {endpoint.lower(): route}})
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+
+async def describe(request: Request) -> Response:
+    """Answers a JSON request with what arrived."""
+    body = await request.body.read(64 << 20)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+    answer = {
+        "method": request.method,
+        "target": request.target.decode("latin-1"),
+        "headers": headers,
+        "size": len(body),
+    }
+    return Response(200, [(b"content-type", b"application/json")], json.dumps(answer).encode())
+
+
+@contextlib.contextmanager
+def opened(root: Path, environ: dict[str, str] | None = None) -> Iterator[Door]:
+    """A router on free ports over a data directory of its own."""
+    directory = DataDir(root)
+    directory.sockets.mkdir(parents=True, exist_ok=True)
+    keyring = KeyRing.create(directory.keys, ACCOUNT, None, None)
+    ensure_ca(directory.keys, directory.tls)
+    write_bundle(directory.tls, {})
+    ports = _free_ports(3)
+    platform = Platform(
+        str(root), "127.0.0.1", *ports, ACCOUNT, "us-east-1", "sqlite://", "http://127.0.0.1:9", "a", "b", str(root), 1
+    )
+    platform.save()
+    log = root / "router.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "sagesmith.gateway", "--data", str(root)]
+        process = subprocess.Popen(command, stderr=output, env={"PATH": "/usr/bin:/bin", **(environ or {})})
+    door = Door(platform, keyring, process, log)
+    try:
+        while '"ready"' not in log.read_text():
+            if process.poll() is not None:
+                raise AssertionError(log.read_text())
+        yield door
+    finally:
+        for peer in door.peers:
+            peer.close()
+        process.terminate()
+        process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
