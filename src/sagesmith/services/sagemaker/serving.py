@@ -256,10 +256,14 @@ def _task_spec(home: Home, document: Document, instance: Instance) -> TaskSpec:
 
 
 def _model_data(container: dict[str, Any]) -> str | None:
+    """Where the model's artifacts lie: an archive, or a prefix that ends with `/` if they are not archived."""
     if url := container.get("ModelDataUrl"):
         return str(url)
     source = (container.get("ModelDataSource") or {}).get("S3DataSource")
-    return str(source["S3Uri"]) if source else None
+    if not source:
+        return None
+    uri = str(source["S3Uri"])
+    return uri.rstrip("/") + "/" if source["S3DataType"] == "S3Prefix" else uri
 
 
 def _store(home: Home, document: Document, *, touch: bool = True) -> Document:
