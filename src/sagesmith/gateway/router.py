@@ -6,10 +6,9 @@ import re
 import time
 import uuid
 
-from sagesmith import logging
+from sagesmith import hosts, logging
 from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, UnknownCredentials
-from sagesmith import hosts
 from sagesmith.gateway import invoke
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.s3 import S3Front
