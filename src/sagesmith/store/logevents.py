@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
 from sagesmith.store.loggroups import MAKE_GROUP, add_stream, need_group, need_stream, now_ms
@@ -93,6 +93,14 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
         else:
             connection.execute(_GROW_CHUNK, {"b_id": stream_id, "b_first": first, **values})
         first, payload, low, high, fresh = sequence + 1, bytearray(), None, None, True
+
+
+def expire(connection: Connection, region: str, group: str, before_ms: int) -> int:
+    """Remove the chunks of a group all of whose events are older than `before_ms`."""
+    streams = select(_s.id).where(_s.region == region, _s.log_group == group)
+    return connection.execute(
+        delete(log_chunks).where(_c.stream_id.in_(streams), _c.max_ms < before_ms, _c.sealed == 1)
+    ).rowcount
 
 
 def offset(connection: Connection, region: str, group: str, stream: str) -> int:
@@ -178,6 +186,7 @@ def filter_(
     limit: int,
     token: str | None,
     max_scanned: int,
+    max_bytes: int | None,
 ) -> tuple[list[StreamEvent], str | None]:
     """Events of many streams in the order of their time; see `Transaction.filter_logs`."""
     need_group(connection, region, group)
@@ -191,15 +200,20 @@ def filter_(
     names = _streams(connection, region, group, streams, prefix)
     found: list[StreamEvent] = []
     place = after
+    used = 0
     begin = max(start_ms or 0, after[0])
     for scanned, (timestamp, stream_id, sequence, ingestion, message) in enumerate(
         _in_time_order(connection, sorted(names), begin, end_ms, after)
     ):
         if len(found) == limit or scanned == max_scanned:
             return found, encode_token("events", group, *place)
-        place = (timestamp, stream_id, sequence)
         if matches is None or matches(message):
-            found.append(StreamEvent(names[stream_id], LogEvent(timestamp, message, ingestion, sequence)))
+            event = LogEvent(timestamp, message, ingestion, sequence)
+            used += _size(event)
+            if max_bytes is not None and found and used > max_bytes:
+                return found, encode_token("events", group, *place)
+            found.append(StreamEvent(names[stream_id], event))
+        place = (timestamp, stream_id, sequence)
     return found, None
 
 

@@ -182,6 +182,10 @@ class Transaction:
         """
         logevents.append(self._connection, region, group, stream, events, source_offset)
 
+    def expire_log(self, region: str, group: str, before_ms: int) -> int:
+        """Free the space of events older than `before_ms`, a chunk at a time, so that some of them may stay."""
+        return logevents.expire(self._connection, region, group, before_ms)
+
     def log_offset(self, region: str, group: str, stream: str) -> int:
         """The last `source_offset` of a stream, 0 if there was none."""
         return logevents.offset(self._connection, region, group, stream)
@@ -236,6 +240,7 @@ class Transaction:
         limit: int = 10_000,
         token: str | None = None,
         max_scanned: int = 200_000,
+        max_bytes: int | None = None,
     ) -> tuple[builtins.list[StreamEvent], str | None]:
         """Events of several streams in the order of their time, and the token of the next page.
 
@@ -243,6 +248,7 @@ class Transaction:
             streams: only these; otherwise all whose name starts with `prefix`.
             matches: which messages are wanted.
             max_scanned: how many events to look at; a page may be empty and yet have a next.
+            max_bytes: as in `read_log`.
 
         Raises:
             NotFound: no such group, or one of `streams` is not there.
@@ -260,4 +266,5 @@ class Transaction:
             limit,
             token,
             max_scanned,
+            max_bytes,
         )
