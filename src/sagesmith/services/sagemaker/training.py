@@ -137,8 +137,10 @@ class TrainingReconciler:
         else:
             last = task.events[-1]
             secondary = str(last.detail.get("secondary_status") or last.state)
-            message = _MESSAGES.get(secondary, last.message)
-            ended = _end(home, document, task, secondary, message, last.detail.get("failure_reason") or last.message)
+            reason = str(last.detail.get("failure_reason") or last.message)
+            if secondary == "Stopped" and document.status != STOPPING:
+                secondary, reason = "Failed", "InternalServerError: the platform was shut down while the job ran."
+            ended = _end(home, document, task, secondary, _MESSAGES.get(secondary, last.message), reason)
         _wake_next(home, document.region)
         return ended
 

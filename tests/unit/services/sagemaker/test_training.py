@@ -194,6 +194,17 @@ def test_a_job_over_its_time_is_stopped_with_aws_s_secondary_status(world: World
     assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
 
 
+def test_a_job_that_nobody_asked_to_stop_but_the_platform_s_end_stopped_has_failed(world: World) -> None:
+    task = started(world)
+    task.say("Training")
+    task.say("Stopped")
+    world.new_loop()
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "the platform was shut down" in described["FailureReason"]
+
+
 def test_jobs_beyond_the_limit_wait_in_order_and_say_why(world: World) -> None:
     world.new_loop(concurrency=1)
     for name in ("first", "second", "third"):
