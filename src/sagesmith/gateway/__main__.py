@@ -42,7 +42,6 @@ async def _run(data: Path) -> None:
     gc.freeze()
     await stop.wait()
     await asyncio.gather(*(server.close() for server in servers))
-    proxy.close()
     router.close()
 
 

@@ -7,21 +7,24 @@ cloud machines hand out credentials. It adds no Via and no Forwarded header: wha
 
 import asyncio
 import base64
+import contextlib
 import ipaddress
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from sagesmith import logging
 from sagesmith.config import Platform
-from sagesmith.hosts import is_aws
 from sagesmith.gateway.tls import LeafContexts
+from sagesmith.hosts import is_aws
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.connect import Relay, Takeover
 from sagesmith.http.messages import Disconnected, Handler, Headers, Request, Response
 
 CONNECT_SECONDS = 30.0
+ANSWER_SECONDS = 600.0
 
 _METADATA = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254")
@@ -128,9 +131,6 @@ class Proxy:
         except Refused as refused:
             return _answer(refused)
 
-    def close(self) -> None:
-        """Nothing is kept open between requests."""
-
     async def _open(self, host: str, port: int) -> Relay:
         """A connection to a host, by way of the upstream proxy where there is one for it."""
         loop = asyncio.get_running_loop()
@@ -140,49 +140,70 @@ class Proxy:
                 if upstream is not None:
                     _check_literal(host)
                     return await _open_through(upstream, host, port)
-                address = await self._resolve(host, port)
-                _, relay = await loop.create_connection(Relay, address, port)
-                return relay
+                addresses = await self._resolve(host, port)
+                for address in addresses[:-1]:
+                    with contextlib.suppress(OSError):
+                        return (await loop.create_connection(Relay, address, port))[1]
+                return (await loop.create_connection(Relay, addresses[-1], port))[1]
         except TimeoutError:
             raise Refused(504, f"No connection to {host}:{port} within {CONNECT_SECONDS:.0f} s.") from None
         except OSError as error:
             raise Refused(502, f"No connection to {host}:{port}: {error.strerror or error}.") from error
 
-    async def _resolve(self, host: str, port: int) -> str:
-        """The address that is connected to is the one that was looked at: a name cannot change its mind in between."""
+    async def _resolve(self, host: str, port: int) -> list[str]:
+        """What is connected to is what was looked at: a name cannot change its mind in between."""
         if port == self._own_port and host in {"localhost", "127.0.0.1", "::1"}:
             raise Refused(508, "That is this proxy itself.")
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
-        address = str(found[0][4][0])
-        _check_literal(address)
-        return address
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(one[4][0]) for one in found]
+        for address in addresses:
+            _check_literal(address)
+        return addresses
 
     async def _forward(self, request: Request, host: str, port: int, target: bytes) -> Response:
         upstream = self._upstream if self._upstream and self._upstream.serves(host) else None
         headers: Headers = [item for item in request.headers if item[0] != b"proxy-authorization"]
-        try:
-            if upstream is not None:
-                _check_literal(host)
-                address, target = f"{upstream.host}:{upstream.port}", request.target
-                if upstream.authorization:
-                    headers.append((b"proxy-authorization", upstream.authorization))
-            else:
-                resolved = await self._resolve(host, port)
-                address = f"[{resolved}]:{port}" if ":" in resolved else f"{resolved}:{port}"
-            client = Client(f"http://{address}", connect_seconds=CONNECT_SECONDS, answer_seconds=600.0)
-            has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in headers)
-            answer = await client.request(request.method, target, headers, aiter(request.body) if has_body else b"")
-        except (ConnectFailed, Disconnected, BadAnswer, OSError) as error:
-            status = 504 if isinstance(error, TimedOut) else 502
-            raise Refused(status, f"No answer from {host}:{port}: {error}.") from error
-        close = answer.close
+        if upstream is not None:
+            _check_literal(host)
+            addresses, port, target = [upstream.host], upstream.port, request.target
+            if upstream.authorization:
+                headers.append((b"proxy-authorization", upstream.authorization))
+        else:
+            try:
+                addresses = await self._resolve(host, port)
+            except OSError as error:
+                raise Refused(502, f"No address of {host} is known: {error.strerror}.") from error
+        failure: Exception | None = None
+        for address in addresses:
+            try:
+                return await _ask(address, port, request, target, headers)
+            except ConnectFailed as error:
+                failure = error
+            except TimedOut as error:
+                raise Refused(504, f"No answer from {host}:{port}: {error}.") from error
+            except (Disconnected, BadAnswer) as error:
+                raise Refused(502, f"No answer from {host}:{port}: {error}.") from error
+        raise Refused(502, f"No connection to {host}:{port}.") from failure
 
-        def finish() -> None:
-            if close is not None:
-                close()
-            client.close()
 
-        return Response(answer.status, answer.headers, answer.body, finish)
+async def _ask(address: str, port: int, request: Request, target: bytes, headers: Headers) -> Response:
+    """Pass a request on over a connection of its own."""
+    authority = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    client = Client(f"http://{authority}", connect_seconds=CONNECT_SECONDS, answer_seconds=ANSWER_SECONDS)
+    has_body = any(name in {b"content-length", b"transfer-encoding"} for name, _ in headers)
+    try:
+        answer = await client.request(request.method, target, headers, aiter(request.body) if has_body else b"")
+    except BaseException:
+        client.close()
+        raise
+    close = answer.close
+
+    def finish() -> None:
+        if close is not None:
+            close()
+        client.close()
+
+    return Response(answer.status, answer.headers, answer.body, finish)
 
 
 class _Dialogue(Relay):
