@@ -79,20 +79,21 @@ class TrainingReconciler:
         if document.status == STOPPING:
             return _end(home, document, None, "Stopped", "Training job stopped")
         with self._starting:
-            if not self._is_next(home, document):
-                _say_waiting(home, document, self._concurrency)
-                return WAITING_LOOK_SECONDS
             if not self._has_room(home, document):
                 _say_waiting(home, document, self._concurrency)
+                return NEXT_LOOK_SECONDS if self._is_next(home, document) else WAITING_LOOK_SECONDS
+            if not self._is_next(home, document):
                 return NEXT_LOOK_SECONDS
-            spec = task_spec(home, document)
             try:
-                home.backend.start(spec)
-            except OSError as error:
-                reason = f"InternalServerError: the job could not be started: {error}"
+                home.backend.start(task_spec(home, document))
+            except Exception as error:
+                # Whatever it is, the jobs behind this one must not wait for it.
+                log.exception("training job could not be started", name=document.name)
+                said = str(error) if isinstance(error, OSError) else "see the log of the API process"
+                reason = f"InternalServerError: the job could not be started: {said}"
                 return _end(home, document, None, "Failed", _MESSAGES["Failed"], reason)
-        body = {**document.body, "_phase": "started"}
-        _store(home, _moved(replace(document, body=body), STARTING, _MESSAGES[STARTING], time.time()))
+            started = replace(document, body={**document.body, "_phase": "started"})
+            _store(home, _moved(started, STARTING, _MESSAGES[STARTING], time.time()))
         _wake_next(home, document.region)
         return RUNNING_LOOK_SECONDS
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import botocore.session
@@ -294,3 +295,15 @@ def test_a_kind_of_its_own_needs_nothing_but_its_declaration(world: World) -> No
     assert checked(world, "DescribeCodeRepository", CodeRepositoryName="repo")["GitConfig"] == changed
     checked(world, "DeleteCodeRepository", CodeRepositoryName="repo")
     assert checked(world, "ListCodeRepositories")["CodeRepositorySummaryList"] == []
+
+
+def test_of_many_that_create_one_name_at_once_one_succeeds(world: World) -> None:
+    def attempt(number: int) -> str:
+        try:
+            return str(world.call("CreateModel", **model("m"))["ModelArn"])
+        except AwsError as error:
+            return error.code
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(attempt, range(32)))
+    assert sorted(answers) == ["ValidationException"] * 31 + [f"{ARN}:model/m"]

@@ -14,9 +14,11 @@ from sagesmith.services.sagemaker.engine import paths, tags
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
 from sagesmith.services.sagemaker.engine.listing import lister
 from sagesmith.services.sagemaker.engine.shapes import Shapes
-from sagesmith.store import AlreadyExists, Document
+from sagesmith.store import AlreadyExists, Document, VersionConflict
 from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.errors import ConflictException
 
+_ATTEMPTS = 8
 _NOT_STORED = frozenset({"Tags", "ClientToken", "ClientRequestToken"})
 
 
@@ -74,14 +76,14 @@ def operations(home: Home, kind: Kind, shapes: Shapes) -> dict[str, Handler]:
         f"Create{kind.noun}": lambda: _creator(home, kind),
         f"Describe{kind.noun}": lambda: _describer(home, kind, view),
         f"List{plural}": lambda: lister(home, kind, shapes, plural, view.describe),
-        f"Delete{kind.noun}": lambda: _deleter(home, kind),
+        f"Delete{kind.noun}": lambda: _retried(_deleter(home, kind)),
     }
     handlers = {operation: make() for operation, make in made.items() if shapes.has(operation)}
     update = f"Update{kind.noun}"
     changes = {update: _replace_members, **kind.changes} if shapes.has(update) else kind.changes
     for operation, change in changes.items():
         answers_arn = kind.arn_member in shapes.output(operation)
-        handlers[operation] = _changer(home, kind, change, answers_arn)
+        handlers[operation] = _retried(_changer(home, kind, change, answers_arn))
     return handlers
 
 
@@ -155,6 +157,20 @@ def _changer(home: Home, kind: Kind, change: Change, answers_arn: bool) -> Handl
         return {kind.arn_member: document.arn} if answers_arn else {}
 
     return update
+
+
+def _retried(handler: Handler) -> Handler:
+    """`handler`, run again when somebody else changed the resource meanwhile (on PostgreSQL; SQLite has one writer)."""
+
+    def retried(context: RequestContext, params: Params) -> Params:
+        for _ in range(_ATTEMPTS):
+            try:
+                return handler(context, params)
+            except VersionConflict:
+                continue
+        raise ConflictException("The resource is being changed by other requests. Try again.")
+
+    return retried
 
 
 def _replace_members(call: Call, document: Document, params: Params) -> Document:
