@@ -203,10 +203,11 @@ class Store:
             try:
                 _driver(connection).execute(self._begin[mode])
             except Exception:
-                # An idle connection may have died with its server; a new one says what is the matter.
+                # An idle connection may have died with PostgreSQL; a new one says what is the matter. A file does not
+                # die, it is locked by another process for longer than the timeout.
                 connection.invalidate()
                 connection.close()
-                if not idle:
+                if not idle or self._writer is not None:
                     raise
                 continue
             return connection

@@ -156,11 +156,11 @@ def _driver(
         return "order", {}
     matches, driver, values = min(ways, key=lambda way: way[0])
     if matches < PROBE:
-        # By order, a page costs about limit * size / matches documents, otherwise it costs all matches. Beyond
-        # `most` the size no longer changes the outcome.
-        most = PROBE * PROBE // limit + 1
-        size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": most}).scalar_one()
-        if matches * matches <= limit * size:
+        # By order, a page costs about limit * size / matches documents, otherwise it costs all matches: what matters
+        # is only whether there are `enough` documents for the first to cost more.
+        enough = matches * matches // limit + 1
+        size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": enough}).scalar_one()
+        if size >= enough or matches == 0:
             return driver, values
     return "order", {}
 
