@@ -38,6 +38,9 @@ def run(directory: Path, environments: Environments | None = None) -> int:
     identity = ProcessIdentity.of(os.getpid())
     assert identity is not None
     write_identity(task_dir.agent, identity)
+    # Looked for after the identity is there: from now on whoever writes it also sends the signal.
+    if task_dir.stop.exists():
+        signals.stop_requested = True
     os.umask(0o022)
     spec = task_dir.read_spec()
     task = Task(

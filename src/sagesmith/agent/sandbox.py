@@ -105,31 +105,24 @@ class Sandbox:
             options += ["--unshare-user", "--uid", str(self.uid), "--gid", str(self.uid)]
         if not self.network:
             options.append("--unshare-net")
-        options += ["--hostname", self.hosts[0], "--die-with-parent", "--new-session", "--clearenv"]
-        for name in _SYSTEM:
-            options += _system_directory(Path("/") / name)
-        options += _shown("/usr", "/usr")
-        options += ["--perms", "0755", "--dir", "/etc"]
-        for name in _ETC:
-            options += _etc(Path("/etc") / name)
+        options += ["--hostname", self.hosts[0], "--die-with-parent", "--new-session", "--clearenv", *_system_view()]
         for name in ("passwd", "group", "hosts", "hostname"):
             options += _shown(self.scratch / "etc" / name, f"/etc/{name}")
-        options += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]
         made = {Path("/"), Path("/etc")}
         options += [*_parents(Path("/sys/devices/system"), made)]
         options += ["--ro-bind-try", "/sys/devices/system", "/sys/devices/system"]
+        # First what may cover other things: an environment may lie below /tmp.
+        for name, inside in (("tmp", "/tmp"), ("var-tmp", "/var/tmp"), ("home", HOME)):
+            options += [*_parents(Path(inside), made), *_shown(self.scratch / name, inside, True)]
+            made.add(Path(inside))
+        options += [*_parents(Path("/opt/ml"), made), *_shown(self.opt_ml, "/opt/ml", True)]
         for path in _outermost(self.read_only):
             options += [*_parents(path, made), *_shown(path, path)]
         for path in self.hidden:
             if any(path.is_relative_to(shown) for shown in (*self.read_only, Path("/usr"))):
-                options += ["--tmpfs", str(path)]
-        for name, inside in (("tmp", "/tmp"), ("var-tmp", "/var/tmp"), ("home", HOME)):
-            options += [*_parents(Path(inside), made), *_shown(self.scratch / name, inside, True)]
-        options += [*_parents(Path("/opt/ml"), made), *_shown(self.opt_ml, "/opt/ml", True)]
-        # The environment may lie below a directory that /tmp covers.
-        for path in _outermost(self.read_only):
-            if path.is_relative_to("/tmp") or path.is_relative_to("/var/tmp"):
-                options += _shown(path, path)
+                options += ["--perms", "0755", "--tmpfs", str(path)]
+                for inner in _outermost(each for each in self.read_only if each.is_relative_to(path)):
+                    options += [*_parents(inner, made), *_shown(inner, inner)]
         for path, inside, writable in self.mounts:
             options += [*_parents(Path(inside), made), *_shown(path, inside, writable)]
         return [*options, "--remount-ro", "/", "--chdir", self.work]
@@ -242,9 +235,7 @@ def check() -> str | None:
         return str(error)
     user = [] if os.geteuid() == 0 else ["--unshare-user"]
     options = [*user, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net", "--die-with-parent"]
-    for name in _SYSTEM:
-        options += _system_directory(Path("/") / name)
-    options += [*_shown("/usr", "/usr"), "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    options += [*_system_view(), "--tmpfs", "/tmp"]
     try:
         done = subprocess.run(
             [binary, *options, "--", *drop, "/bin/sh", "-c", "echo works"],
@@ -325,6 +316,17 @@ def _script(environment: Mapping[str, str]) -> bytes:
         if name.isascii() and name.isidentifier() and name not in _SHELLS_OWN and "\0" not in value
     ]
     return ("{ unset PWD OLDPWD\n" + "".join(lines) + 'exec "$@" </dev/null\n}\n').encode("utf-8", "surrogateescape")
+
+
+def _system_view() -> list[str]:
+    """The parts of this machine's system that every program needs: /usr, some of /etc, /proc, /dev."""
+    options = _shown("/usr", "/usr")
+    for name in _SYSTEM:
+        options += _system_directory(Path("/") / name)
+    options += ["--perms", "0755", "--dir", "/etc"]
+    for name in _ETC:
+        options += _etc(Path("/etc") / name)
+    return [*options, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]
 
 
 def _system_directory(path: Path) -> list[str]:

@@ -42,7 +42,8 @@ def serve(task: Task) -> Ending:
     opt_ml = task.directory.opt_ml
     with task.signals.interruptible():
         runtime = task.resolve()
-        report.write("Downloading", runtime.notice or "Downloading the model")
+    report.write("Downloading", runtime.notice or "Downloading the model")
+    with task.signals.interruptible():
         environment = task.ensure(runtime)
         try:
             for name in ("model", "code", "input", "output"):

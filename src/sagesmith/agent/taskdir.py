@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class ProcessIdentity:
         return ProcessIdentity.of(self.pid) == self
 
 
+@cache
 def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
@@ -66,6 +68,11 @@ class TaskDir:
     def process(self) -> Path:
         """The `ProcessIdentity` of the sandbox's first process: there before user code runs, ends after all of it."""
         return self.root / "process.json"
+
+    @property
+    def stop(self) -> Path:
+        """There once somebody asked the task to end: the request may come before the agent can take a signal."""
+        return self.root / "stop"
 
     @property
     def report(self) -> Path:

@@ -38,7 +38,8 @@ def train(task: Task) -> Ending:
     report.write("Starting", "Preparing the instances for training")
     with task.signals.interruptible():
         runtime = task.resolve()
-        report.write("Downloading", runtime.notice or "Downloading input data")
+    report.write("Downloading", runtime.notice or "Downloading input data")
+    with task.signals.interruptible():
         environment = task.ensure(runtime)
         opt_ml = task.directory.opt_ml
         try:

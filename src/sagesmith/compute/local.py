@@ -10,18 +10,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith.agent.taskdir import (
     ProcessIdentity,
     TaskDir,
+    boot_id,
     event_from_json,
     flush_directory,
     read_identity,
     spec_to_json,
     write_durably,
+    write_identity,
 )
 from sagesmith.compute.base import Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 
@@ -35,14 +37,16 @@ _INHERITED = frozenset(
     )
 )
 _INHERITED_PREFIXES = ("PIP_", "UV_")
+_REMOVED = ".removed-"
 _GONE_POLL_SECONDS = 0.005
 _GONE_SECONDS = 30.0
 
 
 @dataclass(slots=True)
 class _Known:
-    """What was read of a task so far."""
+    """What was read of a task so far. Whoever uses it holds its lock."""
 
+    lock: threading.RLock = field(default_factory=threading.RLock)
     events: list[TaskEvent] = field(default_factory=list)
     report_bytes: int = 0
     agent: ProcessIdentity | None = None
@@ -66,12 +70,14 @@ class LocalBackend:
         self._tasks_dir = tasks_dir
         self._sockets = sockets
         self._known: dict[str, _Known] = {}
-        self._lock = threading.RLock()
+        self._known_lock = threading.Lock()
+        for path in tasks_dir.glob(f"{_REMOVED}*"):
+            _remove(path)
 
     def start(self, spec: TaskSpec) -> None:
         """Write the specification, then start the agent; a crash in between leaves what the next call completes."""
         directory = self._directory(spec.id)
-        with self._lock:
+        with self._task(spec.id) as known:
             if directory.agent.exists():
                 return
             for path in (self._tasks_dir, directory.root):
@@ -79,54 +85,56 @@ class LocalBackend:
             if not directory.spec.exists():
                 write_durably(directory.spec, spec_to_json(spec).encode())
                 flush_directory(self._tasks_dir)
-            known = self._known.setdefault(spec.id, _Known())
             if known.started is None or known.started.poll() is not None:
                 self._spawn(directory, known)
 
     def stop(self, task_id: str) -> None:
-        observed = self._agent(task_id)
-        if observed is not None:
+        directory = self._directory(task_id)
+        # The file first: an agent that is only just starting looks for it when it can be told otherwise.
+        with contextlib.suppress(FileNotFoundError):
+            directory.stop.touch(mode=0o600)
+        agent = read_identity(directory.agent)
+        if agent is not None and agent.runs():
             with contextlib.suppress(ProcessLookupError):
-                os.kill(observed.pid, signal.SIGTERM)
+                os.kill(agent.pid, signal.SIGTERM)
 
     def kill(self, task_id: str) -> None:
         """SIGKILL to the agent's process group and to the sandbox, whose pid namespace takes the rest with it."""
         directory = self._directory(task_id)
-        if not directory.root.exists():
+        if not directory.spec.exists():
             return
-        with self._lock:
-            known = self._known.get(task_id)
-            # An agent that is only just starting is known by its handle alone.
-            if known is not None and known.started is not None and known.started.poll() is None:
+        with self._task(task_id) as known:
+            if known.started is not None and known.started.poll() is None:
                 _kill_group(known.started.pid)
-            agent = self._agent(task_id)
-            if agent is not None:
+                known.started.wait()
+            _forestall(directory)
+            agent = read_identity(directory.agent)
+            if agent is not None and agent.runs():
                 _kill_group(agent.pid)
                 _wait_gone(agent)
+            # Its first process ends last of all that run in it.
             sandbox = read_identity(directory.process)
             if sandbox is not None and sandbox.runs():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(sandbox.pid, signal.SIGKILL)
                 _wait_gone(sandbox)
-            if known is not None and known.started is not None:
-                known.started.wait()
 
     def inspect(self, task_id: str) -> TaskObservation | None:
         directory = self._directory(task_id)
-        with self._lock:
-            known = self._known.get(task_id)
-            if known is None:
-                if not directory.spec.exists():
-                    return None
-                known = self._known[task_id] = _Known()
-            # Whether it lives is looked at first: an agent that ends meanwhile has written its last event before.
-            alive = self._alive(directory, known)
-            self._read_report(directory, known)
-            return self._observation(task_id, directory, known, alive)
+        if not directory.spec.exists():
+            return None
+        with self._task(task_id) as known:
+            try:
+                # Whether it lives is looked at first: an agent that ends meanwhile has written its last event before.
+                alive = self._alive(directory, known)
+                self._read_report(directory, known)
+                return self._observation(task_id, directory, known, alive)
+            except FileNotFoundError:
+                return None  # Forgotten meanwhile, perhaps by another process.
 
     def tasks(self) -> list[TaskObservation]:
         try:
-            names = sorted(path.name for path in self._tasks_dir.iterdir())
+            names = sorted(path.name for path in self._tasks_dir.iterdir() if not path.name.startswith(_REMOVED))
         except FileNotFoundError:
             return []
         return [observed for name in names if (observed := self.inspect(name)) is not None]
@@ -151,15 +159,24 @@ class LocalBackend:
     def forget(self, task_id: str) -> None:
         """Remove the task's directory and socket; it is killed first should it still run."""
         self.kill(task_id)
-        with self._lock:
-            self._known.pop(task_id, None)
+        with self._task(task_id):
             # Renamed first: half a directory must not be taken for a task after a crash.
             directory = self._directory(task_id).root
-            doomed = directory.with_name(f".{directory.name}.removed")
+            doomed = directory.with_name(_REMOVED + directory.name)
             with contextlib.suppress(FileNotFoundError):
                 directory.rename(doomed)
             for path in (doomed, self._socket_directory(task_id)):
                 _remove(path)
+        with self._known_lock:
+            self._known.pop(task_id, None)
+
+    @contextlib.contextmanager
+    def _task(self, task_id: str) -> Iterator[_Known]:
+        """What is known of a task, with its lock held: a task that takes long to end must not hold up the others."""
+        with self._known_lock:
+            known = self._known.setdefault(task_id, _Known())
+        with known.lock:
+            yield known
 
     def _spawn(self, directory: TaskDir, known: _Known) -> None:
         spec = directory.read_spec()
@@ -226,11 +243,6 @@ class LocalBackend:
             address = f"unix:{self._socket_directory(task_id) / 'http.sock'}"
         return TaskObservation(task_id, alive, list(known.events), address, processes)
 
-    def _agent(self, task_id: str) -> ProcessIdentity | None:
-        """The running agent of a task."""
-        identity = read_identity(self._directory(task_id).agent)
-        return identity if identity is not None and identity.runs() else None
-
     def _directory(self, task_id: str) -> TaskDir:
         return TaskDir(self._tasks_dir / task_id)
 
@@ -260,6 +272,23 @@ def _wait_gone(identity: ProcessIdentity) -> None:
         time.sleep(_GONE_POLL_SECONDS)
 
 
+def _forestall(directory: TaskDir) -> None:
+    """Make sure that no agent comes up any more: one that finds an identity in its place takes the task for run.
+
+    An agent that is at this very moment writing its own is waited for.
+    """
+    while not directory.agent.exists():
+        descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not directory.agent.exists():
+                write_identity(directory.agent, ProcessIdentity(0, 0, boot_id()))
+        except BlockingIOError:
+            time.sleep(_GONE_POLL_SECONDS)
+        finally:
+            os.close(descriptor)
+
+
 def _locked(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -276,12 +305,11 @@ def _locked(path: Path) -> bool:
 
 def _remove(root: Path) -> None:
     """Remove a directory whatever modes user code gave to what is in it; links are removed, never followed."""
-    if not root.exists():
-        return
-    if os.geteuid() != 0:
-        for folder, directories, _ in os.walk(root):
-            for name in directories:
-                path = Path(folder) / name
-                if stat.S_ISDIR(path.lstat().st_mode):
-                    path.chmod(0o700)
-    shutil.rmtree(root)
+    with contextlib.suppress(FileNotFoundError):
+        if os.geteuid() != 0:
+            for folder, directories, _ in os.walk(root):
+                for name in directories:
+                    path = Path(folder) / name
+                    if stat.S_ISDIR(path.lstat().st_mode):
+                        path.chmod(0o700)
+        shutil.rmtree(root)

@@ -112,6 +112,31 @@ def test_a_task_that_is_stopped_while_it_downloads_ends_at_once(tasks: Tasks) ->
     assert seen.events[-1].state == "Stopped"
 
 
+def test_a_task_that_is_stopped_as_soon_as_it_was_started_ends(tasks: Tasks) -> None:
+    tasks.start("hasty", "sleep 600")
+    tasks.backend.stop("hasty")
+    assert tasks.wait("hasty", lambda seen: seen.ended).events[-1].state == "Stopped"
+
+
+def test_a_task_that_was_killed_before_its_agent_came_up_never_runs(tasks: Tasks) -> None:
+    tasks.start("never", "echo ran")
+    # Another process of the platform has no handle of the agent that is just starting.
+    again = tasks.another_backend()
+    again.kill("never")
+    tasks.wait("never", lambda seen: seen.lost)
+    assert tasks.lines("never") == []
+    tasks.backend.start(tasks.spec("never", "echo ran"))
+    assert tasks.backend.inspect("never").lost
+
+
+def test_what_a_crash_left_of_a_forgotten_task_is_swept(tasks: Tasks) -> None:
+    tasks.run("half", "true")
+    (tasks.data / "tasks/half").rename(tasks.data / "tasks/.removed-half")
+    assert tasks.backend.tasks() == []
+    assert tasks.another_backend().tasks() == []
+    assert not list((tasks.data / "tasks").iterdir())
+
+
 def test_a_task_that_was_never_started_is_unknown(tasks: Tasks) -> None:
     assert tasks.backend.inspect("nobody") is None
     tasks.backend.stop("nobody")

@@ -100,6 +100,33 @@ def test_network_isolation_leaves_loopback_alone(tasks: Tasks) -> None:
     assert [line.strip() for line in tasks.lines("isolated")] == ["lo"]
 
 
+def test_a_data_directory_inside_what_is_shown_stays_hidden(tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    for name in ("data/keys", "data/cache/environment", "scratch", "opt_ml"):
+        (shown / name).mkdir(parents=True)
+    (shown / "data/keys/master.key").write_text("do not tell")
+    (shown / "data/cache/environment/file").write_text("shown")
+    box = sandbox.Sandbox(
+        scratch=shown / "scratch",
+        opt_ml=shown / "opt_ml",
+        uid=sandbox.task_uid("x"),
+        hosts=["algo-1"],
+        read_only=[shown, shown / "data/cache/environment"],
+        hidden=[shown / "data"],
+    )
+    box.prepare()
+    read_end, write_end = os.pipe()
+    command = ["/bin/sh", "-c", f"cd {shown}/data; find . -type f; cat keys/master.key"]
+    started = box.start("job:x", command, {"PATH": "/usr/bin:/bin"}, write_end)
+    os.close(write_end)
+    started.release()
+    with os.fdopen(read_end) as file:
+        lines = file.read().splitlines()
+    started.process.wait()
+    assert "./cache/environment/file" in lines
+    assert "do not tell" not in lines
+
+
 def test_the_host_names_of_a_job_resolve(tasks: Tasks) -> None:
     tasks.run("names", "hostname; getent hosts algo-1 | tr -s ' '; whoami; cd && touch x && pwd")
     assert tasks.lines("names") == ["algo-1", "127.0.0.1 localhost algo-1", "sagemaker-user", sandbox.HOME]
