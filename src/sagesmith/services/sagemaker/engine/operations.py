@@ -14,7 +14,7 @@ from sagesmith.services.sagemaker.engine import paths, tags
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
 from sagesmith.services.sagemaker.engine.listing import lister
 from sagesmith.services.sagemaker.engine.shapes import Shapes
-from sagesmith.store import AlreadyExists, Document, VersionConflict
+from sagesmith.store import AlreadyExists, Document, NotFound, VersionConflict
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import ConflictException
 
@@ -137,7 +137,10 @@ def _deleter(home: Home, kind: Kind) -> Handler:
             document = kind.find(tx, context, params[kind.name])
             remains = kind.on_delete(Call(home, context, tx, time.time()), document)
             if remains is None:
-                tx.delete(kind.id, context.region, document.key)
+                try:
+                    tx.delete(kind.id, context.region, document.key)
+                except NotFound as error:
+                    raise kind.missing(kind, document.arn) from error
             else:
                 tx.update(remains)
                 tx.schedule(kind.id, context.region, document.key, time.time())
