@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sagesmith.modelserver")
 
 GRACE_SECONDS = 20.0
+END_SECONDS = 2.0
 SWITCH_INTERVAL_SECONDS = 0.0005
 
 
@@ -64,7 +65,8 @@ class ModelServer:
             loaded = self._load(application)
         except BaseException as error:
             _explain(error)
-            return 1
+            # Not by returning: a thread that the user's code has left running would keep the process, and hide the end.
+            os._exit(1)
         for number in range(1, self._settings.workers):
             threading.Thread(
                 target=application.pool.run, args=(number, _Executor(loaded)), name=f"worker-{number}", daemon=True
@@ -128,10 +130,11 @@ class ModelServer:
             _flush()
             os.execv(self._restart[0], self._restart)  # noqa: S606
         application.pool.stop()
-        # The main thread ends the process properly if it can; one that is in the middle of user code cannot.
-        if not loaded or not await loop.run_in_executor(None, self._ended.wait, 1.0):
-            _flush()
-            os._exit(0 if loaded else 143)
+        if loaded and await loop.run_in_executor(None, self._ended.wait, END_SECONDS):
+            # The main thread ends the process, with the user's exit handlers, unless a thread of the user's keeps it.
+            await asyncio.sleep(END_SECONDS)
+        _flush()
+        os._exit(0 if loaded else 143)
 
 
 class _Executor:
@@ -179,7 +182,7 @@ def _signals() -> tuple[socket.socket, socket.socket]:
     writing.setblocking(False)
     signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGTERM, lambda number, _frame: _notify(writing, number))
-    os.register_at_fork(after_in_child=_forget_signals)
+    _reset_in_children()
     return reading, writing
 
 
@@ -188,9 +191,22 @@ def _notify(writing: socket.socket, number: int) -> None:
         writing.send(bytes([number]))
 
 
-def _forget_signals() -> None:
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _reset_in_children() -> None:
+    """Give forked children the default SIGTERM, held back while they are made: one that came between would be lost."""
+    former = threading.local()
+
+    def hold() -> None:
+        former.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former.mask)
+
+    def reset() -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        release()
+
+    os.register_at_fork(before=hold, after_in_parent=release, after_in_child=reset)
 
 
 def _explain(error: BaseException) -> None:
