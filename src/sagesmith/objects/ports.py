@@ -46,7 +46,7 @@ class StorePorts:
 def find_ports(kept: Path, avoid: Collection[int] = ()) -> StorePorts:
     """The ports noted in the file `kept` if they are free, else free ones, which are noted there."""
     ports = _load(kept)
-    if ports is None or not all(_free(port, avoid) for port in ports.all()):
+    if ports is None or not all(port not in avoid and is_free(port) for port in ports.all()):
         ports = _choose(avoid)
         temporary = kept.with_suffix(".tmp")
         temporary.write_text(json.dumps(asdict(ports)))
@@ -67,7 +67,7 @@ def _choose(avoid: Collection[int]) -> StorePorts:
     for port in candidates:
         grpc = StorePorts.grpc(port)
         taken = {*found, *map(StorePorts.grpc, found)}
-        if {port, grpc} & taken or not _free(port, avoid) or not _free(grpc, avoid):
+        if {port, grpc} & {*taken, *avoid} or not (is_free(port) and is_free(grpc)):
             continue
         found.append(port)
         if len(found) == 5:
@@ -75,9 +75,8 @@ def _choose(avoid: Collection[int]) -> StorePorts:
     raise OSError(f"no five free ports between {LOWEST} and {HIGHEST} on 127.0.0.1")
 
 
-def _free(port: int, avoid: Collection[int]) -> bool:
-    if port in avoid:
-        return False
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from sagesmith.config import DataDir
-from sagesmith.objects.ports import StorePorts, find_ports
+from sagesmith.objects.ports import StorePorts, find_ports, is_free
 
 MEMORY_LIMIT = "512MiB"
 """Go's soft limit. Without it the process grows past 1 GB; with less, transfers run at half the speed."""
@@ -182,21 +182,32 @@ class ObjectStore:
             pid: the store's process; without it, it is found by its command line.
 
         Raises:
-            ObjectStoreFailed: it is not there in time, or it moved to another port, as it does without a word when
-                one is taken.
+            ObjectStoreFailed: it ended, is not there in time, or moved to another port, as it may do without a word
+                when one is taken.
         """
         deadline = time.monotonic() + timeout_seconds
+        seen = pid is not None
         while True:
             process = _process(pid, self._data)
             if process and self._listens(process) and _answers(self.endpoint):
                 return
-            if time.monotonic() > deadline:
-                state = "it does not answer" if process else "its process is gone"
-                raise ObjectStoreFailed(
-                    f"The object store did not come up within {timeout_seconds:.0f} s: {state}. "
-                    f"See {self._directory.logs / 'store.log'}."
-                )
+            if (seen and not process) or time.monotonic() > deadline:
+                raise ObjectStoreFailed(self._explain(process is not None, timeout_seconds))
+            seen = seen or process is not None
             time.sleep(POLL_SECONDS)
+
+    def _explain(self, is_there: bool, timeout_seconds: float) -> str:
+        log = self._directory.logs / "store.log"
+        if is_there:
+            return f"The object store does not answer after {timeout_seconds:.0f} s. See {log}."
+        taken = sorted(port for port in self.ports.all() if not is_free(port))
+        if taken:
+            return f"The object store ended: somebody else has taken port {', '.join(map(str, taken))}. {self._advice}"
+        return f"The object store ended, or was not started. See {log}."
+
+    @property
+    def _advice(self) -> str:
+        return f"End that program, or remove {self._directory.objects / 'ports.json'} and start again."
 
     @property
     def _data(self) -> Path:
@@ -221,7 +232,7 @@ class ObjectStore:
             missing = ", ".join(map(str, sorted(asked - found)))
             raise ObjectStoreFailed(
                 f"The object store moved to port {', '.join(map(str, sorted(found - asked)))}: somebody else has taken "
-                f"{missing}. End that program, or remove {self._directory.objects / 'ports.json'} and start again."
+                f"{missing}. {self._advice}"
             )
         return self.ports.required() <= found
 
@@ -244,7 +255,11 @@ def weed_binary() -> Path:
 
 def _process(pid: int | None, data: Path) -> psutil.Process | None:
     if pid is not None:
-        return psutil.Process(pid) if psutil.pid_exists(pid) else None
+        try:
+            process = psutil.Process(pid)
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        except psutil.NoSuchProcess:
+            return None
     for process in psutil.process_iter(["cmdline"]):
         if f"-dir={data}" in (process.info["cmdline"] or []):
             return process

@@ -66,7 +66,7 @@ def test_the_inner_key_is_kept(store: ObjectStore, tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_not_there_is_reported(store: ObjectStore) -> None:
-    with pytest.raises(ObjectStoreFailed, match="its process is gone"):
+    with pytest.raises(ObjectStoreFailed, match="or was not started"):
         store.wait_ready(0)
 
 
