@@ -66,7 +66,7 @@ def serve(task: Task) -> Ending:
         **container_variables(runtime, environment),
         "CURRENT_HOST": spec.host,
         "HOSTNAME": spec.host,
-        **spec.environment,
+        **task.variables(),
     }
     process = task.process()
     watch = _Watch(sockets / SOCKET_NAME, spec.startup_timeout_seconds)

@@ -1,4 +1,3 @@
-# ruff: noqa: S108 - paths inside the sandbox
 """What training and serving have in common: one task at work."""
 
 import errno
@@ -14,7 +13,7 @@ from sagesmith.agent.output import Output
 from sagesmith.agent.process import UserProcess
 from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import Environments
-from sagesmith.agent.sandbox import HOME, VENV, Sandbox, task_uid
+from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, task_uid
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.compute.base import TaskSpec
@@ -23,16 +22,8 @@ from sagesmith.images.base import BuiltEnvironment, Runtime
 if TYPE_CHECKING:
     from sagesmith.agent.s3 import S3
 
-_CA_VARIABLES = (
-    "AWS_CA_BUNDLE",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "CURL_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-    "PIP_CERT",
-)
-# What the sandbox has there already, which a bundle's place must not cover.
-_TAKEN = ("/opt", "/tmp", "/var/tmp", "/usr", "/etc", "/proc", "/dev", "/sys", "/bin", "/lib", "/lib64", "/sbin", HOME)
+# The data directory, where the bundle lies, does not show; not even as the names above a file.
+_CA_BUNDLE = f"{PACKAGE_DIRECTORY}/ca-bundle.pem"
 
 
 @dataclass(slots=True)
@@ -106,15 +97,14 @@ class Task:
     def process(self) -> UserProcess:
         return UserProcess(self.signals, self.output, self.directory.process)
 
+    def variables(self) -> dict[str, str]:
+        """The specification's variables; those that name the CA bundle name its place in the sandbox."""
+        return {
+            name: _CA_BUNDLE if value == self.spec.ca_bundle else value for name, value in self.spec.environment.items()
+        }
+
     def _ca_bundle(self) -> list[tuple[Path, str, bool]]:
-        if self.spec.ca_bundle is None:
-            return []
-        named = {self.spec.environment.get(name, "") for name in _CA_VARIABLES}
-        return [
-            (Path(self.spec.ca_bundle), place, False)
-            for place in sorted(named)
-            if place == self.spec.ca_bundle or (place.startswith("/") and not place.startswith(_TAKEN))
-        ]
+        return [] if self.spec.ca_bundle is None else [(Path(self.spec.ca_bundle), _CA_BUNDLE, False)]
 
 
 def machine_failed(error: OSError, doing: str) -> TaskFailed:

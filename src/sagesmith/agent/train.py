@@ -54,7 +54,7 @@ def train(task: Task) -> Ending:
         except OSError as error:
             raise machine_failed(error, "downloading input data") from error
     command = spec.command or image_command(environment, runtime.train_command)
-    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **spec.environment}
+    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
     started_at = time.time()
     report.write("Training", "Training image download completed. Training in progress.")
     process = task.process()

@@ -55,7 +55,7 @@ class TaskSpec:
         code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
         output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
         s3: for the agent's own transfers, never shown to user code.
-        ca_bundle: the file to show inside the sandbox at the path that the environment names, None if none.
+        ca_bundle: a file to show inside the sandbox; variables that name it are given its place there. None if none.
         startup_timeout_seconds: how long a model server may take until its first healthy /ping.
     """
 
