@@ -47,13 +47,12 @@ class ModelServer:
         self._listening = threading.Event()
         self._failure: OSError | None = None
         self._application: Application | None = None
-        self._signals: socket.socket | None = None
 
     def run(self) -> int:
         """Serve until SIGTERM; the exit code. Call it on the main thread."""
         # The loop wants the interpreter for microseconds at a time: the default of 5 ms would show in every latency.
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-        signalled, self._signals = _signals()
+        signalled, signals = _signals()
         threading.Thread(target=self._serve, args=(signalled,), name="http", daemon=True).start()
         self._listening.wait()
         if self._failure is not None:
@@ -71,8 +70,9 @@ class ModelServer:
             threading.Thread(
                 target=application.pool.run, args=(number, _Executor(loaded)), name=f"worker-{number}", daemon=True
             ).start()
+        _listen_for_signals(signals)
         application.ready = True
-        application.pool.run(0, _Executor(loaded))
+        application.pool.run(0, _Executor(loaded, signals))
         self._ended.set()
         return 0
 
@@ -138,14 +138,21 @@ class ModelServer:
 
 
 class _Executor:
-    """Runs the handlers for a batch of invocations. A later version that predicts a batch at once takes its place."""
+    """Runs the handlers for a batch of invocations. A later version that predicts a batch at once takes its place.
 
-    def __init__(self, loaded: Handlers) -> None:
+    Args:
+        signals: on the main thread, where signals are to be written whatever the handlers did with them.
+    """
+
+    def __init__(self, loaded: Handlers, signals: socket.socket | None = None) -> None:
         self._loaded = loaded
+        self._signals = signals
 
     def __call__(self, batch: list[Invocation]) -> None:
         for invocation in batch:
             invocation.answer = self._answer(invocation)
+        if self._signals is not None:
+            _listen_for_signals(self._signals)
 
     def _answer(self, invocation: Invocation) -> answers.Answer:
         context = Context(self._loaded.model_dir, invocation.headers)
@@ -174,16 +181,21 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
 def _signals() -> tuple[socket.socket, socket.socket]:
     """SIGTERM as a byte on a socket: the loop hears of it even while the main thread is busy in a library's C code.
 
-    Python's own handler writes it as well, in case user code has taken the wake-up descriptor for a loop of its
-    own. A forked child (a multiprocessing pool) gets neither: its end is not ours.
+    Python's own handler writes it as well, for while user code has taken the wake-up descriptor for its own loop. A
+    forked child (a multiprocessing pool) gets neither: its end is not ours.
     """
     reading, writing = socket.socketpair()
     reading.setblocking(False)
     writing.setblocking(False)
-    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    _listen_for_signals(writing)
     signal.signal(signal.SIGTERM, lambda number, _frame: _notify(writing, number))
     _reset_in_children()
     return reading, writing
+
+
+def _listen_for_signals(writing: socket.socket) -> None:
+    """Take the wake-up descriptor (back): an event loop that ends leaves none."""
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
 
 
 def _notify(writing: socket.socket, number: int) -> None:
