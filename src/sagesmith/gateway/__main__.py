@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import signal
+import socket
 from pathlib import Path
 
 import uvloop
@@ -21,22 +22,34 @@ log = logging.get("router")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sagesmith.gateway")
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--listening", type=int, nargs=2, metavar="FD", help="inherited sockets of the endpoint and of the proxy"
+    )
+    arguments = parser.parse_args()
     logging.capture_standard_logging()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(parser.parse_args().data))
+        runner.run(_run(arguments.data, arguments.listening))
 
 
-async def _run(data: Path) -> None:
+async def _run(data: Path, listening: list[int] | None) -> None:
     platform = Platform.load(data)
     router = Router(platform, KeyRing.load(platform.dir.keys, platform.account_id))
     proxy = Proxy(platform, router.handle)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    servers = [
-        await serve(router.handle, tcp=(platform.host, platform.port), reuse_port=True),
-        await serve(proxy.handle, tcp=("127.0.0.1", platform.proxy_port), reuse_port=True, on_connect=proxy.connect),
-    ]
+    if listening is not None:
+        endpoint, tunnels = (socket.socket(fileno=descriptor) for descriptor in listening)
+        servers = [
+            await serve(router.handle, listening=endpoint),
+            await serve(proxy.handle, listening=tunnels, on_connect=proxy.connect),
+        ]
+    else:
+        tcp = ("127.0.0.1", platform.proxy_port)
+        servers = [
+            await serve(router.handle, tcp=(platform.host, platform.port), reuse_port=True),
+            await serve(proxy.handle, tcp=tcp, reuse_port=True, on_connect=proxy.connect),
+        ]
     log.info("ready", port=platform.port, proxy_port=platform.proxy_port)
     gc.collect()
     gc.freeze()

@@ -117,6 +117,7 @@ async def serve(
     *,
     unix: str | Path | None = None,
     tcp: tuple[str, int] | None = None,
+    listening: socket.socket | None = None,
     reuse_port: bool = False,
     limits: Limits | None = None,
     on_connect: ConnectHandler | None = None,
@@ -127,6 +128,7 @@ async def serve(
         handler: called for each request; what it raises is logged and answered 500.
         unix: a socket's path; a socket that a dead process left there is replaced. It is made with mode 0600.
         tcp: host and port, in place of `unix`; port 0 takes a free one.
+        listening: a socket that listens already, in place of either.
         reuse_port: share the port with other processes (SO_REUSEPORT).
         limits: what to put up with.
         on_connect: takes CONNECT requests, which are refused (405) without it.
@@ -143,8 +145,11 @@ async def serve(
                 lambda: Connection(server), tcp[0], tcp[1], reuse_port=reuse_port or None, backlog=1024
             )
         )
+    elif listening is not None:
+        listening.setblocking(False)
+        server.listen(await server.loop.create_server(lambda: Connection(server), sock=listening, backlog=1024))
     else:
-        raise TypeError("neither a unix socket nor a TCP address to serve on")
+        raise TypeError("no socket and no address to serve on")
     return server
 
 

@@ -46,6 +46,7 @@ class Child:
         name: as `sagesmith status` shows it.
         log: its standard output and error are appended there.
         stop_seconds: how long it may take to end by itself after SIGTERM.
+        descriptors: what it inherits besides.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Child:
     log: Path
     environment: Mapping[str, str] | None = None
     stop_seconds: float = 10.0
+    descriptors: Sequence[int] = ()
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -68,6 +70,7 @@ class Child:
                 stderr=log,
                 env=dict(self.environment) if self.environment is not None else None,
                 start_new_session=True,
+                pass_fds=self.descriptors,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 the supervisor has one thread
             )
         self.started_at = time.monotonic()

@@ -19,6 +19,8 @@ from sagesmith.platform.processes import Child
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
+ANSWER_SECONDS = 0.5
+BACKLOG = 1024
 TASKS_GRACE_SECONDS = 5.0
 
 
@@ -34,6 +36,23 @@ class Options:
     host: str = "127.0.0.1"
     port: int | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The front door's sockets. The supervisor opens them and the routers inherit them: while a router is started
+    again, another takes the connections, and while all are, the connections wait instead of being refused."""
+
+    endpoint: socket.socket
+    proxy: socket.socket
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        return self.endpoint.fileno(), self.proxy.fileno()
+
+    def close(self) -> None:
+        self.endpoint.close()
+        self.proxy.close()
 
 
 class Supervisor:
@@ -53,7 +72,8 @@ class Supervisor:
         ensure_ca(self._directory.keys, self._directory.tls)
         write_bundle(self._directory.tls, options.environ)
         self._store = _object_store(self._directory, options.environ)
-        self.platform = _plan(options, self._directory, account_id, self._store)
+        self._listening = _listen(options, _last(self._directory))
+        self.platform = _plan(options, self._directory, account_id, self._store, self._listening)
         self.platform.save()
         self._children = self._plan_children()
         self._stopping = False
@@ -107,6 +127,7 @@ class Supervisor:
         (self._directory.run / "processes.json").unlink(missing_ok=True)
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
+        self._listening.close()
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stopping = True
@@ -127,8 +148,10 @@ class Supervisor:
         api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
         children.append(Child("api", api, logs / "api.log", environment))
         for index in range(self.platform.routers):
-            router = [sys.executable, "-m", "sagesmith.gateway", "--data", data]
-            children.append(Child("router", router, logs / f"router-{index}.log", environment))
+            router = [sys.executable, "-m", "sagesmith.gateway", "--data", data, "--listening"]
+            router += [str(descriptor) for descriptor in self._listening.descriptors]
+            log = logs / f"router-{index}.log"
+            children.append(Child("router", router, log, environment, descriptors=self._listening.descriptors))
         return children
 
     def _wait_ready(self) -> None:
@@ -173,17 +196,31 @@ def _object_store(directory: DataDir, environ: Mapping[str, str]) -> "ObjectStor
     return external or ObjectStore(directory)
 
 
-def _plan(options: Options, directory: DataDir, account_id: str, store: "ObjectStore | ExternalStore") -> Platform:
+def _listen(options: Options, last: Platform | None) -> Listening:
     if options.host not in ("127.0.0.1", "::1", "localhost"):
         raise StartFailed(
             f"--host {options.host} would serve other machines without encryption, and TLS is not built yet. "
             "Use 127.0.0.1 and reach it through an SSH tunnel (ssh -L)."
         )
-    last = _last(directory)
     port = options.port if options.port is not None else (last.port if last else DEFAULT_PORT)
-    port = _reserve(options.host, port)
-    proxy_port = _reserve("127.0.0.1", last.proxy_port if last else 0, fall_back=True)
-    admin_port = _reserve("127.0.0.1", last.admin_port if last else 0, fall_back=True)
+    endpoint = _bind(options.host, port)
+    proxy = _bind("127.0.0.1", last.proxy_port if last else 0, fall_back=True)
+    for one in (endpoint, proxy):
+        one.listen(BACKLOG)
+    return Listening(endpoint, proxy)
+
+
+def _plan(
+    options: Options,
+    directory: DataDir,
+    account_id: str,
+    store: "ObjectStore | ExternalStore",
+    listening: Listening,
+) -> Platform:
+    last = _last(directory)
+    port, proxy_port = (int(one.getsockname()[1]) for one in (listening.endpoint, listening.proxy))
+    with _bind("127.0.0.1", last.admin_port if last else 0, fall_back=True) as probe:
+        admin_port = int(probe.getsockname()[1])
     region = options.environ.get("SAGESMITH_REGION", "us-east-1")
     if isinstance(store, ObjectStore):
         store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port}, region=region)
@@ -211,20 +248,20 @@ def _last(directory: DataDir) -> Platform | None:
         return None
 
 
-def _reserve(host: str, port: int, fall_back: bool = False) -> int:
-    """A port that nobody listens on. Routers share theirs by SO_REUSEPORT, which would let them share it with a
-    stranger of the same user too, so it is first bound without."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if fall_back:
-                return _reserve(host, 0)
-            raise StartFailed(
-                f"port {port} on {host} cannot be taken: {error.strerror}. Give another with --port (0: any)."
-            ) from error
-        return int(probe.getsockname()[1])
+def _bind(host: str, port: int, fall_back: bool = False) -> socket.socket:
+    """A socket on a port that nobody listens on; any port if that one is taken and may be `fall_back`'s."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        if fall_back:
+            return _bind(host, 0)
+        raise StartFailed(
+            f"port {port} on {host} cannot be taken: {error.strerror}. Give another with --port (0: any)."
+        ) from error
+    return found
 
 
 def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -243,13 +280,15 @@ def _tcp(host: str, port: int) -> tuple[int, str | tuple[str, int]]:
 
 
 def _answers(family: int, address: str | tuple[str, int]) -> bool:
+    """Whether somebody answers HTTP there: a connection alone may only wait in a queue."""
     with socket.socket(family) as connection:
-        connection.settimeout(1)
+        connection.settimeout(ANSWER_SECONDS)
         try:
             connection.connect(address)
+            connection.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            return connection.recv(16).startswith(b"HTTP/1.1 ")
         except OSError:
             return False
-        return True
 
 
 def _say(message: str) -> None:
