@@ -1,6 +1,7 @@
 """`sagesmith backup`, `restore`, `prune` and `env-cache`."""
 
 import argparse
+import gzip
 import os
 import shutil
 import sqlite3
@@ -32,7 +33,8 @@ def backup(options: argparse.Namespace) -> int:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with (
             os.fdopen(descriptor, "wb") as output,
-            tarfile.open(fileobj=output, mode="w|gz", compresslevel=1) as archive,
+            gzip.GzipFile("", "wb", compresslevel=1, fileobj=output) as packed,
+            tarfile.open(fileobj=packed, mode="w|") as archive,
         ):
             for path in sorted(directory.root.iterdir()):
                 if path.name not in _LEFT_OUT:
