@@ -1,4 +1,4 @@
-"""A real object store behind the real S3 front, without the rest of the platform."""
+"""A real object store behind the real S3 front, without the rest of the platform (and so without its KMS)."""
 
 import socket
 import subprocess
@@ -69,9 +69,8 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     directory = DataDir(tmp_path_factory.mktemp("s3") / "data")
     keyring = KeyRing.create(directory.keys, ACCOUNT, None, None)
     with ExitStack() as started:
-        kms = start("tests.integration.s3.kms_peer", None, started)
         store = ObjectStore(directory)
-        store.plan(f"http://127.0.0.1:{port_of(kms)}")
+        store.plan("http://127.0.0.1:1")
         platform = Platform(
             data=str(directory.root),
             host="127.0.0.1",
@@ -99,11 +98,11 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         yield running
 
 
-def start(module: str, log: Path | None, started: ExitStack, *arguments: str) -> "subprocess.Popen[str]":
-    errors = log.open("w") if log else subprocess.DEVNULL
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
-    )
+def start(module: str, log: Path, started: ExitStack, *arguments: str) -> "subprocess.Popen[str]":
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     started.callback(end, process)
     return process
 

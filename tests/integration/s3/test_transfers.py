@@ -284,27 +284,3 @@ def test_a_wrong_checksum_is_refused(front: Front, s3: Any, checksum: dict[str, 
     assert error.value.response["Error"]["Code"] == "BadDigest"
     assert error.value.response["Error"]["Message"] == message
     assert not exists(s3, front.bucket, "checksum")
-
-
-def test_encryption_with_kms_and_no_key_uses_the_account_s_key_for_s3(front: Front, s3: Any) -> None:
-    put = s3.put_object(Bucket=front.bucket, Key="secret", Body=b"confidential", ServerSideEncryption="aws:kms")
-    head = s3.head_object(Bucket=front.bucket, Key="secret")
-    assert put["ServerSideEncryption"] == head["ServerSideEncryption"] == "aws:kms"
-    assert head["SSEKMSKeyId"].startswith("arn:aws:kms:us-east-1:123456789012:key/")
-    assert s3.get_object(Bucket=front.bucket, Key="secret")["Body"].read() == b"confidential"
-
-
-def test_an_encrypted_upload_in_parts_can_be_read_from_the_middle(front: Front, s3: Any) -> None:
-    upload = s3.create_multipart_upload(Bucket=front.bucket, Key="parts-kms", ServerSideEncryption="aws:kms")
-    parts = []
-    for number in (1, 2):
-        body = bytes([number]) * (5 << 20)
-        part = s3.upload_part(
-            Bucket=front.bucket, Key="parts-kms", UploadId=upload["UploadId"], PartNumber=number, Body=body
-        )
-        parts.append({"PartNumber": number, "ETag": part["ETag"]})
-    s3.complete_multipart_upload(
-        Bucket=front.bucket, Key="parts-kms", UploadId=upload["UploadId"], MultipartUpload={"Parts": parts}
-    )
-    middle = s3.get_object(Bucket=front.bucket, Key="parts-kms", Range=f"bytes={(5 << 20) - 1}-{5 << 20}")
-    assert middle["Body"].read() == b"\x01\x02"
