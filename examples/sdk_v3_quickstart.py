@@ -5,6 +5,7 @@ import json
 import pandas as pd
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
+from sagemaker.core.resources import EndpointConfig
 from sagemaker.core.training.configs import Compute, InputData, SourceCode
 from sagemaker.serve.model_builder import ModelBuilder
 from sagemaker.train import ModelTrainer
@@ -49,7 +50,9 @@ try:
     )
     predictions = json.loads(answer.body.read())
 finally:
+    config = EndpointConfig.get(endpoint_config_name=endpoint.endpoint_config_name)
     endpoint.delete()
+    config.delete()
     model.delete()
 
 print(f"score: {(predictions == test['benign'].values).mean():.4f}")
