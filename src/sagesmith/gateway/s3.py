@@ -28,13 +28,16 @@ from sagesmith.wire import sigv4
 
 log = logging.get("s3")
 
-STORE_PATIENCE_SECONDS = 3.0
-"""How long a request waits for a store that is being restarted."""
+STORE_PATIENCE_SECONDS = 10.0
+"""How long a request waits for a store that is being restarted: for some 5 s after it answers again, it may not have
+found its own volumes, and says so by status 500."""
 
 ANSWER_SECONDS = 300.0
 """How long the store may take to answer: putting 5 GB together, or copying them, takes it a while."""
 
 _RETRY_SECONDS = 0.05
+_AWAY_STATUSES = frozenset({500, 503})
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _NOT_FORWARDED = frozenset(
     {
         b"host",
@@ -222,16 +225,21 @@ class S3Front:
                 time.time(),
             )
             try:
-                return await self._client.request(method, target, signed + length, watched)
+                response = await self._client.request(method, target, signed + length, watched)
             except (ConnectFailed, Disconnected, TimedOut, BadAnswer) as error:
                 if isinstance(watched, _Watched) and watched.failure is not None:
                     raise watched.failure from None
-                begun = isinstance(watched, _Watched) and watched.begun
-                again = isinstance(error, ConnectFailed) or method in {"GET", "HEAD", "PUT", "DELETE"}
-                if begun or not again or isinstance(error, TimedOut) or time.monotonic() > deadline:
+                again = isinstance(error, ConnectFailed) or method in _REPEATABLE
+                if _begun(watched) or not again or isinstance(error, TimedOut) or time.monotonic() > deadline:
                     log.warning("the object store does not answer", reason=repr(error))
                     raise errors.unavailable() from error
-                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                again = response.status in _AWAY_STATUSES and method in _REPEATABLE and not _begun(watched)
+                if not again or time.monotonic() > deadline:
+                    return response
+                if response.close is not None:
+                    response.close()
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _create_bucket(self, call: Call) -> Response:
         """Record the region first: who gets no answer asks again, and then finds bucket and record."""
@@ -330,6 +338,10 @@ class _Watched:
         except BaseException as error:
             self.failure = error
             raise
+
+
+def _begun(body: "bytes | _Watched") -> bool:
+    return isinstance(body, _Watched) and body.begun
 
 
 def _complete_encryption(headers: Headers) -> None:
