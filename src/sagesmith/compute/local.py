@@ -25,7 +25,7 @@ from sagesmith.agent.taskdir import (
     write_durably,
     write_identity,
 )
-from sagesmith.compute.base import Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
+from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 
 _INHERITED = frozenset(
     (
@@ -40,6 +40,7 @@ _INHERITED_PREFIXES = ("PIP_", "UV_")
 _REMOVED = ".removed-"
 _GONE_POLL_SECONDS = 0.005
 _GONE_SECONDS = 30.0
+_COLLECTED_SECONDS = 3.0
 
 
 @dataclass(slots=True)
@@ -109,7 +110,10 @@ class LocalBackend:
                 known.started.wait()
             _forestall(directory)
             agent = read_identity(directory.agent)
+            self._read_report(directory, known)
+            was_lost = not (known.events and known.events[-1].state in ENDED)
             if agent is not None and agent.runs():
+                was_lost = False
                 _kill_group(agent.pid)
                 _wait_gone(agent)
             # Its first process ends last of all that run in it.
@@ -118,6 +122,8 @@ class LocalBackend:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(sandbox.pid, signal.SIGKILL)
                 _wait_gone(sandbox)
+            if sandbox is not None and was_lost:
+                _wait_collected(sandbox.pid)
 
     def inspect(self, task_id: str) -> TaskObservation | None:
         directory = self._directory(task_id)
@@ -270,6 +276,20 @@ def _wait_gone(identity: ProcessIdentity) -> None:
         if time.monotonic() > give_up:
             raise OSError(f"process {identity.pid} does not end after SIGKILL")
         time.sleep(_GONE_POLL_SECONDS)
+
+
+def _wait_collected(pid: int) -> None:
+    """Wait a little until init has collected a process whose parent is gone: people who look for orphans see it."""
+    give_up = time.monotonic() + _COLLECTED_SECONDS
+    while _is_zombie(pid) and time.monotonic() < give_up:
+        time.sleep(_GONE_POLL_SECONDS)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def _forestall(directory: TaskDir) -> None:
