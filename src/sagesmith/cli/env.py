@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sagesmith.cli import UsageError, up
-from sagesmith.config import DataDir, Platform
+from sagesmith.config import DEFAULT_PORT, DataDir, Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.environment import client_environment
+from sagesmith.objects.ports import is_free
 from sagesmith.platform import datadir
 
 
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("what shall be run? sagesmith run [--data DIR] -- COMMAND …")
     started = None
     if not datadir.is_locked(DataDir(data)):
-        started = up.start_detached(data)
+        started = up.start_detached(data, port=_port(data), with_parent=True)
     try:
         environment = dict(os.environ)
         for name, value in _variables(data).items():
@@ -54,6 +55,15 @@ def run(options: argparse.Namespace) -> int:
         if started is not None:
             started.terminate()
             started.wait()
+
+
+def _port(data: Path) -> int | None:
+    """The port that `up` would take, if it is free; else any, for nobody but the command needs to know it."""
+    try:
+        usual = Platform.load(data).port
+    except (OSError, ValueError, TypeError):
+        usual = DEFAULT_PORT
+    return None if is_free(usual) else 0
 
 
 def _run_in_front(words: Sequence[str], environment: dict[str, str]) -> int:

@@ -38,8 +38,13 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
-def start_detached(data: Path, host: str = "127.0.0.1", port: int | None = None) -> "subprocess.Popen[bytes]":
+def start_detached(
+    data: Path, host: str = "127.0.0.1", port: int | None = None, with_parent: bool = False
+) -> "subprocess.Popen[bytes]":
     """Start the platform in a session of its own and return when it is ready.
+
+    Args:
+        with_parent: whether it ends when the calling process does, however that ends.
 
     Raises:
         UsageError: it did not come up; the message has its own last lines.
@@ -55,7 +60,12 @@ def start_detached(data: Path, host: str = "127.0.0.1", port: int | None = None)
     log = directory.logs / "supervisor.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=processes.end_with_parent if with_parent else None,  # noqa: PLW1509 one thread runs here
         )
     deadline = time.monotonic() + READY_SECONDS
     while not ready.exists():

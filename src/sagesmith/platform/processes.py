@@ -71,7 +71,7 @@ class Child:
                 env=dict(self.environment) if self.environment is not None else None,
                 start_new_session=True,
                 pass_fds=self.descriptors,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 the supervisor has one thread
+                preexec_fn=end_with_parent,  # noqa: PLW1509 the supervisor has one thread
             )
         self.started_at = time.monotonic()
 
@@ -145,5 +145,6 @@ def _known(pid: int, name: str) -> Known | None:
         return None
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """For a child, before it becomes its program: get SIGTERM when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
