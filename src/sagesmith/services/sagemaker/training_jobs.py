@@ -72,6 +72,7 @@ def _check_spot(params: Params) -> None:
 def _initial(call: Call, params: Params) -> Params:
     condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **params["StoppingCondition"]}
     members: Params = {
+        **_filled_in(params),
         "StoppingCondition": condition,
         "ModelArtifacts": {"S3ModelArtifacts": output_uri(params)},
         "SecondaryStatus": STARTING,
@@ -90,6 +91,20 @@ def _initial(call: Call, params: Params) -> Params:
                 "LastModifiedTime": call.now,
             }
             for rule in rules
+        ]
+    return members
+
+
+def _filled_in(params: Params) -> Params:
+    """Members of the input with what AWS's Describe adds to them: the SDK's `attach` reads a KmsKeyId always."""
+    algorithm, output = params["AlgorithmSpecification"], params["OutputDataConfig"]
+    members: Params = {
+        "AlgorithmSpecification": {"EnableSageMakerMetricsTimeSeries": False, **algorithm},
+        "OutputDataConfig": {"KmsKeyId": "", "CompressionType": "GZIP", **output},
+    }
+    if channels := params.get("InputDataConfig"):
+        members["InputDataConfig"] = [
+            {"CompressionType": "None", "RecordWrapperType": "None", **channel} for channel in channels
         ]
     return members
 
