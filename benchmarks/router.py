@@ -13,7 +13,6 @@ from pathlib import Path
 
 import psutil
 import uvloop
-from tests.integration.gateway.doors import Door, opened
 
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
@@ -22,6 +21,7 @@ from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.routes import VariantRoute
 from sagesmith.wire import sigv4
+from tests.integration.gateway.doors import Door, opened
 
 SECONDS = 3.0
 BODY = b'{"MaxResults":10}'

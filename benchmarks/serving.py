@@ -23,12 +23,12 @@ import uvloop
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.integration import jobs
-from tests.integration.conftest import Running, start
 
 from sagesmith.config import default_cache_dir
 from sagesmith.images.environments import ensure
 from sagesmith.images.registry import resolve
+from tests.integration import jobs
+from tests.integration.conftest import Running, start
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 CONNECTIONS = (1, 8, 32)

@@ -67,7 +67,7 @@ class DataDir:
 
     @property
     def sockets(self) -> Path:
-        """Unix sockets: their paths must be short (108 bytes), so they lie outside a data directory that may be deep."""
+        """Unix sockets, outside a data directory that may be deep: their paths must be short (108 bytes)."""
         digest = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"sagesmith-{os.getuid()}" / digest
 

@@ -1,7 +1,6 @@
 """The routing table: which model servers answer for an endpoint. Written by the API process, read by the routers."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -54,7 +53,7 @@ class RoutesFile:
 
     def find(self, region: str, endpoint: str) -> EndpointRoute | None:
         try:
-            status = os.stat(self._path)
+            status = self._path.stat()
         except FileNotFoundError:
             return None
         stamp = (status.st_mtime_ns, status.st_ino, status.st_size)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests.integration.conftest import ROOT, Running, environment_python
 
 EXAMPLES = ROOT / "examples"

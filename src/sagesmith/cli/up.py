@@ -102,7 +102,7 @@ def _print_ready(platform: Platform, seconds: float | None = None) -> None:
     print(f"  all AWS services   {platform.url}")
     print(f"  proxy for clients  {platform.proxy_url}")
     print(
-        f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health  (/metrics with the token in keys/admin.token)"
+        f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health (/metrics wants the token in keys/admin.token)"
     )
     print(f"  data directory     {data}")
     print(
