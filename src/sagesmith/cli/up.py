@@ -101,9 +101,7 @@ def _print_ready(platform: Platform, seconds: float | None = None) -> None:
     print(f"Sagesmith is ready{f' after {seconds:.1f} s' if seconds else ''}.")
     print(f"  all AWS services   {platform.url}")
     print(f"  proxy for clients  {platform.proxy_url}")
-    print(
-        f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health (/metrics wants the token in keys/admin.token)"
-    )
+    print(f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health, /metrics (token: keys/admin.token)")
     print(f"  data directory     {data}")
     print(
         f'  use it             eval "$(sagesmith env --data {data})"  or  sagesmith run --data {data} -- COMMAND',
