@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := install --quiet --disable-pip-version-check
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: help setup demo test check bench docs lock clean
 
