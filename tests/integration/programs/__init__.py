@@ -1,0 +1,35 @@
+"""Client programs, run in environments of their own, and what they saw."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.conftest import Running, environment_python
+
+HERE = Path(__file__).parent
+
+
+class Seen:
+    """What each step of a client program saw."""
+
+    def __init__(self, steps: dict[str, dict[str, Any]], output: str) -> None:
+        self._steps = steps
+        self._output = output
+
+    def __getitem__(self, step: str) -> Any:
+        taken = self._steps.get(step, {"failed": f"The program ended before {step}: {self._output[-4000:]}"})
+        assert "failed" not in taken, taken["failed"]
+        return taken["saw"]
+
+    @property
+    def output(self) -> str:
+        """What the program printed."""
+        return self._output
+
+
+def run(platform: Running, environment: str, program: str, folder: Path) -> Seen:
+    """Run a program of this folder with the interpreter of a client environment."""
+    answers = folder / "seen.json"
+    ended = platform.run([environment_python(environment), str(HERE / program), str(answers)], cwd=folder)
+    steps = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
+    return Seen(steps, ended.stdout + ended.stderr)
