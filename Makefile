@@ -70,8 +70,8 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== contracts";    $(BIN)/lint-imports
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev .envs/moto/.ready
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.docs
 	@$(BIN)/mkdocs build --strict

@@ -3,86 +3,111 @@
 Peers in the same run: the bare script in the same environment, the bare import of the model's libraries.
 """
 
-import json
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from statistics import median
 
+from benchmarks.figures import ROUNDS, Figure, Figures, seconds
+from sagesmith.config import default_cache_dir
+from sagesmith.images.environments import ensure
+from sagesmith.images.registry import resolve
 from tests.integration import jobs
-from tests.integration.conftest import Running, sagesmith, start
+from tests.integration.conftest import ROOT, Running, start
 
-ROUNDS = 5
+IDLE_AFTER_SECONDS = 5.0
+"""After the start's own work, such as what the API process prepares beside its first requests."""
 HANDLER = "import sklearn.ensemble\ndef model_fn(d):\n    return 1\n"
 SCRIPT = "print('hello')\n"
+EXAMPLES = ROOT / "examples"
+QUICKSTART_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.23-1-cpu-py3"
 
 
-def measure_start(data: Path) -> tuple[Running, float]:
-    """Seconds from the command to ready, on a directory that has been used before."""
-    sagesmith("up", "--detach", "--port", "0", "--data", str(data))
-    sagesmith("down", "--data", str(data))
-    began = time.perf_counter()
+def start_up(data: Path, measured: bool) -> tuple[Running, list[Figure]]:
+    """A platform; and if that is to be measured, what its start takes on a directory that has been used before, and
+    what all of it weighs when idle."""
     running = start(data)
-    return running, time.perf_counter() - began
+    if not measured:
+        return running, []
+    taken = []
+    for _ in range(ROUNDS):
+        running.cli("down")
+        taken.append(seconds(lambda: running.cli("up", "--detach")))
+    time.sleep(IDLE_AFTER_SECONDS)
+    weight = sum(each["memory_mib"] for each in running.status()["processes"])
+    return running, [
+        Figure("`sagesmith up` to ready", "s", median(taken), "most", 2.5),
+        Figure("all processes idle, PSS", "MiB", weight, "most", 350),
+    ]
 
 
-def job_seconds(platform: Running, job: str) -> tuple[float, dict[str, Any]]:
-    """From the client's Create call to the first Describe that says it has ended."""
-    began = time.perf_counter()
-    name = jobs.script_job(platform, SCRIPT) if job == "script" else jobs.shell_job(platform, job)
-    described = jobs.wait_job(platform, name)
-    assert described["TrainingJobStatus"] == "Completed", described
-    return time.perf_counter() - began, described
-
-
-def environment_of_jobs(platform: Running) -> str:
+def interpreter(image: str) -> str:
     """The interpreter that jobs of this image run with."""
-    name = jobs.shell_job(platform, "command -v python; command -v python > /opt/ml/model/python")
-    jobs.wait_job(platform, name)
-    return next(line.strip() for line in jobs.job_log(platform, name) if line.strip().endswith("/python"))
+    environment = ensure(resolve(image), default_cache_dir(), lambda line: None)
+    return str(environment.path / "bin" / "python")
 
 
-def bare_seconds(command: list[str]) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - began
+def run_bare(*command: str) -> float:
+    return seconds(lambda: subprocess.run(command, check=True, capture_output=True))
+
+
+def job_seconds(platform: Running, job: str) -> float:
+    """From CreateTrainingJob, by the time that the job says, to the first Describe that says it has ended."""
+    described = jobs.wait_job(platform, job)
+    taken = time.time() - described["CreationTime"].timestamp()
+    assert described["TrainingJobStatus"] == "Completed", described
+    return taken
 
 
 def endpoint_seconds(platform: Running) -> float:
-    began = time.perf_counter()
-    name = jobs.endpoint(platform, {"inference.py": HANDLER})
-    described = jobs.wait_endpoint(platform, name)
-    seconds = time.perf_counter() - began
+    """From CreateEndpoint to the first Describe that says InService."""
+    called = jobs.endpoint(platform, {"inference.py": HANDLER})
+    described = jobs.wait_endpoint(platform, called)
+    taken = time.time() - described["CreationTime"].timestamp()
     assert described["EndpointStatus"] == "InService", described
-    jobs.delete_endpoint(platform, name)
-    return seconds
+    jobs.delete_endpoint(platform, called)
+    return taken
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        platform, seconds = measure_start(Path(folder) / "data")
-        try:
-            print(f"up to ready                                 {seconds:6.2f} s     (reach 2.5)")
-            time.sleep(3)
-            memory = {each["name"]: each["memory_mib"] for each in platform.status()["processes"]}
-            weight = sum(each["memory_mib"] for each in platform.status()["processes"])
-            print(f"all processes idle                          {weight:6.0f} MiB   (reach 350)   {json.dumps(memory)}")
-            jobs.wait_job(platform, jobs.script_job(platform, SCRIPT))
-            python = environment_of_jobs(platform)
-            bare = statistics.median(bare_seconds([python, "-c", SCRIPT]) for _ in range(ROUNDS))
-            entry = statistics.median(job_seconds(platform, "echo hello")[0] for _ in range(ROUNDS))
-            script = statistics.median(job_seconds(platform, "script")[0] for _ in range(ROUNDS))
-            print(f"job, entry point, over the bare command     {entry:6.2f} s")
-            print(f"job, script mode, over the bare script      {script - bare:6.2f} s     (reach 1.5)")
-            library = statistics.median(bare_seconds([python, "-c", "import sklearn.ensemble"]) for _ in range(ROUNDS))
-            serving = statistics.median(endpoint_seconds(platform) for _ in range(ROUNDS))
-            print(f"endpoint InService, over the bare import    {serving - library:6.2f} s     (reach 1.5)")
-        finally:
-            platform.cli("down")
+def quickstart_job(platform: Running) -> str:
+    """The training job that the SDK makes of `examples/quickstart.py`."""
+    called = jobs.name("quickstart")
+    data = jobs.upload(platform, f"{called}/train.csv", (EXAMPLES / "data" / "train.csv").read_bytes())
+    return jobs.script_job(
+        platform,
+        (EXAMPLES / "train.py").read_text(),
+        AlgorithmSpecification={"TrainingImage": QUICKSTART_IMAGE, "TrainingInputMode": "File"},
+        InputDataConfig=[jobs.channel(data)],
+        HyperParameters={"max_depth": "5", "n_estimators": "100"},
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def figures(platform: Running) -> Figures:
+    python = interpreter(jobs.IMAGE)
+    for warm in (jobs.script_job(platform, SCRIPT), quickstart_job(platform)):
+        jobs.wait_job(platform, warm)
+    bare, job = [], []
+    for _ in range(ROUNDS):
+        bare.append(run_bare(python, "-c", SCRIPT))
+        job.append(job_seconds(platform, jobs.script_job(platform, SCRIPT)))
+    yield Figure("job that only prints, Create → Completed", "s", median(job), "over", 1.5, median(bare), "bare script")
+    taken = [job_seconds(platform, quickstart_job(platform)) for _ in range(ROUNDS)]
+    yield Figure("the quickstart's job, Create → Completed", "s", median(taken), "most", 4.0)
+    imports, serving = [], []
+    for _ in range(ROUNDS):
+        imports.append(run_bare(python, "-c", "import sklearn.ensemble"))
+        serving.append(endpoint_seconds(platform))
+    name = "CreateEndpoint → InService"
+    yield Figure(name, "s", median(serving), "over", 1.5, median(imports), "import of its libraries")
+
+
+def quickstart(platform: Running) -> Figures:
+    """`examples/quickstart.py` whole, as the user waits for it: 30 s of it are the SDK's own sleep in `deploy`."""
+    python = str(ROOT / ".envs" / "sdk-v2" / "bin" / "python")
+
+    def run() -> None:
+        ended = platform.run([python, "quickstart.py"], cwd=EXAMPLES)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+    run()
+    yield Figure("`examples/quickstart.py`, second time", "s", seconds(run), "most", 60.0)

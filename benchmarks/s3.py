@@ -1,20 +1,12 @@
-"""S3 through the front door against the same store directly: `python benchmarks/s3.py [--gigabytes 1]`.
+"""S3 through the front door against the same store directly, in alternating rounds.
 
-One router process, one store, one client process; each figure is the best of its rounds, and the rounds of the two ways
-alternate, so that a noisy machine is noisy for both. `--flat` also passes one object of 5 GB and prints the router's
-memory.
+The transfers are those of the AWS CLI, by the library that it uses: parts of 8 MB, ten at a time.
 """
 
-import argparse
 import io
 import os
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,148 +15,95 @@ import psutil
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
-
-from sagesmith.config import DataDir, Platform  # noqa: E402
-from sagesmith.credentials import KeyRing  # noqa: E402
-from sagesmith.objects.seaweedfs import ObjectStore  # noqa: E402
+from benchmarks.figures import Figure, Figures, alternate
+from sagesmith.config import Platform
+from tests.integration.conftest import Running
 
 TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20, max_concurrency=10)
-"""As the AWS CLI transfers: parts of 8 MB, ten at a time."""
+LARGE = 1 << 30
+HUGE = 5 << 30
+REQUESTS = 300
+BUCKET = "bench"
+
+Rate = Callable[[Any], float]
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--gigabytes", type=float, default=1.0)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--small", type=int, default=400, help="requests a round")
-    arguments.add_argument("--flat", action="store_true", help="also one object of 5 GB")
-    options = arguments.parse_args()
-    with ExitStack() as started, tempfile.TemporaryDirectory() as scratch:
-        front, direct, router = start(Path(scratch), started)
-        front.create_bucket(Bucket="bench")
-        figures = {
-            "1 KB put, requests/s": small(front, direct, options, put),
-            "1 KB get, requests/s": small(front, direct, options, get),
-            f"{options.gigabytes:g} GB up, MB/s": large(front, direct, options, up),
-            f"{options.gigabytes:g} GB down, MB/s": large(front, direct, options, down),
-        }
-        for name, (through, straight) in figures.items():
-            print(f"{name:24} front door {through:8.0f}   store {straight:8.0f}   ratio {through / straight:.0%}")
-        if options.flat:
-            flat(front, router)
+def figures(platform: Running) -> Figures:
+    front, direct = clients(platform)
+    front.create_bucket(Bucket=BUCKET)
+    for name, reach, unit, rate in (
+        ("S3, 1 KB put", 0.6, "/s", small(put)),
+        ("S3, 1 KB get", 0.6, "/s", small(get)),
+        ("S3, 1 GB up", 0.7, "MB/s", up),
+        ("S3, 1 GB down", 0.7, "MB/s", down),
+    ):
+        through, straight = alternate(on(front, rate), on(direct, rate))
+        yield Figure(name, unit, through, "times", reach, straight, "the store directly")
 
 
-def start(scratch: Path, started: ExitStack) -> tuple[Any, Any, psutil.Process]:
-    directory = DataDir(scratch / "data")
-    keyring = KeyRing.create(directory.keys, "123456789012", None, None)
-    store = ObjectStore(directory)
-    store.plan("http://127.0.0.1:1")
-    platform = Platform(
-        data=str(directory.root),
-        host="127.0.0.1",
-        port=0,
-        proxy_port=0,
-        admin_port=0,
-        account_id="123456789012",
-        region="us-east-1",
-        database_url="",
-        s3_endpoint=store.endpoint,
-        s3_access_key_id=store.access_key_id,
-        s3_secret_access_key=store.secret_access_key,
-        cache="",
-        routers=1,
-    )
-    platform.save()
-    process = subprocess.Popen(
-        store.command(), env=store.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    started.callback(end, process)
-    store.wait_ready(60, process.pid)
-    router = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.s3.front", str(directory.root)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    started.callback(end, router)
-    assert router.stdout is not None
-    port = int(router.stdout.readline())
-    front = client(f"http://127.0.0.1:{port}", keyring.root.access_key_id, keyring.root.secret_access_key)
-    direct = client(store.endpoint, store.access_key_id, store.secret_access_key)
-    return front, direct, psutil.Process(router.pid)
+def on(s3: Any, rate: Rate) -> Callable[[int], float]:
+    return lambda _round: rate(s3)
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    process.wait()
-
-
-def client(endpoint: str, access_key_id: str, secret: str) -> Any:
-    session = boto3.session.Session(access_key_id, secret, region_name="us-east-1")
-    return session.client("s3", endpoint_url=endpoint, config=Config(max_pool_connections=12))
+def clients(platform: Running) -> tuple[Any, Any]:
+    """Of the front door, and of the store behind it."""
+    planned = Platform.load(platform.data)
+    inner = boto3.session.Session(planned.s3_access_key_id, planned.s3_secret_access_key, region_name=planned.region)
+    config = Config(max_pool_connections=12)
+    return platform.client("s3", config=config), inner.client("s3", endpoint_url=planned.s3_endpoint, config=config)
 
 
 def put(s3: Any, number: int) -> None:
-    s3.put_object(Bucket="bench", Key=f"small/{number % 100}", Body=b"x" * 1024)
+    s3.put_object(Bucket=BUCKET, Key=f"small/{number % 100}", Body=b"x" * 1024)
 
 
 def get(s3: Any, number: int) -> None:
-    s3.get_object(Bucket="bench", Key=f"small/{number % 100}")["Body"].read()
+    s3.get_object(Bucket=BUCKET, Key=f"small/{number % 100}")["Body"].read()
 
 
-def up(s3: Any, size: int) -> None:
-    s3.upload_fileobj(Zeros(size), "bench", "large", Config=TRANSFER)
+def small(call: Callable[[Any, int], None]) -> Rate:
+    """Requests a second."""
 
-
-def down(s3: Any, size: int) -> None:
-    with Path(os.devnull).open("wb") as nowhere:
-        s3.download_fileobj("bench", "large", NoSeek(nowhere), Config=TRANSFER)
-
-
-def small(
-    front: Any, direct: Any, options: argparse.Namespace, call: Callable[[Any, int], None]
-) -> tuple[float, float]:
     def rate(s3: Any) -> float:
-        begun = time.perf_counter()
-        for number in range(options.small):
+        began = time.perf_counter()
+        for number in range(REQUESTS):
             call(s3, number)
-        return options.small / (time.perf_counter() - begun)
+        return REQUESTS / (time.perf_counter() - began)
 
-    return alternate(front, direct, options.rounds, rate)
-
-
-def large(
-    front: Any, direct: Any, options: argparse.Namespace, call: Callable[[Any, int], None]
-) -> tuple[float, float]:
-    size = int(options.gigabytes * (1 << 30))
-
-    def rate(s3: Any) -> float:
-        begun = time.perf_counter()
-        call(s3, size)
-        return size / 1e6 / (time.perf_counter() - begun)
-
-    return alternate(front, direct, options.rounds, rate)
+    return rate
 
 
-def alternate(front: Any, direct: Any, rounds: int, rate: Callable[[Any], float]) -> tuple[float, float]:
-    pairs = [(rate(front), rate(direct)) for _ in range(rounds)]
-    return max(pair[0] for pair in pairs), max(pair[1] for pair in pairs)
+def up(s3: Any) -> float:
+    """MB a second."""
+    began = time.perf_counter()
+    s3.upload_fileobj(Zeros(LARGE), BUCKET, "large", Config=TRANSFER)
+    return LARGE / 1e6 / (time.perf_counter() - began)
 
 
-def flat(front: Any, router: psutil.Process) -> None:
-    """One object of 5 GB in one PUT and one GET: the router must not hold it."""
-    size = 5 << 30
-    seen = [router.memory_info().rss]
-    front.put_object(Bucket="bench", Key="flat", Body=Zeros(size, lambda: seen.append(router.memory_info().rss)))
-    body = front.get_object(Bucket="bench", Key="flat")["Body"]
+def down(s3: Any) -> float:
+    """MB a second."""
+    began = time.perf_counter()
+    with Path(os.devnull).open("wb") as nowhere:
+        s3.download_fileobj(BUCKET, "large", NoSeek(nowhere), Config=TRANSFER)
+    return LARGE / 1e6 / (time.perf_counter() - began)
+
+
+def huge(platform: Running) -> Figures:
+    """One object of 5 GB in one PUT and one GET: the routers must not hold it."""
+    routers = [psutil.Process(each["pid"]) for each in platform.status()["processes"] if each["name"] == "router"]
+    front, _ = clients(platform)
+    front.create_bucket(Bucket=BUCKET)
+
+    def weigh() -> float:
+        return sum(each.memory_info().rss for each in routers) / (1 << 20)
+
+    seen = [weigh()]
+    front.put_object(Bucket=BUCKET, Key="huge", Body=Zeros(HUGE, lambda: seen.append(weigh())))
+    body = front.get_object(Bucket=BUCKET, Key="huge")["Body"]
     while body.read(8 << 20):
-        seen.append(router.memory_info().rss)
-    print(
-        f"5 GB through: router's memory before {seen[0] / 1e6:.0f} MB, median {statistics.median(seen) / 1e6:.0f} MB, "
-        f"peak {max(seen) / 1e6:.0f} MB"
-    )
+        seen.append(weigh())
+    front.delete_object(Bucket=BUCKET, Key="huge")
+    yield Figure("S3, 5 GB in one put and get: the routers' peak", "MiB", max(seen), "over", 50, seen[0], "before")
 
 
 class Zeros(io.RawIOBase):
@@ -221,7 +160,3 @@ class NoSeek(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         return len(data)
-
-
-if __name__ == "__main__":
-    main()

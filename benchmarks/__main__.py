@@ -1,0 +1,57 @@
+"""Measures a platform of its own and prints one table: `python -m benchmarks [--only NAME …]`.
+
+Figures are medians of rounds that alternate with the peer's. What the layers cost by themselves is printed by
+`python -m benchmarks.wire`, `.store`, `.router` and `.serving`.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks import control_plane, lifecycle, s3
+from benchmarks.figures import Figure, Figures, heading
+from tests.integration.conftest import Running
+
+SECTIONS: dict[str, Callable[[Running], Figures]] = {
+    "jobs": lifecycle.figures,
+    "quickstart": lifecycle.quickstart,
+    "control-plane": control_plane.figures,
+    "s3": s3.figures,
+    "s3-huge": s3.huge,
+}
+
+
+def main() -> int:
+    """Returns 1 if a figure is out of its reach."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=["start", *SECTIONS], metavar="NAME", help="%(choices)s")
+    chosen = parser.parse_args().only or ["start", *SECTIONS]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        platform, first = lifecycle.start_up(Path(folder) / "data", measured="start" in chosen)
+        print(heading())
+        try:
+            missed += show(first)
+            for name, figures in SECTIONS.items():
+                if name in chosen:
+                    missed += show(figures(platform))
+        finally:
+            platform.cli("down")
+    print(f"\nload of the machine over the last 15 minutes: {os.getloadavg()[2]:.1f} of {os.cpu_count()} cores")
+    return 1 if missed else 0
+
+
+def show(figures: Iterable[Figure]) -> int:
+    """Print rows as they are measured; returns how many are out of reach."""
+    missed = 0
+    for figure in figures:
+        print(figure.row(), flush=True)
+        missed += not figure.reached
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
