@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from sagesmith.config import DataDir
+from sagesmith.objects.inner_tls import make_certificate, variables
 from sagesmith.objects.ports import StorePorts, find_ports, is_free
 
 MEMORY_LIMIT = "512MiB"
@@ -108,6 +109,7 @@ class ObjectStore:
         kms = {"type": "aws", "region": region, "endpoint": front_url}
         configuration = {"identities": [identity], "kms": {"default_provider": "aws", "providers": {"aws": kms}}}
         _write_private(self._configuration, json.dumps(configuration))
+        make_certificate(objects, _write_private)
 
     @property
     def endpoint(self) -> str:
@@ -152,13 +154,15 @@ class ObjectStore:
             "-master.telemetry=false",
             "-admin.ui=false",
             "-webdav=false",
+            # The master's HTTP hands tokens for the volume server's to whoever asks.
+            "-disableHttp",
         ]
 
     def environment(self) -> dict[str, str]:
         """All of its environment. Nothing is inherited: no proxy, no AWS setting of the user's.
 
-        For KMS it has the root key, which outlives any restart. The JWT keys close the ports of the filer and the
-        volume server, which would otherwise serve every local process.
+        For KMS it has the root key, which outlives any restart. The JWT keys close the volume server's HTTP port and
+        the certificate closes all gRPC ports, which would otherwise serve every local process.
         """
         root = json.loads((self._directory.keys / "access_key.json").read_text())
         return {
@@ -172,6 +176,7 @@ class ObjectStore:
             "AWS_ACCESS_KEY_ID": root["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": root["secret_access_key"],
             "AWS_EC2_METADATA_DISABLED": "true",
+            **variables(self._directory.objects),
         }
 
     def wait_ready(self, timeout_seconds: float, pid: int | None = None) -> None:

@@ -1,7 +1,10 @@
 """The object store's process itself."""
 
 import socket
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,3 +88,42 @@ def test_what_was_acknowledged_survives_kill_9_and_other_ports(running: Running)
     s3 = running.client()
     assert all(s3.get_object(Bucket="durable", Key=str(n))["Body"].read() == b"%d" % n for n in range(50))
     s3.put_object(Bucket="durable", Key="more", Body=b"more")
+
+
+def test_without_the_stores_own_certificate_nobody_gets_past_its_inner_ports(running: Running, tmp_path: Path) -> None:
+    running.start()
+    running.store.wait_ready(30)
+    client = running.client()
+    client.create_bucket(Bucket="private")
+    client.put_object(Bucket="private", Key="secret", Body=b"do not tell")
+    ports = running.store.ports
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for port, path in (
+        (ports.master, "/dir/assign"),
+        (ports.master, "/dir/lookup?volumeId=1&fileId=1,01&read=yes"),
+        (ports.master, "/vol/vacuum"),
+        (ports.filer, "/buckets/private/secret"),
+        (ports.volume, "/1,01"),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            opener.open(f"http://127.0.0.1:{port}{path}", timeout=10)
+        assert refused.value.code in {401, 404}
+        assert "authorization" not in refused.value.headers
+    for port in (port for port in ports.all() if port not in ports.http()):
+        for context in (None, ssl._create_unverified_context()):
+            assert not _speaks_http2(port, context)
+
+
+def _speaks_http2(port: int, context: ssl.SSLContext | None) -> bool:
+    """Whether a gRPC server sends its SETTINGS to somebody who shows no certificate. Its TLS 1.3 refuses after the
+    handshake: only what comes after it tells."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+            if context is not None:
+                context.set_alpn_protocols(["h2"])
+            connection = context.wrap_socket(plain) if context is not None else plain
+            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+            head = connection.recv(9)
+    except OSError:
+        return False
+    return len(head) > 3 and head[3] == 4
