@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/python scripts/install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 
@@ -19,28 +20,29 @@ help:
 
 $(VENV)/.bootstrap: requirements/runtime.txt requirements/build.txt pyproject.toml
 	@scripts/preflight.sh "$(PYTHON)"
-	@echo "== setting up $(VENV) (about 20 s)"
+	@echo "== setting up $(VENV) (about 10 s)"
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/build.txt
+	@$(INSTALL) $(BIN)/python requirements/runtime.txt
 	@$(BIN)/python -m pip $(PIP) --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.bootstrap requirements/dev.txt
-	@echo "== installing the tools for development (about 15 s)"
-	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/dev.txt
+	@echo "== installing the tools for development (about 10 s)"
+	@$(INSTALL) $(BIN)/python requirements/dev.txt
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.bootstrap requirements/docs.txt
 	@echo "== installing the documentation's tools"
-	@$(BIN)/python -m pip $(PIP) --require-hashes -r requirements/docs.txt
+	@$(INSTALL) $(BIN)/python requirements/docs.txt
 	@touch $@
 
 # Clients, each in an environment of its own: v2 and v3 of the SDK own the same package name.
 .envs/%/.ready: requirements/%.txt $(VENV)/.bootstrap
-	@echo "== installing the client environment $* (up to 2 min)"
-	@test -x .envs/$*/bin/python || "$(PYTHON)" -m venv .envs/$*
-	@.envs/$*/bin/python -m pip $(PIP) --require-hashes -r requirements/$*.txt
+	@echo "== installing the client environment $* (up to a minute)"
+	@test -x .envs/$*/bin/python || "$(PYTHON)" -m venv --without-pip .envs/$*
+	@$(INSTALL) .envs/$*/bin/python requirements/$*.txt
 	@touch $@
 
 .envs/javascript/.ready: examples/javascript/package-lock.json
