@@ -3,14 +3,19 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sagesmith.files import write_durably
+
 DEFAULT_PORT = 9900
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 DATA_FORMAT = 1
+DEFAULT_MIN_FREE_DISK_BYTES = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class Platform:
     s3_secret_access_key: str
     cache: str
     routers: int
+    min_free_disk_bytes: int = DEFAULT_MIN_FREE_DISK_BYTES
+    """With less than that free at the data directory, new jobs wait."""
 
     @property
     def dir(self) -> DataDir:
@@ -110,14 +117,10 @@ class Platform:
         return f"http://127.0.0.1:{self.proxy_port}"
 
     def save(self) -> None:
-        """Write `run/platform.json` in one atomic step."""
+        """Write `run/platform.json`, which the next start reads for the ports that running jobs know."""
         path = self.dir.platform_file
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(self), file, indent=1)
-        temporary.replace(path)
+        write_durably(path, json.dumps(asdict(self), indent=1).encode())
 
     @classmethod
     def load(cls, data: Path) -> "Platform":
@@ -128,6 +131,18 @@ class Platform:
         """
         fields: dict[str, Any] = json.loads(DataDir(data).platform_file.read_text())
         return cls(**fields)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `512`, `512M`, `2G`, `2GiB`, `1.5T`: the suffixes are powers of 1024.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size: a number of bytes, or one with K, M, G or T, such as 2G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -17,6 +17,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sagesmith.files import write_durably
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -74,13 +76,13 @@ class KeyRing:
         keys.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys.chmod(0o700)
         if not (keys / "master.key").exists():
-            _write_secret(keys / "master.key", secrets.token_bytes(32))
+            write_durably(keys / "master.key", secrets.token_bytes(32))
         if access_key_id and secret_access_key:
             root = {"access_key_id": access_key_id, "secret_access_key": secret_access_key}
-            _write_secret(keys / "access_key.json", json.dumps(root).encode())
+            write_durably(keys / "access_key.json", json.dumps(root).encode())
         elif not (keys / "access_key.json").exists():
             root = {"access_key_id": "AKIA" + _random_id(16), "secret_access_key": secrets.token_urlsafe(30)}
-            _write_secret(keys / "access_key.json", json.dumps(root).encode())
+            write_durably(keys / "access_key.json", json.dumps(root).encode())
         return cls.load(keys, account_id)
 
     def mint(
@@ -142,12 +144,3 @@ def role_id(role_arn: str) -> str:
 
 def _random_id(length: int) -> str:
     return base64.b32encode(secrets.token_bytes(length)).decode()[:length]
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        os.fsync(file.fileno())
-    temporary.replace(path)

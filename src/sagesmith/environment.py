@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sagesmith.config import Platform
 from sagesmith.credentials import Credentials
+from sagesmith.files import replace_file
 from sagesmith.hosts import DOMAINS, is_aws
 
 CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -87,9 +88,8 @@ def write_bundle(tls: Path, environ: Mapping[str, str]) -> Path:
         for source in _system_bundles():
             blocks.update(dict.fromkeys(_certificates(Path(source))))
     blocks.update(dict.fromkeys(_certificates(tls / "ca.pem")))
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(b"\n".join(blocks) + b"\n")
-    temporary.replace(path)
+    # Programs in sandboxes, which are another user's, read it too.
+    replace_file(path, b"\n".join(blocks) + b"\n", mode=0o644)
     return path
 
 

@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from sagesmith.files import replace_file
+
 
 @dataclass(frozen=True, slots=True)
 class VariantRoute:
@@ -30,9 +32,7 @@ Routes = dict[str, dict[str, EndpointRoute]]
 def write_routes(path: Path, routes: Routes) -> None:
     """Replace the table in one atomic step; a router that reads meanwhile sees the old or the new one."""
     table = {region: {name: asdict(route) for name, route in endpoints.items()} for region, endpoints in routes.items()}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(table))
-    temporary.replace(path)
+    replace_file(path, json.dumps(table).encode())
 
 
 def read_routes(path: Path) -> Routes:

@@ -15,8 +15,9 @@ from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import Environments, ShippedEnvironments
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.task import Task
-from sagesmith.agent.taskdir import ProcessIdentity, TaskDir, write_identity
+from sagesmith.agent.taskdir import TaskDir
 from sagesmith.agent.train import Ending, ending_of, train
+from sagesmith.process_identity import ProcessIdentity, write_identity
 
 
 def run(directory: Path, environments: Environments | None = None) -> int:
@@ -35,9 +36,7 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         return 0  # The task has its agent.
     if task_dir.agent.exists():
         return 0  # It had one, and a task is run once.
-    identity = ProcessIdentity.of(os.getpid())
-    assert identity is not None
-    write_identity(task_dir.agent, identity)
+    write_identity(task_dir.agent, ProcessIdentity.own())
     # Looked for after the identity is there: from now on whoever writes it also sends the signal.
     if task_dir.stop.exists():
         signals.stop_requested = True

@@ -12,7 +12,7 @@ from pathlib import Path
 from sagesmith.agent.output import Output
 from sagesmith.agent.sandbox import Sandbox, Started
 from sagesmith.agent.signals import Signals
-from sagesmith.agent.taskdir import ProcessIdentity, write_identity
+from sagesmith.process_identity import ProcessIdentity, write_identity
 
 # AWS: "SIGTERM … a 120-second window" (StopTrainingJob).
 GRACE_SECONDS = 120.0
@@ -107,6 +107,7 @@ class UserProcess:
                     else:
                         self._signals.drain()
                 # Nothing that user code left behind lives longer than the sandbox, so the pipe's end comes soon.
+        self._started.wait_for_all()
         code = process.returncode
         return Ended(code if code >= 0 else 128 - code, stopped, timed_out)
 
@@ -115,6 +116,7 @@ class UserProcess:
         if self._started is not None:
             self._started.process.kill()
             self._started.process.wait()
+            self._started.wait_for_all()
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1

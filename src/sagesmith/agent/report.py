@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sagesmith.agent.taskdir import event_to_json, flush_directory
+from sagesmith.agent.taskdir import event_to_json
 from sagesmith.compute.base import TaskEvent, TaskState
+from sagesmith.files import flush_directory
 
 
 class Report:

@@ -1,46 +1,11 @@
 """A task's directory: what lies where, and how the specification is written down."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from sagesmith.compute.base import Channel, MetricDefinition, S3Access, TaskEvent, TaskSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
-    """A process that cannot be mistaken for a later one with the same pid.
-
-    Attributes:
-        started: start time in clock ticks since boot, field 22 of `/proc/<pid>/stat` (proc(5)).
-        boot: the kernel's boot id: pids and ticks begin anew after a reboot.
-    """
-
-    pid: int
-    started: int
-    boot: str
-
-    @classmethod
-    def of(cls, pid: int) -> "ProcessIdentity | None":
-        """The identity of a running process, None if there is none of this pid or it only waits to be collected."""
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_bytes()
-        except OSError:
-            return None
-        # The second field is the program's name, in parentheses, and may hold spaces and parentheses itself.
-        fields = stat[stat.rindex(b")") + 2 :].split()
-        return None if fields[0] in (b"Z", b"X") else cls(pid, int(fields[19]), boot_id())
-
-    def runs(self) -> bool:
-        return ProcessIdentity.of(self.pid) == self
-
-
-@cache
-def boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,36 +85,3 @@ def event_to_json(event: TaskEvent) -> str:
 
 def event_from_json(line: bytes) -> TaskEvent:
     return TaskEvent(**json.loads(line))
-
-
-def write_identity(path: Path, identity: ProcessIdentity) -> None:
-    write_durably(path, json.dumps(asdict(identity)).encode())
-
-
-def read_identity(path: Path) -> ProcessIdentity | None:
-    """What `write_identity` wrote, None if it is not there."""
-    try:
-        return ProcessIdentity(**json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 in one step that a crash cannot halve."""
-    temporary = path.with_name(path.name + ".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    flush_directory(path.parent)
-
-
-def flush_directory(path: Path) -> None:
-    """Make the names in a directory durable, fsync(2)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

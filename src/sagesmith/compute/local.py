@@ -14,18 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sagesmith.agent.taskdir import (
-    ProcessIdentity,
-    TaskDir,
-    boot_id,
-    event_from_json,
-    flush_directory,
-    read_identity,
-    spec_to_json,
-    write_durably,
-    write_identity,
-)
+from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_to_json
 from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
+from sagesmith.files import flush_directory, write_durably
+from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
     (

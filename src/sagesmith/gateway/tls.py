@@ -14,6 +14,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sagesmith.files import replace_file, write_durably
 from sagesmith.hosts import DOMAINS
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def ensure_ca(keys: Path, tls: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     tls.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(key_file, _pem(key))
-    _write(certificate_file, _make_ca(key))
+    write_durably(key_file, _pem(key))
+    write_durably(certificate_file, _make_ca(key))
 
 
 class LeafContexts:
@@ -80,7 +81,7 @@ class LeafContexts:
         context.set_alpn_protocols(["http/1.1"])
         with tempfile.TemporaryDirectory() as folder:  # ssl reads certificates from files only
             path = Path(folder) / "chain.pem"
-            _write(path, chain)
+            replace_file(path, chain)
             context.load_cert_chain(path)
         return context
 
@@ -178,15 +179,6 @@ def _pem(key: "ec.EllipticCurvePrivateKey") -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _now() -> datetime.datetime:

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sagesmith.files import write_durably
+
 GRPC_OFFSET = 10_000
 """SeaweedFS's parts call each other at the HTTP port plus this, whatever gRPC port they are told to listen on."""
 
@@ -48,9 +50,7 @@ def find_ports(kept: Path, avoid: Collection[int] = ()) -> StorePorts:
     ports = _load(kept)
     if ports is None or not all(port not in avoid and is_free(port) for port in ports.all()):
         ports = _choose(avoid)
-        temporary = kept.with_suffix(".tmp")
-        temporary.write_text(json.dumps(asdict(ports)))
-        temporary.replace(kept)
+        write_durably(kept, json.dumps(asdict(ports)).encode())
     return ports
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from sagesmith import __version__
 from sagesmith.config import DATA_FORMAT, DataDir
 from sagesmith.credentials import KeyRing
+from sagesmith.files import write_durably
 
 
 class DataDirError(Exception):
@@ -49,8 +50,7 @@ def prepare(directory: DataDir, account_id: str, environ: Mapping[str, str] = os
             environ.get("SAGESMITH_SECRET_ACCESS_KEY"),
         )
         if not token.exists():
-            with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(32))
+            write_durably(token, secrets.token_urlsafe(32).encode())
     except OSError as error:
         raise DataDirError(f"{root} cannot be used as a data directory: {error}") from error
     return keyring
@@ -110,7 +110,7 @@ def remove_sockets(directory: DataDir) -> None:
 def _check_format(directory: DataDir) -> None:
     path = directory.format_file
     if not path.exists():
-        path.write_text(json.dumps({"format": DATA_FORMAT, "version": __version__}))
+        write_durably(path, json.dumps({"format": DATA_FORMAT, "version": __version__}).encode())
         return
     found = json.loads(path.read_text())
     if found["format"] != DATA_FORMAT:

@@ -1,8 +1,7 @@
-"""Child processes of the supervisor: started, watched, restarted, ended, found again by pid and start time."""
+"""Child processes of the supervisor: started, watched, restarted, ended, found again."""
 
 import ctypes
 import json
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
+
+from sagesmith.files import replace_file
+from sagesmith.process_identity import ProcessIdentity
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -21,21 +23,21 @@ STEADY_AFTER_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A process as noted on disk. The start time tells it from a later process of the same pid."""
+    """A process as noted on disk, with the name that `sagesmith status` shows."""
 
-    pid: int
-    started_at: float
+    identity: ProcessIdentity
     name: str
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
 
     def find(self) -> psutil.Process | None:
         """The process, None if it has ended."""
         try:
-            process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started_at) > 1 or process.status() == psutil.STATUS_ZOMBIE:
-                return None
+            return psutil.Process(self.pid) if self.identity.runs() else None
         except psutil.NoSuchProcess:
             return None
-        return process
 
 
 @dataclass(slots=True)
@@ -106,19 +108,22 @@ class Child:
 
 def save(path: Path, children: Sequence[Child]) -> None:
     """Note the supervisor and its running children for `status` and `down`."""
-    known = [_known(os.getpid(), "supervisor")]
-    known += [_known(child.process.pid, child.name) for child in children if child.process]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps([asdict(process) for process in known if process]))
-    temporary.replace(path)
+    known = [(ProcessIdentity.own(), "supervisor")]
+    known += [
+        (identity, child.name)
+        for child in children
+        if child.process and (identity := ProcessIdentity.of(child.process.pid))
+    ]
+    replace_file(path, json.dumps([{**asdict(identity), "name": name} for identity, name in known]).encode())
 
 
 def load(path: Path) -> list[Known]:
     """What was noted, whether it still runs or not."""
     try:
-        return [Known(**entry) for entry in json.loads(path.read_text())]
+        entries = json.loads(path.read_bytes())
     except FileNotFoundError:
         return []
+    return [Known(ProcessIdentity(each["pid"], each["started"], each["boot"]), each["name"]) for each in entries]
 
 
 def end(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
@@ -136,13 +141,6 @@ def _signal(process: psutil.Process, number: int) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
-
-
-def _known(pid: int, name: str) -> Known | None:
-    try:
-        return Known(pid, psutil.Process(pid).create_time(), name)
-    except psutil.NoSuchProcess:
-        return None
 
 
 def end_with_parent() -> None:

@@ -5,8 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-from sagesmith.agent.taskdir import TaskDir, spec_to_json, write_durably
+from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import Channel
+from sagesmith.files import write_durably
 from tests.integration.agent.conftest import Tasks
 
 

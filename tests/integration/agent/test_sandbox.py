@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sagesmith.agent import sandbox
-from sagesmith.agent.taskdir import TaskDir, spec_to_json, write_durably
+from sagesmith.agent.taskdir import TaskDir, spec_to_json
+from sagesmith.files import write_durably
 from sagesmith.images.base import BuiltEnvironment
 from tests.integration.agent.conftest import Tasks
 

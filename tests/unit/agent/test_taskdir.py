@@ -1,19 +1,9 @@
 """What a task's directory says, and what it survives."""
 
-import os
-import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 from sagesmith.agent.report import Report
-from sagesmith.agent.taskdir import (
-    ProcessIdentity,
-    event_from_json,
-    read_identity,
-    spec_from_json,
-    spec_to_json,
-    write_identity,
-)
+from sagesmith.agent.taskdir import event_from_json, spec_from_json, spec_to_json
 from sagesmith.compute.base import Channel, MetricDefinition, S3Access, TaskSpec
 
 SPEC = TaskSpec(
@@ -49,21 +39,3 @@ def test_events_come_back_in_order(tmp_path: Path) -> None:
     ]
     assert events[1].detail == {"failure_reason": "ä", "exit_code": 1}
     assert events[0].time <= events[1].time
-
-
-def test_another_process_of_the_same_pid_is_not_the_same(tmp_path: Path) -> None:
-    own = ProcessIdentity.of(os.getpid())
-    assert own is not None
-    assert own.runs()
-    assert not replace(own, started=own.started - 1).runs()
-    assert not replace(own, boot="another").runs()
-    write_identity(tmp_path / "agent.json", own)
-    assert read_identity(tmp_path / "agent.json") == own
-    assert read_identity(tmp_path / "absent.json") is None
-
-
-def test_a_process_that_only_waits_to_be_collected_does_not_run() -> None:
-    process = subprocess.Popen(["true"])
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert ProcessIdentity.of(process.pid) is None
-    process.wait()
