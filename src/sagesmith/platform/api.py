@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import signal
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from sagesmith.platform import metrics
 from sagesmith.services import all_handlers, reconcilers
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
-from sagesmith.store import Store
+from sagesmith.store import CannotOpen, SchemaMismatch, Store
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import RequestContext
 
@@ -86,14 +87,17 @@ class Api:
 
 def main(data: Path) -> None:
     """Run until SIGTERM or SIGINT."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(data))
-
-
-async def _run(data: Path) -> None:
     platform = Platform.load(data)
+    try:
+        store = Store.open(platform.database_url)
+    except (CannotOpen, SchemaMismatch) as error:
+        sys.exit(f"{error} (SAGESMITH_DATABASE_URL says which database is used)")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(platform, store))
+
+
+async def _run(platform: Platform, store: Store) -> None:
     directory = platform.dir
-    store = Store.open(platform.database_url)
     home = Home(
         platform,
         store,

@@ -2,6 +2,7 @@
 
 from sagesmith.store.base import (
     AlreadyExists,
+    CannotOpen,
     Document,
     InvalidToken,
     LogEvent,
@@ -22,6 +23,7 @@ from sagesmith.store.transaction import Transaction
 
 __all__ = [
     "AlreadyExists",
+    "CannotOpen",
     "Document",
     "InvalidToken",
     "LogEvent",

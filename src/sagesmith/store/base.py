@@ -140,5 +140,9 @@ class InvalidToken(StoreError):
     """A page token that is not ours, or of another query."""
 
 
+class CannotOpen(StoreError):
+    """The database cannot be used; the message says why, without a password."""
+
+
 class SchemaMismatch(StoreError):
     """The database was written by a newer version."""

@@ -1,6 +1,7 @@
 """The store itself: connections, transactions, and who is told of scheduled work."""
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from sagesmith.store.base import CannotOpen
 from sagesmith.store.transaction import Transaction
 from sagesmith.store.upgrade import bring_up_to_date
 
@@ -23,6 +26,7 @@ WAL_PAGES = 16_000
 """Writers carry the log over into the database themselves only if it grows beyond this (64 MB): it costs them several
 synchronisations of the disk. Normally a thread does it beside them every CHECKPOINT_COMMITS commits."""
 
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _BEGIN = {
     "sqlite": {"read": "BEGIN", "write": "BEGIN IMMEDIATE"},
     "postgresql": {
@@ -45,23 +49,38 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # The text may hold a password, so it is not quoted.
+        raise CannotOpen(
+            "the database's URL cannot be read; it looks like postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, with "
+            "%XX for special characters"
+        ) from error
+    return parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def _engine(parsed: URL) -> Engine:
     # Transactions are begun and ended by hand below: on SQLite the driver cannot begin an IMMEDIATE one, and a
     # pool's bookkeeping would cost as much as a whole read.
     options: dict[str, Any] = {"poolclass": NullPool, "isolation_level": "AUTOCOMMIT"}
     if parsed.get_backend_name() == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
-            raise ValueError("the database must be a file")
+            raise CannotOpen("a SQLite database must be a file")
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, **options)
         event.listen(engine, "connect", _tune_sqlite)
     elif parsed.get_backend_name() == "postgresql":
-        engine = create_engine(parsed, **options)
+        try:
+            engine = create_engine(parsed, **options)
+        except ModuleNotFoundError as error:
+            raise CannotOpen(
+                f"PostgreSQL's driver is not installed ({error}): pip install 'sagesmith[postgres]' into the "
+                f"environment of {sys.executable}"
+            ) from error
     else:
-        raise ValueError(f"neither SQLite nor PostgreSQL: {parsed.get_backend_name()}")
+        raise CannotOpen(f"the database is neither SQLite nor PostgreSQL: {parsed.get_backend_name()}")
     return engine
 
 
@@ -130,12 +149,16 @@ class Store:
             url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user:password@host:port/name`.
 
         Raises:
-            ValueError: another kind of database, or one in memory.
+            CannotOpen: another kind of database, one in memory, one whose driver is missing, one that does not answer.
             SchemaMismatch: a newer version wrote it.
-            sqlalchemy.exc.OperationalError: it cannot be reached.
         """
-        engine = _engine(url)
-        bring_up_to_date(engine)
+        parsed = _parse(url)
+        engine = _engine(parsed)
+        try:
+            bring_up_to_date(engine)
+        except OperationalError as error:
+            where = parsed.render_as_string(hide_password=True)
+            raise CannotOpen(f"the database {where} cannot be used: {' '.join(str(error.orig).split())}") from error
         return cls(engine)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
-from sagesmith.store import LogEvent, Query, SchemaMismatch, Store
+from sagesmith.store import CannotOpen, LogEvent, Query, SchemaMismatch, Store
 from sagesmith.store.schema import metadata
 from tests.integration.store.documents import REGION, model
 
@@ -143,9 +143,29 @@ def test_the_migrations_make_the_tables_that_the_code_means(store: Store, url: s
 
 
 def test_only_files_and_postgresql_are_databases() -> None:
-    for url in ("sqlite://", "sqlite:///:memory:", "mysql://host/db"):
-        with pytest.raises((ValueError, ModuleNotFoundError)):
+    for url in ("sqlite://", "sqlite:///:memory:", "mysql://host/db", "postgresql://u:secret@h:port/db", "nonsense"):
+        with pytest.raises(CannotOpen) as raised:
             Store.open(url)
+        assert "secret" not in str(raised.value)
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(CannotOpen, match=r"user:\*\*\*@127\.0\.0\.1:9/db.*refused") as raised:
+        Store.open("postgresql://user:secret@127.0.0.1:9/db")
+    assert "secret" not in str(raised.value)
+
+
+def test_without_the_driver_of_postgresql_the_message_says_how_to_install_it(tmp_path: Path) -> None:
+    (tmp_path / "psycopg.py").write_text("raise ModuleNotFoundError('No module named psycopg', name='psycopg')")
+    program = (
+        "from sagesmith.store import CannotOpen, Store\n"
+        "try: Store.open('postgresql://user:secret@127.0.0.1:9/db')\n"
+        "except CannotOpen as error: print(error)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert "pip install 'sagesmith[postgres]'" in shown.stdout, shown.stderr
+    assert "secret" not in shown.stdout
 
 
 @pytest.mark.postgres
