@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith.compute.local import LocalBackend
-from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
+from sagesmith.config import (
+    DEFAULT_MIN_FREE_DISK_BYTES,
+    DEFAULT_PORT,
+    DataDir,
+    Platform,
+    default_cache_dir,
+    parse_size,
+)
 from sagesmith.environment import write_bundle
 from sagesmith.gateway.tls import ensure_ca
 from sagesmith.objects.seaweedfs import ExternalStore, ObjectStore, ObjectStoreFailed
@@ -238,7 +245,15 @@ def _plan(
         s3_secret_access_key=store.secret_access_key,
         cache=str(default_cache_dir(options.environ)),
         routers=int(options.environ.get("SAGESMITH_ROUTERS") or min(2, os.cpu_count() or 1)),
+        min_free_disk_bytes=_min_free_disk(options.environ),
     )
+
+
+def _min_free_disk(environ: Mapping[str, str]) -> int:
+    try:
+        return parse_size(environ.get("SAGESMITH_MIN_FREE_DISK") or str(DEFAULT_MIN_FREE_DISK_BYTES))
+    except ValueError as error:
+        raise StartFailed(f"SAGESMITH_MIN_FREE_DISK: {error}.") from error
 
 
 def _last(directory: DataDir) -> Platform | None:

@@ -5,6 +5,7 @@ job's last log lines are stored before its end is, so that whoever sees the end 
 """
 
 import contextlib
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -79,6 +80,9 @@ class TrainingReconciler:
         if document.status == STOPPING:
             return _end(home, document, None, "Stopped", "Training job stopped")
         with self._starting:
+            if _disk_is_short(home) and home.backend.inspect(document.body["_task"]) is None:
+                _say_disk_is_short(home, document)
+                return NEXT_LOOK_SECONDS if self._is_next(home, document) else WAITING_LOOK_SECONDS
             if not self._has_room(home, document):
                 _say_waiting(home, document, self._concurrency)
                 return NEXT_LOOK_SECONDS if self._is_next(home, document) else WAITING_LOOK_SECONDS
@@ -216,6 +220,21 @@ def _say_waiting(home: Home, document: Document, concurrency: int) -> None:
         return
     message = f"Waiting for compute capacity: {concurrency} training jobs run at once on this machine"
     _store(home, _moved(document, "Pending", message, time.time()))
+
+
+def _disk_is_short(home: Home) -> bool:
+    return shutil.disk_usage(home.platform.data).free < home.platform.min_free_disk_bytes
+
+
+def _say_disk_is_short(home: Home, document: Document) -> None:
+    platform = home.platform
+    message = (
+        f"Waiting for disk space: less than {platform.min_free_disk_bytes / 2**30:.1f} GiB are free at {platform.data} "
+        "(SAGESMITH_MIN_FREE_DISK). Free some, for example with `sagesmith prune`"
+    )
+    if document.body["SecondaryStatusTransitions"][-1]["StatusMessage"] != message:
+        log.warning("jobs wait for disk space", name=document.name, data=platform.data)
+        _store(home, _moved(document, STARTING, message, time.time()))
 
 
 def _collect(home: Home, document: Document) -> bool:

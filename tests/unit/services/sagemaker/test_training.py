@@ -1,5 +1,6 @@
 """The life of a training job, against the real store and a backend whose tasks do what a test says."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -269,3 +270,44 @@ def test_stopping_an_ended_job_is_refused_in_aws_s_words(world: World) -> None:
     world.turn()
     with pytest.raises(AwsError, match="The request was rejected because the training job is in status Completed"):
         world.call("StopTrainingJob", TrainingJobName="job")
+
+
+def test_below_the_free_disk_that_is_wanted_new_jobs_wait_and_say_so_until_there_is_room(world: World) -> None:
+    enough = world.home
+    world.home = replace(enough, platform=replace(enough.platform, min_free_disk_bytes=1 << 62))
+    world.new_loop()
+    world.call("CreateTrainingJob", **training_job("job"))
+    world.turn(3)
+    described = describe(world)
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("InProgress", "Starting")
+    assert "Waiting for disk space" in described["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert len(described["SecondaryStatusTransitions"]) == 1
+    assert world.backend.started == []
+    world.home = enough
+    world.new_loop()
+    world.turn(3)
+    complete(world.backend.only())
+    world.turn()
+    assert describe(world)["TrainingJobStatus"] == "Completed"
+
+
+def test_a_clock_that_steps_back_makes_no_time_negative(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = started(world)
+    task.say("Starting")
+    task.say("Downloading")
+    task.say("Training")
+    world.turn()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - 7200)
+    world.clock_offset += 7200  # the loop's own clock never goes back
+    task.say("Uploading")
+    world.turn()
+    task.say("Completed")
+    world.turn()
+    described = describe(world)
+    assert described["TrainingJobStatus"] == "Completed"
+    assert described["TrainingTimeInSeconds"] >= 0
+    assert described["BillableTimeInSeconds"] >= 0
+    assert described["TrainingEndTime"] >= described["TrainingStartTime"]
+    times = [each for step in described["SecondaryStatusTransitions"] for each in (step["StartTime"], step["EndTime"])]
+    assert times == sorted(times)
