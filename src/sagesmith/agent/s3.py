@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -26,6 +26,8 @@ from botocore.exceptions import (
 from sagesmith.compute.base import S3Access
 
 PATIENCE_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 _PARALLEL_FILES = 8
 _PART_BYTES = 16 << 20
 _MAX_PARTS = 10_000
@@ -69,12 +71,23 @@ class S3:
     """Transfers for one task. Thread safe. Every method raises `S3Failed`."""
 
     def __init__(self, access: S3Access) -> None:
-        session = botocore.session.Session()
+        self._access = access
+        self._session = botocore.session.Session()
+        # The first request often comes while the store is still starting: botocore's pauses would be seconds long.
+        self._client: Any = self._connect(attempts=1)
+
+    @cached_property
+    def _transfers(self) -> Any:
+        """The client for large objects: one part that fails must not begin the whole transfer anew."""
+        return self._connect(attempts=3)
+
+    def _connect(self, attempts: int) -> Any:
+        access = self._access
         # Nobody's profile, proxy or endpoint settings apply: the specification is complete.
         config = Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            retries={"mode": "standard", "total_max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=_PARALLEL_FILES * 4,
             connect_timeout=5,
             read_timeout=60,
@@ -83,7 +96,7 @@ class S3:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        self._client: Any = session.create_client(
+        return self._session.create_client(
             "s3",
             region_name=access.region,
             endpoint_url=access.endpoint,
@@ -162,7 +175,7 @@ class S3:
         part_bytes = max(_PART_BYTES, expected_bytes // (_MAX_PARTS // 2))
 
         def attempt() -> int:
-            with MultipartWriter(self._client, bucket, key, part_bytes, _encryption(kms_key_id)) as writer:
+            with MultipartWriter(self._transfers, bucket, key, part_bytes, _encryption(kms_key_id)) as writer:
                 write(cast(IO[bytes], writer))
             self._check(bucket, key, writer.total)
             return writer.total
@@ -186,7 +199,7 @@ class S3:
         config = TransferConfig(
             multipart_threshold=4 * part, multipart_chunksize=part, max_concurrency=4, use_threads=size > part
         )
-        return create_transfer_manager(self._client, config)
+        return create_transfer_manager(self._transfers, config)
 
 
 def _encryption(kms_key_id: str | None) -> dict[str, str]:
@@ -206,7 +219,7 @@ def _all(work: Callable[[Any], None], items: Sequence[Any]) -> None:
 def _patiently(action: Callable[[], _Result]) -> _Result:
     """Repeat what failed because the store was away, for up to a minute: it restarts in one second."""
     give_up = time.monotonic() + PATIENCE_SECONDS
-    pause = 0.2
+    pause = _FIRST_PAUSE_SECONDS
     while True:
         try:
             return action()
@@ -220,4 +233,4 @@ def _patiently(action: Callable[[], _Result]) -> _Result:
         except BotoCoreError as error:
             raise S3Failed(type(error).__name__, str(error)) from error
         time.sleep(pause)
-        pause = min(pause * 2, 3.0)
+        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
