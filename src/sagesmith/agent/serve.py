@@ -26,6 +26,8 @@ SOCKET_NAME = "http.sock"
 GRACE_SECONDS = 30.0
 DEFAULT_MAX_MODEL_BYTES = 30 << 30
 _DISK_RESERVE_BYTES = 1 << 30
+_MAX_ENDED = MAX_REASON - 200
+"""Room for what the endpoint says first: which container of which variant it is."""
 _POLL_SECONDS = 0.015
 _PING_SECONDS = 2.0
 
@@ -157,9 +159,9 @@ def _ending(task: Task, ended: Ended, watch: _Watch) -> Ending:
     head = watch.reason if watch.late else f"The model server ended with exit code {ended.exit_code}"
     # The end of a traceback says more than its beginning.
     last = "\n".join(task.output.last_lines(20))
-    reason = f"{head}. Its last lines: "[:MAX_REASON]
-    reason += last[-(MAX_REASON - len(reason)) :] if last else "(none)"
-    return Ending("Failed", reason[:MAX_REASON], {**detail, "failure_reason": reason[:MAX_REASON]})
+    reason = f"{head}. Its last lines: "[:_MAX_ENDED]
+    reason += last[-(_MAX_ENDED - len(reason)) :] if last else "(none)"
+    return Ending("Failed", reason, {**detail, "failure_reason": reason})
 
 
 def _fetch_model(task: Task, target: Path) -> None:
@@ -172,7 +174,7 @@ def _fetch_model(task: Task, target: Path) -> None:
         return
     from sagesmith.agent.inputs import download_prefix  # noqa: PLC0415
 
-    download_prefix(task.s3, uri, target, _room(target))
+    download_prefix(task.s3, uri, target, _room(task, target))
 
 
 def _fetch_archive(task: Task, uri: str, target: Path, what: str) -> None:
@@ -182,7 +184,7 @@ def _fetch_archive(task: Task, uri: str, target: Path, what: str) -> None:
         TaskFailed: it is not there, or is not what may be unpacked.
     """
     archive = task.directory.root / "download.tar"
-    limit = _room(target)
+    limit = _room(task, target)
     _download(task.s3, uri, archive, limit, what)
     try:
         unpack(archive, target, limit)
@@ -213,7 +215,8 @@ def _download(s3: "S3", uri: str, path: Path, limit: int, what: str) -> None:
         raise TaskFailed(f"ClientError: Failed to download the {what} {uri}: {error.code}: {error}") from error
 
 
-def _room(target: Path) -> int:
-    """How many bytes a model may have: `SAGESMITH_MAX_MODEL_BYTES` (30 GiB), and what the disk has left but 1 GiB."""
+def _room(task: Task, target: Path) -> int:
+    """How many bytes a model may have: its volume's size or else `SAGESMITH_MAX_MODEL_BYTES` (30 GiB, as AWS's volumes
+    have), and what the disk has left but 1 GiB."""
     setting = int(os.environ.get("SAGESMITH_MAX_MODEL_BYTES") or DEFAULT_MAX_MODEL_BYTES)
-    return max(0, min(setting, shutil.disk_usage(target).free - _DISK_RESERVE_BYTES))
+    return max(0, min(task.spec.volume_size_bytes or setting, shutil.disk_usage(target).free - _DISK_RESERVE_BYTES))

@@ -8,7 +8,7 @@ from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.engine import handlers_of
 from sagesmith.services.sagemaker.models import MODEL
-from sagesmith.services.sagemaker.serving import EndpointReconciler
+from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.training import TrainingReconciler
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.wire.context import Handler
@@ -25,7 +25,9 @@ def reconcilers() -> list[Reconciler]:
     """What gives training jobs and endpoints a life of their own.
 
     `SAGESMITH_MAX_JOBS` limits how many training jobs run at once, and how many model servers a variant may have; by
-    default it is the number of cores, at least 2.
+    default it is the number of cores, at least 2. `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials
+    of a model server live, a week by default.
     """
     limit = int(os.environ.get("SAGESMITH_MAX_JOBS") or max(2, os.cpu_count() or 1))
-    return [TrainingReconciler(limit), EndpointReconciler(limit)]
+    credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
+    return [TrainingReconciler(limit), EndpointReconciler(limit, credentials_seconds)]

@@ -30,6 +30,7 @@ def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
                 "instance_type": variant["InstanceType"],
                 "count": variant["InitialInstanceCount"],
                 "weight": variant["InitialVariantWeight"],
+                "volume_gb": variant.get("VolumeSizeInGB"),
                 "startup_timeout_seconds": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
                 "role": model.get("ExecutionRoleArn"),
                 "network_isolation": bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),

@@ -15,6 +15,8 @@ DRAIN_SECONDS = 65.0
 HEALTHY_AFTER_SECONDS = 60.0
 """A model server that served so long is replaced at once when it dies; one that died sooner, after a pause."""
 LONGEST_PAUSE_SECONDS = 60.0
+RENEWED_AFTER = 6 / 7
+"""The part of its credentials' life after which an instance is replaced: a day before the end of a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,30 @@ def plan(
     return kept + [_new(fleet, variant, index, 0, now) for variant, index in sorted(places - filled)]
 
 
-def retire(instance: Instance, now: float) -> Instance:
-    """The instance, to be ended as soon as no request can be on its way to it."""
-    return replace(instance, retire_at=now + DRAIN_SECONDS)
+def renew(instances: Sequence[Instance], credentials_seconds: float, now: float) -> list[Instance]:
+    """The instances after the next step of replacing those whose credentials will end, for nothing renews them inside.
+
+    The next one in a place is started beside the present one, which is retired once the next one serves. One at a time,
+    because a second model may take as much memory as the first.
+    """
+    places: dict[tuple[int, str, int], list[Instance]] = {}
+    for each in sorted((each for each in instances if each.wanted), key=lambda each: each.start_at):
+        places.setdefault((each.fleet, each.variant, each.index), []).append(each)
+    replaced = {old.id for several in places.values() if several[-1].serving for old in several[:-1]}
+    kept = [retire(each, now) if each.id in replaced else each for each in instances]
+    due = [
+        each
+        for (each, *_) in places.values()
+        if each.serving and now - each.start_at >= RENEWED_AFTER * credentials_seconds
+    ]
+    if due and all(len(several) == 1 for several in places.values()):
+        kept.append(_new(due[0].fleet, due[0].variant, due[0].index, 0, now))
+    return kept
+
+
+def retire(instance: Instance, now: float, wait_seconds: float = 0.0) -> Instance:
+    """The instance, to be ended as soon as no request can be on its way to it, and not before `wait_seconds`."""
+    return replace(instance, retire_at=now + max(DRAIN_SECONDS, wait_seconds))
 
 
 def successor(instance: Instance, now: float) -> Instance:

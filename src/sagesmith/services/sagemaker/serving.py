@@ -22,12 +22,16 @@ from sagesmith.store import Document
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 STARTING_LOOK_SECONDS = 0.05
 SERVING_LOOK_SECONDS = 1.0
-CREDENTIALS_SECONDS = 7 * 86_400
-"""Nothing renews credentials inside a container, so those of a model server live long; what a model server needs from
-S3 it has fetched long before they end."""
+CREDENTIALS_SECONDS = 7 * 86_400.0
+"""How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
 MAX_FAILURE_REASON = 1024
 KIND = ENDPOINT.id
+
+_UNHEALTHY = (
+    "The primary container for production variant {variant} did not pass the ping health check. "
+    "Please check CloudWatch logs for this endpoint. "
+)
 
 log = logging.get("serving")
 
@@ -39,13 +43,15 @@ class EndpointReconciler:
 
     Args:
         max_instances: how many model servers a variant may have on this machine, whatever its instance count.
+        credentials_seconds: how long the credentials of a model server live.
     """
 
     kind = KIND
     _routes: RouteTable
 
-    def __init__(self, max_instances: int) -> None:
+    def __init__(self, max_instances: int, credentials_seconds: float = CREDENTIALS_SECONDS) -> None:
         self._max_instances = max_instances
+        self._credentials_seconds = credentials_seconds
 
     def recover(self, home: Home) -> None:
         """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
@@ -69,7 +75,9 @@ class EndpointReconciler:
             self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
             return None
         target = _target(document)
-        planned = fleet.plan(_instances(document), target["id"], target["variants"], self._max_instances, time.time())
+        now = time.time()
+        planned = fleet.plan(_instances(document), target["id"], target["variants"], self._max_instances, now)
+        planned = fleet.renew(planned, self._credentials_seconds, now)
         if planned != _instances(document):
             document = _store(home, _with(document, planned), touch=False)
         observed = dict(self._observe(home, document))
@@ -83,7 +91,7 @@ class EndpointReconciler:
         for instance in _instances(document):
             task = tasks.observe(home.backend, instance.id)
             if task is None and instance.wanted and instance.start_at <= time.time():
-                home.backend.start(_task_spec(home, document, instance))
+                home.backend.start(_task_spec(home, document, instance, self._credentials_seconds))
                 task = home.backend.inspect(instance.id)
             if task is not None:
                 _collect(home, document, instance, task)
@@ -161,7 +169,7 @@ def _failure(document: Document, observed: Observations) -> str | None:
     target = _target(document)["id"]
     for instance in _instances(document):
         if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
-            return _why(observed[instance.id])
+            return _why_not_started(instance.variant, observed[instance.id])
     return None
 
 
@@ -219,6 +227,12 @@ def _why(task: TaskObservation) -> str:
     return str(last.detail.get("failure_reason") or last.message or "The model server ended.")
 
 
+def _why_not_started(variant: str, task: TaskObservation) -> str:
+    """In AWS's words where the container ran, and then in those of the node agent, which quotes the container's."""
+    ran = task.ended and "exit_code" in task.events[-1].detail
+    return _UNHEALTHY.format(variant=variant) + _why(task) if ran else _why(task)
+
+
 def _collect(home: Home, document: Document, instance: Instance, task: TaskObservation) -> None:
     group = f"{LOG_GROUP}/{document.name}"
     stream = f"{instance.variant}/i-{instance.id.removeprefix(fleet.TASK_PREFIX)[:17]}"
@@ -226,7 +240,7 @@ def _collect(home: Home, document: Document, instance: Instance, task: TaskObser
         pass
 
 
-def _task_spec(home: Home, document: Document, instance: Instance) -> TaskSpec:
+def _task_spec(home: Home, document: Document, instance: Instance, credentials_seconds: float) -> TaskSpec:
     """What the node agent is to do for one model server."""
     fleets = [document.body["_fleet"], document.body.get("_next") or {"id": None}]
     present = next(each for each in fleets if each["id"] == instance.fleet)
@@ -246,10 +260,11 @@ def _task_spec(home: Home, document: Document, instance: Instance) -> TaskSpec:
         host=tasks.HOST,
         s3=tasks.s3_access(home),
         cache=home.platform.cache,
-        environment=tasks.environment(home, document.region, variant["role"], document.arn, CREDENTIALS_SECONDS, own),
+        environment=tasks.environment(home, document.region, variant["role"], document.arn, credentials_seconds, own),
         model_data=_model_data(container),
         code=code if code.startswith("s3://") else None,
         network_isolation=variant["network_isolation"],
+        volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         ca_bundle=tasks.ca_bundle(home),
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )

@@ -1,8 +1,11 @@
 """The life of an endpoint, against the real store and a backend whose tasks do what a test says."""
 
+from dataclasses import replace
+
 import pytest
 
 from sagesmith.routes import EndpointRoute, read_routes
+from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import Task, World, model, variant
 
@@ -38,6 +41,17 @@ def addresses(world: World, variant_name: str = "AllTraffic") -> list[str]:
     found = route(world)
     assert found is not None
     return next(each.addresses for each in found.variants if each.name == variant_name)
+
+
+def age(world: World, seconds: float) -> None:
+    """Let time pass for an endpoint's instances."""
+    document = world.stored("endpoint", "Ep")
+    older = [
+        {**each, **{name: each[name] - seconds for name in ("start_at", "retire_at") if each[name] is not None}}
+        for each in document.body["_instances"]
+    ]
+    with world.store.write() as tx:
+        tx.update(replace(document, body={**document.body, "_instances": older}))
 
 
 def test_an_endpoint_is_in_service_once_its_model_server_serves(world: World) -> None:
@@ -136,6 +150,56 @@ def test_after_a_full_restart_endpoints_come_back(world: World) -> None:
     (second,) = serve(world)
     assert describe(world)["EndpointStatus"] == "InService"
     assert addresses(world) == [second.address]
+
+
+def test_a_model_server_is_replaced_before_its_credentials_end(world: World) -> None:
+    create(world)
+    (first,) = serve(world)
+    age(world, 0.8 * CREDENTIALS_SECONDS)
+    world.turn(2)
+    assert len(world.backend.started) == 1
+    age(world, 0.1 * CREDENTIALS_SECONDS)
+    world.turn(2)
+    second = world.backend.present[world.backend.started[-1].id]
+    assert addresses(world) == [first.address]
+    second.say("Serving")
+    world.turn(2)
+    assert addresses(world) == [second.address]
+    assert first.alive
+    age(world, 100.0)
+    world.turn()
+    assert not first.alive
+    assert len(world.backend.started) == 2
+    assert describe(world)["EndpointStatus"] == "InService"
+
+
+def test_a_replacement_that_dies_leaves_the_present_model_server_serving(world: World) -> None:
+    create(world)
+    (first,) = serve(world)
+    age(world, 0.9 * CREDENTIALS_SECONDS)
+    world.turn(2)
+    world.backend.present[world.backend.started[-1].id].say("Failed", "no memory")
+    world.turn(3)
+    assert addresses(world) == [first.address]
+    third = world.backend.present[world.backend.started[-1].id]
+    third.say("Serving")
+    world.turn(2)
+    assert addresses(world) == [third.address]
+
+
+def test_model_servers_are_replaced_one_after_the_other(world: World) -> None:
+    create(world, InitialInstanceCount=2)
+    first, second = serve(world)
+    age(world, 0.9 * CREDENTIALS_SECONDS)
+    world.turn(3)
+    assert len(world.backend.started) == 3
+    world.backend.present[world.backend.started[-1].id].say("Serving")
+    world.turn(3)
+    assert len(world.backend.started) == 4
+    world.backend.present[world.backend.started[-1].id].say("Serving")
+    world.turn(3)
+    assert len(addresses(world)) == 2
+    assert not {first.address, second.address} & set(addresses(world))
 
 
 def test_a_deleted_endpoint_leaves_nothing(world: World) -> None:
