@@ -80,17 +80,17 @@ def channel(uri: str, channel_name: str = "train", data_type: str = "S3Prefix") 
     return {"ChannelName": channel_name, "DataSource": {"S3DataSource": {"S3DataType": data_type, "S3Uri": uri}}}
 
 
-def wait_job(platform: Running, job: str) -> dict[str, Any]:
+def wait_job(platform: Running, job: str, region: str = "us-east-1") -> dict[str, Any]:
     """The job's description once it has ended."""
-    client = platform.client("sagemaker")
+    client = platform.client("sagemaker", region_name=region)
     while (described := client.describe_training_job(TrainingJobName=job))["TrainingJobStatus"] not in ENDED:
         time.sleep(0.1)
     return described
 
 
-def log_lines(platform: Running, group: str, prefix: str) -> list[str]:
+def log_lines(platform: Running, group: str, prefix: str, region: str = "us-east-1") -> list[str]:
     """All lines of the streams whose names begin with a prefix."""
-    logs = platform.client("logs")
+    logs = platform.client("logs", region_name=region)
     lines: list[str] = []
     for stream in logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)["logStreams"]:
         token: dict[str, str] = {}
@@ -105,18 +105,28 @@ def log_lines(platform: Running, group: str, prefix: str) -> list[str]:
     return lines
 
 
-def job_log(platform: Running, job: str) -> list[str]:
-    return log_lines(platform, "/aws/sagemaker/TrainingJobs", f"{job}/")
+def job_log(platform: Running, job: str, region: str = "us-east-1") -> list[str]:
+    return log_lines(platform, "/aws/sagemaker/TrainingJobs", f"{job}/", region)
 
 
-def endpoint(platform: Running, files: dict[str, str | bytes], model_data: bytes | None = None) -> str:
-    """Create model, configuration and endpoint of one name and return it; does not wait."""
+def endpoint(
+    platform: Running,
+    files: dict[str, str | bytes],
+    model_data: bytes | None = None,
+    region: str = "us-east-1",
+    **changes: Any,
+) -> str:
+    """Create model, configuration and endpoint of one name and return it; does not wait.
+
+    Args:
+        changes: further members of the production variant.
+    """
     called = name("ep")
     data = upload(
         platform, f"{called}/model.tar.gz", model_data if model_data is not None else archive({"weights": "1"})
     )
     source = upload(platform, f"{called}/sourcedir.tar.gz", archive(files))
-    client = platform.client("sagemaker")
+    client = platform.client("sagemaker", region_name=region)
     client.create_model(
         ModelName=called,
         ExecutionRoleArn=ROLE,
@@ -131,22 +141,23 @@ def endpoint(platform: Running, files: dict[str, str | bytes], model_data: bytes
         "ModelName": called,
         "InitialInstanceCount": 1,
         "InstanceType": "ml.m4.xlarge",
+        **changes,
     }
     client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
     client.create_endpoint(EndpointName=called, EndpointConfigName=called)
     return called
 
 
-def wait_endpoint(platform: Running, called: str) -> dict[str, Any]:
+def wait_endpoint(platform: Running, called: str, region: str = "us-east-1") -> dict[str, Any]:
     """The endpoint's description once it is no longer on its way."""
-    client = platform.client("sagemaker")
+    client = platform.client("sagemaker", region_name=region)
     while (described := client.describe_endpoint(EndpointName=called))["EndpointStatus"] in ("Creating", "Updating"):
         time.sleep(0.1)
     return described
 
 
-def delete_endpoint(platform: Running, called: str) -> None:
-    client = platform.client("sagemaker")
+def delete_endpoint(platform: Running, called: str, region: str = "us-east-1") -> None:
+    client = platform.client("sagemaker", region_name=region)
     client.delete_endpoint(EndpointName=called)
     client.get_waiter("endpoint_deleted").wait(EndpointName=called, WaiterConfig={"Delay": 1})
     client.delete_endpoint_config(EndpointConfigName=called)

@@ -1,4 +1,4 @@
-"""Training jobs, from boto3 to the artifact, and what a user does wrong."""
+"""Training jobs, from boto3 to the artifact."""
 
 import io
 import json
@@ -7,7 +7,6 @@ import signal
 import tarfile
 import time
 from collections.abc import Callable
-from typing import Any
 
 import psutil
 import pytest
@@ -70,86 +69,6 @@ def test_a_script_trains_on_its_channel_and_leaves_model_output_metrics_and_log(
     output = object_bytes(platform, artifact.replace("model.tar.gz", "output.tar.gz"))
     with tarfile.open(fileobj=io.BytesIO(output)) as tar:
         assert "report.txt" in [member.name.removeprefix("./") for member in tar.getmembers()]
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("def broken(:\n    pass\n", "SyntaxError"),
-        ("raise ValueError('no such luck')\n", "no such luck"),
-        ("import sys; sys.exit(3)\n", "exit code"),
-    ],
-)
-def test_a_script_that_fails_says_why(platform: Running, script: str, reason: str) -> None:
-    described = jobs.wait_job(platform, jobs.script_job(platform, script))
-    assert described["TrainingJobStatus"] == "Failed"
-    assert described["FailureReason"].startswith("AlgorithmError")
-    assert reason.lower() in described["FailureReason"].lower()
-
-
-def test_a_script_that_is_missing_from_its_archive_fails_naming_it(platform: Running) -> None:
-    job = jobs.name("job")
-    source = jobs.upload(platform, f"{job}/sourcedir.tar.gz", jobs.archive({"other.py": ""}))
-    parameters = {"sagemaker_program": json.dumps("train.py"), "sagemaker_submit_directory": json.dumps(source)}
-    described = jobs.wait_job(platform, jobs.start_job(platform, job, HyperParameters=parameters))
-    assert described["TrainingJobStatus"] == "Failed"
-    assert "train.py" in described["FailureReason"]
-
-
-@pytest.mark.parametrize("uri", [f"s3://{jobs.BUCKET}/nothing/here", "s3://no-such-bucket-anywhere/x"])
-def test_a_channel_that_points_at_nothing_fails_when_work_starts(platform: Running, uri: str) -> None:
-    job = jobs.shell_job(platform, "true", InputDataConfig=[jobs.channel(uri)])
-    described = jobs.wait_job(platform, job)
-    assert described["TrainingJobStatus"] == "Failed"
-    assert described["FailureReason"].startswith("ClientError: Data download failed")
-    assert uri in described["FailureReason"]
-
-
-def test_an_image_that_has_no_runtime_is_accepted_and_fails_naming_it(platform: Running) -> None:
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/my-own:1"
-    specification = {"TrainingImage": image, "TrainingInputMode": "File"}
-    described = jobs.wait_job(
-        platform, jobs.start_job(platform, jobs.name("job"), AlgorithmSpecification=specification)
-    )
-    assert described["TrainingJobStatus"] == "Failed"
-    assert image in described["FailureReason"]
-
-
-REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    ("role", {"RoleArn": "arn:aws:iam::123456789012:nothing-at-all"}, "ValidationException", "roleArn"),
-    (
-        "type",
-        {"ResourceConfig": {"InstanceType": "ml.none.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}},
-        "ValidationException",
-        "Member must satisfy enum value set",
-    ),
-    (
-        "mode",
-        {"AlgorithmSpecification": {"TrainingImage": jobs.IMAGE, "TrainingInputMode": "Pipe"}},
-        "ValidationException",
-        "Pipe",
-    ),
-]
-
-
-@pytest.mark.parametrize(("_case", "changes", "code", "words"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_a_request_that_cannot_be_done_is_refused_and_stores_nothing(
-    platform: Running, _case: str, changes: dict[str, Any], code: str, words: str
-) -> None:
-    job = jobs.name("refused")
-    with pytest.raises(ClientError, match=words) as raised:
-        jobs.start_job(platform, job, **changes)
-    assert raised.value.response["Error"]["Code"] == code
-    assert not platform.client("sagemaker").list_training_jobs(NameContains=job)["TrainingJobSummaries"]
-
-
-def test_a_name_is_given_once(platform: Running) -> None:
-    job = jobs.shell_job(platform, "true")
-    with pytest.raises(ClientError) as raised:
-        jobs.start_job(platform, job)
-    assert raised.value.response["Error"]["Code"] == "ResourceInUse"
-    assert job in raised.value.response["Error"]["Message"]
-    jobs.wait_job(platform, job)
 
 
 def test_a_job_that_is_stopped_keeps_what_it_made(platform: Running) -> None:
@@ -224,3 +143,25 @@ def test_a_killed_node_agent_fails_its_job_and_leaves_no_orphan(new_platform: Ca
     names = [each["name"] for each in running.status()["processes"]]
     assert f"job:{job}" not in names
     assert not runs(processes[f"job:{job}"])
+
+
+def test_a_region_is_served_whole(platform: Running) -> None:
+    client = platform.client("sagemaker", region_name="eu-west-1")
+    job = jobs.shell_job(platform, "echo here; echo region $AWS_REGION > /opt/ml/model/region")
+    request = client.meta.service_model.operation_model("CreateTrainingJob").input_shape.members
+    there = platform.client("sagemaker").describe_training_job(TrainingJobName=job)
+    specification = there["AlgorithmSpecification"] | {
+        "ContainerEntrypoint": [
+            "/bin/sh",
+            "-c",
+            "echo there; echo $AWS_REGION $AWS_DEFAULT_REGION > /opt/ml/model/region",
+        ]
+    }
+    asked = {name: value for name, value in there.items() if name in request and value}
+    client.create_training_job(**{**asked, "AlgorithmSpecification": specification})
+    described = jobs.wait_job(platform, job, "eu-west-1")
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert described["TrainingJobArn"] == f"arn:aws:sagemaker:eu-west-1:123456789012:training-job/{job}"
+    assert [line.strip() for line in jobs.job_log(platform, job, "eu-west-1")][-1] == "there"
+    jobs.wait_job(platform, job)
+    assert [line.strip() for line in jobs.job_log(platform, job)][-1] == "here"
