@@ -6,8 +6,11 @@ no data directory, no keys, no other task, no home directory. A platform that ru
 own; one that runs as an ordinary user has only its own uid to give, and the mount and pid namespaces do the separating.
 """
 
+import contextlib
+import errno
 import hashlib
 import os
+import select
 import shlex
 import shutil
 import subprocess
@@ -17,6 +20,9 @@ from functools import cache
 from pathlib import Path
 
 HOME = "/home/sagemaker-user"
+MAX_PROCESSES = 8192
+"""Processes and threads of one task, RLIMIT_NPROC: a fork bomb must leave the machine some. As an ordinary user it is
+counted within the sandbox since Linux 5.14, and over all of the user's processes before."""
 VENV = "/opt/venv"
 SOCKET_DIRECTORY = "/run/sagesmith"
 PACKAGE_DIRECTORY = "/opt/sagesmith"
@@ -47,6 +53,7 @@ _SMALL_UIDS_FROM, _SMALL_UIDS = 40_000, 20_000
 # A shell that is /bin/bash refuses to set these, and ends.
 _SHELLS_OWN = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "BASH_VERSINFO", "SHELLOPTS"})
 _CHECK_SECONDS = 20
+_LAST_SECONDS = 60
 
 
 class SandboxFailed(Exception):
@@ -175,6 +182,7 @@ class Started:
     _gate: int
     _environment: bytes
     _first: int | None = None
+    _first_handle: int = -1
 
     def release(self) -> None:
         """Hand the program its environment and let it run."""
@@ -193,7 +201,32 @@ class Started:
             for line in text.splitlines():
                 if b'"child-pid"' in line:
                     self._first = int(line.split(b":")[1].strip(b" ,"))
+            if self._first is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._first_handle = os.pidfd_open(self._first)
         return self._first
+
+    def wait_for_all(self) -> None:
+        """Return when none of its processes is left; bubblewrap itself has ended.
+
+        bubblewrap ends as soon as the program does. What the program left behind is killed with the first process, and
+        could still change files under the agent's hands for a moment.
+
+        Raises:
+            OSError: they do not end.
+        """
+        self.first_pid()
+        if self._first_handle < 0:
+            return
+        handle, self._first_handle = self._first_handle, -1
+        try:
+            # The kernel ends all of a pid namespace before its first process counts as ended (pid_namespaces(7)).
+            waiting = select.poll()
+            waiting.register(handle, select.POLLIN)
+            if not waiting.poll(_LAST_SECONDS * 1000):
+                raise OSError(errno.ETIMEDOUT, "processes of the task do not end after SIGKILL")
+        finally:
+            os.close(handle)
 
 
 def task_uid(task_id: str) -> int:
@@ -315,7 +348,11 @@ def _script(environment: Mapping[str, str]) -> bytes:
         for name, value in environment.items()
         if name.isascii() and name.isidentifier() and name not in _SHELLS_OWN and "\0" not in value
     ]
-    return ("{ unset PWD OLDPWD\n" + "".join(lines) + 'exec "$@" </dev/null\n}\n').encode("utf-8", "surrogateescape")
+    # dash and busybox call it -p, bash -u.
+    limit = f"ulimit -p {MAX_PROCESSES} 2>/dev/null || ulimit -u {MAX_PROCESSES} 2>/dev/null\n"
+    return ("{ " + limit + "unset PWD OLDPWD\n" + "".join(lines) + 'exec "$@" </dev/null\n}\n').encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def _system_view() -> list[str]:

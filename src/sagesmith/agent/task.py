@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sagesmith.agent import runtime
 from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.layout import FAILURE
 from sagesmith.agent.output import Output
 from sagesmith.agent.process import UserProcess
 from sagesmith.agent.report import Report
@@ -114,10 +116,32 @@ def machine_failed(error: OSError, doing: str) -> TaskFailed:
     return TaskFailed(f"InternalServerError: {error.strerror or error} while {doing}")
 
 
-def read_failure_file(path: Path, limit: int) -> str:
-    """The beginning of what user code wrote there; only a regular file counts."""
+def real_directory(root: Path, relative: Path) -> Path | None:
+    """`root / relative` if it is a directory and nothing on the way to it is a link, else None.
+
+    User code owns what is below `root`, and a link that it put in the place of a directory would lead the agent, which
+    may be root, to files of this machine.
+
+    Args:
+        root: not user code's to replace.
+    """
+    path = root
+    for part in relative.parts:
+        path /= part
+        try:
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                return None
+        except OSError:
+            return None
+    return path
+
+
+def read_failure_file(folder: Path | None, limit: int) -> str:
+    """The beginning of what user code wrote to the file `failure` in a folder of its; only a regular file counts."""
+    if folder is None:
+        return ""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / FAILURE.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
     with os.fdopen(descriptor, "rb") as file:

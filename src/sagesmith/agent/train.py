@@ -11,7 +11,7 @@ from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.process import Ended
 from sagesmith.agent.runtime import container_variables, image_command
 from sagesmith.agent.sandbox import SandboxFailed, check, own_tree
-from sagesmith.agent.task import Task, machine_failed, read_failure_file
+from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.compute.base import TaskState
 
 # A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
@@ -94,7 +94,7 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
         return None
     suffix = f", exit code: {ended.exit_code}"
     room = MAX_REASON - len("AlgorithmError: ") - len(suffix)
-    said = read_failure_file(task.directory.opt_ml / layout.FAILURE, MAX_REASON)
+    said = read_failure_file(real_directory(task.directory.opt_ml, layout.OUTPUT), MAX_REASON)
     if not said:
         said = "\n".join(task.output.last_lines(20))[-room:]
     elif _NO_MESSAGE in said:
@@ -123,13 +123,14 @@ def _upload(task: Task, model: bool) -> dict[str, Any]:
         TaskFailed: something could not be stored.
     """
     spec, opt_ml = task.spec, task.directory.opt_ml
-    folders = [("model", opt_ml / layout.MODEL, "/opt/ml/model")] if model else []
-    folders.append(("output", opt_ml / layout.OUTPUT_DATA, "/opt/ml/output/data"))
+    folders = [("model", layout.MODEL)] if model else []
+    folders.append(("output", layout.OUTPUT_DATA))
     artifacts: dict[str, Any] = {}
     base = f"{(spec.output_uri or '').rstrip('/')}/{spec.job_name}/output"
     if model and spec.output_uri:
         artifacts["model_artifacts"] = f"{base}/model.tar.gz" if spec.compress_output else f"{base}/model/"
-    todo = [each for each in folders if each[1].is_dir() and not each[1].is_symlink() and any(each[1].iterdir())]
+    found = [(name, real_directory(opt_ml, place), f"/opt/ml/{place}") for name, place in folders]
+    todo = [(name, folder, shown_as) for name, folder, shown_as in found if folder and any(folder.iterdir())]
     if model:
         message = "Uploading generated training model"
         if not any(name == "model" for name, _, _ in todo):
