@@ -1,15 +1,20 @@
 """Tar archives of models, outputs and code: packed as a stream, unpacked with suspicion."""
 
+import contextlib
 import gzip
 import os
+import resource
 import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any, cast
 
 _COMPRESSION_LEVEL = 3
 _CHUNK_BYTES = 1 << 20
+_MEMORY_BYTES = 512 << 20
+MAX_ENTRIES = 1_000_000
+"""Of an archive: entries without content cost its sender next to nothing, and this node an inode each."""
 
 
 class ArchiveRefused(Exception):
@@ -78,16 +83,22 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
     Raises:
         ArchiveRefused: it is no archive, or an entry's path, link or kind leads out of the folder, or it is too big.
     """
-    total = 0
+    total = count = 0
     try:
-        with tarfile.open(archive, "r|*") as tar:
-            for entry in tar:
+        with _bounded_memory(), tarfile.open(archive, "r|*") as tar:
+            while (entry := tar.next()) is not None:
+                cast("Any", tar).members.clear()  # It would keep them all.
+                count += 1
+                if count > MAX_ENTRIES:
+                    raise ArchiveRefused(f"it has more than {MAX_ENTRIES} entries")
                 total += entry.size if entry.isreg() else 0
                 if total > max_bytes:
                     raise ArchiveRefused(
                         f"at {entry.name!r} its files amount to more than the {max_bytes} bytes that may be used"
                     )
                 _unpack_entry(tar, entry, target)
+    except MemoryError as error:
+        raise ArchiveRefused(f"reading it takes more than {_MEMORY_BYTES >> 20} MiB of memory") from error
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as error:
         raise ArchiveRefused(f"it is not a tar archive, or a damaged one: {error}") from error
     except OSError as error:
@@ -95,6 +106,21 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
             # The decompressors raise bare OSErrors for damaged data.
             raise ArchiveRefused(f"it is not a tar archive, or a damaged one: {error}") from error
         raise
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """Let this process take only so much more memory: a few KB of archive can hold a header or a dictionary of many GB,
+    which tarfile and the decompressors would read into memory whole."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = pages * resource.getpagesize() + _MEMORY_BYTES
+    limits = [each for each in (wanted, soft, hard) if each != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _unpack_entry(tar: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:

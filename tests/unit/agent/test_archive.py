@@ -1,7 +1,9 @@
 """Archives: what is packed, and what is not unpacked."""
 
+import gzip
 import io
 import os
+import resource
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -149,3 +151,42 @@ def test_an_archive_that_ends_too_early_is_refused(tmp_path: Path, target: Path)
     path.write_bytes(path.read_bytes()[:50_000])
     with pytest.raises(ArchiveRefused, match="damaged"):
         unpack(path, target, ROOM)
+
+
+def bomb(path: Path, kind: bytes, size: int) -> Path:
+    """An archive of a few KB whose one header has a body of `size` zeros."""
+    header = tarfile.TarInfo("bomb")
+    header.type, header.size = kind, size
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    return path
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory_is_refused(tmp_path: Path, target: Path, kind: bytes) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    with pytest.raises(ArchiveRefused, match="memory"):
+        unpack(bomb(tmp_path / "a.tar.gz", kind, 600 << 20), target, ROOM)
+    assert resource.getrlimit(resource.RLIMIT_AS) == limits
+    assert not list(target.iterdir())
+
+
+def test_entries_without_end_are_refused(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sagesmith.agent.archive.MAX_ENTRIES", 10)
+    folders = [(f"d{number}", b"", {"type": tarfile.DIRTYPE}) for number in range(11)]
+    with pytest.raises(ArchiveRefused, match="more than 10 entries"):
+        unpack(archive(tmp_path / "a.tar.gz", *folders), target, ROOM)
+
+
+def test_no_rights_come_out_of_an_archive(tmp_path: Path, target: Path) -> None:
+    unpack(archive(tmp_path / "a.tar.gz", ("x", b"x", {"mode": 0o6777}), ("y", b"y", {"mode": 0o000})), target, ROOM)
+    assert [(target / name).stat().st_mode & 0o7777 for name in "xy"] == [0o755, 0o644]
+
+
+def test_the_second_of_two_entries_of_one_name_never_writes_through_the_first(tmp_path: Path, target: Path) -> None:
+    entries = [("inner", b"1", {}), ("x", b"", symlink("inner")), ("x", b"2", {})]
+    unpack(archive(tmp_path / "a.tar.gz", *entries), target, ROOM)
+    assert [(target / name).read_text() for name in ("inner", "x")] == ["1", "2"]
+    assert not (target / "x").is_symlink()
