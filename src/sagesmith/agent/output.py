@@ -18,7 +18,8 @@ KEPT_LINES = 60
 KEPT_LINE_CHARACTERS = 2_000
 _METRIC_LINE_CHARACTERS = 8_192
 _METRIC_SECONDS = 1.0
-_END_OF_LINE = re.compile(rb"\r*\n|\r")
+# Of many returns in a row every one is looked at once: `\r*\n` would look at each again from each.
+_END_OF_LINE = re.compile(rb"\r+\n?|\n")
 
 
 class LineSplitter:

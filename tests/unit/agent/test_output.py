@@ -82,3 +82,8 @@ def test_an_expression_that_is_not_valid_is_said_in_the_log(tmp_path: Path) -> N
     lines = (tmp_path / "output.log").read_text().splitlines()
     assert lines[0].endswith(" line")
     assert "metric m is not valid" in lines[1]
+
+
+def test_returns_without_end_are_split_as_fast_as_anything_else() -> None:
+    pieces = [b"\r" * 65_536] * 16
+    assert "".join(lines_of(*pieces, b"end\n")).strip("\r") == "end"
