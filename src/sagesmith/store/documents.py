@@ -51,6 +51,8 @@ _REGIONS = select(_d.region).distinct().order_by(_d.region)
 _COUNTS = select(_d.kind, _d.status, func.count()).group_by(_d.kind, _d.status).order_by(_d.kind, _d.status)
 _DELETE_TAGS = delete(tags).where(tags.c.arn == bindparam("b_arn"))
 
+_NO_FACETS = orjson.dumps({})
+
 
 def from_row(row: Any) -> Document:
     """The document of a row of COLUMNS."""
@@ -67,7 +69,7 @@ def from_row(row: Any) -> Document:
         created_at,
         updated_at,
         version,
-        orjson.loads(facets),
+        orjson.loads(facets) if facets != _NO_FACETS else {},
     )
 
 

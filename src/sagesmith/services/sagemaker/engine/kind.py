@@ -92,9 +92,10 @@ class Kind:
         summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
         filters: List input members that select by a value of the document: member → path. A name that begins with `_`
             is no member, but lets a reconciler select.
-        ascending: List's default order (AWS's default differs by kind).
+        sorted_by, ascending: List's default order (AWS's default differs by kind).
         refers: input members that name other resources, which must exist: path → their kind.
         unbuilt: what of its Create input is refused for now.
+        without_effect: members of its Create input that are kept and shown and change nothing here: path → why.
         defaults: members that Create fills in when they are missing.
         starts_as: the status that a new resource has, empty for a mere record.
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
@@ -113,9 +114,11 @@ class Kind:
     name_member: str = ""
     summary: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, str] = field(default_factory=dict)
+    sorted_by: str = "CreationTime"
     ascending: bool = False
     refers: Mapping[str, "Kind"] = field(default_factory=dict)
     unbuilt: tuple[Unbuilt, ...] = ()
+    without_effect: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     starts_as: str = ""
     check: Callable[[Params], None] = _no_check
@@ -148,6 +151,11 @@ class Kind:
     @cached_property
     def status_member(self) -> str:
         return f"{self.noun}Status"
+
+    @property
+    def answers(self) -> bool:
+        """Whether Describe has members that are computed from the document."""
+        return self.answer is not _no_answer
 
     def arn(self, context: RequestContext, name: str) -> str:
         """The ARN of a resource of this name. AWS writes names in ARNs in lower case."""

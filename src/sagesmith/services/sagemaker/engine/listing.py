@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import paths
 from sagesmith.services.sagemaker.engine.kind import Kind
 from sagesmith.services.sagemaker.engine.shapes import Shapes
 from sagesmith.store import Document, InvalidToken, Query, SortKey
@@ -26,18 +25,29 @@ _QUERY_FIELDS = {
     "CreationTimeBefore": "created_before",
     "LastModifiedTimeAfter": "updated_after",
     "LastModifiedTimeBefore": "updated_before",
+    "ModifiedTimeAfter": "updated_after",
+    "ModifiedTimeBefore": "updated_before",
     "StatusEquals": "status",
 }
+_PAGING = frozenset({"SortBy", "SortOrder", "MaxResults", "NextToken"})
 
 
-def lister(home: Home, kind: Kind, shapes: Shapes, plural: str, describe: Callable[[Document], Params]) -> Handler:
+def lister(
+    home: Home, kind: Kind, shapes: Shapes, plural: str, reader: Callable[[str], Callable[[Document], Any]]
+) -> Handler:
     """The List operation of `kind`. Its answer's list member and its summary's members are the model's.
 
     Args:
-        describe: what Describe answers for a document; summaries are projections of it.
+        reader: how to read a path of what Describe answers for a document; summaries are projections of it.
+
+    Raises:
+        LookupError: the operation has a filter of which the declaration says nothing.
     """
+    unknown = set(shapes.input(f"List{plural}")) - _QUERY_FIELDS.keys() - _PAGING - kind.filters.keys()
+    if unknown:
+        raise LookupError(f"List{plural} selects by {sorted(unknown)}: say in `filters` where these values lie")
     items, members = shapes.summary(f"List{plural}")
-    project = [(member, paths.reader(kind.summary.get(member, member))) for member in members]
+    project = [(member, reader(kind.summary.get(member, member))) for member in members]
 
     def list_(context: RequestContext, params: Params) -> Params:
         with home.store.read() as tx:
@@ -45,9 +55,9 @@ def lister(home: Home, kind: Kind, shapes: Shapes, plural: str, describe: Callab
                 page = tx.list(_query(kind, context.region, params))
             except InvalidToken as error:
                 raise ValidationException("Invalid NextToken.") from error
-        described = [describe(document) for document in page.documents]
         summaries = [
-            {member: value for member, read in project if (value := read(each)) is not None} for each in described
+            {member: value for member, read in project if (value := read(document)) is not None}
+            for document in page.documents
         ]
         return {items: summaries, "NextToken": page.next_token}
 
@@ -63,7 +73,7 @@ def _query(kind: Kind, region: str, params: Params) -> Query:
         kind=kind.id,
         region=region,
         facets={member: str(params[member]) for member in kind.filters if params.get(member) is not None},
-        sort=_SORT_KEYS[params.get("SortBy") or "CreationTime"],
+        sort=_SORT_KEYS[params.get("SortBy") or kind.sorted_by],
         descending=not kind.ascending if order is None else order == "Descending",
         limit=params.get("MaxResults") or DEFAULT_PAGE,
         token=params.get("NextToken"),

@@ -8,6 +8,8 @@ a List's summary is projected from the same.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import paths, tags
@@ -67,6 +69,24 @@ class View:
         answer.update(self.kind.answer(document))
         return answer
 
+    def reader(self, path: str) -> Callable[[Document], Any]:
+        """A function that reads one value out of what `describe` answers, in most cases without making the answer."""
+        columns = {
+            self.kind.name: "name",
+            self.kind.arn_member: "arn",
+            self.created: "created_at",
+            self.updated: "updated_at",
+            self.status: "status",
+        }
+        if path in columns:
+            return attrgetter(columns[path])
+        read = paths.reader(path)
+        if self.kind.answers:
+            return lambda document: read(self.describe(document))
+        if path.partition(".")[0].removesuffix("[]") not in self.members:
+            return lambda document: None
+        return lambda document: read(document.body)
+
 
 def operations(home: Home, kind: Kind, shapes: Shapes) -> dict[str, Handler]:
     """The handlers of every operation of `kind` that the API has."""
@@ -75,12 +95,12 @@ def operations(home: Home, kind: Kind, shapes: Shapes) -> dict[str, Handler]:
     made: dict[str, Callable[[], Handler]] = {
         f"Create{kind.noun}": lambda: _creator(home, kind),
         f"Describe{kind.noun}": lambda: _describer(home, kind, view),
-        f"List{plural}": lambda: lister(home, kind, shapes, plural, view.describe),
+        f"List{plural}": lambda: lister(home, kind, shapes, plural, view.reader),
         f"Delete{kind.noun}": lambda: _retried(_deleter(home, kind)),
     }
     handlers = {operation: make() for operation, make in made.items() if shapes.has(operation)}
     update = f"Update{kind.noun}"
-    changes = {update: _replace_members, **kind.changes} if shapes.has(update) else kind.changes
+    changes = {update: _replacing(kind), **kind.changes} if shapes.has(update) else kind.changes
     for operation, change in changes.items():
         answers_arn = kind.arn_member in shapes.output(operation)
         handlers[operation] = _retried(_changer(home, kind, change, answers_arn))
@@ -176,8 +196,14 @@ def _retried(handler: Handler) -> Handler:
     return retried
 
 
-def _replace_members(call: Call, document: Document, params: Params) -> Document:
-    return replace(document, body={**document.body, **params})
+def _replacing(kind: Kind) -> Change:
+    """An Update that replaces whole members; the name stays as it was written at first."""
+
+    def replace_members(call: Call, document: Document, params: Params) -> Document:
+        kept = {member: value for member, value in params.items() if member not in _NOT_STORED and member != kind.name}
+        return replace(document, body={**document.body, **kept})
+
+    return replace_members
 
 
 def _require_references(call: Call, kind: Kind, params: Params) -> None:
