@@ -7,16 +7,22 @@ import shutil
 import sqlite3
 import tarfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from sagesmith.cli import UsageError
-from sagesmith.config import DataDir, default_cache_dir
+from sagesmith.config import DataDir, Platform, default_cache_dir
 from sagesmith.images import bundle
+from sagesmith.images.base import EnvironmentFailed
 from sagesmith.platform import datadir
-from sagesmith.store import Store
+from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
+from sagesmith.store import Query, Store
 
 _LEFT_OUT = {"run", "logs", "tasks"}
 """What a backup does not hold: it is true only while the platform runs."""
+
+_BATCH = 100
+"""Records that one transaction removes."""
 
 
 def backup(options: argparse.Namespace) -> int:
@@ -43,6 +49,8 @@ def backup(options: argparse.Namespace) -> int:
         temporary.replace(options.file)
     finally:
         os.close(lock)
+    for what in _elsewhere(directory):
+        print(f"  not in it, since it is kept elsewhere: {what}")
     print(f"{options.file}: {options.file.stat().st_size / 2**20:.1f} MiB. It holds the keys: keep it safe.")
     return 0
 
@@ -74,16 +82,18 @@ def restore(options: argparse.Namespace) -> int:
 
 
 def prune(options: argparse.Namespace) -> int:
-    """Remove logs of the platform's own processes, old log events and, if asked, built environments."""
+    """Remove old log events, training jobs that ended long ago, logs of the platform's own processes (if it does not
+    run) and, if asked, built environments."""
     directory = DataDir(options.data)
     freed = 0
     if directory.database.exists():
         before = time.time() - options.older_than_days * 86400
         store = Store.open(os.environ.get("SAGESMITH_DATABASE_URL") or f"sqlite:///{directory.database}")
-        with store.write() as tx:
-            events = tx.prune_logs(int(before * 1000))
+        with store.read() as tx:
+            regions = tx.regions()
+        jobs, chunks = _remove_old_jobs(store, regions, before), _remove_old_logs(store, regions, before)
         store.close()
-        print(f"{events} log events older than {options.older_than_days:g} days removed")
+        print(f"{jobs} training jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
     if not datadir.is_locked(directory) and directory.logs.exists():
         for path in directory.logs.glob("*.log"):
             freed += path.stat().st_size
@@ -98,14 +108,61 @@ def prune(options: argparse.Namespace) -> int:
 
 def export_environments(options: argparse.Namespace) -> int:
     """Write the wheels of every shipped environment into one file."""
-    bundle.export_bundle(default_cache_dir(), options.file, print)
+    try:
+        bundle.export_bundle(default_cache_dir(), options.file, print)
+    except EnvironmentFailed as error:
+        raise UsageError(str(error)) from error
     return 0
 
 
 def import_environments(options: argparse.Namespace) -> int:
     """Take such a file in, so that environments are built from it without a network."""
-    bundle.import_bundle(default_cache_dir(), options.file, print)
+    try:
+        bundle.import_bundle(default_cache_dir(), options.file, print)
+    except EnvironmentFailed as error:
+        raise UsageError(str(error)) from error
     return 0
+
+
+def _remove_old_jobs(store: Store, regions: Sequence[str], before: float) -> int:
+    """Remove the records of training jobs that ended before `before` (seconds since the epoch); their count."""
+    removed = 0
+    for region in regions:
+        for status in ENDED:
+            query = Query(TRAINING_JOB.id, region, status=status, updated_before=before, limit=_BATCH)
+            while True:
+                # A batch a transaction: a platform that runs goes on between them.
+                with store.write() as tx:
+                    documents = tx.list(query).documents
+                    for document in documents:
+                        tx.delete(document.kind, document.region, document.key)
+                removed += len(documents)
+                if len(documents) < _BATCH:
+                    break
+    return removed
+
+
+def _remove_old_logs(store: Store, regions: Sequence[str], before: float) -> int:
+    """Remove what the store can free of log events older than `before`; the count of its chunks."""
+    removed = 0
+    for region in regions:
+        token: str | None = None
+        while True:
+            with store.write() as tx:
+                groups, token = tx.log_groups(region, token=token)
+                removed += sum(tx.expire_log(region, group.name, int(before * 1000)) for group in groups)
+            if token is None:
+                break
+    return removed
+
+
+def _elsewhere(directory: DataDir) -> list[str]:
+    """What the platform that ran here last kept outside its data directory."""
+    last = Platform.last(directory.root)
+    if last is None:
+        return []
+    found = [] if last.database_url.startswith("sqlite:") else ["the database"]
+    return found if (directory.keys / "object_store.json").exists() else [*found, f"the objects ({last.s3_endpoint})"]
 
 
 def _lock(directory: DataDir) -> int:

@@ -1,0 +1,66 @@
+"""`sagesmith prune` on the database of a platform that is down."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from sagesmith.cli import main
+from sagesmith.config import DataDir
+from sagesmith.store import Document, LogEvent, Store
+
+DAY = 86_400.0
+REGION = "us-east-1"
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+def job(name: str, status: str, days_ago: float) -> Document:
+    then = time.time() - days_ago * DAY
+    arn = f"arn:aws:sagemaker:{REGION}:123456789012:training-job/{name}"
+    return Document("training-job", REGION, name, name, arn, {}, status=status, created_at=then, updated_at=then)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store.open(f"sqlite:///{DataDir(tmp_path).database}")
+    with store.write() as tx:
+        for document in (
+            job("old", "Completed", 40),
+            job("old-failure", "Failed", 31),
+            job("recent", "Completed", 2),
+            job("running", "InProgress", 40),
+        ):
+            tx.create(document)
+    return store
+
+
+def names(store: Store) -> set[str]:
+    found = ("old", "old-failure", "recent", "running")
+    with store.read() as tx:
+        return {name for name in found if tx.get("training-job", REGION, name)}
+
+
+def test_training_jobs_that_ended_long_ago_are_removed_and_no_others(store: Store, tmp_path: Path) -> None:
+    assert main(["prune", "--data", str(tmp_path)]) == 0
+    assert names(store) == {"recent", "running"}
+
+
+def test_how_old_they_must_be_can_be_said(store: Store, tmp_path: Path) -> None:
+    assert main(["prune", "--data", str(tmp_path), "--older-than-days", "35"]) == 0
+    assert names(store) == {"old-failure", "recent", "running"}
+
+
+def test_old_log_events_are_removed_and_their_groups_stay(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = int((time.time() - 40 * DAY) * 1000)
+    lines = [LogEvent(old + number, "x" * 1000) for number in range(5000)]
+    with store.write() as tx:
+        tx.append_log(REGION, GROUP, "old/algo-1", lines)
+        tx.append_log(REGION, GROUP, "old/algo-1", [LogEvent(int(time.time() * 1000), "recent")])
+    assert main(["prune", "--data", str(tmp_path)]) == 0
+    assert " 0 chunks" not in capsys.readouterr().out
+    with store.read() as tx:
+        left = tx.read_log(REGION, GROUP, "old/algo-1")
+    assert left[-1].message == "recent"
+    assert len(left) < len(lines)
