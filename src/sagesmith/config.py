@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sagesmith.files import write_durably
 
@@ -16,6 +16,9 @@ DEFAULT_PORT = 9900
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 DATA_FORMAT = 1
 DEFAULT_MIN_FREE_DISK_BYTES = 2 << 30
+
+StoreKms = Literal["platform", "store", "none"]
+"""Where the object store takes its encryption keys from: the platform's own KMS, one of its own, or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,9 @@ class Platform:
     routers: int
     min_free_disk_bytes: int = DEFAULT_MIN_FREE_DISK_BYTES
     """With less than that free at the data directory, new jobs wait."""
+    s3_kms: StoreKms = "platform"
+    max_jobs: int = 2
+    """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
 
     @property
     def dir(self) -> DataDir:
@@ -132,6 +138,14 @@ class Platform:
         fields: dict[str, Any] = json.loads(DataDir(data).platform_file.read_text())
         return cls(**fields)
 
+    @classmethod
+    def last(cls, data: Path) -> "Platform | None":
+        """The platform that runs on `data` or ran there last; None if none did, or another version wrote of it."""
+        try:
+            return cls.load(data)
+        except (OSError, ValueError, TypeError):
+            return None
+
 
 def parse_size(text: str) -> int:
     """Bytes of `512`, `512M`, `2G`, `2GiB`, `1.5T`: the suffixes are powers of 1024.
@@ -143,6 +157,18 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size: a number of bytes, or one with K, M, G or T, such as 2G")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
+    """The setting `name`, a whole number from 1 on; `default` where it is not set.
+
+    Raises:
+        ValueError: it is something else; the message names it.
+    """
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{name} must be a whole number from 1 on; it is {text!r}")
+    return int(text)
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:

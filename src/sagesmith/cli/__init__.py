@@ -24,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"sagesmith: {error}", file=sys.stderr)
         return 1
+    except (
+        OSError
+    ) as error:  # a file that is not there or not ours, a full disk: it names it, and a traceback does not help
+        print(f"sagesmith: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -38,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 
     up = _command(commands, "up", "up:up", "start the platform; prints the URLs when it is ready")
     up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    up.add_argument("--port", type=int, help="port (default: the one this data directory had last, else 9900; 0: any)")
+    up.add_argument(
+        "--port", type=_port, help="port (default: the one this data directory had last, else 9900; 0: any)"
+    )
     up.add_argument("--detach", action="store_true", help="return when it is ready and let it run in the background")
 
     _command(commands, "down", "up:down", "end the platform, its jobs and its endpoints")
@@ -64,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     restore.add_argument("file", type=Path)
 
     prune = _command(commands, "prune", "maintain:prune", "remove caches and old records that are no longer needed")
-    prune.add_argument("--older-than-days", type=float, default=30.0, help="ended jobs and logs (default: %(default)s)")
+    prune.add_argument(
+        "--older-than-days",
+        type=float,
+        default=30.0,
+        help="how old ended training jobs and log events must be (default: %(default)s)",
+    )
     prune.add_argument(
         "--environments", action="store_true", help="built environments too; they are built again when used"
     )
@@ -93,6 +105,12 @@ def _command(
     )
     parser.set_defaults(command=command)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+    return int(text)
 
 
 def _data_dir(text: str) -> Path:

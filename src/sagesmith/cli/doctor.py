@@ -4,7 +4,6 @@ import argparse
 import os
 import platform as machine
 import shutil
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -17,6 +16,7 @@ from uv import find_uv_bin
 
 from sagesmith.agent import sandbox
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
+from sagesmith.objects.ports import is_free
 from sagesmith.objects.seaweedfs import ExternalStore, ObjectStoreFailed, weed_binary
 from sagesmith.platform import datadir
 
@@ -129,17 +129,11 @@ def _port(data: Path) -> Finding:
     directory = DataDir(data)
     if datadir.is_locked(directory):
         return Finding("ok", f"a platform runs at {Platform.load(data).url}")
-    try:
-        port = Platform.load(data).port
-    except (OSError, ValueError, TypeError):
-        port = DEFAULT_PORT
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            return Finding("missing", f"{port}: {error.strerror}", "start with --port, or --port 0 for any free one")
-    return Finding("ok", f"{port} is free")
+    last = Platform.last(data)
+    port = last.port if last else DEFAULT_PORT
+    if is_free(port):
+        return Finding("ok", f"{port} is free")
+    return Finding("missing", f"{port} is taken", "start with --port, or --port 0 for any free one")
 
 
 def _disk(path: Path) -> Finding:

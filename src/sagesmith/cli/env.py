@@ -59,11 +59,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _port(data: Path) -> int | None:
     """The port that `up` would take, if it is free; else any, for nobody but the command needs to know it."""
-    try:
-        usual = Platform.load(data).port
-    except (OSError, ValueError, TypeError):
-        usual = DEFAULT_PORT
-    return None if is_free(usual) else 0
+    last = Platform.last(data)
+    return None if is_free(last.port if last else DEFAULT_PORT) else 0
 
 
 def _run_in_front(words: Sequence[str], environment: dict[str, str]) -> int:

@@ -105,7 +105,7 @@ async def _run(platform: Platform, store: Store) -> None:
         KeyRing.load(directory.keys, platform.account_id),
     )
     api = Api(home)
-    loop = ReconcileLoop(home, reconcilers())
+    loop = ReconcileLoop(home, reconcilers(home))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

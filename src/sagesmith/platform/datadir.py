@@ -52,7 +52,7 @@ def prepare(directory: DataDir, account_id: str, environ: Mapping[str, str] = os
         if not token.exists():
             write_durably(token, secrets.token_urlsafe(32).encode())
     except OSError as error:
-        raise DataDirError(f"{root} cannot be used as a data directory: {error}") from error
+        raise _unusable(directory, error) from error
     return keyring
 
 
@@ -76,10 +76,13 @@ def lock(directory: DataDir) -> int:
         The file descriptor that holds it.
 
     Raises:
-        DataDirError: a platform runs on this directory.
+        DataDirError: a platform runs on this directory, or it cannot be written.
     """
-    directory.run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(directory.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        directory.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unusable(directory, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -93,12 +96,16 @@ def lock(directory: DataDir) -> int:
 
 def is_locked(directory: DataDir) -> bool:
     """Whether a supervisor holds the lock."""
-    if not (directory.run / "lock").exists():
+    try:
+        descriptor = os.open(directory.run / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
-        os.close(lock(directory))
-    except DataDirError:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
+    finally:
+        os.close(descriptor)
     return False
 
 
@@ -107,12 +114,19 @@ def remove_sockets(directory: DataDir) -> None:
     shutil.rmtree(directory.sockets, ignore_errors=True)
 
 
+def _unusable(directory: DataDir, error: OSError) -> DataDirError:
+    return DataDirError(f"{directory.root} cannot be used as a data directory: {error}")
+
+
 def _check_format(directory: DataDir) -> None:
     path = directory.format_file
     if not path.exists():
         write_durably(path, json.dumps({"format": DATA_FORMAT, "version": __version__}).encode())
         return
-    found = json.loads(path.read_text())
+    try:
+        found = json.loads(path.read_text())
+    except ValueError as error:
+        raise DataDirError(f"{path} cannot be read: {error}. Restore the directory from a backup.") from error
     if found["format"] != DATA_FORMAT:
         raise DataDirError(
             f"{directory.root} was written by Sagesmith {found['version']} (data format {found['format']}); this is "

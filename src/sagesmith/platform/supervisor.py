@@ -17,6 +17,7 @@ from sagesmith.config import (
     Platform,
     default_cache_dir,
     parse_size,
+    whole_number,
 )
 from sagesmith.environment import write_bundle
 from sagesmith.gateway.tls import ensure_ca
@@ -79,7 +80,7 @@ class Supervisor:
         ensure_ca(self._directory.keys, self._directory.tls)
         write_bundle(self._directory.tls, options.environ)
         self._store = _object_store(self._directory, options.environ)
-        self._listening = _listen(options, _last(self._directory))
+        self._listening = _listen(options, Platform.last(options.data))
         self.platform = _plan(options, self._directory, account_id, self._store, self._listening)
         self.platform.save()
         self._children = self._plan_children()
@@ -177,11 +178,10 @@ class Supervisor:
                 )
             if waiting:
                 time.sleep(0.02)
-        if isinstance(self._store, ObjectStore):
-            try:
-                self._store.wait_ready(deadline - time.monotonic())
-            except ObjectStoreFailed as error:
-                raise StartFailed(str(error)) from error
+        try:
+            self._store.wait_ready(deadline - time.monotonic())
+        except ObjectStoreFailed as error:
+            raise StartFailed(str(error)) from error
 
 
 def end_tasks(directory: DataDir) -> None:
@@ -199,7 +199,10 @@ def end_tasks(directory: DataDir) -> None:
 
 
 def _object_store(directory: DataDir, environ: Mapping[str, str]) -> "ObjectStore | ExternalStore":
-    external = ExternalStore.from_environment(environ)
+    try:
+        external = ExternalStore.from_environment(environ)
+    except ObjectStoreFailed as error:
+        raise StartFailed(str(error)) from error
     return external or ObjectStore(directory)
 
 
@@ -224,7 +227,7 @@ def _plan(
     store: "ObjectStore | ExternalStore",
     listening: Listening,
 ) -> Platform:
-    last = _last(directory)
+    last = Platform.last(directory.root)
     port, proxy_port = (int(one.getsockname()[1]) for one in (listening.endpoint, listening.proxy))
     with _bind("127.0.0.1", last.admin_port if last else 0, fall_back=True) as probe:
         admin_port = int(probe.getsockname()[1])
@@ -244,9 +247,18 @@ def _plan(
         s3_access_key_id=store.access_key_id,
         s3_secret_access_key=store.secret_access_key,
         cache=str(default_cache_dir(options.environ)),
-        routers=int(options.environ.get("SAGESMITH_ROUTERS") or min(2, os.cpu_count() or 1)),
+        routers=_number(options.environ, "SAGESMITH_ROUTERS", min(2, os.cpu_count() or 1)),
+        max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
         min_free_disk_bytes=_min_free_disk(options.environ),
+        s3_kms=store.kms,
     )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    try:
+        return whole_number(environ, name, default)
+    except ValueError as error:
+        raise StartFailed(f"{error}.") from error
 
 
 def _min_free_disk(environ: Mapping[str, str]) -> int:
@@ -254,13 +266,6 @@ def _min_free_disk(environ: Mapping[str, str]) -> int:
         return parse_size(environ.get("SAGESMITH_MIN_FREE_DISK") or str(DEFAULT_MIN_FREE_DISK_BYTES))
     except ValueError as error:
         raise StartFailed(f"SAGESMITH_MIN_FREE_DISK: {error}.") from error
-
-
-def _last(directory: DataDir) -> Platform | None:
-    try:
-        return Platform.load(directory.root)
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def _bind(host: str, port: int, fall_back: bool = False) -> socket.socket:

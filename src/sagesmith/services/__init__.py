@@ -23,8 +23,8 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     }
 
 
-def reconcilers() -> "Sequence[Reconciler]":
+def reconcilers(home: Home) -> "Sequence[Reconciler]":
     """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
     from sagesmith.services import sagemaker  # noqa: PLC0415
 
-    return sagemaker.reconcilers()
+    return sagemaker.reconcilers(home)

@@ -21,13 +21,11 @@ def handlers(home: Home) -> dict[str, Handler]:
     return handlers_of(home, KINDS)
 
 
-def reconcilers() -> list[Reconciler]:
+def reconcilers(home: Home) -> list[Reconciler]:
     """What gives training jobs and endpoints a life of their own.
 
-    `SAGESMITH_MAX_JOBS` limits how many training jobs run at once, and how many model servers a variant may have; by
-    default it is the number of cores, at least 2. `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials
-    of a model server live, a week by default.
+    `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials of a model server live, a week by default.
     """
-    limit = int(os.environ.get("SAGESMITH_MAX_JOBS") or max(2, os.cpu_count() or 1))
+    limit = home.platform.max_jobs
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
     return [TrainingReconciler(limit), EndpointReconciler(limit, credentials_seconds)]
