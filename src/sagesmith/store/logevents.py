@@ -98,9 +98,11 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
 def expire(connection: Connection, region: str, group: str, before_ms: int) -> int:
     """Remove the chunks of a group all of whose events are older than `before_ms`."""
     streams = select(_s.id).where(_s.region == region, _s.log_group == group)
-    return connection.execute(
-        delete(log_chunks).where(_c.stream_id.in_(streams), _c.max_ms < before_ms, _c.sealed == 1)
-    ).rowcount
+    # Locked, for whoever appends to a stream has read its last chunk, which it will change.
+    quiet = streams.where(_s.last_ms < before_ms).with_for_update()
+    old = delete(log_chunks).where(_c.stream_id.in_(streams), _c.max_ms < before_ms)
+    sealed = connection.execute(old.where(_c.sealed == 1)).rowcount
+    return sealed + connection.execute(old.where(_c.stream_id.in_(quiet))).rowcount
 
 
 def offset(connection: Connection, region: str, group: str, stream: str) -> int:

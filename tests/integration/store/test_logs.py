@@ -192,3 +192,16 @@ def test_threads_that_write_to_one_stream_lose_no_line(store: Store) -> None:
         events = tx.read_log(R, "g", "s")
     assert [e.sequence for e in events] == list(range(1, 81))
     assert {e.message for e in events} == {f"{number}-{at}" for number in range(8) for at in range(10)}
+
+
+def test_old_events_of_short_streams_are_freed_and_what_comes_after_them_is_read(store: Store) -> None:
+    with store.write() as tx:
+        tx.append_log(R, "/aws/a", "quiet", _lines(3), source_offset=100)
+        tx.append_log(R, "/aws/a", "lively", _lines(3))
+        tx.append_log(R, "/aws/a", "lively", [LogEvent(90_000, "new")])
+        assert tx.expire_log(R, "/aws/a", 50_000) == 1
+        assert tx.read_log(R, "/aws/a", "quiet") == []
+        assert len(tx.read_log(R, "/aws/a", "lively")) == 4
+        assert tx.log_offset(R, "/aws/a", "quiet") == 100
+        tx.append_log(R, "/aws/a", "quiet", [LogEvent(60_000, "again")], source_offset=110)
+        assert [(event.message, event.sequence) for event in tx.read_log(R, "/aws/a", "quiet")] == [("again", 4)]
