@@ -9,6 +9,7 @@ from sagesmith.agent import layout
 from sagesmith.agent.archive import pack, walk
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.process import Ended
+from sagesmith.agent.reasons import algorithm_error
 from sagesmith.agent.runtime import container_variables, image_command
 from sagesmith.agent.sandbox import SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
@@ -16,7 +17,6 @@ from sagesmith.compute.base import TaskState
 
 # A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
 _BWRAP = "bwrap: "
-_NO_MESSAGE = 'ErrorMessage ""'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +92,8 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
     # A program that was asked to end may do so with any exit code.
     if ended.exit_code == 0 or ended.stopped or ended.timed_out:
         return None
-    suffix = f", exit code: {ended.exit_code}"
-    room = MAX_REASON - len("AlgorithmError: ") - len(suffix)
     said = read_failure_file(real_directory(task.directory.opt_ml, layout.OUTPUT), MAX_REASON)
-    if not said:
-        said = "\n".join(task.output.last_lines(20))[-room:]
-    elif _NO_MESSAGE in said:
-        # The toolkit leaves the script's error output in the log alone; AWS's frameworks quote it here.
-        words = _last_error(task.output.last_lines())[-(room - len(said)) :]
-        said = said.replace(_NO_MESSAGE, f'ErrorMessage "{words}"', 1)
-    said = said[:room]
-    return f"AlgorithmError: {said}{suffix}"
-
-
-def _last_error(lines: list[str]) -> str:
-    """What the script wrote before it ended: its last traceback, or else its last lines."""
-    reported = [number for number, line in enumerate(lines) if line.endswith("Reporting training FAILURE")]
-    own = lines[: reported[-1]] if reported else lines
-    tracebacks = [number for number, line in enumerate(own) if line.startswith("Traceback (most recent call last)")]
-    return "\n".join(own[tracebacks[-1] + 1 :] if tracebacks else own[-10:])
+    return algorithm_error(said, task.output.last_lines(), ended.exit_code)
 
 
 def _upload(task: Task, model: bool) -> dict[str, Any]:
