@@ -16,6 +16,8 @@ from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
+_BLUE_GREEN = "DeploymentConfig.BlueGreenUpdatePolicy"
+
 
 def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
     """The variants of a configuration, each with what it takes to serve its model."""
@@ -42,32 +44,44 @@ def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
 
 def _initial(call: Call, params: Params) -> Params:
     config = params["EndpointConfigName"]
-    return {"_fleet": {"id": 0, "config": config, "variants": _variants(call, config)}, "_instances": []}
+    members: Params = {"_fleet": {"id": 0, "config": config, "variants": _variants(call, config)}, "_instances": []}
+    if deployment := params.get("DeploymentConfig"):
+        members["LastDeploymentConfig"] = deployment
+    return members
 
 
 def _answer(document: Document) -> Params:
     """ProductionVariants as they are now, and what an update that goes on will make of them."""
     present = document.body["_fleet"]
     running = Counter((each.fleet, each.variant) for each in fleet.load(document.body["_instances"]) if each.serving)
-    variants = []
-    for variant in present["variants"]:
+
+    def summary(variant: dict[str, Any], number: int, asked_at: float) -> Params:
         image = variant["container"]["Image"]
-        summary = {
+        return {
             "VariantName": variant["name"],
-            "DeployedImages": [
-                {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": document.created_at}
-            ],
+            "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": asked_at}],
             "CurrentWeight": variant["weight"],
             "DesiredWeight": variant["weight"],
-            "CurrentInstanceCount": running[present["id"], variant["name"]],
+            "CurrentInstanceCount": running[number, variant["name"]],
             "DesiredInstanceCount": variant["count"],
         }
-        if document.status == "Creating":
-            summary["VariantStatus"] = [{"Status": "Creating", "StartTime": document.created_at}]
-        variants.append(summary)
+
+    variants = [
+        summary(each, present["id"], present.get("started_at", document.created_at)) for each in present["variants"]
+    ]
+    if document.status == "Creating":
+        for variant in variants:
+            variant["VariantStatus"] = [{"Status": "Creating", "StartTime": document.created_at}]
     answer: Params = {"ProductionVariants": variants}
     if coming := document.body.get("_next"):
-        answer["PendingDeploymentSummary"] = {"EndpointConfigName": coming["config"], "StartTime": coming["started_at"]}
+        answer["PendingDeploymentSummary"] = {
+            "EndpointConfigName": coming["config"],
+            "StartTime": coming["started_at"],
+            "ProductionVariants": [
+                {**summary(each, coming["id"], coming["started_at"]), "InstanceType": each["instance_type"]}
+                for each in coming["variants"]
+            ],
+        }
     return answer
 
 
@@ -84,8 +98,10 @@ def _must_serve(document: Document) -> None:
 
 def _update(call: Call, document: Document, params: Params) -> Document:
     _must_serve(document)
-    for unbuilt in (*ENDPOINT.unbuilt, Unbuilt("RetainDeploymentConfig", "Deployment configurations that stay are")):
+    for unbuilt in ENDPOINT.unbuilt:
         unbuilt.refuse(params)
+    if params.get("RetainDeploymentConfig") and params.get("DeploymentConfig"):
+        raise ValidationException("RetainDeploymentConfig and DeploymentConfig cannot both be given.")
     variants = _variants(call, params["EndpointConfigName"])
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
@@ -95,6 +111,9 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         "config": params["EndpointConfigName"],
         "variants": variants,
         "started_at": call.now,
+        "deployment": document.body.get("LastDeploymentConfig")
+        if params.get("RetainDeploymentConfig")
+        else params.get("DeploymentConfig"),
     }
     body = {member: value for member, value in document.body.items() if member != "FailureReason"}
     return replace(document, status="Updating", body={**body, "_next": coming})
@@ -154,9 +173,15 @@ ENDPOINT = Kind(
         Unbuilt("DeploymentConfig.RollingUpdatePolicy", "Rolling updates are"),
         Unbuilt("DeploymentConfig.AutoRollbackConfiguration.Alarms", "Rollback by alarms is"),
         Unbuilt(
-            "DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration.Type",
+            f"{_BLUE_GREEN}.TrafficRoutingConfiguration.Type",
             "Traffic shifting in steps is",
             frozenset({"CANARY", "LINEAR"}),
         ),
     ),
+    without_effect={
+        f"{_BLUE_GREEN}.MaximumExecutionTimeoutInSeconds": "an update ends when the new model servers serve, or fail",
+        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.WaitIntervalInSeconds": "traffic moves all at once",
+        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.CanarySize": "traffic moves all at once",
+        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.LinearStepSize": "traffic moves all at once",
+    },
 )

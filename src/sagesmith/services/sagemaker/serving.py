@@ -198,10 +198,15 @@ def _in_service(document: Document, now: float) -> Document:
     coming = body.pop("_next", None)
     if coming is None:
         return replace(document, status="InService", body=body)
+    deployment = coming.get("deployment") or {}
+    wait = (deployment.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds") or 0
     instances = [
-        fleet.retire(each, now) if each.wanted and each.fleet != coming["id"] else each for each in _instances(document)
+        fleet.retire(each, now, wait) if each.wanted and each.fleet != coming["id"] else each
+        for each in _instances(document)
     ]
     body |= {"_fleet": coming, "EndpointConfigName": coming["config"], "_instances": fleet.dump(instances)}
+    if deployment:
+        body["LastDeploymentConfig"] = deployment
     return replace(document, status="InService", body=body)
 
 

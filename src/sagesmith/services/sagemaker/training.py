@@ -5,6 +5,7 @@ job's last log lines are stored before its end is, so that whoever sees the end 
 """
 
 import contextlib
+import math
 import shutil
 import threading
 import time
@@ -77,8 +78,8 @@ class TrainingReconciler:
         return self._follow(home, document)
 
     def _start(self, home: Home, document: Document) -> float | None:
-        if document.status == STOPPING:
-            return _end(home, document, None, "Stopped", "Training job stopped")
+        if given_up := _given_up(document, time.time()):
+            return _end(home, document, None, *given_up)
         with self._starting:
             if _disk_is_short(home) and home.backend.inspect(document.body["_task"]) is None:
                 _say_disk_is_short(home, document)
@@ -213,6 +214,18 @@ def _channel(channel: Params, algorithm: Params) -> Channel:
         record_wrapper=channel.get("RecordWrapperType") or "None",
         compression=channel.get("CompressionType") or "None",
     )
+
+
+def _given_up(document: Document, now: float) -> tuple[str, str] | None:
+    """The end, (secondary status, message), of a waiting job that is to be stopped, or waits for longer than it may."""
+    if document.status == STOPPING:
+        return "Stopped", _MESSAGES["Stopped"]
+    stopping, waited = document.body["StoppingCondition"], now - document.created_at
+    if waited > stopping.get("MaxWaitTimeInSeconds", math.inf):
+        return "MaxWaitTimeExceeded", "Training job wait time exceeded MaxWaitTimeInSeconds provided"
+    if waited > stopping.get("MaxPendingTimeInSeconds", math.inf):
+        return "Stopped", "Training job stopped: it was pending for longer than MaxPendingTimeInSeconds"
+    return None
 
 
 def _say_waiting(home: Home, document: Document, concurrency: int) -> None:

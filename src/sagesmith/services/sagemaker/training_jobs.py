@@ -1,9 +1,4 @@
-"""Training jobs: what is asked for. What becomes of it is the reconciler's (`training`).
-
-Some members describe hardware and networks that one's own machine has not, and are kept without effect: instance types,
-volume sizes and keys, VPC and encryption between containers (there is one container), spot instances (nothing
-interrupts a job here), and Debugger's and Profiler's configurations, which the SDK sends always.
-"""
+"""Training jobs: what is asked for. What becomes of it is the reconciler's (`training`)."""
 
 import uuid
 from dataclasses import replace
@@ -73,6 +68,7 @@ def _initial(call: Call, params: Params) -> Params:
     condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **params["StoppingCondition"]}
     members: Params = {
         **_filled_in(params),
+        "ProfilingStatus": "Disabled",
         "StoppingCondition": condition,
         "ModelArtifacts": {"S3ModelArtifacts": output_uri(params)},
         "SecondaryStatus": STARTING,
@@ -83,16 +79,20 @@ def _initial(call: Call, params: Params) -> Params:
         "_phase": "waiting",
     }
     if rules := params.get("ProfilerRuleConfigurations"):
-        members["ProfilerRuleEvaluationStatuses"] = [
-            {
-                "RuleConfigurationName": rule["RuleConfigurationName"],
-                "RuleEvaluationStatus": "Error",
-                "StatusDetails": "Profiler rules are not evaluated.",
-                "LastModifiedTime": call.now,
-            }
-            for rule in rules
-        ]
+        members["ProfilerRuleEvaluationStatuses"] = _not_evaluated(call, rules)
     return members
+
+
+def _not_evaluated(call: Call, rules: list[Params]) -> list[Params]:
+    return [
+        {
+            "RuleConfigurationName": rule["RuleConfigurationName"],
+            "RuleEvaluationStatus": "Error",
+            "StatusDetails": "Profiler rules are not evaluated.",
+            "LastModifiedTime": call.now,
+        }
+        for rule in rules
+    ]
 
 
 def _filled_in(params: Params) -> Params:
@@ -104,9 +104,14 @@ def _filled_in(params: Params) -> Params:
     }
     if channels := params.get("InputDataConfig"):
         members["InputDataConfig"] = [
-            {"CompressionType": "None", "RecordWrapperType": "None", **channel} for channel in channels
+            {"CompressionType": "None", "RecordWrapperType": "None", **channel, "DataSource": _source(channel)}
+            for channel in channels
         ]
     return members
+
+
+def _source(channel: Params) -> Params:
+    return {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **channel["DataSource"]["S3DataSource"]}}
 
 
 def _missing(kind: Kind, arn: str) -> AwsError:
@@ -137,7 +142,14 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         if params.get(member):
             raise ValidationException(f"UpdateTrainingJob cannot change {member}: what it steers is not built yet.")
     profiler = {**document.body.get("ProfilerConfig", {}), **(params.get("ProfilerConfig") or {})}
-    return replace(document, body={**document.body, "ProfilerConfig": profiler})
+    changed: Params = {"ProfilerConfig": profiler} if profiler else {}
+    if rules := params.get("ProfilerRuleConfigurations"):
+        for member, more in (
+            ("ProfilerRuleConfigurations", rules),
+            ("ProfilerRuleEvaluationStatuses", _not_evaluated(call, rules)),
+        ):
+            changed[member] = [*document.body.get(member, ()), *more]
+    return replace(document, body={**document.body, **changed})
 
 
 def _delete(call: Call, document: Document) -> None:
@@ -201,6 +213,9 @@ TRAINING_JOB = Kind(
         ),
         _not_built("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
         _not_built("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
+        _not_built("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames", "Instance groups are"),
+        _not_built("InputDataConfig[].CompressionType", "Decompression of channels is", "Gzip"),
+        _not_built("InputDataConfig[].RecordWrapperType", "Wrapping in RecordIO is", "RecordIO"),
         _not_built("ResourceConfig.InstanceGroups", "Instance groups are"),
         _not_built("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
         _not_built("ResourceConfig.TrainingPlanArn", "Training plans are"),
@@ -216,4 +231,22 @@ TRAINING_JOB = Kind(
         _not_built("MlflowConfig", "MLflow tracking is"),
         _not_built("ModelPackageConfig", "Model packages are"),
     ),
+    without_effect={
+        "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as final values, not as a series",
+        "AlgorithmSpecification.TrainingImageConfig": "an image's name stands for an environment of this machine: no "
+        "registry is asked",
+        "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "augmented manifests, which have them, are refused",
+        "InputDataConfig[].ShuffleConfig": "in File mode the algorithm reads the files in an order of its own",
+        "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
+        "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
+        "ResourceConfig.SelectedInstanceType": "it is about instance preferences, which are refused",
+        "ResourceConfig.SelectedInstanceCount": "it is about instance preferences, which are refused",
+        "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption": "there is one container",
+        "DebugHookConfig": "Debugger is not built; the SDK sends it always",
+        "ProfilerConfig": "Profiler is not built (ProfilingStatus is Disabled); the SDK sends it always",
+        "ProfilerRuleConfigurations": "their evaluation status is Error, and says so",
+        "InfraCheckConfig": "there are no instances to check before a job",
+        "SessionChainingConfig": "session tags are not passed on: there are no policies that read them",
+    },
 )
