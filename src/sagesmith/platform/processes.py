@@ -1,7 +1,10 @@
 """Child processes of the supervisor: started, watched, restarted, ended, found again."""
 
+import contextlib
 import ctypes
 import json
+import os
+import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 BACKOFF_MAX_SECONDS = 5.0
 STEADY_AFTER_SECONDS = 30.0
+LOG_LIMIT_BYTES = 20 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,23 @@ def load(path: Path) -> list[Known]:
     except FileNotFoundError:
         return []
     return [Known(ProcessIdentity(each["pid"], each["started"], each["boot"]), each["name"]) for each in entries]
+
+
+def rotate(log: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
+    """Move a log that has grown beyond a limit to `<name>.1`, over the one that is there.
+
+    Its writer keeps it open, for appending, so it is copied and emptied; a line written between the two is lost.
+    Without room for the copy the old one goes, for the disk matters more than what happened a while ago.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size < limit_bytes:
+            return
+        former = log.with_name(log.name + ".1")
+        try:
+            shutil.copyfile(log, former)
+        except OSError:
+            former.unlink(missing_ok=True)
+        os.truncate(log, 0)
 
 
 def end(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
