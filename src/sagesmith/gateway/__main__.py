@@ -1,4 +1,4 @@
-"""A router process: `python -m sagesmith.gateway --data DIR`."""
+"""A router process: `python -m sagesmith.gateway --data DIR --listening FD FD`."""
 
 import argparse
 import asyncio
@@ -23,7 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sagesmith.gateway")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument(
-        "--listening", type=int, nargs=2, metavar="FD", help="inherited sockets of the endpoint and of the proxy"
+        "--listening",
+        type=int,
+        nargs=2,
+        metavar="FD",
+        required=True,
+        help="inherited sockets of the endpoint and of the proxy, which listen already",
     )
     arguments = parser.parse_args()
     logging.capture_standard_logging()
@@ -31,25 +36,18 @@ def main() -> None:
         runner.run(_run(arguments.data, arguments.listening))
 
 
-async def _run(data: Path, listening: list[int] | None) -> None:
+async def _run(data: Path, listening: list[int]) -> None:
     platform = Platform.load(data)
     router = Router(platform, KeyRing.load(platform.dir.keys, platform.account_id))
     proxy = Proxy(platform, router.handle)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    if listening is not None:
-        endpoint, tunnels = (socket.socket(fileno=descriptor) for descriptor in listening)
-        servers = [
-            await serve(router.handle, listening=endpoint),
-            await serve(proxy.handle, listening=tunnels, on_connect=proxy.connect),
-        ]
-    else:
-        tcp = ("127.0.0.1", platform.proxy_port)
-        servers = [
-            await serve(router.handle, tcp=(platform.host, platform.port), reuse_port=True),
-            await serve(proxy.handle, tcp=tcp, reuse_port=True, on_connect=proxy.connect),
-        ]
+    endpoint, tunnels = (socket.socket(fileno=descriptor) for descriptor in listening)
+    servers = [
+        await serve(router.handle, listening=endpoint),
+        await serve(proxy.handle, listening=tunnels, on_connect=proxy.connect),
+    ]
     log.info("ready", port=platform.port, proxy_port=platform.proxy_port)
     gc.collect()
     gc.freeze()

@@ -118,7 +118,6 @@ async def serve(
     unix: str | Path | None = None,
     tcp: tuple[str, int] | None = None,
     listening: socket.socket | None = None,
-    reuse_port: bool = False,
     limits: Limits | None = None,
     on_connect: ConnectHandler | None = None,
 ) -> Server:
@@ -128,8 +127,7 @@ async def serve(
         handler: called for each request; what it raises is logged and answered 500.
         unix: a socket's path; a socket that a dead process left there is replaced. It is made with mode 0600.
         tcp: host and port, in place of `unix`; port 0 takes a free one.
-        listening: a socket that listens already, in place of either.
-        reuse_port: share the port with other processes (SO_REUSEPORT).
+        listening: a socket that listens already, perhaps for several processes, in place of either.
         limits: what to put up with.
         on_connect: takes CONNECT requests, which are refused (405) without it.
 
@@ -140,11 +138,7 @@ async def serve(
     if unix is not None:
         server.listen(await _listen_unix(server, os.fspath(unix)))
     elif tcp is not None:
-        server.listen(
-            await server.loop.create_server(
-                lambda: Connection(server), tcp[0], tcp[1], reuse_port=reuse_port or None, backlog=1024
-            )
-        )
+        server.listen(await server.loop.create_server(lambda: Connection(server), tcp[0], tcp[1], backlog=1024))
     elif listening is not None:
         listening.setblocking(False)
         server.listen(await server.loop.create_server(lambda: Connection(server), sock=listening, backlog=1024))

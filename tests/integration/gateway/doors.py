@@ -116,15 +116,21 @@ def opened(root: Path, environ: dict[str, str] | None = None) -> Iterator[Door]:
     keyring = KeyRing.create(directory.keys, ACCOUNT, None, None)
     ensure_ca(directory.keys, directory.tls)
     write_bundle(directory.tls, {})
-    ports = _free_ports(3)
-    platform = Platform(
-        str(root), "127.0.0.1", *ports, ACCOUNT, "us-east-1", "sqlite://", "http://127.0.0.1:9", "a", "b", str(root), 1
-    )
+    endpoint, tunnels = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    ports = endpoint.getsockname()[1], tunnels.getsockname()[1]
+    store = ("http://127.0.0.1:9", "a", "b")
+    platform = Platform(str(root), "127.0.0.1", *ports, 0, ACCOUNT, "us-east-1", "sqlite://", *store, str(root), 1)
     platform.save()
     log = root / "router.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-m", "sagesmith.gateway", "--data", str(root)]
-        process = subprocess.Popen(command, stderr=output, env={"PATH": "/usr/bin:/bin", **(environ or {})})
+    with log.open("wb") as output, endpoint, tunnels:
+        descriptors = (endpoint.fileno(), tunnels.fileno())
+        command = [sys.executable, "-m", "sagesmith.gateway", "--data", str(root), "--listening"]
+        process = subprocess.Popen(
+            [*command, *map(str, descriptors)],
+            stderr=output,
+            env={"PATH": "/usr/bin:/bin", **(environ or {})},
+            pass_fds=descriptors,
+        )
     door = Door(platform, keyring, process, log)
     try:
         while '"ready"' not in log.read_text():
@@ -136,11 +142,3 @@ def opened(root: Path, environ: dict[str, str] | None = None) -> Iterator[Door]:
             peer.close()
         process.terminate()
         process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
