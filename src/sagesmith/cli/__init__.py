@@ -24,9 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(f"sagesmith: {error}", file=sys.stderr)
         return 1
-    except (
-        OSError
-    ) as error:  # a file that is not there or not ours, a full disk: it names it, and a traceback does not help
+    except OSError as error:
+        # A file that is not there or not ours, a full disk: the error names it, and a traceback would not help.
         print(f"sagesmith: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

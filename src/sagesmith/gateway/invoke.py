@@ -288,5 +288,5 @@ def _log(
         principal=context.principal.arn,
         status=status,
         error=error,
-        ms=round((time.perf_counter() - started) * 1000, 2),
+        milliseconds=round((time.perf_counter() - started) * 1000, 2),
     )

@@ -18,7 +18,7 @@ from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request
 from sagesmith.routes import RoutesFile
 from sagesmith.wire import sigv4
 from sagesmith.wire.answers import error_response
-from sagesmith.wire.context import RequestContext
+from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
 from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
 from sagesmith.wire.protocols import protocol_of
 from sagesmith.wire.protocols.rest_json import error_answer
@@ -117,7 +117,7 @@ class Router:
             for item in request.headers
             if item[0] not in _NOT_FORWARDED and not item[0].startswith(b"x-sagesmith-")
         ]
-        headers.append((b"x-sagesmith-context", context.to_header()))
+        headers.append((CONTEXT_HEADER, context.to_header()))
         deadline = time.monotonic() + API_PATIENCE_SECONDS
         while True:
             try:

@@ -23,11 +23,10 @@ from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.store import CannotOpen, SchemaMismatch, Store
 from sagesmith.wire.app import Dispatcher
-from sagesmith.wire.context import RequestContext
+from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
 
 WORKER_THREADS = 16
 MAX_BODY_BYTES = 16 << 20
-CONTEXT_HEADER = b"x-sagesmith-context"
 
 log = logging.get("api")
 
@@ -87,6 +86,7 @@ class Api:
 
 def main(data: Path) -> None:
     """Run until SIGTERM or SIGINT."""
+    logging.capture_standard_logging()
     platform = Platform.load(data)
     try:
         store = Store.open(platform.database_url)
@@ -109,7 +109,6 @@ async def _run(platform: Platform, store: Store) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    directory.api_socket.unlink(missing_ok=True)
     servers = [
         await serve(api.answer_router, unix=directory.api_socket),
         await serve(api.answer_admin, tcp=("127.0.0.1", platform.admin_port)),

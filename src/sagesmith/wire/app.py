@@ -127,9 +127,13 @@ class Dispatcher:
                 response = service.codec.error(error, context.request_id)
             else:
                 response = error_response(signing_name, target, headers, error, context.request_id)
-        milliseconds = round((time.perf_counter() - started) * 1000, 2)
-        code = error.code if error is not None else None
-        log.info("request", **_fields(context), status=response.status, error=code, ms=milliseconds)
+        log.info(
+            "request",
+            **_fields(context),
+            status=response.status,
+            error=error.code if error is not None else None,
+            milliseconds=round((time.perf_counter() - started) * 1000, 2),
+        )
         return response
 
     def _find(self, signing_name: str, method: str, call: Call) -> tuple[_Service, Operation, Call]:
@@ -191,4 +195,5 @@ def _fields(context: RequestContext) -> dict[str, str]:
         "operation": context.operation,
         "region": context.region,
         "principal": context.principal.arn,
+        "source_ip": context.source_ip,
     }

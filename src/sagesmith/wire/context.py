@@ -9,6 +9,9 @@ from sagesmith.credentials import Principal
 
 Params = dict[str, Any]
 
+CONTEXT_HEADER = b"x-sagesmith-context"
+"""By which a router tells the API process what it verified. A client's own headers of that prefix are dropped."""
+
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
@@ -35,7 +38,7 @@ class RequestContext:
         return self.principal.account_id
 
     def to_header(self) -> bytes:
-        """The value of `x-sagesmith-context`, by which a router tells the API process what it verified."""
+        """The value of `CONTEXT_HEADER`."""
         return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod

@@ -81,7 +81,6 @@ class ServiceModel:
 
     service: str
     protocols: tuple[Protocol, ...]
-    api_version: str
     json_version: str
     target_prefix: str
     xml_namespace: str
@@ -172,7 +171,6 @@ def load_model(service: str) -> ServiceModel:
     return ServiceModel(
         service=service,
         protocols=tuple(protocols),
-        api_version=metadata["apiVersion"],
         json_version=metadata.get("jsonVersion", "1.1"),
         target_prefix=metadata.get("targetPrefix", ""),
         xml_namespace=_namespace(metadata.get("xmlNamespace", "")),

@@ -250,7 +250,7 @@ def test_every_request_is_one_line_of_the_log(capfd: pytest.CaptureFixture[str])
         "us-east-1",
         200,
     )
-    assert line["ms"] >= 0
+    assert line["milliseconds"] >= 0
 
 
 @pytest.mark.parametrize(
