@@ -1,5 +1,6 @@
 """The same platform on PostgreSQL, and on an S3 that the user runs."""
 
+import io
 import json
 import os
 import signal
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from typing import Any
 import psutil
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from sqlalchemy import make_url
 
 from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith, start
 from tests.integration.postgres import database
+from tests.integration.user_store import UserStore, user_store
 
 HANDLER = """
 import json
@@ -180,6 +183,47 @@ def test_a_database_that_does_not_answer_is_said_at_the_start_without_its_passwo
     assert "Traceback" not in ended.stderr
     assert "s3cr3t-word" not in ended.stderr
     assert "s3cr3t-word" not in "".join(path.read_text() for path in (tmp_path / "data" / "logs").iterdir())
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UserStore]:
+    with user_store(tmp_path / "user-store", tls=request.param) as found:
+        yield found
+
+
+def test_a_platform_on_an_s3_of_the_users_trains_and_predicts(
+    store: UserStore, new_platform: Callable[..., Running]
+) -> None:
+    running = new_platform(environ={**store.settings(), "SAGESMITH_S3_KMS": "none"})
+    train_and_predict(running)
+    keys = [each["Key"] for each in store.client().list_objects_v2(Bucket=jobs.BUCKET)["Contents"]]
+    assert [key for key in keys if key.endswith("/output/model.tar.gz")]
+    assert "store" not in {each["name"] for each in running.status()["processes"]}
+    s3 = running.client("s3")
+    body = os.urandom(20 << 20)
+    s3.upload_fileobj(io.BytesIO(body), jobs.BUCKET, "large")
+    assert s3.get_object(Bucket=jobs.BUCKET, Key="large")["Body"].read() == body
+    put = s3.put_object(Bucket=jobs.BUCKET, Key="asked", Body=b"kept", ServerSideEncryption="aws:kms")
+    assert "ServerSideEncryption" not in put
+    with pytest.raises(ClientError, match="without a KMS") as refused:
+        s3.put_object(Bucket=jobs.BUCKET, Key="x", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/mine")
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+    password = store.secret_access_key.encode()
+    assert not [path for path in (running.data / "logs").iterdir() if password in path.read_bytes()]
+
+
+def test_an_s3_that_is_not_trusted_or_refuses_the_key_is_said_at_the_start(tmp_path: Path) -> None:
+    with user_store(tmp_path / "user-store", tls=True) as store:
+        settings = store.settings()
+        trusted = settings.pop("SSL_CERT_FILE")
+        ended = _up(tmp_path, settings)
+        assert ended.returncode == 1
+        assert "certificate verify failed" in ended.stderr
+        assert "SSL_CERT_FILE" in ended.stderr
+        ended = _up(tmp_path, {**settings, "SSL_CERT_FILE": trusted, "SAGESMITH_S3_SECRET_ACCESS_KEY": "wrong-word"})
+    assert ended.returncode == 1
+    assert "SignatureDoesNotMatch" in ended.stderr
+    assert "wrong-word" not in ended.stderr
 
 
 def _up(folder: Path, environ: dict[str, str]) -> "subprocess.CompletedProcess[str]":

@@ -100,6 +100,7 @@ class S3:
             "s3",
             region_name=access.region,
             endpoint_url=access.endpoint,
+            verify=access.ca_bundle,
             aws_access_key_id=access.access_key_id,
             aws_secret_access_key=access.secret_access_key,
             aws_session_token=access.session_token,

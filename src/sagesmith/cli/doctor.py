@@ -16,8 +16,10 @@ from uv import find_uv_bin
 
 from sagesmith.agent import sandbox
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
+from sagesmith.objects.errors import ObjectStoreFailed
+from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.ports import is_free
-from sagesmith.objects.seaweedfs import ExternalStore, ObjectStoreFailed, weed_binary
+from sagesmith.objects.seaweedfs import weed_binary
 from sagesmith.platform import datadir
 
 FREE_DISK_WANTED = 5 << 30

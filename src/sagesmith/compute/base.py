@@ -10,13 +10,14 @@ ENDED: frozenset[TaskState] = frozenset({"Completed", "Failed", "Stopped"})
 
 @dataclass(frozen=True, slots=True)
 class S3Access:
-    """How a process reaches an S3 endpoint."""
+    """How a process reaches an S3 endpoint. `ca_bundle` is a file of the certificates to trust, if it has TLS."""
 
     endpoint: str
     access_key_id: str
     secret_access_key: str
     region: str
     session_token: str | None = None
+    ca_bundle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from sagesmith import logging
-from sagesmith.config import Platform
+from sagesmith.config import Platform, StoreKms
 from sagesmith.credentials import KeyRing
 from sagesmith.gateway import s3_answers as answers
 from sagesmith.gateway import s3_errors as errors
@@ -98,8 +98,10 @@ class S3Front:
     def __init__(self, platform: Platform, keyring: KeyRing, client: Client | None = None) -> None:
         self._platform = platform
         self._keyring = keyring
-        self._client = client or Client(platform.s3_endpoint, answer_seconds=ANSWER_SECONDS)
-        self._host = platform.s3_endpoint.partition("://")[2].encode()
+        self._client = client or Client(
+            platform.s3_endpoint, answer_seconds=ANSWER_SECONDS, ca_file=platform.dir.tls / "bundle.pem"
+        )
+        self._host = _authority(platform.s3_endpoint)
         self._internal_bucket = f"sagesmith-internal-{platform.account_id}"
         self._regions = BucketRegions(self._internal_bucket, self._ask)
         self._special: dict[str, Callable[[Call], Awaitable[Response]]] = {
@@ -175,7 +177,7 @@ class S3Front:
         headers = [item for item in request.headers if item[0] not in _NOT_FORWARDED]
         upload = open_upload(request, caller, operation in _UPLOADS)
         if operation in _ENCRYPTING:
-            _complete_encryption(headers)
+            _adapt_encryption(headers, self._platform.s3_kms)
         if operation in {"PutObject", "CreateMultipartUpload"} and request.header(b"content-type") is None:
             headers.append((b"content-type", b"binary/octet-stream"))
         return Call(operation, request, request_id, address, caller, upload, upload.adapt(headers))
@@ -340,12 +342,19 @@ class _Watched:
             raise
 
 
+def _authority(endpoint: str) -> bytes:
+    """An endpoint's Host header: clients leave a scheme's own port out (RFC 9110, section 4.2.3), and proxies may."""
+    scheme, _, authority = endpoint.partition("://")
+    return authority.removesuffix({"http": ":80", "https": ":443"}[scheme]).encode()
+
+
 def _begun(body: "bytes | _Watched") -> bool:
     return isinstance(body, _Watched) and body.begun
 
 
-def _complete_encryption(headers: Headers) -> None:
-    """`aws:kms` without a key means the account's own key for S3; the store would refuse it.
+def _adapt_encryption(headers: Headers, kms: StoreKms) -> None:
+    """`aws:kms` without a key means the account's own key for S3. The embedded store wants it named; another S3 with a
+    KMS knows its own; one without stores the object as it stores all.
 
     Raises:
         S3Error: an encryption that S3 has not, or that the store has not.
@@ -357,6 +366,12 @@ def _complete_encryption(headers: Headers) -> None:
     if algorithm not in {None, b"AES256", b"aws:kms"}:
         message = "The encryption method specified is not supported"
         raise errors.invalid_argument(message, "x-amz-server-side-encryption", (algorithm or b"").decode("latin-1"))
-    if algorithm == b"aws:kms" and not values.get(_SSE_KEY):
+    if algorithm != b"aws:kms" or kms == "store":
+        return
+    if kms == "none":
+        if values.get(_SSE_KEY):
+            raise errors.not_implemented("Encryption with a KMS key in an object store without a KMS")
+        headers[:] = [item for item in headers if item[0] not in {_SSE, _SSE_KEY}]
+    elif not values.get(_SSE_KEY):
         headers[:] = [item for item in headers if item[0] != _SSE_KEY]
         headers.append((_SSE_KEY, b"alias/aws/s3"))

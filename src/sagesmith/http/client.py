@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
@@ -15,6 +15,10 @@ from sagesmith.http.writing import HOP_BY_HOP, Outlet, join_head
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 _NOT_SENT = HOP_BY_HOP | {b"content-length", b"expect"}
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
 _INLINE_SIZE = 64 << 10
 
 
@@ -34,7 +38,7 @@ class Client:
     """A pool of connections to one address. Belongs to the loop that it is first used on.
 
     Args:
-        address: `unix:/path` or `http://host:port`.
+        address: `unix:/path`, `http://host:port` or `https://host:port`.
         connect_seconds: how long connecting may take.
         answer_seconds: how long the answer's head may take, from the end of the request's body.
         stall_seconds: how long the peer may take to send the next piece of a body, or to take one.
@@ -42,6 +46,7 @@ class Client:
         max_idle: how many are kept.
     """
 
+        ca_file: a file of certificates to trust beside the system's, for `https`.
     def __init__(
         self,
         address: str,
@@ -53,6 +58,7 @@ class Client:
         max_idle: int = 64,
     ) -> None:
         self.address = address
+        ca_file: Path | None = None,
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self.stall_seconds = stall_seconds
@@ -64,9 +70,11 @@ class Client:
         self._host, self._port = "", 0
         if address.startswith("unix:"):
             self._path = address[len("unix:") :]
+        self._tls: ssl.SSLContext | None = None
+        scheme, _, rest = address.partition("://")
             self._authority = b"localhost"
-        elif address.startswith("http://"):
-            authority = address[len("http://") :].rstrip("/")
+        elif scheme in ("http", "https"):
+            authority = rest.rstrip("/")
             host, _, port = authority.rpartition(":")
             if not host:
                 raise ValueError(f"an address without a port: {address}")
@@ -74,6 +82,7 @@ class Client:
             self._authority = authority.encode()
         else:
             raise ValueError(f"not an address: {address}")
+            self._tls = _tls_context(ca_file) if scheme == "https" else None
 
     @property
     def outstanding(self) -> int:
@@ -146,7 +155,7 @@ class Client:
         if self._path is not None:
             connecting = loop.create_unix_connection(made, self._path)
         else:
-            connecting = loop.create_connection(made, self._host, self._port)
+            connecting = loop.create_connection(made, self._host, self._port, ssl=self._tls)
         try:
             _, connection = await asyncio.wait_for(connecting, self._connect_seconds)
         except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 (another class before Python 3.11)
@@ -166,6 +175,15 @@ class Client:
             self._idle.append(connection)
         else:
             connection.abort()
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    import ssl  # noqa: PLC0415 (a model server needs none)
+
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
 
 
 class _Connection(Outlet, asyncio.Protocol):

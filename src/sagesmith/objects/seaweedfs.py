@@ -1,6 +1,6 @@
-"""The object store: an embedded SeaweedFS, or an S3 that the user has.
+"""The embedded object store: SeaweedFS.
 
-SeaweedFS runs as one process, `weed mini` (master, volume server, filer and S3 gateway in one), on loopback only. Its
+It runs as one process, `weed mini` (master, volume server, filer and S3 gateway in one), on loopback only. Its
 clients are the front door, which signs with the inner key that is made here, and the platform's own node agents.
 """
 
@@ -12,14 +12,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
-from sagesmith.config import DataDir
+from sagesmith.config import DataDir, StoreKms
+from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.inner_tls import make_certificate, variables
 from sagesmith.objects.ports import StorePorts, find_ports, is_free
 
@@ -36,50 +35,14 @@ IDLE_SECONDS = 3
 POLL_SECONDS = 0.02
 
 
-class ObjectStoreFailed(Exception):
-    """The object store cannot be started or is not what was asked for; the message says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalStore:
-    """An S3 endpoint that the user runs: nothing to start."""
-
-    endpoint: str
-    access_key_id: str
-    secret_access_key: str
-
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "ExternalStore | None":
-        """What `SAGESMITH_S3_ENDPOINT`, `…_ACCESS_KEY_ID` and `…_SECRET_ACCESS_KEY` name, None if they name nothing.
-
-        Raises:
-            ObjectStoreFailed: only some of the three are set, or the endpoint is no URL.
-        """
-        names = ("SAGESMITH_S3_ENDPOINT", "SAGESMITH_S3_ACCESS_KEY_ID", "SAGESMITH_S3_SECRET_ACCESS_KEY")
-        endpoint, access_key_id, secret = (environ.get(name, "") for name in names)
-        if not endpoint:
-            return None
-        missing = [name for name in names if not environ.get(name)]
-        if missing:
-            raise ObjectStoreFailed(f"SAGESMITH_S3_ENDPOINT is set, but {' and '.join(missing)} is not.")
-        parts = urlsplit(endpoint)
-        if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
-            raise ObjectStoreFailed(
-                f"SAGESMITH_S3_ENDPOINT must be http://HOST[:PORT]; it is {endpoint!r}. (TLS to it is not built yet.)"
-            )
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        return cls(f"http://{host}:{parts.port or 80}", access_key_id, secret)
-
-    def plan(self, front_url: str, avoid: Collection[int] = ()) -> None:
-        """Nothing is to be planned: it runs already."""
-
-
 class ObjectStore:
     """One SeaweedFS on one data directory. `plan` decides ports and writes the configuration; the caller runs
     `command()` with `environment()` and starts it again, with the same, when it dies.
 
     It may be started before the front door: KMS is asked when an object is encrypted, not at the start.
     """
+
+    kms: StoreKms = "platform"
 
     def __init__(self, directory: DataDir) -> None:
         self._directory = directory

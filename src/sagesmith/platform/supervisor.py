@@ -21,7 +21,9 @@ from sagesmith.config import (
 )
 from sagesmith.environment import write_bundle
 from sagesmith.gateway.tls import ensure_ca
-from sagesmith.objects.seaweedfs import ExternalStore, ObjectStore, ObjectStoreFailed
+from sagesmith.objects.errors import ObjectStoreFailed
+from sagesmith.objects.external import ExternalStore
+from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.processes import Child
 
@@ -179,7 +181,11 @@ class Supervisor:
             if waiting:
                 time.sleep(0.02)
         try:
-            self._store.wait_ready(deadline - time.monotonic())
+            left = deadline - time.monotonic()
+            if isinstance(self._store, ObjectStore):
+                self._store.wait_ready(left)
+            else:
+                self._store.wait_ready(left, self.platform.region, self._directory.tls / "bundle.pem")
         except ObjectStoreFailed as error:
             raise StartFailed(str(error)) from error
 

@@ -14,7 +14,8 @@ import pytest
 
 from sagesmith.config import DataDir
 from sagesmith.credentials import KeyRing
-from sagesmith.objects.seaweedfs import ObjectStore, ObjectStoreFailed
+from sagesmith.objects.errors import ObjectStoreFailed
+from sagesmith.objects.seaweedfs import ObjectStore
 from tests.integration.s3.conftest import ACCOUNT, end
 
 

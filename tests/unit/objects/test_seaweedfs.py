@@ -8,8 +8,9 @@ import pytest
 
 from sagesmith.config import DataDir
 from sagesmith.credentials import KeyRing
+from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.ports import GRPC_OFFSET, find_ports
-from sagesmith.objects.seaweedfs import ExternalStore, ObjectStore, ObjectStoreFailed
+from sagesmith.objects.seaweedfs import ObjectStore
 
 
 @pytest.fixture
@@ -76,23 +77,3 @@ def test_the_inner_key_is_kept(store: ObjectStore, tmp_path: Path) -> None:
 def test_a_process_that_is_not_there_is_reported(store: ObjectStore) -> None:
     with pytest.raises(ObjectStoreFailed, match="or was not started"):
         store.wait_ready(0)
-
-
-def test_an_external_store_needs_all_its_settings() -> None:
-    assert ExternalStore.from_environment({}) is None
-    with pytest.raises(ObjectStoreFailed, match="SAGESMITH_S3_SECRET_ACCESS_KEY"):
-        ExternalStore.from_environment({"SAGESMITH_S3_ENDPOINT": "http://s3:9000", "SAGESMITH_S3_ACCESS_KEY_ID": "key"})
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "address"), [("http://s3:9000/", "http://s3:9000"), ("http://s3", "http://s3:80")]
-)
-def test_an_external_store_is_named_with_its_port(endpoint: str, address: str) -> None:
-    environ = {
-        "SAGESMITH_S3_ENDPOINT": endpoint,
-        "SAGESMITH_S3_ACCESS_KEY_ID": "key",
-        "SAGESMITH_S3_SECRET_ACCESS_KEY": "secret",
-    }
-    external = ExternalStore.from_environment(environ)
-    assert external is not None
-    assert external.endpoint == address

@@ -16,7 +16,13 @@ DEFAULT_ROLE = "SageMakerExecutionRole"
 def s3_access(home: Home) -> S3Access:
     """The node agent's own way to the object store."""
     platform = home.platform
-    return S3Access(platform.s3_endpoint, platform.s3_access_key_id, platform.s3_secret_access_key, platform.region)
+    return S3Access(
+        platform.s3_endpoint,
+        platform.s3_access_key_id,
+        platform.s3_secret_access_key,
+        platform.region,
+        ca_bundle=ca_bundle(home),
+    )
 
 
 def environment(
