@@ -17,8 +17,11 @@ _PREFIX = "AlgorithmError: "
 _TOOLKIT_SAYS_NOTHING = 'ErrorMessage ""'
 _LAUNCHER_TRACEBACK = "in execute_commands\n"
 _LAUNCHER_SAYS_NOTHING = "Training Execution failed."
-# The line with which a launcher begins to speak of the failure: the script's own output ends before it.
-_LAUNCHER_SPEAKS = re.compile(r".*Reporting training FAILURE|Command failed with exit code \d+|\++ handle_error$")
+# The lines with which they begin to speak of the failure, the last first: the script's own output ends before them.
+_TOOLKIT_SPEAKS = (re.compile(r".*Reporting training FAILURE"),)
+_LAUNCHER_SPEAKS = (re.compile(r"\++ handle_error$"), re.compile(r"Command failed with exit code \d+\. Traceback: "))
+# The launcher's shell traces what it does.
+_SHELL_TRACE = re.compile(r"\++ ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINES = 10
 
@@ -36,18 +39,25 @@ def algorithm_error(said: str, lines: Sequence[str], exit_code: int) -> str:
         # The end of a traceback says more than its beginning.
         said = "\n".join(lines[-2 * _LINES :])[-room:]
     elif _TOOLKIT_SAYS_NOTHING in said:
-        words = _last_words(lines, room - len(said))
+        words = _last_words(_before(lines, _TOOLKIT_SPEAKS), room - len(said))
         said = said.replace(_TOOLKIT_SAYS_NOTHING, f'ErrorMessage "{words}"', 1)
     elif _LAUNCHER_TRACEBACK in said or said.startswith(_LAUNCHER_SAYS_NOTHING):
         last = said.splitlines()[-1]
-        said = f"{_last_words(lines, room - len(last) - 1)}\n{last}"
+        own = [line for line in _before(lines, _LAUNCHER_SPEAKS) if not _SHELL_TRACE.match(line)]
+        said = f"{_last_words(own, room - len(last) - 1)}\n{last}"
     return f"{_PREFIX}{said[:room]}{suffix}"
 
 
+def _before(lines: Sequence[str], marks: Sequence[re.Pattern[str]]) -> Sequence[str]:
+    """The lines before the last one of each mark."""
+    for mark in marks:
+        found = [number for number, line in enumerate(lines) if mark.match(line)]
+        lines = lines[: found[-1]] if found else lines
+    return lines
+
+
 def _last_words(lines: Sequence[str], room: int) -> str:
-    """What a script wrote before it ended, its last traceback or else its last lines: the end of it that has room."""
-    spoken = [number for number, line in enumerate(lines) if _LAUNCHER_SPEAKS.match(line)]
-    own = lines[: spoken[-1]] if spoken else lines
-    tracebacks = [number for number, line in enumerate(own) if line.startswith(_TRACEBACK)]
-    words = "\n".join(own[tracebacks[-1] + 1 :] if tracebacks else own[-_LINES:])
+    """The last traceback, or else the last lines: the end of it that has room."""
+    tracebacks = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
+    words = "\n".join(lines[tracebacks[-1] + 1 :] if tracebacks else lines[-_LINES:])
     return words[-room:] if room > 0 else ""

@@ -92,7 +92,7 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
     # A program that was asked to end may do so with any exit code.
     if ended.exit_code == 0 or ended.stopped or ended.timed_out:
         return None
-    said = read_failure_file(real_directory(task.directory.opt_ml, layout.OUTPUT), MAX_REASON)
+    said = read_failure_file(real_directory(task.directory.opt_ml, layout.FAILURE.parent), MAX_REASON)
     return algorithm_error(said, task.output.last_lines(), ended.exit_code)
 
 

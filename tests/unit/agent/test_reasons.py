@@ -32,7 +32,13 @@ def test_the_traceback_of_a_launcher_gives_way_to_that_of_the_script() -> None:
         'Traceback (most recent call last):\n  File "utils.py", line 193, in execute_commands\n    raise\n'
         "subprocess.CalledProcessError: Command '['python', 'train.py']' returned non-zero exit status 1."
     )
-    lines = [*TRACEBACK, "Command failed with exit code 1. Traceback: Traceback (most recent call last):", "  File", ""]
+    lines = [
+        *TRACEBACK,
+        "Command failed with exit code 1. Traceback: Traceback (most recent call last):",
+        "  File",
+        "",
+        "+++ handle_error",
+    ]
     reason = algorithm_error(said, lines, 1)
     assert "ValueError: no target\nsubprocess.CalledProcessError: Command" in reason
     assert "execute_commands" not in reason
@@ -40,7 +46,12 @@ def test_the_traceback_of_a_launcher_gives_way_to_that_of_the_script() -> None:
 
 def test_a_launcher_that_points_to_the_log_gives_way_to_the_last_lines() -> None:
     said = "Training Execution failed. For more details, see CloudWatch logs at 'x'.\nTrainingJob - job-1"
-    lines = ["cat: /no/such/file: No such file or directory", "++++ handle_error", "++++ exit 1"]
+    lines = [
+        "+++ cat /no/such/file",
+        "cat: /no/such/file: No such file or directory",
+        "++++ handle_error",
+        "++++ exit 1",
+    ]
     reason = algorithm_error(said, lines, 1)
     assert reason == (
         "AlgorithmError: cat: /no/such/file: No such file or directory\nTrainingJob - job-1, exit code: 1"
