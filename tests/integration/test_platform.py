@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith
 
 
@@ -125,3 +126,27 @@ def test_env_speaks_the_shells_syntax(platform: Running, shell: str) -> None:
     if shell == "sh":
         answer = subprocess.run(["sh", "-c", f"{text}\nprintf %s $AWS_ENDPOINT_URL"], capture_output=True, text=True)
         assert answer.stdout == platform.url
+
+
+def test_prune_removes_ended_jobs_old_logs_and_idle_environments(
+    new_platform: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    idle = cache / "environments" / "scikit-learn-0.0-0-py3.11-unused"
+    idle.mkdir(parents=True)
+    (idle / "file").write_bytes(b"x" * 1000)
+    idle.chmod(0o555)
+    running = new_platform()
+    job = jobs.shell_job(running, "echo line")
+    assert jobs.wait_job(running, job)["TrainingJobStatus"] == "Completed"
+    assert jobs.job_log(running, job) == ["line"]
+    monkeypatch.setenv("SAGESMITH_CACHE", str(cache))
+    kept = running.cli("prune", "--older-than-days", "1")
+    assert kept.returncode == 0, kept.stderr
+    assert idle.exists()
+    assert jobs.job_log(running, job) == ["line"]
+    pruned = running.cli("prune", "--older-than-days", "0", "--environments")
+    assert pruned.returncode == 0, pruned.stderr
+    assert not idle.exists()
+    assert running.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+    assert jobs.job_log(running, job) == []

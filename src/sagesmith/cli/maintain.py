@@ -1,6 +1,7 @@
 """`sagesmith backup`, `restore`, `prune` and `env-cache`."""
 
 import argparse
+import contextlib
 import gzip
 import os
 import shutil
@@ -86,22 +87,21 @@ def prune(options: argparse.Namespace) -> int:
     run) and, if asked, built environments."""
     directory = DataDir(options.data)
     freed = 0
-    if directory.database.exists():
+    last = Platform.last(directory.root)
+    if last is not None:
         before = time.time() - options.older_than_days * 86400
-        store = Store.open(os.environ.get("SAGESMITH_DATABASE_URL") or f"sqlite:///{directory.database}")
+        store = Store.open(last.database_url)
         with store.read() as tx:
             regions = tx.regions()
         jobs, chunks = _remove_old_jobs(store, regions, before), _remove_old_logs(store, regions, before)
         store.close()
         print(f"{jobs} training jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
     if not datadir.is_locked(directory) and directory.logs.exists():
-        for path in directory.logs.glob("*.log"):
+        for path in directory.logs.glob("*.log*"):
             freed += path.stat().st_size
             path.unlink()
     if options.environments:
-        environments = default_cache_dir() / "environments"
-        freed += sum(path.lstat().st_size for path in environments.rglob("*") if not path.is_dir())
-        _remove_tree(environments)
+        freed += _remove_environments(default_cache_dir() / "environments")
     print(f"{freed / 2**20:.1f} MiB of files removed")
     return 0
 
@@ -154,6 +154,28 @@ def _remove_old_logs(store: Store, regions: Sequence[str], before: float) -> int
             if token is None:
                 break
     return removed
+
+
+def _remove_environments(folder: Path) -> int:
+    """Remove the environments that no sandbox shows to a process; the bytes that they had."""
+    freed = 0
+    shown = _mounted()
+    for environment in folder.glob("*/"):
+        if f" {environment} " in shown:
+            print(f"{environment.name} is in use and stays")
+            continue
+        freed += sum(path.lstat().st_size for path in environment.rglob("*") if not path.is_dir())
+        _remove_tree(environment)
+    return freed
+
+
+def _mounted() -> str:
+    """The mounts of all processes that we may look at, as proc(5) has them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/mountinfo"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(errors="replace"))
+    return "\n".join(found)
 
 
 def _elsewhere(directory: DataDir) -> list[str]:

@@ -58,7 +58,8 @@ def start_detached(
     command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data), "--host", host]
     command += ["--port", str(port)] if port is not None else []
     log = directory.logs / "supervisor.log"
-    with log.open("wb") as output:
+    log.write_bytes(b"")
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
