@@ -17,6 +17,7 @@ from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, SandboxFailed, own, own_tree
 from sagesmith.agent.task import Task, machine_failed
 from sagesmith.agent.train import Ending
+from sagesmith.http.unix import socket_at
 
 if TYPE_CHECKING:
     from sagesmith.agent.s3 import S3
@@ -149,7 +150,8 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        with socket_at(str(self._path)) as path:
+            self.sock.connect(path)
 
 
 def _ending(task: Task, ended: Ended, watch: _Watch) -> Ending:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -11,14 +12,15 @@ import httptools
 
 from sagesmith.http.incoming import HIGH_WATER, IncomingBody
 from sagesmith.http.messages import Disconnected, Headers, Response
+from sagesmith.http.unix import socket_at
 from sagesmith.http.writing import HOP_BY_HOP, Outlet, join_head
 
-_IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
-_NOT_SENT = HOP_BY_HOP | {b"content-length", b"expect"}
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
+_IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
+_NOT_SENT = HOP_BY_HOP | {b"content-length", b"expect"}
 _INLINE_SIZE = 64 << 10
 
 
@@ -44,9 +46,9 @@ class Client:
         stall_seconds: how long the peer may take to send the next piece of a body, or to take one.
         idle_seconds: how long a connection is kept for the next request; less than the peer keeps it.
         max_idle: how many are kept.
+        ca_file: a file of certificates to trust beside the system's, for `https`.
     """
 
-        ca_file: a file of certificates to trust beside the system's, for `https`.
     def __init__(
         self,
         address: str,
@@ -56,9 +58,9 @@ class Client:
         stall_seconds: float = 120.0,
         idle_seconds: float = 60.0,
         max_idle: int = 64,
+        ca_file: Path | None = None,
     ) -> None:
         self.address = address
-        ca_file: Path | None = None,
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
         self.stall_seconds = stall_seconds
@@ -68,10 +70,10 @@ class Client:
         self._all: set[_Connection] = set()
         self._path: str | None = None
         self._host, self._port = "", 0
-        if address.startswith("unix:"):
-            self._path = address[len("unix:") :]
         self._tls: ssl.SSLContext | None = None
         scheme, _, rest = address.partition("://")
+        if address.startswith("unix:"):
+            self._path = address[len("unix:") :]
             self._authority = b"localhost"
         elif scheme in ("http", "https"):
             authority = rest.rstrip("/")
@@ -80,9 +82,9 @@ class Client:
                 raise ValueError(f"an address without a port: {address}")
             self._host, self._port = host.strip("[]"), int(port)
             self._authority = authority.encode()
+            self._tls = _tls_context(ca_file) if scheme == "https" else None
         else:
             raise ValueError(f"not an address: {address}")
-            self._tls = _tls_context(ca_file) if scheme == "https" else None
 
     @property
     def outstanding(self) -> int:
@@ -152,12 +154,14 @@ class Client:
             return _Connection(self, self._authority, self._path is not None)
 
         connecting: Any
-        if self._path is not None:
-            connecting = loop.create_unix_connection(made, self._path)
-        else:
-            connecting = loop.create_connection(made, self._host, self._port, ssl=self._tls)
         try:
-            _, connection = await asyncio.wait_for(connecting, self._connect_seconds)
+            with contextlib.ExitStack() as held:
+                if self._path is not None:
+                    path = held.enter_context(socket_at(self._path))
+                    connecting = loop.create_unix_connection(made, path)
+                else:
+                    connecting = loop.create_connection(made, self._host, self._port, ssl=self._tls)
+                _, connection = await asyncio.wait_for(connecting, self._connect_seconds)
         except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 (another class before Python 3.11)
             raise ConnectFailed(f"{self.address}: {error or 'timed out'}") from error
         return cast("_Connection", connection)
@@ -175,6 +179,8 @@ class Client:
             self._idle.append(connection)
         else:
             connection.abort()
+
+
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     import ssl  # noqa: PLC0415 (a model server needs none)
 
@@ -182,8 +188,6 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context
-
-
 
 
 class _Connection(Outlet, asyncio.Protocol):
