@@ -1,19 +1,28 @@
-"""Amazon SageMaker: one module a resource family declares its kinds, `engine` makes their operations."""
+"""Amazon SageMaker: one module a resource family declares its kinds, `engine` makes their operations.
 
+Every `Kind` that a module of this package holds is built: a new one needs its own file alone.
+"""
+
+import importlib
 import os
+import pkgutil
 
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
-from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
-from sagesmith.services.sagemaker.endpoints import ENDPOINT
-from sagesmith.services.sagemaker.engine import handlers_of
-from sagesmith.services.sagemaker.models import MODEL
+from sagesmith.services.sagemaker.engine import Kind, handlers_of
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.training import TrainingReconciler
-from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.wire.context import Handler
 
-KINDS = (MODEL, ENDPOINT_CONFIG, ENDPOINT, TRAINING_JOB)
+
+def _declared() -> tuple[Kind, ...]:
+    """The kinds of all modules here, each once, by the module's name."""
+    modules = [importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)]
+    kinds = [value for module in modules for value in vars(module).values() if isinstance(value, Kind)]
+    return tuple({kind.id: kind for kind in kinds}.values())
+
+
+KINDS = _declared()
 
 
 def handlers(home: Home) -> dict[str, Handler]:
