@@ -61,6 +61,10 @@ def create_endpoint(world: World, name: str) -> None:
     checked(world, "CreateEndpoint", EndpointName=name, EndpointConfigName="c")
 
 
+def create_repository(world: World, name: str) -> None:
+    checked(world, "CreateCodeRepository", CodeRepositoryName=name, GitConfig={"RepositoryUrl": "https://example.com"})
+
+
 def create_job(world: World, name: str) -> None:
     checked(world, "CreateTrainingJob", **training_job(name))
 
@@ -70,6 +74,7 @@ KINDS = {
     "EndpointConfig": (create_config, "ListEndpointConfigs", "EndpointConfigs"),
     "Endpoint": (create_endpoint, "ListEndpoints", "Endpoints"),
     "TrainingJob": (create_job, "ListTrainingJobs", "TrainingJobSummaries"),
+    "CodeRepository": (create_repository, "ListCodeRepositories", "CodeRepositorySummaryList"),
 }
 Create = Callable[[World, str], None]
 every_kind = pytest.mark.parametrize(("noun", "create", "listing", "items"), [(k, *v) for k, v in KINDS.items()])
@@ -161,6 +166,10 @@ def test_a_taken_name_and_a_missing_resource_are_refused_in_aws_s_words(world: W
                 "Training job names must be unique within an AWS account and region, "
                 f"and a training job with this name already exists ({ARN}:training-job/x)",
             ),
+            "CodeRepository": (
+                "ValidationException",
+                f'Cannot create already existing CodeRepository: "{ARN}:code-repository/x"',
+            ),
         }[name]
         assert (refused.value.code, refused.value.message) == said
     missing = {
@@ -169,6 +178,7 @@ def test_a_taken_name_and_a_missing_resource_are_refused_in_aws_s_words(world: W
         "DescribeEndpointConfig": f'Could not find endpoint configuration "{ARN}:endpoint-config/y".',
         "DeleteEndpoint": f'Could not find endpoint "{ARN}:endpoint/y".',
         "StopTrainingJob": "Requested resource not found.",
+        "UpdateCodeRepository": f'Cannot find CodeRepository: "{ARN}:code-repository/y"',
     }
     for operation, message in missing.items():
         (name_member,) = [
@@ -284,17 +294,25 @@ def test_tags_are_limited_reserved_and_unique(world: World) -> None:
 
 
 def test_a_kind_of_its_own_needs_nothing_but_its_declaration(world: World) -> None:
-    world.operations |= handlers_of(world.home, [Kind(noun="CodeRepository", plural="CodeRepositories")])
-    git = {"RepositoryUrl": "https://example.com/r.git", "Branch": "main"}
-    checked(world, "CreateCodeRepository", CodeRepositoryName="repo", GitConfig=git)
-    assert checked(world, "DescribeCodeRepository", CodeRepositoryName="repo")["GitConfig"] == git
-    (listed,) = checked(world, "ListCodeRepositories")["CodeRepositorySummaryList"]
-    assert listed["GitConfig"] == git
-    changed = {**git, "SecretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:s"}
-    checked(world, "UpdateCodeRepository", CodeRepositoryName="repo", GitConfig=changed)
-    assert checked(world, "DescribeCodeRepository", CodeRepositoryName="repo")["GitConfig"] == changed
-    checked(world, "DeleteCodeRepository", CodeRepositoryName="repo")
-    assert checked(world, "ListCodeRepositories")["CodeRepositorySummaryList"] == []
+    world.operations |= handlers_of(world.home, [Kind(noun="AppImageConfig")])
+    kernels = {"KernelSpecs": [{"Name": "python3"}]}
+    checked(world, "CreateAppImageConfig", AppImageConfigName="Config", KernelGatewayImageConfig=kernels)
+    described = checked(world, "DescribeAppImageConfig", AppImageConfigName="config")
+    assert (described["AppImageConfigName"], described["KernelGatewayImageConfig"]) == ("Config", kernels)
+    after = described["CreationTime"] - 1
+    (listed,) = checked(world, "ListAppImageConfigs", ModifiedTimeAfter=after)["AppImageConfigs"]
+    assert listed == described
+    changed = {"KernelSpecs": [{"Name": "r"}]}
+    checked(world, "UpdateAppImageConfig", AppImageConfigName="CONFIG", KernelGatewayImageConfig=changed)
+    described = checked(world, "DescribeAppImageConfig", AppImageConfigName="config")
+    assert (described["AppImageConfigName"], described["KernelGatewayImageConfig"]) == ("Config", changed)
+    checked(world, "DeleteAppImageConfig", AppImageConfigName="config")
+    assert checked(world, "ListAppImageConfigs")["AppImageConfigs"] == []
+
+
+def test_a_declaration_that_is_silent_about_a_filter_is_refused_at_the_start(world: World) -> None:
+    with pytest.raises(LookupError, match="AppTypeEquals"):
+        handlers_of(world.home, [Kind(noun="StudioLifecycleConfig")])
 
 
 def test_of_many_that_create_one_name_at_once_one_succeeds(world: World) -> None:
