@@ -20,7 +20,8 @@ _LAUNCHER_SAYS_NOTHING = "Training Execution failed."
 # The lines with which they begin to speak of the failure, the last first: the script's own output ends before them.
 _TOOLKIT_SPEAKS = (re.compile(r".*Reporting training FAILURE"),)
 _LAUNCHER_SPEAKS = (re.compile(r"\++ handle_error$"), re.compile(r"Command failed with exit code \d+\. Traceback: "))
-# The launcher's shell traces what it does.
+# The launcher's shell lists the environment, names the command and traces what it does.
+_LAUNCHER_STARTS = "Executing command: "
 _SHELL_TRACE = re.compile(r"\++ ")
 _TRACEBACK = "Traceback (most recent call last)"
 _LINES = 10
@@ -44,6 +45,7 @@ def algorithm_error(said: str, lines: Sequence[str], exit_code: int) -> str:
     elif _LAUNCHER_TRACEBACK in said or said.startswith(_LAUNCHER_SAYS_NOTHING):
         last = said.splitlines()[-1]
         own = [line for line in _before(lines, _LAUNCHER_SPEAKS) if not _SHELL_TRACE.match(line)]
+        own = own[max((number for number, line in enumerate(own) if line.startswith(_LAUNCHER_STARTS)), default=0) :]
         said = f"{_last_words(own, room - len(last) - 1)}\n{last}"
     return f"{_PREFIX}{said[:room]}{suffix}"
 

@@ -54,7 +54,7 @@ def test_a_launcher_that_points_to_the_log_gives_way_to_the_last_lines() -> None
     ]
     reason = algorithm_error(said, lines, 1)
     assert reason == (
-        "AlgorithmError: cat: /no/such/file: No such file or directory\nTrainingJob - job-1, exit code: 1"
+        "AlgorithmError: Executing command: cat /no/such/file\ncat: /no/such/file: No such file or directory\nTrainingJob - job-1, exit code: 1"
     )
 
 
