@@ -29,6 +29,7 @@ from sagesmith.platform.processes import Child
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
+ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 BACKLOG = 1024
 TASKS_GRACE_SECONDS = 5.0
@@ -107,6 +108,7 @@ class Supervisor:
         """Restart what dies, until SIGTERM or SIGINT."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        rotate_at = 0.0
         while not self._stopping:
             now = time.monotonic()
             changed = False
@@ -119,7 +121,11 @@ class Supervisor:
                     child.start()
                     changed = True
             if changed:
-                processes.save(self._directory.run / "processes.json", self._children)
+                self._note_children()
+            if now >= rotate_at:
+                for log in self._directory.logs.glob("*.log"):
+                    processes.rotate(log)
+                rotate_at = now + ROTATE_SECONDS
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -138,6 +144,13 @@ class Supervisor:
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
         self._listening.close()
+
+    def _note_children(self) -> None:
+        try:
+            processes.save(self._directory.run / "processes.json", self._children)
+        except OSError as error:
+            # A full disk must not end the platform; `down` asks the supervisor, which knows its children.
+            _say(f"the processes that run could not be noted: {error}")
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stopping = True
