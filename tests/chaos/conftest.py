@@ -13,7 +13,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration import jobs
-from tests.integration.conftest import Running, sagesmith, start
+from tests.integration.conftest import Running, new_platform, sagesmith, start
+
+__all__ = ["new_platform"]
 
 T = TypeVar("T")
 
