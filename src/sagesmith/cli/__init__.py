@@ -16,7 +16,7 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         module, _, function = options.command.partition(":")
         command = getattr(importlib.import_module(f"sagesmith.cli.{module}"), function)
@@ -32,13 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options; what `options.command` names is `module:function` of this package."""
+    root = argparse.ArgumentParser(
         prog="sagesmith",
         description="A machine-learning platform that speaks the Amazon SageMaker API on your machines.",
     )
-    parser.add_argument("--version", action="version", version=f"sagesmith {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    root.add_argument("--version", action="version", version=f"sagesmith {__version__}")
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
 
     up = _command(commands, "up", "up:up", "start the platform; prints the URLs when it is ready")
     up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -88,22 +89,30 @@ def _parser() -> argparse.ArgumentParser:
     ):
         action = actions.add_parser(name, help=help_text)
         action.add_argument("file", type=Path)
+        if name == "export":
+            action.add_argument(
+                "--only",
+                action="append",
+                default=[],
+                metavar="TAG",
+                help="only what images of this tag need, such as 1.2-1; may be given several times (default: all tags)",
+            )
         action.set_defaults(command=command)
-    return parser
+    return root
 
 
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: str, help_text: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=help_text, description=help_text)
-    parser.add_argument(
+    added = commands.add_parser(name, help=help_text, description=help_text)
+    added.add_argument(
         "--data",
         type=_data_dir,
         default=default_data_dir(),
         help="data directory (default: $SAGESMITH_DATA or ~/.sagesmith)",
     )
-    parser.set_defaults(command=command)
-    return parser
+    added.set_defaults(command=command)
+    return added
 
 
 def _port(text: str) -> int:

@@ -107,9 +107,10 @@ def prune(options: argparse.Namespace) -> int:
 
 
 def export_environments(options: argparse.Namespace) -> int:
-    """Write the wheels of every shipped environment into one file."""
+    """Write the wheels of shipped environments, of all tags or of some, into one file."""
     try:
-        bundle.export_bundle(default_cache_dir(), options.file, print)
+        chosen = bundle.runtimes(only=options.only)
+        bundle.export_bundle(default_cache_dir(), options.file, print, chosen=chosen)
     except EnvironmentFailed as error:
         raise UsageError(str(error)) from error
     return 0

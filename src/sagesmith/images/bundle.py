@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sagesmith.images import toolkit
@@ -27,11 +27,23 @@ _MEMBER = re.compile(r"wheels/(?:py\d+\.\d+-\w+/)?[A-Za-z0-9][A-Za-z0-9._+!-]*\.
 _BLOCK_BYTES = 1 << 20
 
 
-def runtimes(environ: Mapping[str, str] = os.environ) -> list[Runtime]:
-    """One runtime for each lock file that this machine would use for some tag of the catalogue."""
+def runtimes(environ: Mapping[str, str] = os.environ, only: Collection[str] = ()) -> list[Runtime]:
+    """One runtime for each lock file that this machine would use for some tag of the catalogue.
+
+    Args:
+        only: tags, such as `1.2-1`; all if empty.
+
+    Raises:
+        EnvironmentFailed: a tag that is not in the catalogue.
+    """
+    known = {release.tag for family in catalogue().values() for release in family.releases}
+    if unknown := sorted(set(only) - known):
+        raise EnvironmentFailed(f"There is no tag {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
     found: dict[str, Runtime] = {}
     for family in catalogue().values():
         for release in family.releases:
+            if only and release.tag not in only:
+                continue
             try:
                 runtime = resolve(f"{family.repository}:{release.tag}", environ)
             except ImageNotRunnable:
