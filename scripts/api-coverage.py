@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Write docs/api-coverage.md: which operations are built, and which request members are refused or have no effect.
+
+All of it is read from the operations' declarations and the API's models. With `--check`, only say whether the file is
+up to date.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from sagesmith.config import DataDir
+from sagesmith.credentials import KeyRing
+from sagesmith.services import all_handlers
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import KINDS
+from sagesmith.services.sagemaker.engine import Kind
+from sagesmith.store import Store
+from sagesmith.wire.models import load_model
+
+TARGET = Path(__file__).parents[1] / "docs" / "api-coverage.md"
+ACCOUNT = "123456789012"
+SERVICES = {
+    "sagemaker": "Amazon SageMaker",
+    "sagemaker-runtime": "Amazon SageMaker Runtime",
+    "sts": "AWS Security Token Service",
+    "iam": "AWS Identity and Access Management",
+    "logs": "Amazon CloudWatch Logs",
+    "kms": "AWS Key Management Service",
+}
+ROUTER = {"sagemaker-runtime": {"InvokeEndpoint"}}
+"""What the front door answers itself, by service."""
+
+HEAD = """# API coverage
+
+Written by `scripts/api-coverage.py` from the operations' declarations and botocore's models.
+
+An operation that is not built answers with HTTP 501, `NotImplementedException` and its name, before it looks at the
+request. S3 is not listed: its requests are passed on to the object store.
+"""
+MEMBERS = """
+## Members of requests
+
+Every member of the inputs below that is not listed is honoured. What is refused is refused before anything is stored,
+with an error that names the member; what has no effect is kept and shown by Describe.
+"""
+DIFFERENCES = """
+## Where Sagesmith differs on purpose
+
+* `DeleteEndpoint` works while an endpoint is `Creating` or `Updating`; at AWS, where it is refused with `Cannot update
+  in-progress endpoint`, a model that never loads holds its endpoint for up to an hour.
+* A variant has at most as many model servers as jobs may run at once (`SAGESMITH_MAX_JOBS`), whatever its instance
+  count; `DescribeEndpoint` shows how many there are.
+* Role names need not exist: every role of the account stands for one that SageMaker may assume.
+"""
+
+
+def main() -> int:
+    text = "".join(page())
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(text)
+        return 0
+    if TARGET.exists() and TARGET.read_text() == text:
+        return 0
+    sys.stderr.write(f"{TARGET.name} is not up to date: run scripts/api-coverage.py\n")
+    return 1
+
+
+def page() -> Iterator[str]:
+    yield HEAD
+    operations = built()
+    yield "\n| service | built | of |\n|---|---|---|\n"
+    for service, title in SERVICES.items():
+        yield f"| {title} | {len(operations[service])} | {len(load_model(service).operations)} |\n"
+    for service, title in SERVICES.items():
+        missing = load_model(service).operations.keys() - operations[service]
+        yield f"\n## {title}\n\n**Built:** {listed(operations[service])}\n\n**Not built:** {listed(missing)}\n"
+    yield MEMBERS
+    for kind in sorted(KINDS, key=lambda kind: kind.noun):
+        yield from members(kind)
+    yield DIFFERENCES
+
+
+def built() -> Mapping[str, set[str]]:
+    """The operations that are built, by service."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = DataDir(Path(folder))
+        keyring = KeyRing.create(directory.keys, ACCOUNT, None, None)
+        store = Store.open(f"sqlite:///{directory.root / 'db.sqlite'}")
+        try:
+            home = cast(Home, SimpleNamespace(platform=SimpleNamespace(dir=directory), keyring=keyring, store=store))
+            handlers = all_handlers(home)
+        finally:
+            store.close()
+    return {service: set(handlers.get(service, ())) | ROUTER.get(service, set()) for service in SERVICES}
+
+
+def listed(operations: set[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(operations)) or "none"
+
+
+def members(kind: Kind) -> Iterator[str]:
+    """What of a kind's Create input is refused, and what has no effect."""
+    yield f"\n### Create{kind.noun}\n"
+    if not kind.unbuilt and not kind.without_effect:
+        yield "\nAll members are honoured.\n"
+    if kind.unbuilt:
+        yield "\n| refused | |\n|---|---|\n"
+        for unbuilt in kind.unbuilt:
+            values = f" ({', '.join(sorted(map(str, unbuilt.values)))})" if unbuilt.values else ""
+            yield f"| `{unbuilt.path}`{values} | {unbuilt.feature} not built yet |\n"
+    if kind.without_effect:
+        yield "\n| without effect | |\n|---|---|\n"
+        for path, why in kind.without_effect.items():
+            yield f"| `{path}` | {why} |\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
