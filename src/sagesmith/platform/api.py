@@ -80,6 +80,16 @@ class Api:
             return Response(200, [(b"content-type", b"text/plain; version=0.0.4")], text.encode())
         return Response(404)
 
+    def prepare(self) -> None:
+        """Compile every operation in a worker thread, so that no first request waits for it."""
+        self._pool.submit(self._prepare)
+
+    def _prepare(self) -> None:
+        try:
+            self._dispatcher.prepare()
+        except Exception:
+            log.exception("operations could not be prepared")
+
     def close(self) -> None:
         self._pool.shutdown(wait=True)
 
@@ -114,6 +124,7 @@ async def _run(platform: Platform, store: Store) -> None:
         await serve(api.answer_admin, tcp=("127.0.0.1", platform.admin_port)),
     ]
     loop.start()
+    api.prepare()
     log.info("ready", socket=str(directory.api_socket), admin_port=platform.admin_port)
     await stop.wait()
     for server in servers:
