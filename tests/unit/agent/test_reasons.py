@@ -44,18 +44,13 @@ def test_the_traceback_of_a_launcher_gives_way_to_that_of_the_script() -> None:
     assert "execute_commands" not in reason
 
 
-def test_a_launcher_that_points_to_the_log_gives_way_to_the_last_lines() -> None:
+def test_a_launcher_that_points_to_the_log_gives_way_to_what_its_command_printed() -> None:
     said = "Training Execution failed. For more details, see CloudWatch logs at 'x'.\nTrainingJob - job-1"
-    lines = [
-        "+++ cat /no/such/file",
-        "cat: /no/such/file: No such file or directory",
-        "++++ handle_error",
-        "++++ exit 1",
-    ]
-    reason = algorithm_error(said, lines, 1)
-    assert reason == (
-        "AlgorithmError: Executing command: cat /no/such/file\ncat: /no/such/file: No such file or directory\nTrainingJob - job-1, exit code: 1"
-    )
+    failed = "cat: /no/such/file: No such file or directory"
+    begun = ["SM_HPS={}", "++ set +x", "Executing command: cat /no/such/file", "+++ cat /no/such/file"]
+    reason = algorithm_error(said, [*begun, failed, "++++ handle_error", "++++ exit 1"], 1)
+    assert reason.startswith(f"AlgorithmError: Executing command: cat /no/such/file\n{failed}\n")
+    assert reason.endswith("\nTrainingJob - job-1, exit code: 1")
 
 
 def test_a_reason_is_never_longer_than_awss_limit_and_keeps_the_exceptions_end() -> None:
