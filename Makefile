@@ -52,9 +52,11 @@ $(VENV)/.docs: $(VENV)/.bootstrap requirements/docs.txt
 	@touch $@
 
 setup: $(VENV)/.bootstrap
+	@$(BIN)/python -m sagesmith.images prepare
 	@$(BIN)/sagesmith doctor
 
 demo: $(VENV)/.bootstrap .envs/sdk-v2/.ready
+	@$(BIN)/python -m sagesmith.images prepare
 	@echo "== examples/quickstart.py, as it would run against AWS, under 'sagesmith run'"
 	@cd examples && ../$(BIN)/sagesmith run --data ../.demo -- ../.envs/sdk-v2/bin/python quickstart.py
 
