@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.cli import main
-from sagesmith.config import DataDir
+from sagesmith.config import DataDir, Platform
 from sagesmith.store import Document, LogEvent, Store
 
 DAY = 86_400.0
@@ -22,7 +22,10 @@ def job(name: str, status: str, days_ago: float) -> Document:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store.open(f"sqlite:///{DataDir(tmp_path).database}")
+    url = f"sqlite:///{DataDir(tmp_path).database}"
+    s3 = ("http://127.0.0.1:1", "a", "b")
+    Platform(str(tmp_path), "127.0.0.1", 1, 2, 3, "123456789012", REGION, url, *s3, str(tmp_path), 1).save()
+    store = Store.open(url)
     with store.write() as tx:
         for document in (
             job("old", "Completed", 40),
