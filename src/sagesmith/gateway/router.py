@@ -8,7 +8,7 @@ import uuid
 
 from sagesmith import hosts, logging
 from sagesmith.config import Platform
-from sagesmith.credentials import ExpiredCredentials, KeyRing, UnknownCredentials
+from sagesmith.credentials import ExpiredCredentials, KeyRing, Principal, UnknownCredentials
 from sagesmith.gateway import invoke
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.s3 import S3Front
@@ -83,8 +83,11 @@ class Router:
 
     async def _answer(self, request: Request, request_id: str, signature: sigv4.Signature) -> Response:
         invocation = _invocation(request) if signature.service == "sagemaker" else None
+        # Whoever has no key must not fill our memory with bodies.
+        principal, secret = self._find(request, signature)
         body = await request.body.read(invoke.MAX_BODY_BYTES if invocation else MAX_BODY_BYTES)
-        context = self._verify(request, request_id, signature, body)
+        _verify(request, signature, secret, body)
+        context = RequestContext(request_id, signature.service, "", signature.region, principal, request.peer)
         if invocation is None:
             return await self._ask_api(context, request, body)
         operation, endpoint = invocation
@@ -95,8 +98,8 @@ class Router:
         except AwsError as error:
             return error_answer(error, request_id, "Message")
 
-    def _verify(self, request: Request, request_id: str, signature: sigv4.Signature, body: bytes) -> RequestContext:
-        """Prove the signature over what was received, whatever the request says of its body's hash.
+    def _find(self, request: Request, signature: sigv4.Signature) -> tuple[Principal, str]:
+        """The principal that a request says it is from, and the secret that its signature must have been made with.
 
         Raises:
             AwsError: by the codes of the service's protocol.
@@ -104,12 +107,9 @@ class Router:
         try:
             if not _REGION.fullmatch(signature.region):
                 raise sigv4.WrongScope("Credential should be scoped to a valid region.")
-            principal, secret = self._keyring.find(signature.access_key_id, signature.session_token)
-            digest = hashlib.sha256(body).hexdigest() if body else sigv4.EMPTY_SHA256
-            sigv4.verify(signature, request.method, request.target, request.headers, digest, secret, time.time())
-        except (sigv4.SignatureError, UnknownCredentials, ExpiredCredentials) as error:
+            return self._keyring.find(signature.access_key_id, signature.session_token)
+        except (sigv4.WrongScope, UnknownCredentials, ExpiredCredentials) as error:
             raise refusal(error, protocol_of(signature.service, request.target, request.headers)) from error
-        return RequestContext(request_id, signature.service, "", signature.region, principal, request.peer)
 
     async def _ask_api(self, context: RequestContext, request: Request, body: bytes) -> Response:
         headers: Headers = [
@@ -146,6 +146,19 @@ class Router:
         if error.status == 503:
             response.headers.append((b"retry-after", b"1"))
         return response
+
+
+def _verify(request: Request, signature: sigv4.Signature, secret: str, body: bytes) -> None:
+    """Prove the signature over what was received, whatever the request says of its body's hash.
+
+    Raises:
+        AwsError: by the codes of the service's protocol.
+    """
+    digest = hashlib.sha256(body).hexdigest() if body else sigv4.EMPTY_SHA256
+    try:
+        sigv4.verify(signature, request.method, request.target, request.headers, digest, secret, time.time())
+    except sigv4.SignatureError as error:
+        raise refusal(error, protocol_of(signature.service, request.target, request.headers)) from error
 
 
 def _read_signature(request: Request) -> sigv4.Signature | None:
