@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from sagesmith import logging
@@ -168,7 +169,8 @@ class S3Front:
         copy_source = request.header(b"x-amz-copy-source")
         operation = operation_name(request.method, address, copy_source is not None)
         self._check_owner(request)
-        source_bucket = (copy_source or b"").lstrip(b"/").partition(b"/")[0].decode("latin-1")
+        # The store decodes the whole of it, slashes too.
+        source_bucket = unquote_to_bytes(copy_source or b"").lstrip(b"/").partition(b"/")[0].decode("latin-1")
         if self._internal_bucket in {address.bucket, source_bucket}:
             raise errors.access_denied()
         if address.key is not None and len(address.key) > 1024:

@@ -12,6 +12,7 @@ from sagesmith.http.messages import Headers
 
 _CANONICAL_QUERY = re.compile(rb"(?:[A-Za-z0-9\-._~&=]|%[0-9A-F]{2})*")
 _CANONICAL_PATH = re.compile(rb"(?:[A-Za-z0-9\-._~/]|%[0-9A-F]{2})*")
+_RAW = re.compile(rb"[^A-Za-z0-9\-._~/%]|%(?![0-9A-Fa-f]{2})")
 _DOTS_OR_DOUBLE_SLASH = re.compile(rb"//|/\.{1,2}(?:/|$)")
 _SIGNATURE_PARAMETER = b"X-Amz-Signature"
 
@@ -41,8 +42,7 @@ def canonical_requests(
     sent_query = _join(pairs)
     yield b"\n".join((head, sent_path, sent_query, tail))
     if not (_CANONICAL_QUERY.fullmatch(query) and _CANONICAL_PATH.fullmatch(path)):
-        escaped_path = escape(unquote_to_bytes(path), safe="/")
-        escaped_path = escaped_path if s3 else _service_path(escaped_path)
+        escaped_path = escape(unquote_to_bytes(path), safe="/") if s3 else _service_path(_escape_raw(path))
         escaped_query = _join([(_escape_query(name), _escape_query(value)) for name, value in pairs])
         yield b"\n".join((head, escaped_path, escaped_query, tail))
 
@@ -54,6 +54,11 @@ def escape(raw: bytes, safe: str = "") -> bytes:
 
 def _escape_query(value: bytes) -> bytes:
     return escape(unquote_to_bytes(value.replace(b"+", b" ")))
+
+
+def _escape_raw(path: bytes) -> bytes:
+    """Escape what was sent raw and leave the rest: an escaped slash or dot is none, for it means another resource."""
+    return _RAW.sub(lambda found: escape(found[0]), path)
 
 
 def _join(pairs: list[tuple[bytes, bytes]]) -> bytes:

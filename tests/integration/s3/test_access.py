@@ -237,3 +237,10 @@ def test_every_change_leaves_a_line_in_the_log_and_no_secret(front: Front, s3: A
     assert '"operation":"PutObject"' in line
     assert '"principal":"arn:aws:sts::123456789012:assumed-role/' in line
     assert front.keyring.root.secret_access_key not in text
+
+
+def test_a_key_that_is_no_text_is_unknown(front: Front) -> None:
+    url = f"{front.url}/{front.bucket}/key?AWSAccessKeyId=%C3%A9&Signature=x&Expires=99999999999"
+    status, body = call("GET", url)
+    assert status == 403
+    assert b"<Code>InvalidAccessKeyId</Code>" in body

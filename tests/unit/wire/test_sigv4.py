@@ -138,6 +138,13 @@ def test_a_changed_request_is_refused(kind: str, change: str) -> None:
         check((method, target, headers, digest))
 
 
+@pytest.mark.parametrize("other", ["/x%2f..%2fb/c", "/x/%2e%2e/b/c", "/b%2Fc", "/b/%2e/c", "/x/%2E%2E/b/c"])
+def test_an_escaped_slash_or_dot_is_another_path(other: str) -> None:
+    method, _, headers, digest = sent_by_botocore("header", "/b/c")
+    with pytest.raises(sigv4.SignatureMismatch):
+        check((method, other.encode(), headers, digest))
+
+
 def test_an_aws_header_that_is_not_signed_is_refused() -> None:
     method, target, headers, digest = sent_by_botocore("header")
     with pytest.raises(sigv4.HeadersNotSigned) as refused:
