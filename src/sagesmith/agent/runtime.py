@@ -10,6 +10,7 @@ from sagesmith.agent.sandbox import HOME, PACKAGE_DIRECTORY, VENV
 from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotRunnable, Runtime
 
 Progress = Callable[[str], None]
+TOOLKITS = f"{PACKAGE_DIRECTORY}/toolkits"
 
 
 class Environments(Protocol):
@@ -122,3 +123,8 @@ def server_packages(python_path: Path) -> list[tuple[Path, str, bool]]:
     """The mounts that show the model server's two packages, and nothing else of ours, below `PACKAGE_DIRECTORY`."""
     names = ("__init__.py", "modelserver", "http")
     return [(python_path / name, f"{PACKAGE_DIRECTORY}/sagesmith/{name}", False) for name in names]
+
+
+def training_packages() -> list[tuple[Path, str, bool]]:
+    """The mount that shows training code what `sagesmith.agent.toolkits` holds, at `TOOLKITS`."""
+    return [(Path(__file__).parent / "toolkits", TOOLKITS, False)]

@@ -10,7 +10,7 @@ from sagesmith.agent.archive import pack, walk
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.process import Ended
 from sagesmith.agent.reasons import algorithm_error
-from sagesmith.agent.runtime import container_variables, image_command
+from sagesmith.agent.runtime import TOOLKITS, container_variables, image_command, training_packages
 from sagesmith.agent.sandbox import SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.compute.base import TaskState
@@ -48,7 +48,7 @@ def train(task: Task) -> Ending:
                 from sagesmith.agent.inputs import download_channels  # noqa: PLC0415
 
                 download_channels(task.s3, spec.channels, opt_ml / layout.CHANNELS, spec.s3.region)
-            sandbox = task.sandbox(environment, [])
+            sandbox = task.sandbox(environment, [TOOLKITS], training_packages())
             own_tree(opt_ml, task.uid)
             own_tree(task.directory.scratch / "venv", task.uid)
         except OSError as error:
