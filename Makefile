@@ -72,6 +72,8 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== ruff check";   $(BIN)/ruff check .
 	@echo "== mypy";         $(BIN)/mypy
 	@echo "== contracts";    $(BIN)/lint-imports
+	@echo "== licences";     $(BIN)/python scripts/check-licences.py --check
+	@echo "== API coverage"; $(BIN)/python scripts/api-coverage.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready
