@@ -1,11 +1,109 @@
-"""What the documentation says of the code is so."""
+"""The documentation is whole and so: what exists is in it, what it points at exists, what it shows is what runs."""
 
+import argparse
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+import sagesmith
+from sagesmith.cli import parser
+
 ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
+PACKAGE = Path(sagesmith.__file__).parent
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md"))]
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+SETTING = re.compile(r"SAGESMITH_[A-Z0-9_]+[A-Z0-9]")
+
+
+def text(*names: str) -> str:
+    return "\n".join((ROOT / name).read_text() for name in names)
+
+
+def settings(*paths: Path) -> set[str]:
+    return {name for path in paths for name in SETTING.findall(path.read_text())}
+
+
+def commands(of: argparse.ArgumentParser, before: str = "sagesmith") -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command with its parser."""
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield f"{before} {name}", below
+                yield from commands(below, f"{before} {name}")
+
+
+def anchor(heading: str) -> str:
+    """A heading's anchor, as MkDocs and GitHub make it."""
+    return re.sub(r"[ -]+", "-", re.sub(r"[^\w\- ]", "", heading).strip().lower())
+
+
+@pytest.mark.parametrize(("command", "below"), [pytest.param(*each, id=each[0]) for each in commands(parser())])
+def test_every_command_is_documented_with_its_options(command: str, below: argparse.ArgumentParser) -> None:
+    documented = text("docs/operations.md")
+    group, _, name = command.rpartition(" ")
+    assert command in documented or re.search(rf"`{group} [^|]*`{name}\b", documented)
+    options = [option for action in below._actions for option in action.option_strings if option.startswith("--")]
+    assert [option for option in options if option not in documented and option != "--help"] == []
+
+
+def test_every_setting_is_documented() -> None:
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
+    read = settings(*PACKAGE.rglob("*.py"), *scripts, ROOT / "Makefile")
+    assert read - settings(ROOT / "docs/configuration.md", ROOT / "docs/operations.md") == set()
+
+
+def test_no_setting_is_documented_that_nothing_reads() -> None:
+    assert (
+        settings(*PAGES) - settings(*PACKAGE.rglob("*.py"), ROOT / "Makefile", *(ROOT / "tests").rglob("*.py")) == set()
+    )
+
+
+def test_every_package_is_in_the_picture_of_the_house() -> None:
+    house = text("docs/architecture.md")
+    parts = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {part for part in parts - {"__init__", "__main__"} if f"`{part}`" not in house} == set()
+
+
+def test_every_module_that_the_picture_of_the_house_names_is_there() -> None:
+    named = re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.py)`", text("docs/architecture.md"))
+    assert named
+    assert [name for name in named if not ((ROOT / name).exists() or (PACKAGE / name).exists())] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = text("mkdocs.yml")
+    assert [page.name for page in DOCS if f": {page.name}\n" not in navigation] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text()):
+        if "://" in link:
+            continue
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if fragment:
+            assert fragment in {anchor(heading) for heading in HEADING.findall(target.read_text())}, link
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    shown = re.findall(r"`[^`\n]+`|^make .*$", text("README.md", "CONTRIBUTING.md", "docs/operations.md"), re.MULTILINE)
+    named = set(re.findall(r"\bmake ([a-z]+)", "\n".join(shown)))
+    assert {"setup", "demo", "test", "check"} <= named
+    assert named - set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE)) == set()
+
+
+def test_the_version_is_one() -> None:
+    assert tomllib.loads(text("pyproject.toml"))["project"]["version"] == sagesmith.__version__
+    assert f"## {sagesmith.__version__}" in text("CHANGELOG.md")
 
 
 def test_the_list_of_what_is_built_is_up_to_date() -> None:
@@ -15,6 +113,6 @@ def test_the_list_of_what_is_built_is_up_to_date() -> None:
 
 
 def test_the_example_of_a_new_kind_is_the_one_that_runs() -> None:
-    declared = (ROOT / "src" / "sagesmith" / "services" / "sagemaker" / "code_repositories.py").read_text()
-    assert f"```python\n{declared}```\n" in (DOCS / "architecture.md").read_text()
+    declared = (PACKAGE / "services" / "sagemaker" / "code_repositories.py").read_text()
+    assert f"```python\n{declared}```\n" in text("docs/architecture.md")
     assert len(declared.splitlines()) <= 60
