@@ -11,6 +11,7 @@ from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import ValidationException
 
 DEFAULT_PAGE = 10
+_HALF_A_MILLISECOND = 0.0005
 
 _SORT_KEYS: dict[str, SortKey] = {
     "Name": "name",
@@ -64,9 +65,20 @@ def lister(
     return list_
 
 
+def _as_shown(field: str, value: Any) -> Any:
+    """A bound on times, so that a time that was shown, which is rounded to milliseconds, excludes its own resource."""
+    if field.endswith("_after"):
+        return round(value, 3) + _HALF_A_MILLISECOND
+    if field.endswith("_before"):
+        return round(value, 3) - _HALF_A_MILLISECOND
+    return value
+
+
 def _query(kind: Kind, region: str, params: Params) -> Query:
     fields: dict[str, Any] = {
-        field: params[member] for member, field in _QUERY_FIELDS.items() if params.get(member) is not None
+        field: _as_shown(field, params[member])
+        for member, field in _QUERY_FIELDS.items()
+        if params.get(member) is not None
     }
     order = params.get("SortOrder")
     return Query(
