@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.integration import answers
 from tests.integration import postgres as postgresql
 
 ROOT = Path(__file__).parents[2]
@@ -30,12 +31,14 @@ class Running:
         return str(self.variables["AWS_ENDPOINT_URL"])
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this platform, without touching this process' environment."""
-        return boto3.session.Session(
+        """A boto3 client of this platform that checks its answers, without touching this process' environment."""
+        client = boto3.session.Session(
             aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
             region_name=options.pop("region_name", "us-east-1"),
         ).client(service, endpoint_url=self.url, **options)
+        client.meta.events.register("before-parse", answers.check)
+        return client
 
     def environment(self) -> dict[str, str]:
         """This process' environment, pointed at the platform."""

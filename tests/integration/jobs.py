@@ -1,11 +1,17 @@
 """Training jobs and endpoints as these tests make them: boto3's calls with the parts that differ."""
 
+import http.client
 import io
 import json
 import tarfile
 import time
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from tests.integration.conftest import Running
 
@@ -13,6 +19,24 @@ ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 BUCKET = "test-jobs"
 ENDED = ("Completed", "Failed", "Stopped")
+
+
+def sent_raw(platform: Running, operation: str, body: bytes, region: str = "us-east-1") -> tuple[int, dict[str, Any]]:
+    """A signed request with a body that boto3 would not send."""
+    request = AWSRequest(
+        "POST",
+        platform.url + "/",
+        headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"SageMaker.{operation}"},
+        data=body,
+    )
+    keys = Credentials(platform.variables["AWS_ACCESS_KEY_ID"], platform.variables["AWS_SECRET_ACCESS_KEY"])
+    SigV4Auth(keys, "sagemaker", region).add_auth(request)
+    connection = http.client.HTTPConnection(urlsplit(platform.url).netloc)
+    connection.request("POST", "/", body, dict(request.headers.items()))
+    answer = connection.getresponse()
+    found = answer.status, json.loads(answer.read())
+    connection.close()
+    return found
 
 
 def name(prefix: str) -> str:

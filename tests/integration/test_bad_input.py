@@ -1,18 +1,13 @@
 """What users do wrong: AWS's error, or a Failed status that says what to mend, and nothing left behind."""
 
-import http.client
 import json
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.integration import jobs
@@ -42,24 +37,6 @@ def refused(call: Callable[[], Any]) -> tuple[str, str, int]:
         call()
     error = raised.value.response["Error"]
     return error["Code"], error["Message"], raised.value.response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def sent_raw(platform: Running, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
-    """A signed request with a body that boto3 would not send."""
-    request = AWSRequest(
-        "POST",
-        platform.url + "/",
-        headers={"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"SageMaker.{operation}"},
-        data=body,
-    )
-    keys = Credentials(platform.variables["AWS_ACCESS_KEY_ID"], platform.variables["AWS_SECRET_ACCESS_KEY"])
-    SigV4Auth(keys, "sagemaker", "us-east-1").add_auth(request)
-    connection = http.client.HTTPConnection(urlsplit(platform.url).netloc)
-    connection.request("POST", "/", body, dict(request.headers.items()))
-    answer = connection.getresponse()
-    found = answer.status, json.loads(answer.read())
-    connection.close()
-    return found
 
 
 def traces(platform: Running, name: str) -> list[str]:
@@ -183,7 +160,7 @@ def test_a_hyperparameter_that_is_not_a_string_cannot_be_read(platform: Running,
         "StoppingCondition": {"MaxRuntimeInSeconds": 600},
         "HyperParameters": {"depth": "@"},
     }
-    status, answer = sent_raw(platform, "CreateTrainingJob", json.dumps(request).encode().replace(b'"@"', value))
+    status, answer = jobs.sent_raw(platform, "CreateTrainingJob", json.dumps(request).encode().replace(b'"@"', value))
     assert (status, answer["__type"].rpartition("#")[2]) == (400, "SerializationException")
     assert not platform.client("sagemaker").list_training_jobs(NameContains=job)["TrainingJobSummaries"]
     assert not traces(platform, job)
