@@ -78,7 +78,12 @@ def parser() -> argparse.ArgumentParser:
         help="how old ended training jobs and log events must be (default: %(default)s)",
     )
     prune.add_argument(
-        "--environments", action="store_true", help="built environments too; they are built again when used"
+        "--environments",
+        nargs="?",
+        const="all",
+        choices=["all", "outdated"],
+        help="built environments too, all that nobody uses or only those of other versions; they are built again when "
+        "used (default: none)",
     )
 
     cache = commands.add_parser("env-cache", help="carry the environments of jobs to a machine without a network")

@@ -1,7 +1,6 @@
 """`sagesmith backup`, `restore`, `prune` and `env-cache`."""
 
 import argparse
-import contextlib
 import gzip
 import os
 import shutil
@@ -13,11 +12,11 @@ from pathlib import Path
 
 from sagesmith.cli import UsageError
 from sagesmith.config import DataDir, Platform, default_cache_dir
-from sagesmith.images import bundle
+from sagesmith.images import bundle, pruning
 from sagesmith.images.base import EnvironmentFailed
 from sagesmith.platform import datadir
 from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
-from sagesmith.store import Query, Store
+from sagesmith.store import CannotOpen, Query, SchemaMismatch, Store
 
 _LEFT_OUT = {"run", "logs", "tasks"}
 """What a backup does not hold: it is true only while the platform runs."""
@@ -90,7 +89,7 @@ def prune(options: argparse.Namespace) -> int:
     last = Platform.last(directory.root)
     if last is not None:
         before = time.time() - options.older_than_days * 86400
-        store = Store.open(last.database_url)
+        store = _open(last)
         with store.read() as tx:
             regions = tx.regions()
         jobs, chunks = _remove_old_jobs(store, regions, before), _remove_old_logs(store, regions, before)
@@ -101,7 +100,7 @@ def prune(options: argparse.Namespace) -> int:
             freed += path.stat().st_size
             path.unlink()
     if options.environments:
-        freed += _remove_environments(default_cache_dir() / "environments")
+        freed += pruning.prune(default_cache_dir(), options.environments == "outdated", print)
     print(f"{freed / 2**20:.1f} MiB of files removed")
     return 0
 
@@ -157,26 +156,11 @@ def _remove_old_logs(store: Store, regions: Sequence[str], before: float) -> int
     return removed
 
 
-def _remove_environments(folder: Path) -> int:
-    """Remove the environments that no sandbox shows to a process; the bytes that they had."""
-    freed = 0
-    shown = _mounted()
-    for environment in folder.glob("*/"):
-        if f" {environment} " in shown:
-            print(f"{environment.name} is in use and stays")
-            continue
-        freed += sum(path.lstat().st_size for path in environment.rglob("*") if not path.is_dir())
-        _remove_tree(environment)
-    return freed
-
-
-def _mounted() -> str:
-    """The mounts of all processes that we may look at, as proc(5) has them."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/mountinfo"):
-        with contextlib.suppress(OSError):
-            found.append(path.read_text(errors="replace"))
-    return "\n".join(found)
+def _open(platform: Platform) -> Store:
+    try:
+        return Store.open(platform.database_url)
+    except (CannotOpen, SchemaMismatch) as error:
+        raise UsageError(str(error)) from error
 
 
 def _elsewhere(directory: DataDir) -> list[str]:
@@ -193,9 +177,3 @@ def _lock(directory: DataDir) -> int:
         return datadir.lock(directory)
     except datadir.DataDirError as error:
         raise UsageError(f"{error} A backup needs it down.") from error
-
-
-def _remove_tree(path: Path) -> None:
-    for folder, _, _ in os.walk(path):
-        Path(folder).chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)

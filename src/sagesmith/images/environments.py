@@ -1,5 +1,6 @@
 """Environments on this node: built once from a lock file, read-only, shared by all jobs."""
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -45,9 +46,11 @@ def ensure(
         raise EnvironmentFailed(
             f"Python {runtime.python}, which {runtime.lock} needs, is not on this machine any more."
         )
-    path = _path(runtime, cache, interpreter)
+    path = place(runtime.lock, cache, interpreter)
     found = _complete(path)
     if found is not None:
+        with contextlib.suppress(OSError):
+            os.utime(path / _COMPLETE)
         return found
     with _lock(path, progress):
         found = _complete(path)
@@ -56,21 +59,30 @@ def ensure(
         # Imported here: a job whose environment stands must not pay for the installer.
         from sagesmith.images.builder import build  # noqa: PLC0415
 
-        _remove(path)
+        remove(path)
         try:
             build(runtime, path, cache, interpreter, progress, environ)
             return _seal(path, interpreter)
         except OSError as error:
-            _remove(path)
+            remove(path)
             raise EnvironmentFailed(f"The environment {path.name} could not be built: {error}") from error
         except EnvironmentFailed:
-            _remove(path)
+            remove(path)
             raise
 
 
-def _path(runtime: Runtime, cache: Path, interpreter: Path) -> Path:
-    parts = "\0".join((read(runtime.lock), read("toolkit"), str(interpreter)))
-    return cache / "environments" / f"{runtime.lock}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+def place(lock: str, cache: Path, interpreter: Path) -> Path:
+    """Where the environment of a lock file lies."""
+    parts = "\0".join((read(lock), read("toolkit"), str(interpreter)))
+    return cache / "environments" / f"{lock}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
+
+
+def last_used(path: Path) -> float:
+    """When `ensure` last found the environment, in seconds since the epoch; 0 if it is not complete."""
+    try:
+        return (path / _COMPLETE).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _complete(path: Path) -> BuiltEnvironment | None:
@@ -114,9 +126,13 @@ def _installation(interpreter: Path) -> list[Path]:
     return [interpreter.parent.parent]
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove an environment, whole or not; nothing if it is not there."""
     if not path.exists():
         return
+    # Killed half-way, it must not count as complete.
+    path.chmod(0o700)
+    (path / _COMPLETE).unlink(missing_ok=True)
     # A folder without write permission keeps what is in it, whoever owns it.
     for folder, _, _ in os.walk(path):
         Path(folder).chmod(0o700)
