@@ -113,7 +113,7 @@ class KeyRing:
             ExpiredCredentials: the token is no longer valid.
         """
         if session_token is None:
-            if not hmac.compare_digest(access_key_id, self.root.access_key_id):
+            if not hmac.compare_digest(access_key_id.encode(), self.root.access_key_id.encode()):
                 raise UnknownCredentials
             role = f"arn:aws:iam::{self.account_id}:role/SageMakerExecutionRole"
             return self._principal(access_key_id, role, "sagesmith", None), self.root.secret_access_key
