@@ -47,6 +47,28 @@ MEMBERS = """
 Every member of the inputs below that is not listed is honoured. What is refused is refused before anything is stored,
 with an error that names the member; what has no effect is kept and shown by Describe.
 """
+OTHERS = {
+    "STS AssumeRole": {
+        "Policy, PolicyArns, ProvidedContexts": "refused: session policies are not built",
+        "SerialNumber, TokenCode": "refused: there are no MFA devices",
+        "Tags, TransitiveTagKeys, ExternalId, MinimumSessionTokenSize": "without effect: no policy reads them",
+    },
+    "IAM SimulatePrincipalPolicy": {
+        "PolicyInputList, PermissionsBoundaryPolicyInputList, PolicyExclusionList, ResourcePolicy": "refused: policies "
+        "are not evaluated",
+        "ContextEntries, CallerArn, ResourceOwner, ResourceHandlingOption": "without effect: everything is allowed",
+    },
+    "Logs CreateLogGroup": {"kmsKeyId, logGroupClass, deletionProtectionEnabled": "refused, but for their defaults"},
+    "Logs DescribeLogGroups": {"includeLinkedAccounts": "without effect: there is one account"},
+    "Logs FilterLogEvents, GetLogEvents": {"unmask, interleaved": "without effect: nothing is masked"},
+    "Logs PutLogEvents": {"sequenceToken, entity": "without effect, the first at AWS as well"},
+    "KMS CreateKey": {
+        "KeyUsage, KeySpec, CustomerMasterKeySpec, Origin, MultiRegion, CustomKeyStoreId, XksKeyId": "refused, but for "
+        "their defaults",
+        "Policy, BypassPolicyLockoutSafetyCheck": "without effect: key policies are not evaluated",
+    },
+    "KMS, all operations": {"GrantTokens": "without effect: there are no grants", "Recipient": "refused: no enclaves"},
+}
 DIFFERENCES = """
 ## Where Sagesmith differs on purpose
 
@@ -81,6 +103,10 @@ def page() -> Iterator[str]:
     yield MEMBERS
     for kind in sorted(KINDS, key=lambda kind: kind.noun):
         yield from members(kind)
+    yield "\n### Other services\n\n| operation | members | |\n|---|---|---|\n"
+    for operation, rows in OTHERS.items():
+        for names, state in rows.items():
+            yield f"| {operation} | {', '.join(f'`{name}`' for name in names.split(', '))} | {state} |\n"
     yield DIFFERENCES
 
 

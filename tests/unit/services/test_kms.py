@@ -219,7 +219,15 @@ def test_an_alias_must_be_named_as_one(client: Any, name: str, code: str) -> Non
     assert refused(client.create_alias, AliasName=name, TargetKeyId=UNKNOWN)[0] == code
 
 
-@pytest.mark.parametrize("params", [{"KeySpec": "RSA_2048"}, {"KeyUsage": "SIGN_VERIFY"}, {"MultiRegion": True}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"KeySpec": "RSA_2048"},
+        {"CustomerMasterKeySpec": "RSA_2048"},
+        {"KeyUsage": "SIGN_VERIFY"},
+        {"MultiRegion": True},
+    ],
+)
 def test_a_kind_of_key_that_is_not_built_says_so(client: Any, params: dict[str, Any]) -> None:
     with pytest.raises(ClientError) as error:
         client.create_key(**params)

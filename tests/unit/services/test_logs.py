@@ -115,6 +115,7 @@ def test_a_group_is_described_with_arn_retention_and_size(call: Call) -> None:
     assert call("DescribeLogGroups", logGroupNamePattern="Training")["logGroups"] == [group]
     assert call("DescribeLogGroups", logGroupIdentifiers=[group["logGroupArn"]])["logGroups"] == [group]
     assert call("DescribeLogGroups", logGroupNamePrefix="sage")["logGroups"] == []
+    assert call("DescribeLogGroups", accountIdentifiers=["210987654321"])["logGroups"] == []
     assert _refused(call, "DescribeLogGroups", logGroupNamePrefix="a", logGroupNamePattern="b")[0] == (
         "InvalidParameterException"
     )

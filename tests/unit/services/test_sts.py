@@ -100,6 +100,15 @@ def test_a_session_policy_is_refused_rather_than_ignored(connect: Connect) -> No
     assert (code, status) == ("NotImplementedException", 501)
 
 
+def test_a_device_that_does_not_exist_is_refused(connect: Connect) -> None:
+    device = {"SerialNumber": "arn:aws:iam::123456789012:mfa/me", "TokenCode": "123456"}
+    assert refused(connect().assume_role, RoleArn=ROLE, RoleSessionName="sess", **device) == (
+        "AccessDenied",
+        403,
+        "MultiFactorAuthentication failed with invalid MFA one time pass code.",
+    )
+
+
 @pytest.mark.parametrize("seconds", [899, 43201])
 def test_a_duration_out_of_range_is_refused(connect: Connect, seconds: int) -> None:
     code, _, message = refused(connect().assume_role, RoleArn=ROLE, RoleSessionName="sess", DurationSeconds=seconds)

@@ -6,6 +6,7 @@ everything, so there is nothing to create, and a program's role names from AWS w
 Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 """
 
+import base64
 import json
 import re
 from urllib.parse import quote
@@ -13,8 +14,9 @@ from urllib.parse import quote
 from sagesmith.credentials import role_id
 from sagesmith.services.base import Home
 from sagesmith.wire.context import Handler, Params, RequestContext
-from sagesmith.wire.errors import AwsError
+from sagesmith.wire.errors import AwsError, NotImplementedException
 
+DEFAULT_ITEMS = 100
 MAX_SESSION_SECONDS = 12 * 3600
 
 _TRUST_POLICY = {
@@ -78,19 +80,38 @@ def simulate_principal_policy(context: RequestContext, params: Params) -> Params
     account, kind, name = found.groups()
     if kind != "role" or account != context.account_id:
         raise AwsError("NoSuchEntity", f"The {kind} with name {name} cannot be found.", 404)
-    resources = params.get("ResourceArns") or ["*"]
-    return {
-        "EvaluationResults": [
-            {
-                "EvalActionName": action,
-                "EvalResourceName": resource,
-                "EvalDecision": "allowed",
-                "MatchedStatements": [_MATCHED_STATEMENT],
-                "MissingContextValues": [],
-                "ResourceSpecificResults": [],
-            }
-            for action in params["ActionNames"]
-            for resource in resources
-        ],
-        "IsTruncated": False,
-    }
+    for member in ("PolicyInputList", "PermissionsBoundaryPolicyInputList", "PolicyExclusionList", "ResourcePolicy"):
+        if params.get(member):
+            raise NotImplementedException(
+                f"SimulatePrincipalPolicy (iam) with {member}: policies are not evaluated, every action is allowed."
+            )
+    asked = [(action, resource) for action in params["ActionNames"] for resource in params.get("ResourceArns") or ["*"]]
+    start = _read_marker(params.get("Marker"))
+    end = start + (params.get("MaxItems") or DEFAULT_ITEMS)
+    results = [
+        {
+            "EvalActionName": action,
+            "EvalResourceName": resource,
+            "EvalDecision": "allowed",
+            "MatchedStatements": [_MATCHED_STATEMENT],
+            "MissingContextValues": [],
+            "ResourceSpecificResults": [],
+        }
+        for action, resource in asked[start:end]
+    ]
+    more = end < len(asked)
+    marker = base64.urlsafe_b64encode(str(end).encode()).decode() if more else None
+    return {"EvaluationResults": results, "IsTruncated": more, "Marker": marker}
+
+
+def _read_marker(marker: str | None) -> int:
+    """The place in the list of results from which on to answer."""
+    if marker is None:
+        return 0
+    try:
+        start = int(base64.urlsafe_b64decode(marker.encode()))
+    except ValueError as error:
+        raise AwsError("ValidationError", "Invalid Marker.", 400) from error
+    if start < 0:
+        raise AwsError("ValidationError", "Invalid Marker.", 400)
+    return start

@@ -170,6 +170,8 @@ class KeyOperations:
         for name, built in _BUILT_ONLY.items():
             if params.get(name, built) != built:
                 raise NotImplementedException(f"CreateKey (kms) with {name} {params[name]} is not implemented.")
+        if (spec := params.get("CustomerMasterKeySpec", "SYMMETRIC_DEFAULT")) != "SYMMETRIC_DEFAULT":
+            raise NotImplementedException(f"CreateKey (kms) with CustomerMasterKeySpec {spec} is not implemented.")
         for name in ("CustomKeyStoreId", "XksKeyId", "MultiRegion"):
             if params.get(name):
                 raise NotImplementedException(f"CreateKey (kms) with {name} is not implemented.")

@@ -56,7 +56,8 @@ def describe_log_groups(store: Store, context: RequestContext, params: Params) -
         raise invalid(
             "LogGroup name prefix, LogGroup name pattern and LogGroup identifiers are mutually exclusive parameters."
         )
-    if params.get("logGroupClass", "STANDARD") != "STANDARD":
+    accounts = params.get("accountIdentifiers") or [context.account_id]
+    if params.get("logGroupClass", "STANDARD") != "STANDARD" or context.account_id not in accounts:
         return {"logGroups": []}
     with store.read() as tx:
         if identifiers:

@@ -47,6 +47,10 @@ def assume_role(keyring: KeyRing, context: RequestContext, params: Params) -> Pa
     for name in ("Policy", "PolicyArns"):
         if params.get(name):
             raise NotImplementedException(f"AssumeRole (sts) with {name}: session policies are not implemented.")
+    if params.get("ProvidedContexts"):
+        raise NotImplementedException("AssumeRole (sts) with ProvidedContexts: trusted contexts are not implemented.")
+    if params.get("SerialNumber") or params.get("TokenCode"):
+        raise AwsError("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", 403)
     seconds = params.get("DurationSeconds", ASSUMED_ROLE_SECONDS)
     if _is_temporary(context) and seconds > MAX_CHAINED_SECONDS:
         message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
