@@ -1,19 +1,22 @@
 """Measures a platform of its own and prints one table: `python -m benchmarks [--only NAME …]`.
 
-Figures are medians of rounds that alternate with the peer's. What the layers cost by themselves is printed by
-`python -m benchmarks.wire`, `.store`, `.router` and `.serving`.
+Figures are medians of rounds that alternate with the peer's, and worth something only if little else runs: the last
+line says what did. What the layers cost by themselves is printed by `python -m benchmarks.wire`, and so on.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import psutil
+
 from benchmarks import control_plane, lifecycle, s3
 from benchmarks.figures import Figure, Figures, heading
 from tests.integration.conftest import Running
+
+BUSY_SECONDS = 2.0
 
 SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "jobs": lifecycle.figures,
@@ -30,6 +33,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=["start", *SECTIONS], metavar="NAME", help="%(choices)s")
     chosen = parser.parse_args().only or ["start", *SECTIONS]
     missed = 0
+    others = psutil.cpu_percent(BUSY_SECONDS)
     with tempfile.TemporaryDirectory() as folder:
         platform, first = lifecycle.start_up(Path(folder) / "data", measured="start" in chosen)
         print(heading())
@@ -40,7 +44,8 @@ def main() -> int:
                     missed += show(figures(platform))
         finally:
             platform.cli("down")
-    print(f"\nload of the machine over the last 15 minutes: {os.getloadavg()[2]:.1f} of {os.cpu_count()} cores")
+    after = psutil.cpu_percent(BUSY_SECONDS)
+    print(f"\nOther programs kept the machine {others:.0f} % busy before and {after:.0f} % after.")
     return 1 if missed else 0
 
 

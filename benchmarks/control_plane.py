@@ -104,12 +104,12 @@ def wait_for_port(port: int) -> None:
 
 
 def figures(platform: Running) -> Figures:
-    fill(platform.data, CROWDED, MANY)
     ours, crowded = client_of(platform, QUIET), client_of(platform, CROWDED)
     with moto() as theirs:
         yield beside_moto("CreateModel", create, ours, theirs, FEW // ROUNDS)
         yield beside_moto("DescribeModel", describe, ours, theirs, FEW // ROUNDS)
         yield beside_moto("ListModels", find("model-0"), ours, theirs, PAGES)
+    fill(platform.data, CROWDED, MANY)
     for text in ("model-0", "model-09999"):
         many, few = alternate(*(rounds(find(text), each, PAGES) for each in (crowded, ours)))
         name = f"ListModels of {MANY:,}, NameContains {text}"

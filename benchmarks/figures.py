@@ -10,10 +10,10 @@ from typing import Literal
 ROUNDS = 5
 
 _COLUMNS = (
-    ("figure", 46),
+    ("figure", 47),
     ("measured", 12),
     ("peer", 12),
-    ("peer is", 22),
+    ("peer is", 23),
     ("compared", 9),
     ("reach", 9),
     ("", 4),

@@ -15,7 +15,7 @@ import psutil
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-from benchmarks.figures import Figure, Figures, alternate
+from benchmarks.figures import ROUNDS, Figure, Figures, alternate
 from sagesmith.config import Platform
 from tests.integration.conftest import Running
 
@@ -23,6 +23,7 @@ TRANSFER = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 
 LARGE = 1 << 30
 HUGE = 5 << 30
 REQUESTS = 300
+LARGE_ROUNDS = 3
 BUCKET = "bench"
 
 Rate = Callable[[Any], float]
@@ -31,13 +32,13 @@ Rate = Callable[[Any], float]
 def figures(platform: Running) -> Figures:
     front, direct = clients(platform)
     front.create_bucket(Bucket=BUCKET)
-    for name, reach, unit, rate in (
-        ("S3, 1 KB put", 0.6, "/s", small(put)),
-        ("S3, 1 KB get", 0.6, "/s", small(get)),
-        ("S3, 1 GB up", 0.7, "MB/s", up),
-        ("S3, 1 GB down", 0.7, "MB/s", down),
+    for name, reach, unit, rate, rounds in (
+        ("S3, 1 KB put", 0.6, "/s", small(put), ROUNDS),
+        ("S3, 1 KB get", 0.6, "/s", small(get), ROUNDS),
+        ("S3, 1 GB up", 0.7, "MB/s", up, LARGE_ROUNDS),
+        ("S3, 1 GB down", 0.7, "MB/s", down, LARGE_ROUNDS),
     ):
-        through, straight = alternate(on(front, rate), on(direct, rate))
+        through, straight = alternate(on(front, rate), on(direct, rate), rounds)
         yield Figure(name, unit, through, "times", reach, straight, "the store directly")
 
 
