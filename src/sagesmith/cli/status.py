@@ -1,6 +1,7 @@
 """`sagesmith status`: processes with their memory, unfinished jobs, endpoints."""
 
 import argparse
+import contextlib
 import http.client
 import json
 import socket
@@ -42,19 +43,24 @@ def _processes(directory: DataDir) -> list[dict[str, Any]]:
     if directory.tasks.exists():
         for task in LocalBackend(directory.tasks, directory.sockets).tasks():
             for each in task.processes:
-                if psutil.pid_exists(each.pid):
-                    found.append(
-                        {"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(psutil.Process(each.pid))}
-                    )
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process = psutil.Process(each.pid)
+                    # User code runs below its sandbox's first process; what runs below an agent is that, listed itself.
+                    below = [] if each.name.startswith("agent:") else process.children(recursive=True)
+                    found.append({"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(process, *below)})
     return found
 
 
-def _memory_mib(process: psutil.Process) -> float | None:
-    """Proportional set size, children's included where they are not listed by themselves."""
-    try:
-        return round(float(process.memory_full_info().pss) / 2**20, 1)
-    except (psutil.Error, AttributeError):
-        return None
+def _memory_mib(*processes: psutil.Process) -> float | None:
+    """The proportional set size of some processes together, None if the first one's cannot be read."""
+    sizes = []
+    for process in processes:
+        try:
+            sizes.append(float(process.memory_full_info().pss))
+        except (psutil.Error, AttributeError):
+            if not sizes:
+                return None
+    return round(sum(sizes) / 2**20, 1)
 
 
 def _resources(directory: DataDir) -> dict[str, Any]:
