@@ -80,7 +80,7 @@ def test_every_action_of_a_role_is_allowed_on_every_resource(client: Any) -> Non
 )
 def test_an_entity_that_is_not_there_is_refused(client: Any, arn: str, code: str, status: int, message: str) -> None:
     with pytest.raises(ClientError) as refused:
-        client.simulate_principal_policy(PolicySourceArn=TRAINER, ActionNames=["s3:GetObject"])
+        client.simulate_principal_policy(PolicySourceArn=arn, ActionNames=["s3:GetObject"])
     response = refused.value.response
     assert (response["Error"]["Code"], response["Error"]["Message"]) == (code, message)
     assert response["ResponseMetadata"]["HTTPStatusCode"] == status
