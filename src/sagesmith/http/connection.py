@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 
+from sagesmith.http.exchange import Exchange, Refused, answer_head, request_framing
 from sagesmith.http.incoming import HIGH_WATER, IncomingBody
 from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
-from sagesmith.http.writing import HOP_BY_HOP, Outlet, http_date, join_head, status_line
+from sagesmith.http.writing import Framing, Outlet, join_head, write_message
 
 if TYPE_CHECKING:
     from sagesmith.http.server import Server
@@ -21,27 +22,6 @@ logger = logging.getLogger("sagesmith.http")
 NEVER = float("inf")
 _MAX_PIPELINED = 16
 _LINGER_SECONDS = 5.0
-_INLINE_SIZE = 64 << 10
-
-
-class _Refused(Exception):
-    """Raised in a parser's callback to stop it: the request is answered with this status and the connection ends."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-
-
-class _Exchange:
-    """A request and what its answer must keep to; or, without a request, the status that refuses what came."""
-
-    __slots__ = ("body", "http10", "keep_alive", "refusal", "request")
-
-    def __init__(self, request: Request | None, body: IncomingBody, keep_alive: bool, http10: bool) -> None:
-        self.request = request
-        self.body = body
-        self.keep_alive = keep_alive
-        self.http10 = http10
-        self.refusal = 0
 
 
 class Connection(Outlet, asyncio.Protocol):
@@ -55,8 +35,8 @@ class Connection(Outlet, asyncio.Protocol):
         self._peer = peer
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parser: Any = None
-        self._queue: deque[_Exchange] = deque()
-        self._active: _Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._active: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._receiving: IncomingBody | None = None
         self._raw_left = 0
@@ -65,6 +45,7 @@ class Connection(Outlet, asyncio.Protocol):
         self._reading_paused = False
         self._deaf = False
         self._in_head = False
+        self._head_began = False
         self._head_size = 0
         self._target = b""
         self._headers: Headers = []
@@ -120,11 +101,13 @@ class Connection(Outlet, asyncio.Protocol):
             return
         except httptools.HttpParserError as error:
             refused = error.__context__
-            self._refuse(refused.status if isinstance(refused, _Refused) else 400)
+            self._refuse(refused.status if isinstance(refused, Refused) else 400)
             return
         limits = self._server.limits
         if self._in_head:
-            self._head_size += len(data)
+            # Where in this read the head began is not known: what stands before it is not to count.
+            self._head_size += 0 if self._head_began else len(data)
+            self._head_began = False
             if self._head_size > limits.head_size + limits.target_size:
                 self._refuse(431)
                 return
@@ -142,17 +125,18 @@ class Connection(Outlet, asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._deaf:
-            raise _Refused(400)
+            raise Refused(400)
         self._target = b""
         self._headers = []
         self._head_size = 0
+        self._head_began = True
         self._in_head = True
         self._set_deadline(self._server.limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         self._target = self._target + url if self._target else url
         if len(self._target) > self._server.limits.target_size:
-            raise _Refused(414)
+            raise Refused(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
@@ -162,13 +146,13 @@ class Connection(Outlet, asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         headers = self._headers
-        length, hosts, coded, expects = _framing(headers, self._server.limits.head_size)
+        length, hosts, coded, expects = request_framing(headers, self._server.limits.head_size)
         http10 = self._parser.get_http_version() == "1.0"
         method = self._parser.get_method().decode()
         if coded and (http10 or any(name == b"content-length" for name, _ in headers)):
-            raise _Refused(400)
+            raise Refused(400)
         if hosts > 1 or (hosts == 0 and not http10):
-            raise _Refused(400)
+            raise Refused(400)
         if self._parser.should_upgrade() and method != "CONNECT":
             return  # the offer is declined: _upgrade parses the request again without it
         body = IncomingBody(self, None if coded else length)
@@ -176,7 +160,7 @@ class Connection(Outlet, asyncio.Protocol):
         if expects and not http10 and (coded or length):
             self._continue_for = body
         request = Request(method, self._target, headers, body, self._scheme, self._peer, self._host)
-        self._enqueue(_Exchange(request, body, self._parser.should_keep_alive(), http10))
+        self._enqueue(Exchange(request, body, self._parser.should_keep_alive(), http10))
 
     def on_body(self, piece: bytes) -> None:
         if self._receiving is not None:
@@ -201,7 +185,7 @@ class Connection(Outlet, asyncio.Protocol):
             if self._task is None or self._answering:
                 self._transport.close()
                 return
-        exchange = _Exchange(None, IncomingBody(self, 0), False, False)
+        exchange = Exchange(None, IncomingBody(self, 0), False, False)
         exchange.body.end()
         exchange.refusal = status
         self._set_deadline(NEVER)
@@ -250,7 +234,7 @@ class Connection(Outlet, asyncio.Protocol):
         if self._task is None:
             self._idle()
 
-    def _enqueue(self, exchange: _Exchange) -> None:
+    def _enqueue(self, exchange: Exchange) -> None:
         self._queue.append(exchange)
         if self._task is None:
             self._task = self._server.loop.create_task(self._serve())
@@ -287,7 +271,7 @@ class Connection(Outlet, asyncio.Protocol):
             self._task = None
         self._idle()
 
-    async def _answer(self, exchange: _Exchange, request: Request) -> bool:
+    async def _answer(self, exchange: Exchange, request: Request) -> bool:
         try:
             response = await self._server.handler(request)
         except BodyTooLarge:
@@ -309,7 +293,7 @@ class Connection(Outlet, asyncio.Protocol):
             if response.close is not None:
                 response.close()
 
-    async def _connect(self, exchange: _Exchange, request: Request) -> bool:
+    async def _connect(self, exchange: Exchange, request: Request) -> bool:
         """Hand the connection over. False: it was refused, and an answer was written."""
         if self._server.on_connect is None:
             self._write_whole(exchange, _refusal(405))
@@ -333,7 +317,7 @@ class Connection(Outlet, asyncio.Protocol):
         """The transport has another protocol now."""
         self._server.closed(self)
 
-    def _settle_unread(self, exchange: _Exchange) -> None:
+    def _settle_unread(self, exchange: Exchange) -> None:
         """The handler answers before it has read the body: a small rest is read and dropped, a large one costs the
         connection, and so does one that the client has not begun to send."""
         body = exchange.body
@@ -344,48 +328,31 @@ class Connection(Outlet, asyncio.Protocol):
         body.discard()
         self._update_reading()
 
-    def _write_whole(self, exchange: _Exchange, response: Response) -> bool:
+    def _write_whole(self, exchange: Exchange, response: Response) -> bool:
         body = response.body
         assert isinstance(body, bytes)
-        head, has_body, keep_alive = self._head(exchange, response, len(body))
-        if not has_body or not body:
-            self._transport.write(head)
-        elif len(body) <= _INLINE_SIZE:
-            self._transport.write(head + body)
-        else:
-            self._transport.write(head)
-            self._transport.write(body)
-        return keep_alive
+        self._answering = True
+        head, has_body = answer_head(exchange, response, len(body), closing=self._server.closing)
+        write_message(self._transport.write, head, body if has_body else b"")
+        return exchange.keep_alive
 
-    async def _write_stream(self, exchange: _Exchange, response: Response) -> bool:
-        head, has_body, keep_alive = self._head(exchange, response, None)
+    async def _write_stream(self, exchange: Exchange, response: Response) -> bool:
+        self._answering = True
+        head, has_body = answer_head(exchange, response, None, closing=self._server.closing)
         self._transport.write(head)
         pieces = response.body
         assert not isinstance(pieces, bytes)
         if not has_body:
             await _close(pieces)
-            return keep_alive
+            return exchange.keep_alive
         declared = next((int(value) for name, value in response.headers if name == b"content-length"), None)
-        chunked = declared is None and not exchange.http10
-        write = self._transport.write
-        sent = 0
+        framing = Framing(self._transport.write, declared, chunked=declared is None and not exchange.http10)
         try:
             async for piece in pieces:
-                if not piece:
-                    continue
-                sent += len(piece)
-                if declared is not None and sent > declared:
-                    raise ValueError("a body longer than its Content-Length")
-                if chunked:
-                    write(b"%x\r\n" % len(piece))
-                    write(piece)
-                    write(b"\r\n")
-                else:
-                    write(piece)
+                framing.write(piece)
                 if self._full:
                     await self._drain_in_time()
-            if declared is not None and sent < declared:
-                raise ValueError("a body shorter than its Content-Length")
+            framing.end()
         except Disconnected:
             raise
         except Exception:
@@ -393,34 +360,7 @@ class Connection(Outlet, asyncio.Protocol):
             raise Disconnected from None
         finally:
             await _close(pieces)
-        if chunked:
-            write(b"0\r\n\r\n")
-        return keep_alive
-
-    def _head(self, exchange: _Exchange, response: Response, size: int | None) -> tuple[bytes, bool, bool]:
-        """The head, whether a body follows it, and whether the connection lives on."""
-        self._answering = True
-        request, status = exchange.request, response.status
-        is_head = request is not None and request.method == "HEAD"
-        bodiless = status < 200 or status in {204, 304}
-        keep_alive = exchange.keep_alive and not self._server.closing
-        headers, length, wants_close = _message_headers(response.headers)
-        keep_alive = keep_alive and not wants_close
-        if size is not None and not ((is_head or status == 304) and length is not None):
-            length = b"%d" % size
-        if length is not None and (not bodiless or status == 304):
-            headers.append((b"content-length", length))
-        elif not bodiless and length is None:
-            if exchange.http10:
-                keep_alive = False
-            else:
-                headers.append((b"transfer-encoding", b"chunked"))
-        if not keep_alive:
-            headers.append((b"connection", b"close"))
-            exchange.keep_alive = False
-        elif exchange.http10:
-            headers.append((b"connection", b"keep-alive"))
-        return join_head(status_line(status), headers), not (is_head or bodiless), keep_alive
+        return exchange.keep_alive
 
     async def _drain_in_time(self) -> None:
         self._set_deadline(self._server.limits.stall_seconds)
@@ -502,48 +442,6 @@ class Connection(Outlet, asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
-
-
-def _framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]:
-    """A request's Content-Length, number of Host headers, whether it is chunked, whether it waits for a 100."""
-    length = hosts = size = 0
-    coded = expects = False
-    for name, value in headers:
-        size += len(name) + len(value) + 4
-        if name == b"content-length":
-            length = int(value)
-        elif name == b"host":
-            hosts += 1
-        elif name == b"transfer-encoding":
-            coded = True
-            if value.lower() != b"chunked":
-                raise _Refused(501)
-        elif name == b"expect":
-            expects = value.lower() == b"100-continue"
-            if not expects:
-                raise _Refused(417)
-    if size > limit:
-        raise _Refused(431)
-    return length, hosts, coded, expects
-
-
-def _message_headers(headers: Headers) -> tuple[Headers, bytes | None, bool]:
-    """An answer's headers without those of framing, with a Date; its Content-Length; whether it asks to close."""
-    kept: Headers = []
-    length: bytes | None = None
-    dated = closes = False
-    for item in headers:
-        name = item[0]
-        if name == b"content-length":
-            length = item[1]
-        elif name in HOP_BY_HOP:
-            closes = closes or (name == b"connection" and item[1].lower() == b"close")
-        else:
-            dated = dated or name == b"date"
-            kept.append(item)
-    if not dated:
-        kept.append((b"date", http_date()))
-    return kept, length, closes
 
 
 def _refusal(status: int) -> Response:

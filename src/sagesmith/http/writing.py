@@ -6,8 +6,12 @@ import asyncio
 import time
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from sagesmith.http.messages import Disconnected, Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STATUS_LINES = {status.value: b"HTTP/1.1 %d %s\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 
@@ -15,6 +19,9 @@ HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
 """Headers that speak of one connection, not of the message (RFC 9110, section 7.6.1): framing is ours alone."""
+
+_INLINE_SIZE = 64 << 10
+"""A body up to this size is copied behind its head: one packet costs less than the copy."""
 
 _date = (0, b"")
 
@@ -43,6 +50,67 @@ def join_head(first_line: bytes, headers: Headers) -> bytes:
     if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
         raise ValueError("a line break in a header")
     return head
+
+
+def write_message(write: Callable[[bytes], None], head: bytes, body: bytes) -> None:
+    """Write a message whose body is at hand."""
+    if len(body) <= _INLINE_SIZE:
+        write(head + body)
+    else:
+        write(head)
+        write(body)
+
+
+class Framing:
+    """How a body that comes in pieces stands on the wire (RFC 9112, sections 6 and 7).
+
+    Args:
+        write: takes the bytes.
+        length: the Content-Length that was announced, None if none was.
+        chunked: whether it goes in chunks; a body with neither ends with the connection.
+    """
+
+    __slots__ = ("_chunked", "_length", "_sent", "_write")
+
+    def __init__(self, write: Callable[[bytes], None], length: int | None, *, chunked: bool) -> None:
+        self._write = write
+        self._length = length
+        self._chunked = chunked
+        self._sent = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was announced is written."""
+        return self._sent == self._length
+
+    def write(self, piece: bytes) -> None:
+        """Write a piece; an empty one is nothing, not the end.
+
+        Raises:
+            ValueError: there is more than was announced.
+        """
+        if not piece:
+            return
+        self._sent += len(piece)
+        if self._length is not None and self._sent > self._length:
+            raise ValueError("a body longer than its Content-Length")
+        if self._chunked:
+            self._write(b"%x\r\n" % len(piece))
+            self._write(piece)
+            self._write(b"\r\n")
+        else:
+            self._write(piece)
+
+    def end(self) -> None:
+        """Write what ends it.
+
+        Raises:
+            ValueError: there is less than was announced.
+        """
+        if self._length is not None and self._sent < self._length:
+            raise ValueError("a body shorter than its Content-Length")
+        if self._chunked:
+            self._write(b"0\r\n\r\n")
 
 
 class Outlet:

@@ -43,6 +43,24 @@ def test_pipelined_requests_are_answered_in_order_whatever_each_takes() -> None:
     asyncio.run(main())
 
 
+def test_a_head_that_begins_in_one_read_with_a_long_body_is_not_counted_with_it() -> None:
+    """A server that counted the body's bytes as the head's refused the second request with 431."""
+    body = b"x" * 150_000
+
+    async def main() -> None:
+        async with serving(echo) as (server, connect):
+            wire = await connect()
+            first = b"POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 150000\r\n\r\n" + body
+            await until(lambda: bool(server.connections))
+            (connection,) = server.connections
+            connection.data_received(first + b"GET /2 HTTP/1.1\r\nHo")
+            connection.data_received(b"st: h\r\n\r\n")
+            assert await wire.answer() == (200, body)
+            assert (await wire.answer())[0] == 200
+
+    asyncio.run(main())
+
+
 def test_a_request_in_single_bytes_is_the_same_request() -> None:
     async def main() -> None:
         async with serving(echo) as (_, connect):
