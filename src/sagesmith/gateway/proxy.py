@@ -27,7 +27,11 @@ CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 600.0
 
 _METADATA = frozenset(
-    ipaddress.ip_address(address) for address in ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254")
+    ipaddress.ip_address(address)
+    for address in (
+        *("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254"),
+        *("100.100.100.200", "168.63.129.16"),  # Alibaba Cloud, Azure
+    )
 )
 _MAX_REPLY_BYTES = 16 << 10
 
