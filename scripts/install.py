@@ -12,14 +12,15 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from sagesmith.config import default_cache_dir  # noqa: E402
-from sagesmith.images.installer import uv_binary, uv_environment  # noqa: E402
+from sagesmith.images.installer import index_arguments, uv_binary, uv_environment  # noqa: E402
 
 
 def main(python: str, requirements: list[str]) -> None:
     """Become uv."""
     options = [argument for path in requirements for argument in ("--requirement", path)]
     command = [uv_binary(), "pip", "install", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode"]
-    os.execve(command[0], [*command, *options], uv_environment(default_cache_dir()))
+    environment = uv_environment(default_cache_dir())
+    os.execve(command[0], [*command, *index_arguments(), *options], environment)  # noqa: S606 no shell is needed
 
 
 main(sys.argv[1], sys.argv[2:])

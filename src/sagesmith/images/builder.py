@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sagesmith.images.base import Runtime
-from sagesmith.images.installer import Progress, run, uv_binary, uv_environment
+from sagesmith.images.installer import Progress, index_arguments, run, uv_binary, uv_environment
 from sagesmith.images.lockfile import canonical, read, requirements
 from sagesmith.images.toolkit import build_wheels
 
@@ -28,7 +28,7 @@ def build(
     lock.write_text(read(runtime.lock), encoding="utf-8")
     install = [uv, "pip", "install", "--python", str(path), "--no-deps", "--compile-bytecode"]
     hashed = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
-    source = ["--offline", "--no-index"] if _at_hand(cache, runtime) else []
+    source = ["--offline", "--no-index"] if _at_hand(cache, runtime) else index_arguments(environ)
     run([*install, *hashed, *source], variables, path.parent, what, progress)
     run([*install, "--offline", "--no-index", *map(str, wheels)], variables, path.parent, what, progress)
 

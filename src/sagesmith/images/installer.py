@@ -51,7 +51,6 @@ def uv_environment(cache: Path, environ: Mapping[str, str] = os.environ) -> dict
     carried = {
         "UV_DEFAULT_INDEX": pip.get("index-url"),
         "UV_INDEX": " ".join(pip.get("extra-index-url", "").split()),
-        "UV_NO_INDEX": "1" if pip.get("no-index", "").lower() in _TRUE else None,
         "UV_INSECURE_HOST": " ".join(pip.get("trusted-host", "").split()),
         "UV_HTTP_TIMEOUT": pip.get("timeout") or pip.get("default-timeout"),
         "SSL_CERT_FILE": pip.get("cert"),
@@ -62,6 +61,11 @@ def uv_environment(cache: Path, environ: Mapping[str, str] = os.environ) -> dict
         if value:
             result.setdefault(name, value)
     return result
+
+
+def index_arguments(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Arguments for `uv pip install`: pip's `no-index`, which uv takes from no variable."""
+    return ["--no-index"] if pip_settings(environ).get("no-index", "").lower() in _TRUE else []
 
 
 def pip_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sagesmith.images.base import EnvironmentFailed
-from sagesmith.images.installer import Progress, run, uv_binary, uv_environment
+from sagesmith.images.installer import Progress, index_arguments, run, uv_binary, uv_environment
 from sagesmith.images.lockfile import canonical, read, requirements
 
 NAME = "toolkit"
@@ -94,7 +94,7 @@ def pip_environment(
         run([uv, "venv", "--quiet", "--python", str(interpreter), str(venv)], variables, work, _WHAT, progress)
         lock.write_text(read(f"build-py{python}"), encoding="utf-8")
         install = [uv, "pip", "install", "--quiet", "--python", str(venv), "--require-hashes", "--only-binary", ":all:"]
-        run([*install, "--no-deps", "-r", str(lock)], variables, work, _WHAT, progress)
+        run([*install, "--no-deps", *index_arguments(environ), "-r", str(lock)], variables, work, _WHAT, progress)
         yield venv / "bin" / "python"
 
 

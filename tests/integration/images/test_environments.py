@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.config import default_cache_dir
+from sagesmith.images import toolkit
 from sagesmith.images.base import EnvironmentFailed, Runtime
 from sagesmith.images.bundle import export_bundle, import_bundle
 from sagesmith.images.environments import ensure
@@ -172,5 +174,20 @@ def test_a_bundle_builds_an_environment_on_a_machine_without_network_or_compiler
     dead = "http://127.0.0.1:9"
     environ = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PIP_INDEX_URL": dead, "HTTPS_PROXY": dead}
     built = ensure(small(), target, print, environ)
+    shown = subprocess.run([built.path / "bin" / "python", "-c", "import pip, sagemaker_training"], capture_output=True)
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_an_environment_is_built_from_the_folder_that_pips_configuration_names_and_from_nowhere_else(
+    tmp_path: Path,
+) -> None:
+    export_bundle(tmp_path / "source", tmp_path / "bundle.tar", print, chosen=[small()])
+    folder = tmp_path / "source" / "wheels"
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(f"[global]\nno-index = true\nfind-links = {folder}\n")
+    cache = tmp_path / "cache"
+    shutil.copytree(folder / f"py{own_version()}-{os.uname().machine}", toolkit.folder(cache, own_version()))
+    environ = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(configuration)}
+    built = ensure(small(), cache, print, {**environ, "HTTPS_PROXY": "http://127.0.0.1:9"})
     shown = subprocess.run([built.path / "bin" / "python", "-c", "import pip, sagemaker_training"], capture_output=True)
     assert shown.returncode == 0, shown.stderr
