@@ -26,9 +26,19 @@ def s3_access(home: Home) -> S3Access:
 
 
 def environment(
-    home: Home, region: str, role_arn: str | None, resource_arn: str, duration_seconds: float, own: Mapping[str, str]
+    home: Home,
+    region: str,
+    role_arn: str | None,
+    resource_arn: str,
+    duration_seconds: float,
+    own: Mapping[str, str],
+    *,
+    network_isolation: bool = False,
 ) -> dict[str, str]:
     """The environment of a task: how AWS clients in it reach the platform, as whom, and the resource's own variables.
+
+    A task without network gets neither addresses nor credentials, as at AWS
+    (https://docs.aws.amazon.com/sagemaker/latest/dg/mkt-algo-model-internet-free.html).
 
     Args:
         role_arn: whose session its credentials are; the account's default execution role if None.
@@ -36,13 +46,15 @@ def environment(
         duration_seconds: how long they live.
         own: what the user asked for; wins over everything.
     """
+    regional = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    if network_isolation:
+        return {**regional, "AWS_EC2_METADATA_DISABLED": "true", **own}
     role = role_arn or f"arn:aws:iam::{home.platform.account_id}:role/{DEFAULT_ROLE}"
     credentials = home.keyring.mint(role, SESSION_NAME, duration_seconds, resource_arn)
     variables = client_environment(home.platform, credentials, {})
     return {
         **{name: value for name, value in variables.items() if value is not None},
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
+        **regional,
         "S3_ENDPOINT_URL": home.platform.url,
         **own,
     }

@@ -185,7 +185,13 @@ def task_spec(home: Home, document: Document) -> TaskSpec:
         cache=home.platform.cache,
         command=[*algorithm.get("ContainerEntrypoint", ()), *algorithm.get("ContainerArguments", ())],
         environment=tasks.environment(
-            home, document.region, body["RoleArn"], document.arn, runtime + CREDENTIALS_SLACK_SECONDS, own
+            home,
+            document.region,
+            body["RoleArn"],
+            document.arn,
+            runtime + CREDENTIALS_SLACK_SECONDS,
+            own,
+            network_isolation=body["EnableNetworkIsolation"],
         ),
         hyperparameters=body.get("HyperParameters", {}),
         channels=[_channel(each, algorithm) for each in body.get("InputDataConfig", ())],

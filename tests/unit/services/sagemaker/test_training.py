@@ -222,17 +222,30 @@ def test_jobs_beyond_the_limit_wait_in_order_and_say_why(world: World) -> None:
 
 
 def test_a_job_sees_its_name_its_credentials_and_its_own_variables(world: World) -> None:
-    spec = started(world, Environment={"MINE": "1"}, EnableNetworkIsolation=True).spec
+    spec = started(world, Environment={"MINE": "1"}).spec
     assert spec.environment["TRAINING_JOB_NAME"] == "job"
     assert spec.environment["TRAINING_JOB_ARN"].endswith("training-job/job")
     assert spec.environment["MINE"] == "1"
     assert spec.environment["AWS_REGION"] == "us-east-1"
     assert spec.environment["S3_ENDPOINT_URL"] == world.platform.url
-    assert spec.network_isolation
+    assert not spec.network_isolation
     principal, _ = world.home.keyring.find(spec.environment["AWS_ACCESS_KEY_ID"], spec.environment["AWS_SESSION_TOKEN"])
     assert principal.arn == "arn:aws:sts::123456789012:assumed-role/SageMakerExecutionRole/SageMaker"
     assert principal.job_arn is not None
     assert "inner-secret" not in spec.environment.values()
+
+
+def test_a_job_without_network_gets_neither_addresses_nor_credentials(world: World) -> None:
+    spec = started(world, Environment={"MINE": "1"}, EnableNetworkIsolation=True).spec
+    assert spec.network_isolation
+    assert spec.environment == {
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "TRAINING_JOB_NAME": "job",
+        "TRAINING_JOB_ARN": spec.job_arn,
+        "MINE": "1",
+    }
 
 
 def test_an_entry_point_of_one_s_own_becomes_the_task_s_command(world: World) -> None:
