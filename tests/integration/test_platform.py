@@ -1,7 +1,9 @@
 """The command line, as a user types it."""
 
+import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sagesmith.config import Platform
 from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith
 
@@ -116,6 +119,29 @@ def test_doctor_finds_nothing_missing_on_a_machine_that_runs_these_tests(platfor
     answer = platform.cli("doctor")
     assert answer.returncode == 0, answer.stdout
     assert "bubblewrap runs" in answer.stdout
+
+
+def test_health_is_for_everybody_on_the_machine_and_metrics_for_who_has_the_token(platform: Running) -> None:
+    facts = Platform.load(platform.data)
+    platform.client("sagemaker").create_model(
+        ModelName=jobs.name("counted"), PrimaryContainer={"Image": jobs.IMAGE}, ExecutionRoleArn=jobs.ROLE
+    )
+    token = (platform.data / "keys" / "admin.token").read_text()
+
+    def ask(path: str, **headers: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", facts.admin_port)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    status, text = ask("/health")
+    assert (status, json.loads(text)["status"]) == (200, "ok")
+    for headers in ({}, {"Authorization": "Bearer "}, {"Authorization": "Bearer no"}):
+        assert ask("/metrics", **headers)[0] == 401
+    status, text = ask("/metrics", Authorization=f"Bearer {token}")
+    assert status == 200
+    assert re.search(r'^sagesmith_resources\{kind="model",status=""\} [1-9]', text, re.MULTILINE)
+    assert ask("/status")[0] == 401
 
 
 @pytest.mark.parametrize("shell", ["sh", "fish"])
