@@ -76,6 +76,8 @@ DIFFERENCES = """
   in-progress endpoint`, a model that never loads holds its endpoint for up to an hour.
 * A variant has at most as many model servers as jobs may run at once (`SAGESMITH_MAX_JOBS`), whatever its instance
   count; `DescribeEndpoint` shows how many there are.
+* What needs several machines or containers is refused by its number: a training job has one instance, a model one
+  container. Model data are an archive (`S3Object` with `Gzip`) or a folder (`S3Prefix` with `None`).
 * Role names need not exist: every role of the account stands for one that SageMaker may assume.
 """
 

@@ -228,6 +228,19 @@ def test_an_endpoint_can_be_deleted_while_it_is_created(world: World) -> None:
     assert world.backend.present == {}
 
 
+def test_an_endpoint_can_be_deleted_while_it_is_updated(world: World) -> None:
+    create(world)
+    serve(world)
+    world.call("CreateEndpointConfig", EndpointConfigName="D", ProductionVariants=[variant("M")])
+    world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="D")
+    world.turn()
+    assert len(world.backend.present) == 2
+    world.call("DeleteEndpoint", EndpointName="Ep")
+    world.turn()
+    assert world.backend.present == {}
+    assert route(world) is None
+
+
 def test_model_and_configuration_may_be_deleted_under_an_endpoint(world: World) -> None:
     create(world)
     (first,) = serve(world)
