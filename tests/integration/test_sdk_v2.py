@@ -83,6 +83,16 @@ def test_an_estimator_of_any_image_runs_a_script_or_a_command(training: Seen) ->
     assert training["another_region"]["status"] == "Completed", training["another_region"]["reason"]
 
 
+def test_a_job_without_network_has_its_code_but_neither_connections_nor_credentials(training: Seen) -> None:
+    job = training["a_job_without_network"]
+    assert job["status"] == "Completed", job["reason"]
+    assert job["seen"]["channels"] == ["code", "training"]
+    assert job["seen"]["module_dir"] == "/opt/ml/input/data/code/sourcedir.tar.gz"
+    assert "unreachable" in job["seen"]["reached"]
+    assert job["seen"]["secrets"] == []
+    assert job["seen"]["region"] == "us-east-1"
+
+
 def test_a_job_is_stopped_once(training: Seen) -> None:
     stopped = training["start_a_job_that_is_stopped"]
     assert stopped["status"] == "Stopped"

@@ -145,6 +145,22 @@ def a_generic_estimator_with_a_script():
 
 
 @step
+def a_job_without_network():
+    estimator = SKLearn(
+        entry_point="train.py",
+        source_dir=str(HERE / "isolated"),
+        framework_version="1.2-1",
+        instance_type="ml.m5.large",
+        instance_count=1,
+        role=role,
+        enable_network_isolation=True,
+    )
+    estimator.fit(f"{prefix}/in/a", wait=False)
+    found = ended(estimator.latest_training_job.name)
+    return {"status": found["TrainingJobStatus"], "reason": found.get("FailureReason"), "seen": artifact(estimator)}
+
+
+@step
 def a_failing_script():
     estimator = SKLearn(
         entry_point=str(HERE / "source" / "failing.py"),
