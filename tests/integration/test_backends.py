@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -89,8 +91,41 @@ def test_a_platform_on_postgresql_trains_and_predicts(on_postgres: Running) -> N
 
 
 @pytest.mark.postgres
-def test_a_job_on_postgresql_outlives_the_api_process(on_postgres: Running, tmp_path: Path) -> None:
-    gate = f"{jobs.name('gate')}/rows.csv"
+def test_a_job_on_postgresql_outlives_the_api_process(on_postgres: Running) -> None:
+    job, gate = gated_job(on_postgres)
+    (killed,) = processes(on_postgres, "api")
+    os.kill(killed, signal.SIGKILL)
+    jobs.upload(on_postgres, gate, b"go")
+    assert_completed_with_its_log(on_postgres, job)
+    assert killed not in processes(on_postgres, "api")
+
+
+@pytest.mark.postgres
+def test_a_platform_outlives_a_database_that_is_away_for_a_while(on_postgres: Running) -> None:
+    job, gate = gated_job(on_postgres)
+    before = processes(on_postgres, "api")
+    url = make_url(database_url(on_postgres))
+    with psycopg.connect(url.set(drivername="postgresql", database="postgres").render_as_string(False)) as connection:
+        connection.autocommit = True
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.database]
+            )
+            impatient = on_postgres.client("sagemaker", config=Config(retries={"max_attempts": 0}))
+            with pytest.raises(ClientError) as raised:
+                impatient.list_models()
+            jobs.upload(on_postgres, gate, b"go")
+        finally:
+            connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+    assert raised.value.response["Error"]["Code"] == "InternalFailure"
+    assert_completed_with_its_log(on_postgres, job)
+    assert processes(on_postgres, "api") == before
+
+
+def gated_job(platform: Running) -> tuple[str, str]:
+    """A job in the middle of its training, and the key of the object that it waits for."""
+    gate = jobs.name("gate")
     script = (
         "import boto3, time\n"
         "print('before', flush=True)\n"
@@ -98,18 +133,18 @@ def test_a_job_on_postgresql_outlives_the_api_process(on_postgres: Running, tmp_
         f"while not s3.list_objects_v2(Bucket='{jobs.BUCKET}', Prefix='{gate}')['KeyCount']: time.sleep(0.2)\n"
         "print('after')\n"
     )
-    job = jobs.script_job(on_postgres, script)
-    sagemaker = on_postgres.client("sagemaker")
+    job = jobs.script_job(platform, script)
+    sagemaker = platform.client("sagemaker")
     while sagemaker.describe_training_job(TrainingJobName=job)["SecondaryStatus"] != "Training":
-        pass
-    (killed,) = processes(on_postgres, "api")
-    os.kill(killed, signal.SIGKILL)
-    jobs.upload(on_postgres, gate, b"go")
-    described = jobs.wait_job(on_postgres, job)
+        time.sleep(0.1)
+    return job, gate
+
+
+def assert_completed_with_its_log(platform: Running, job: str) -> None:
+    described = jobs.wait_job(platform, job)
     assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
-    lines = jobs.job_log(on_postgres, job)
+    lines = jobs.job_log(platform, job)
     assert [line for line in lines if line in {"before", "after"}] == ["before", "after"]
-    assert killed not in processes(on_postgres, "api")
 
 
 @pytest.mark.postgres
@@ -155,7 +190,8 @@ def test_many_clients_at_once_on_postgresql_lose_nothing_and_see_no_failure_of_t
 
 @pytest.mark.postgres
 def test_the_databases_password_is_in_no_command_line_no_log_and_no_readable_file(on_postgres: Running) -> None:
-    password = _password(on_postgres)
+    password = make_url(database_url(on_postgres)).password
+    assert password
     for process in psutil.process_iter():
         try:
             assert password not in " ".join(process.cmdline())
@@ -168,11 +204,8 @@ def test_the_databases_password_is_in_no_command_line_no_log_and_no_readable_fil
     assert holders[0].stat().st_mode & 0o077 == 0
 
 
-def _password(platform: Running) -> str:
-    url = json.loads((platform.data / "run" / "platform.json").read_text())["database_url"]
-    password = make_url(url).password
-    assert password is not None
-    return password
+def database_url(platform: Running) -> str:
+    return str(json.loads((platform.data / "run" / "platform.json").read_text())["database_url"])
 
 
 def test_a_database_that_does_not_answer_is_said_at_the_start_without_its_password(tmp_path: Path) -> None:
