@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
+from tests import aws
 from tests.integration import answers
 from tests.integration import postgres as postgresql
 
@@ -32,11 +32,12 @@ class Running:
 
     def client(self, service: str, **options: Any) -> Any:
         """A boto3 client of this platform that checks its answers, without touching this process' environment."""
-        client = boto3.session.Session(
-            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
-            region_name=options.pop("region_name", "us-east-1"),
-        ).client(service, endpoint_url=self.url, **options)
+        session = aws.session(
+            self.variables["AWS_ACCESS_KEY_ID"],
+            self.variables["AWS_SECRET_ACCESS_KEY"],
+            region=options.pop("region_name", "us-east-1"),
+        )
+        client = session.client(service, endpoint_url=self.url, **options)
         client.meta.events.register("before-parse", answers.check)
         return client
 

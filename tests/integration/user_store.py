@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +19,7 @@ from sagesmith.config import DataDir
 from sagesmith.credentials import KeyRing
 from sagesmith.objects.ports import find_ports
 from sagesmith.objects.seaweedfs import ObjectStore
+from tests import aws
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class UserStore:
 
     def client(self) -> Any:
         """A boto3 client of it, past the platform."""
-        session = boto3.session.Session(self.access_key_id, self.secret_access_key, region_name="us-east-1")
+        session = aws.session(self.access_key_id, self.secret_access_key)
         verify = str(self.certificate) if self.certificate else None
         return session.client("s3", endpoint_url=self.endpoint, verify=verify)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
@@ -21,6 +20,7 @@ from sagesmith.credentials import KeyRing
 from sagesmith.images import environments, registry
 from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed
 from sagesmith.objects.seaweedfs import ObjectStore
+from tests import aws
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 BUCKET = "agent-tests"
@@ -37,7 +37,7 @@ class RunningStore:
         return S3Access(self.store.endpoint, self.store.access_key_id, self.store.secret_access_key, "us-east-1")
 
     def client(self) -> Any:
-        session = boto3.session.Session(self.store.access_key_id, self.store.secret_access_key, region_name="us-east-1")
+        session = aws.session(self.store.access_key_id, self.store.secret_access_key)
         return session.client("s3", endpoint_url=self.store.endpoint, config=Config(proxies={}))
 
     def put(self, key: str, body: bytes) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from sagesmith.config import DataDir, Platform
@@ -22,6 +21,7 @@ from sagesmith.gateway.tls import ensure_ca
 from sagesmith.http.messages import Handler, Request, Response
 from sagesmith.http.server import Server, serve
 from sagesmith.routes import EndpointRoute, VariantRoute, write_routes
+from tests import aws
 
 ACCOUNT = "123456789012"
 
@@ -66,14 +66,14 @@ class Door:
         """A boto3 client that does not try again, so that a test sees the first answer."""
         who = credentials or self.keyring.root
         keys = (who.access_key_id, who.secret_access_key, who.session_token)
-        session = boto3.session.Session(*keys, region_name="us-east-1")
+        session = aws.session(*keys)
         options = Config(retries={"max_attempts": 0})
         return session.client(service, endpoint_url=self.platform.url, config=options)
 
     def proxied(self, service: str, region: str = "us-east-1") -> Any:
         """A boto3 client that believes to speak with AWS, by way of the proxy."""
         who = self.keyring.root
-        session = boto3.session.Session(who.access_key_id, who.secret_access_key, region_name=region)
+        session = aws.session(who.access_key_id, who.secret_access_key, region=region)
         options = Config(proxies={"https": self.platform.proxy_url}, retries={"max_attempts": 0})
         return session.client(service, config=options, verify=str(self.platform.dir.tls / "bundle.pem"))
 

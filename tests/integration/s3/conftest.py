@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 
 from sagesmith.config import DataDir, Platform
 from sagesmith.credentials import Credentials, KeyRing
 from sagesmith.objects.seaweedfs import ObjectStore
+from tests import aws
 
 ROOT = Path(__file__).parents[3]
 ACCOUNT = "123456789012"
@@ -40,13 +40,13 @@ class Front:
     def client(self, credentials: Credentials | None = None, region: str = "us-east-1", **config: Any) -> Any:
         """A boto3 client that does not try again, so that a test sees the first answer."""
         who = credentials or self.keyring.root
-        session = boto3.session.Session(who.access_key_id, who.secret_access_key, who.session_token, region_name=region)
+        session = aws.session(who.access_key_id, who.secret_access_key, who.session_token, region)
         options = Config(**{"retries": {"max_attempts": 0}, **config})
         return session.client("s3", endpoint_url=self.url, config=options)
 
     def direct(self) -> Any:
         """A client of the store itself."""
-        session = boto3.session.Session(self.store.access_key_id, self.store.secret_access_key, region_name="us-east-1")
+        session = aws.session(self.store.access_key_id, self.store.secret_access_key)
         return session.client("s3", endpoint_url=self.store.endpoint)
 
     def start_store(self) -> None:

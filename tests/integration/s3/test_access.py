@@ -7,12 +7,12 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sagesmith.credentials import Credentials
+from tests import aws
 from tests.integration.s3.conftest import ACCOUNT, Front, exchange
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Execution"
@@ -121,7 +121,7 @@ def test_a_bucket_in_the_host_name_is_found(front: Front, s3: Any) -> None:
     s3.put_object(Bucket=front.bucket, Key="virtual", Body=b"host")
     for host in (f"{front.bucket}.localhost:{front.port}", f"{front.bucket}.s3.us-east-1.amazonaws.com"):
         root = front.keyring.root
-        virtual = boto3.session.Session(root.access_key_id, root.secret_access_key, region_name="us-east-1").client(
+        virtual = aws.session(root.access_key_id, root.secret_access_key).client(
             "s3",
             endpoint_url="http://" + host.partition(".")[2],
             config=Config(signature_version="s3v4", s3={"addressing_style": "virtual"}),

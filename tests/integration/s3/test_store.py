@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from sagesmith.config import DataDir
 from sagesmith.credentials import KeyRing
 from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.seaweedfs import ObjectStore
+from tests import aws
 from tests.integration.s3.conftest import ACCOUNT, end
 
 
@@ -38,7 +38,7 @@ class Running:
         )
 
     def client(self) -> Any:
-        session = boto3.session.Session(self.store.access_key_id, self.store.secret_access_key, region_name="us-east-1")
+        session = aws.session(self.store.access_key_id, self.store.secret_access_key)
         return session.client("s3", endpoint_url=self.store.endpoint)
 
 
