@@ -28,6 +28,7 @@ from sagesmith.compute.base import S3Access
 PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
+_PLATFORMS_BUCKETS = "sagesmith-internal-"
 _PARALLEL_FILES = 8
 _PART_BYTES = 16 << 20
 _MAX_PARTS = 10_000
@@ -58,11 +59,13 @@ def split_uri(uri: str) -> tuple[str, str]:
     """(bucket, key) of `s3://bucket/key`.
 
     Raises:
-        S3Failed: it is no S3 URI.
+        S3Failed: it is no S3 URI, or it names a bucket of the platform's own, which the agent's key could open.
     """
     parts = urlsplit(uri, allow_fragments=False)
     if parts.scheme != "s3" or not parts.netloc:
         raise S3Failed("InvalidURI", f"{uri!r} is not an S3 URI")
+    if parts.netloc.startswith(_PLATFORMS_BUCKETS):
+        raise S3Failed("AccessDenied", "Access Denied")
     # A key may hold a question mark, which a URL's parser takes for the start of a query.
     return parts.netloc, uri[len("s3://") + len(parts.netloc) :].removeprefix("/")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.agent import sandbox
+from sagesmith.compute.base import Channel
 from tests.integration.agent.conftest import BUCKET, RunningStore, Tasks
 
 SECRET = "the host's own"
@@ -148,3 +149,15 @@ def test_files_of_a_task_are_its_owners_alone(tasks: Tasks) -> None:
     for name in ("spec.json", "output.log", "agent.log"):
         assert stat.S_IMODE((root / name).stat().st_mode) == 0o600
     assert os.geteuid() != 0 or (root / "opt_ml").stat().st_uid == sandbox.task_uid("modes")
+
+
+def test_the_platforms_own_bucket_is_neither_input_nor_output(tasks: Tasks, store: RunningStore) -> None:
+    bucket = "sagesmith-internal-123456789012"
+    store.client().create_bucket(Bucket=bucket)
+    store.client().put_object(Bucket=bucket, Key="regions/x", Body=b"eu-west-1")
+    seen = tasks.run("reads", "true", s3=store.access, channels=[Channel("train", f"s3://{bucket}/regions/")])
+    assert seen.events[-1].state == "Failed"
+    assert "AccessDenied" in seen.events[-1].detail["failure_reason"]
+    seen = tasks.run("writes", "echo m > /opt/ml/model/m", s3=store.access, output_uri=f"s3://{bucket}/regions")
+    assert seen.events[-1].state == "Failed"
+    assert [each["Key"] for each in store.client().list_objects_v2(Bucket=bucket)["Contents"]] == ["regions/x"]
