@@ -225,7 +225,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UserStore]
 
 
 def test_a_platform_on_an_s3_of_the_users_trains_and_predicts(
-    store: UserStore, new_platform: Callable[..., Running]
+    store: UserStore, new_platform: Callable[..., Running], tmp_path: Path
 ) -> None:
     running = new_platform(environ={**store.settings(), "SAGESMITH_S3_KMS": "none"})
     train_and_predict(running)
@@ -241,8 +241,11 @@ def test_a_platform_on_an_s3_of_the_users_trains_and_predicts(
     with pytest.raises(ClientError, match="without a KMS") as refused:
         s3.put_object(Bucket=jobs.BUCKET, Key="x", Body=b"", ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/mine")
     assert refused.value.response["Error"]["Code"] == "NotImplemented"
-    password = store.secret_access_key.encode()
-    assert not [path for path in (running.data / "logs").iterdir() if password in path.read_bytes()]
+    secret = store.secret_access_key.encode()
+    assert not [path for path in (running.data / "logs").iterdir() if secret in path.read_bytes()]
+    running.cli("down")
+    saved = running.cli("backup", str(tmp_path / "backup.tar.gz"))
+    assert f"not in it, since it is kept elsewhere: the objects ({store.endpoint})" in saved.stdout
 
 
 def test_an_s3_that_is_not_trusted_or_refuses_the_key_is_said_at_the_start(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def _elsewhere(directory: DataDir) -> list[str]:
     if last is None:
         return []
     found = [] if last.database_url.startswith("sqlite:") else ["the database"]
-    return found if (directory.keys / "object_store.json").exists() else [*found, f"the objects ({last.s3_endpoint})"]
+    return found if last.s3_kms == "platform" else [*found, f"the objects ({last.s3_endpoint})"]
 
 
 def _lock(directory: DataDir) -> int:
