@@ -68,7 +68,7 @@ def _objects(s3: "S3", channel: Channel) -> Iterator[tuple["S3Object", str]]:
 
 def _below_prefix(s3: "S3", uri: str) -> Iterator[tuple["S3Object", str]]:
     """`S3Prefix`: every key that begins with it. Names are relative to the prefix's last slash, as at AWS."""
-    from sagesmith.agent.s3 import split_uri  # noqa: PLC0415
+    from sagesmith.agent.s3 import split_uri
 
     bucket, prefix = split_uri(uri)
     base = prefix[: prefix.rfind("/") + 1]
@@ -87,7 +87,7 @@ def _below_prefix(s3: "S3", uri: str) -> Iterator[tuple["S3Object", str]]:
 
 def _listed_in_manifest(s3: "S3", uri: str) -> Iterator[tuple["S3Object", str]]:
     """`ManifestFile`: `[{"prefix": "s3://bucket/folder/"}, "key", …]` (S3DataSource in the API reference)."""
-    from sagesmith.agent.s3 import S3Object, split_uri  # noqa: PLC0415
+    from sagesmith.agent.s3 import S3Object, split_uri
 
     bucket, key = split_uri(uri)
     try:
@@ -145,6 +145,6 @@ def _download_failed(message: str) -> TaskFailed:
 
 
 def _s3_failed() -> Any:
-    from sagesmith.agent.s3 import S3Failed  # noqa: PLC0415
+    from sagesmith.agent.s3 import S3Failed
 
     return S3Failed

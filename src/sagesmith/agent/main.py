@@ -68,7 +68,7 @@ def run(directory: Path, environments: Environments | None = None) -> int:
 def _run(task: Task) -> Ending:
     try:
         if task.spec.kind == "serve":
-            from sagesmith.agent.serve import serve  # noqa: PLC0415
+            from sagesmith.agent.serve import serve
 
             return serve(task)
         return train(task)

@@ -30,12 +30,12 @@ class ShippedEnvironments:
     """The environments that the project's lock files describe."""
 
     def resolve(self, uri: str) -> Runtime:
-        from sagesmith.images import registry  # noqa: PLC0415
+        from sagesmith.images import registry
 
         return registry.resolve(uri)
 
     def ensure(self, runtime: Runtime, cache: Path, progress: Progress) -> BuiltEnvironment:
-        from sagesmith.images import environments  # noqa: PLC0415
+        from sagesmith.images import environments
 
         return environments.ensure(runtime, cache, progress)
 

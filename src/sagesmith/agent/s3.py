@@ -174,7 +174,7 @@ class S3:
         Args:
             expected_bytes: about how much there will be; decides the size of the parts, of which there may be 10,000.
         """
-        from sagesmith.agent.multipart import MultipartWriter  # noqa: PLC0415
+        from sagesmith.agent.multipart import MultipartWriter
 
         part_bytes = max(_PART_BYTES, expected_bytes // (_MAX_PARTS // 2))
 

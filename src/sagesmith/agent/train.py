@@ -45,7 +45,7 @@ def train(task: Task) -> Ending:
         try:
             layout.make_training_directories(opt_ml, spec)
             if spec.channels:
-                from sagesmith.agent.inputs import download_channels  # noqa: PLC0415
+                from sagesmith.agent.inputs import download_channels
 
                 download_channels(task.s3, spec.channels, opt_ml / layout.CHANNELS, spec.s3.region)
             sandbox = task.sandbox(environment, [TOOLKITS], training_packages())
@@ -124,7 +124,7 @@ def _upload(task: Task, model: bool) -> dict[str, Any]:
         task.report.write("Uploading", message)
     if not todo or not spec.output_uri:
         return artifacts
-    from sagesmith.agent.s3 import S3Failed, split_uri  # noqa: PLC0415
+    from sagesmith.agent.s3 import S3Failed, split_uri
 
     try:
         for name, folder, shown_as in todo:

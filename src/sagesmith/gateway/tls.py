@@ -29,7 +29,7 @@ _KEPT_CONTEXTS = 256
 
 def ensure_ca(keys: Path, tls: Path) -> None:
     """Make the CA if there is none, or if it is about to expire: `keys/ca.key` (mode 0600) and `tls/ca.pem`."""
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 (routers do without it until TLS is spoken)
+    from cryptography.hazmat.primitives.asymmetric import ec
 
     key_file, certificate_file = keys / "ca.key", tls / "ca.pem"
     try:
@@ -72,7 +72,7 @@ class LeafContexts:
         return context
 
     def _make(self, host: str) -> ssl.SSLContext:
-        from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+        from cryptography.hazmat.primitives.asymmetric import ec
 
         ca_key, ca = _load(self._keys / "ca.key", self._tls / "ca.pem")
         key = self._key = self._key or ec.generate_private_key(ec.SECP256R1())
@@ -88,9 +88,9 @@ class LeafContexts:
 
 def _load(key_file: Path, certificate_file: Path) -> "tuple[ec.EllipticCurvePrivateKey, x509.Certificate]":
     """Raises ValueError if the two do not belong together: the process that wrote them died between the two."""
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     key = load_pem_private_key(key_file.read_bytes(), None)
     certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
@@ -100,9 +100,9 @@ def _load(key_file: Path, certificate_file: Path) -> "tuple[ec.EllipticCurvePriv
 
 
 def _make_ca(key: "ec.EllipticCurvePrivateKey") -> bytes:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import NameOID
 
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Sagesmith CA {os.urandom(4).hex()}")])
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
@@ -123,9 +123,9 @@ def _make_ca(key: "ec.EllipticCurvePrivateKey") -> bytes:
 def _make_leaf(
     key: "ec.EllipticCurvePrivateKey", host: str, ca_key: "ec.EllipticCurvePrivateKey", ca: "x509.Certificate"
 ) -> bytes:
-    from cryptography import x509  # noqa: PLC0415
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host if len(host) <= 64 else "Sagesmith")])
     builder = _builder(subject, ca.subject, key, LEAF_DAYS)
@@ -144,7 +144,7 @@ def _make_leaf(
 def _builder(
     subject: "x509.Name", issuer: "x509.Name", key: "ec.EllipticCurvePrivateKey", days: int
 ) -> "x509.CertificateBuilder":
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509
 
     return (
         x509.CertificateBuilder()
@@ -158,7 +158,7 @@ def _builder(
 
 
 def _usage(*, signs_certificates: bool) -> "x509.KeyUsage":
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509
 
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
@@ -174,7 +174,7 @@ def _usage(*, signs_certificates: bool) -> "x509.KeyUsage":
 
 
 def _pem(key: "ec.EllipticCurvePrivateKey") -> bytes:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

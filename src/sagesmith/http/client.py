@@ -170,7 +170,7 @@ class Client:
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    import ssl  # noqa: PLC0415 (a model server needs none)
+    import ssl
 
     context = ssl.create_default_context()
     if ca_file is not None:

@@ -32,7 +32,7 @@ class Takeover:
 
     async def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Accept, and serve the requests inside, with scheme `https` and the given host, by the same handler."""
-        from sagesmith.http.connection import Connection  # noqa: PLC0415 (each needs the other)
+        from sagesmith.http.connection import Connection  # each needs the other
 
         self._transport.write(_ESTABLISHED)
         inner = Connection(self._server, "https", host, self._peer)

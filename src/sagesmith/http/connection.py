@@ -298,7 +298,7 @@ class Connection(Outlet, asyncio.Protocol):
         if self._server.on_connect is None:
             self._write_whole(exchange, _refusal(405))
             return False
-        from sagesmith.http.connect import Takeover  # noqa: PLC0415 (most servers have no use for it)
+        from sagesmith.http.connect import Takeover
 
         takeover = Takeover(self._server, self._transport, self, self._peer)
         self._set_deadline(NEVER)

@@ -57,7 +57,7 @@ def ensure(
         if found is not None:
             return found
         # Imported here: a job whose environment stands must not pay for the installer.
-        from sagesmith.images.builder import build  # noqa: PLC0415
+        from sagesmith.images.builder import build
 
         remove(path)
         try:

@@ -102,7 +102,7 @@ def acceptable(accept: str) -> list[str]:
 
 
 def _numpy() -> Any:
-    import numpy  # noqa: PLC0415
+    import numpy
 
     return numpy
 

@@ -171,7 +171,7 @@ class _Executor:
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where the model's environment has it, which is not ours to choose."""
     try:
-        import uvloop  # noqa: PLC0415
+        import uvloop
     except ImportError:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()

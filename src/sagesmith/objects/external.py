@@ -64,9 +64,9 @@ class ExternalStore:
             ObjectStoreFailed: it does not answer in time, its certificate is not trusted, or it refuses the key.
         """
         # botocore takes a quarter of a second to load, which only a start with an S3 of the user's has to spend.
-        import botocore.session  # noqa: PLC0415
-        from botocore.config import Config  # noqa: PLC0415
-        from botocore.exceptions import BotoCoreError, ClientError, SSLError  # noqa: PLC0415
+        import botocore.session
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
         client = botocore.session.Session().create_client(
             "s3",

@@ -22,10 +22,10 @@ def make_certificate(folder: Path, write: Callable[[Path, str], None]) -> None:
     Args:
         write: puts a text into a file of mode 0600 in one step.
     """
-    from cryptography import x509  # noqa: PLC0415 (only who starts a store needs it)
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-    from cryptography.x509.oid import NameOID  # noqa: PLC0415
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Sagesmith object store")])

@@ -9,7 +9,7 @@ def main() -> None:
     parser.add_argument("process", choices=["api"])
     parser.add_argument("--data", type=Path, required=True)
     arguments = parser.parse_args()
-    from sagesmith.platform import api  # noqa: PLC0415 argparse must answer --help without loading it
+    from sagesmith.platform import api
 
     api.main(arguments.data)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     """Every operation that is built, by botocore's service name and operation name."""
-    from sagesmith.services import iam, kms, logs, sagemaker, sts  # noqa: PLC0415 (one service does not need the others)
+    from sagesmith.services import iam, kms, logs, sagemaker, sts
 
     return {
         "iam": iam.handlers(home),
@@ -25,6 +25,6 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
 
 def reconcilers(home: Home) -> "Sequence[Reconciler]":
     """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
-    from sagesmith.services import sagemaker  # noqa: PLC0415
+    from sagesmith.services import sagemaker
 
     return sagemaker.reconcilers(home)

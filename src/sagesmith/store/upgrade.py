@@ -30,9 +30,9 @@ def _revision(connection: Connection) -> str | None:
 
 def _migrate(connection: Connection) -> None:
     # Alembic takes a tenth of a second to import, which only a start that migrates has to spend.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))

@@ -170,7 +170,7 @@ def test_without_the_driver_of_postgresql_the_message_says_how_to_install_it(tmp
 
 @pytest.mark.postgres
 def test_a_server_that_closed_the_connections_is_connected_to_anew(empty_postgres: str) -> None:
-    import psycopg  # noqa: PLC0415
+    import psycopg
 
     store = Store.open(empty_postgres)
     with store.write() as tx:

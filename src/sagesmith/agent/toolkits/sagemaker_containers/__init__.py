@@ -8,6 +8,6 @@ from typing import Any
 
 def training_env() -> Any:
     """What the job was given: hyperparameters, channels, hosts, directories."""
-    from sagemaker_training.environment import Environment  # noqa: PLC0415 it reads /opt/ml
+    from sagemaker_training.environment import Environment
 
     return Environment()
