@@ -1,6 +1,6 @@
 """Prints what one call of the store takes, in microseconds.
 
-    python benchmarks/store.py [URL] [--large 100000]
+    python -m benchmarks.store [URL] [--large 100000]
 
 Without a URL it measures SQLite in a temporary directory. Creates are measured one a transaction, durable as the store
 makes them; p50 and the mean over 1,000 calls, because now and then one waits for the disk.

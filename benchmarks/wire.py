@@ -1,4 +1,4 @@
-"""What the wire layer costs a request, without store and network: `python benchmarks/wire.py`.
+"""What the wire layer costs a request, without store and network: `python -m benchmarks.wire`.
 
 Prints microseconds an operation (the best of five rounds), and what loading the models costs.
 """
