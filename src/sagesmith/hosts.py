@@ -21,6 +21,7 @@ DOMAINS = (
 )
 """The DNS suffixes of AWS's partitions (botocore's `partitions.json`), and Studio's."""
 
+_SUFFIXES = tuple("." + domain for domain in DOMAINS)
 _PROVIDED = re.compile(
     r"(?:sts|iam|logs|kms|s3|api\.sagemaker|runtime\.sagemaker|sagemaker|sagemaker-runtime)(?:-fips)?\..+"
 )
@@ -48,6 +49,3 @@ def explain(host: str) -> str:
         f"Sagesmith answers in the place of AWS for {host} and has no service of that name. The request did not leave "
         "this machine: HTTPS_PROXY points at Sagesmith."
     )
-
-
-_SUFFIXES = tuple("." + domain for domain in DOMAINS)

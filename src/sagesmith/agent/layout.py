@@ -12,7 +12,6 @@ from sagesmith.compute.base import TaskSpec
 CHANNELS = Path("input/data")
 CONFIG = Path("input/config")
 MODEL = Path("model")
-OUTPUT = Path("output")
 OUTPUT_DATA = Path("output/data")
 FAILURE = Path("output/failure")
 CODE = Path("code")

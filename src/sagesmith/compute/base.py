@@ -31,7 +31,6 @@ class Channel:
     content_type: str | None = None
     input_mode: str = "File"
     record_wrapper: str = "None"
-    compression: str = "None"
 
 
 @dataclass(frozen=True, slots=True)

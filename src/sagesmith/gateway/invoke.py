@@ -16,6 +16,7 @@ from sagesmith.http.messages import Disconnected, Headers, Request, Response
 from sagesmith.routes import EndpointRoute, RoutesFile, VariantRoute
 from sagesmith.wire.context import RequestContext
 from sagesmith.wire.errors import AwsError, NotImplementedException
+from sagesmith.wire.validation import validation_message
 
 MAX_BODY_BYTES = 6_291_456
 """`BodyBlob` in the service's model."""
@@ -52,6 +53,15 @@ _OPERATIONS = {
     b"async-invocations": "InvokeEndpointAsync",
     b"invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
+
+_MAX_CLIENTS = 512
+_FROM_MODEL = frozenset((b"content-type", b"content-length", _CUSTOM_ATTRIBUTES))
+_NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
+_TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
+    "each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+_BROKE_OFF = "The connection to container primary was closed before it answered."
 
 log = logging.get("router")
 
@@ -161,16 +171,6 @@ class Invoker:
                 del self._clients[address]
 
 
-_MAX_CLIENTS = 512
-_FROM_MODEL = frozenset((b"content-type", b"content-length", _CUSTOM_ATTRIBUTES))
-_NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
-_TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
-    "each container in Amazon CloudWatch, resolve the issue, and try again."
-)
-_BROKE_OFF = "The connection to container primary was closed before it answered."
-
-
 def _choose(context: RequestContext, route: EndpointRoute, target: str | None, down: set[str]) -> VariantRoute | None:
     """A variant that can be asked now, by weight; None if there is none.
 
@@ -215,8 +215,7 @@ def _read_headers(headers: Headers) -> tuple[Headers, str | None]:
         elif name in _NOT_BUILT:
             raise NotImplementedException(f"InvokeEndpoint with {_NOT_BUILT[name]} is not implemented.")
     if problems:
-        count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
-        raise AwsError("ValidationError", count + "; ".join(problems), 400)
+        raise AwsError("ValidationError", validation_message(problems), 400)
     return kept, target
 
 

@@ -218,7 +218,6 @@ def _channel(channel: Params, algorithm: Params) -> Channel:
         content_type=channel.get("ContentType"),
         input_mode=channel.get("InputMode") or algorithm.get("TrainingInputMode") or "File",
         record_wrapper=channel.get("RecordWrapperType") or "None",
-        compression=channel.get("CompressionType") or "None",
     )
 
 
