@@ -1,6 +1,12 @@
-"""Small files that one process writes and others read: replaced in one step, so that nobody ever sees half of one."""
+"""Small files that one process writes and others read: replaced in one step, so that nobody ever sees half of one.
+And the removal of what others wrote.
+"""
 
+import contextlib
 import os
+import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -30,6 +36,71 @@ def flush_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a directory and all that is in it, whatever user code made there; nothing if it is not there.
+
+    Modes do not matter, links are removed and never followed, and no depth is too deep: `shutil.rmtree` recurses, and
+    gives up at a thousand directories in each other. Nobody else may write there any more.
+
+    Raises:
+        OSError: the machine does not let us.
+    """
+    try:
+        if not stat.S_ISDIR(root.lstat().st_mode):
+            root.unlink()
+            return
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(FileNotFoundError):  # Somebody else may be at the same.
+        root.chmod(0o700)
+        _empty(root)
+        root.rmdir()
+
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _empty(root: Path) -> None:
+    top = os.open(root, _DIRECTORY)
+    try:
+        # Directories within directories are moved up before their own is removed, so that none is ever deep.
+        prefix, count = secrets.token_hex(8), 0
+        while names := _names(top):
+            for name in names:
+                for inner, folder in _emptied(top, name):
+                    os.rename(inner, f"{prefix}-{count}", src_dir_fd=folder, dst_dir_fd=top)
+                    count += 1
+    finally:
+        os.close(top)
+
+
+def _emptied(parent: int, name: str) -> Iterator[tuple[str, int]]:
+    """Remove `name` in a directory; of a directory in it, its name and descriptor are given to be moved away first."""
+    if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+        os.unlink(name, dir_fd=parent)
+        return
+    os.chmod(name, 0o700, dir_fd=parent)
+    folder = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        for inner in _names(folder):
+            if stat.S_ISDIR(os.stat(inner, dir_fd=folder, follow_symlinks=False).st_mode):
+                with contextlib.suppress(OSError):
+                    os.rmdir(inner, dir_fd=folder)
+                    continue
+                os.chmod(inner, 0o700, dir_fd=folder)
+                yield inner, folder
+            else:
+                os.unlink(inner, dir_fd=folder)
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
 
 
 def _replace(path: Path, content: bytes, mode: int, *, flush: bool) -> None:

@@ -1,4 +1,4 @@
-"""Files that are replaced in one step."""
+"""Files that are replaced in one step, and trees that others made."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sagesmith.files import replace_file, write_durably
+from sagesmith.files import remove_tree, replace_file, write_durably
 
 
 @pytest.fixture
@@ -41,3 +41,45 @@ def test_what_a_killed_writer_left_is_written_over(tmp_path: Path) -> None:
     write_durably(tmp_path / "table", b"whole")
     assert (tmp_path / "table").read_bytes() == b"whole"
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+def test_no_tree_is_too_deep_to_remove(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    root.mkdir()
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(3_000):
+        os.mkdir("d", dir_fd=here)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    remove_tree(root)
+    assert not root.exists()
+
+
+def test_a_tree_is_removed_whatever_modes_and_links_are_in_it(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o755)
+    (outside / "file").touch()
+    root = tmp_path / "tree"
+    (root / "shut" / "inner" / "empty").mkdir(parents=True)
+    (root / "shut" / "inner" / "file").touch()
+    (root / "shut" / "out").symlink_to(outside)
+    (root / "out").symlink_to(outside)
+    os.mkfifo(root / "pipe")
+    (root / "shut" / "inner").chmod(0)
+    (root / "shut").chmod(0)
+    root.chmod(0)
+    remove_tree(root)
+    assert not root.exists()
+    assert (outside / "file").exists()
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o755
+
+
+def test_what_is_not_there_needs_no_removal_and_a_link_goes_alone(tmp_path: Path) -> None:
+    remove_tree(tmp_path / "nothing")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    remove_tree(tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -17,6 +16,7 @@ from sagesmith.agent.signals import Signals
 from sagesmith.agent.task import Task
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.agent.train import Ending, ending_of, train
+from sagesmith.files import remove_tree
 from sagesmith.process_identity import ProcessIdentity, write_identity
 
 
@@ -59,8 +59,9 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         # The disk is full, perhaps of this task's own files, and what they were good for is over.
-        shutil.rmtree(task_dir.opt_ml, ignore_errors=True)
-        shutil.rmtree(task_dir.scratch, ignore_errors=True)
+        for path in (task_dir.opt_ml, task_dir.scratch):
+            with contextlib.suppress(OSError):
+                remove_tree(path)
         task.report.write(ending.state, ending.message, **ending.detail)
     return 0
 

@@ -3,9 +3,7 @@
 import contextlib
 import fcntl
 import os
-import shutil
 import signal
-import stat
 import subprocess
 import sys
 import threading
@@ -16,7 +14,7 @@ from pathlib import Path
 
 from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_to_json
 from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
-from sagesmith.files import flush_directory, write_durably
+from sagesmith.files import flush_directory, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
@@ -65,7 +63,7 @@ class LocalBackend:
         self._known: dict[str, _Known] = {}
         self._known_lock = threading.Lock()
         for path in tasks_dir.glob(f"{_REMOVED}*"):
-            _remove(path)
+            remove_tree(path)
 
     def start(self, spec: TaskSpec) -> None:
         """Write the specification, then start the agent; a crash in between leaves what the next call completes."""
@@ -164,7 +162,7 @@ class LocalBackend:
             with contextlib.suppress(FileNotFoundError):
                 directory.rename(doomed)
             for path in (doomed, self._socket_directory(task_id)):
-                _remove(path)
+                remove_tree(path)
         with self._known_lock:
             self._known.pop(task_id, None)
 
@@ -313,15 +311,3 @@ def _locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
-
-
-def _remove(root: Path) -> None:
-    """Remove a directory whatever modes user code gave to what is in it; links are removed, never followed."""
-    with contextlib.suppress(FileNotFoundError):
-        if os.geteuid() != 0:
-            for folder, directories, _ in os.walk(root):
-                for name in directories:
-                    path = Path(folder) / name
-                    if stat.S_ISDIR(path.lstat().st_mode):
-                        path.chmod(0o700)
-        shutil.rmtree(root)

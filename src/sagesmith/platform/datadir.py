@@ -1,17 +1,17 @@
 """Preparing a data directory: layout, format, keys, the lock that one platform holds on it."""
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from sagesmith import __version__
 from sagesmith.config import DATA_FORMAT, DataDir
 from sagesmith.credentials import KeyRing
-from sagesmith.files import write_durably
+from sagesmith.files import remove_tree, write_durably
 
 
 class DataDirError(Exception):
@@ -111,7 +111,8 @@ def is_locked(directory: DataDir) -> bool:
 
 def remove_sockets(directory: DataDir) -> None:
     """Remove the sockets' directory of a platform that has ended."""
-    shutil.rmtree(directory.sockets, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        remove_tree(directory.sockets)
 
 
 def _unusable(directory: DataDir, error: OSError) -> DataDirError:

@@ -161,3 +161,19 @@ def test_the_platforms_own_bucket_is_neither_input_nor_output(tasks: Tasks, stor
     seen = tasks.run("writes", "echo m > /opt/ml/model/m", s3=store.access, output_uri=f"s3://{bucket}/regions")
     assert seen.events[-1].state == "Failed"
     assert [each["Key"] for each in store.client().list_objects_v2(Bucket=bucket)["Contents"]] == ["regions/x"]
+
+
+DEEP = """
+import os
+for _ in range(3_000):
+    os.mkdir("d")
+    os.chdir("d")
+"""
+
+
+def test_directories_in_each_other_without_end_can_be_forgotten(tasks: Tasks) -> None:
+    tasks.run("deep", command=["python", "-c", "import os; os.chdir('/opt/ml')" + DEEP])
+    tasks.backend.forget("deep")
+    assert not (tasks.data / "tasks" / "deep").exists()
+    assert not list((tasks.data / "tasks").iterdir())
+    tasks.another_backend()
