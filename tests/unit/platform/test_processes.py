@@ -1,25 +1,56 @@
-"""What the supervisor does to its children's logs."""
+"""The supervisor's children, noted on disk for `status`, `down` and the next `up`."""
 
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from sagesmith.platform.processes import rotate
+import pytest
+
+from sagesmith.platform import processes
+from sagesmith.platform.processes import Child
 
 
-def test_a_log_beyond_its_limit_is_kept_once_and_its_writer_goes_on(tmp_path: Path) -> None:
-    log = tmp_path / "api.log"
-    with log.open("ab", buffering=0) as writer:
-        for text in (b"first\n", b"second\n", b"third\n"):
-            writer.write(text)
-            rotate(log, limit_bytes=3)
-        assert log.read_bytes() == b""
-        assert (tmp_path / "api.log.1").read_bytes() == b"third\n"
-        writer.write(b"on\n")
-    assert log.read_bytes() == b"on\n"
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Child]:
+    child = Child("waiting", [sys.executable, "-c", "input()"], tmp_path / "child.log")
+    child.process = subprocess.Popen(child.command, stdin=subprocess.PIPE)
+    yield child
+    child.stop()
+    assert child.process.stdin is not None
+    child.process.stdin.close()
 
 
-def test_a_log_within_its_limit_is_left_alone(tmp_path: Path) -> None:
-    log = tmp_path / "api.log"
-    log.write_bytes(b"line\n")
-    rotate(log, limit_bytes=100)
-    rotate(tmp_path / "none.log", limit_bytes=100)
-    assert [path.name for path in tmp_path.iterdir()] == ["api.log"]
+def test_what_was_noted_is_found_again_until_it_ends(child: Child, tmp_path: Path) -> None:
+    assert child.process is not None
+    processes.save(tmp_path / "processes.json", [child])
+    supervisor, noted = processes.load(tmp_path / "processes.json")
+    assert (supervisor.name, supervisor.pid) == ("supervisor", os.getpid())
+    assert (noted.name, noted.pid) == ("waiting", child.process.pid)
+    found = noted.find()
+    assert found is not None
+    assert found.pid == child.process.pid
+    child.stop()
+    assert noted.find() is None
+
+
+def test_nothing_that_the_clock_says_is_noted(child: Child, tmp_path: Path) -> None:
+    """A time of day would be another one after the clock was set, and the process would not be found."""
+    path = tmp_path / "processes.json"
+    processes.save(path, [child])
+    assert all(set(entry) == {"pid", "started", "boot", "name"} for entry in json.loads(path.read_text()))
+
+
+def test_a_later_process_of_the_same_pid_is_not_taken_for_the_noted_one(child: Child, tmp_path: Path) -> None:
+    path = tmp_path / "processes.json"
+    processes.save(path, [child])
+    entries = json.loads(path.read_text())
+    entries[1]["started"] -= 1
+    path.write_text(json.dumps(entries))
+    assert processes.load(path)[1].find() is None
+
+
+def test_where_nothing_was_noted_nothing_is_known(tmp_path: Path) -> None:
+    assert processes.load(tmp_path / "processes.json") == []
