@@ -1,4 +1,4 @@
-"""The supervisor's children, noted on disk for `status`, `down` and the next `up`."""
+"""The supervisor's children: noted on disk for `status`, `down` and the next `up`, their logs kept short."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.platform import processes
-from sagesmith.platform.processes import Child
+from sagesmith.platform.processes import Child, rotate
 
 
 @pytest.fixture
@@ -54,3 +54,23 @@ def test_a_later_process_of_the_same_pid_is_not_taken_for_the_noted_one(child: C
 
 def test_where_nothing_was_noted_nothing_is_known(tmp_path: Path) -> None:
     assert processes.load(tmp_path / "processes.json") == []
+
+
+def test_a_log_beyond_its_limit_is_kept_once_and_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    with log.open("ab", buffering=0) as writer:
+        for text in (b"first\n", b"second\n", b"third\n"):
+            writer.write(text)
+            rotate(log, limit_bytes=3)
+        assert log.read_bytes() == b""
+        assert (tmp_path / "api.log.1").read_bytes() == b"third\n"
+        writer.write(b"on\n")
+    assert log.read_bytes() == b"on\n"
+
+
+def test_a_log_within_its_limit_is_left_alone(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_bytes(b"line\n")
+    rotate(log, limit_bytes=100)
+    rotate(tmp_path / "none.log", limit_bytes=100)
+    assert [path.name for path in tmp_path.iterdir()] == ["api.log"]
