@@ -6,7 +6,7 @@ from dataclasses import replace
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
-from sagesmith.wire.errors import AwsError, ResourceInUse, ValidationException
+from sagesmith.wire.errors import AwsError, NotImplementedException, ResourceInUse, ValidationException
 
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 
@@ -30,11 +30,11 @@ def _check(params: Params) -> None:
     if not algorithm.get("TrainingImage"):
         raise ValidationException("AlgorithmSpecification needs a TrainingImage.")
     if algorithm.get("ContainerArguments") and not algorithm.get("ContainerEntrypoint"):
-        raise ValidationException("ContainerArguments without ContainerEntrypoint are not built yet.")
+        raise NotImplementedException("ContainerArguments without ContainerEntrypoint are not built yet.")
     if not resources.get("InstanceType"):
         raise ValidationException("ResourceConfig needs an InstanceType.")
     if (count := resources.get("InstanceCount", 1)) > 1:
-        raise ValidationException(f"Training on several instances is not built yet (InstanceCount {count}).")
+        raise NotImplementedException(f"Training on several instances is not built yet (InstanceCount {count}).")
     _check_channels(params)
     _check_spot(params)
 
@@ -140,7 +140,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
     for member in ("ResourceConfig", "RemoteDebugConfig"):
         if params.get(member):
-            raise ValidationException(f"UpdateTrainingJob cannot change {member}: what it steers is not built yet.")
+            raise NotImplementedException(f"UpdateTrainingJob cannot change {member}: what it steers is not built yet.")
     profiler = {**document.body.get("ProfilerConfig", {}), **(params.get("ProfilerConfig") or {})}
     changed: Params = {"ProfilerConfig": profiler} if profiler else {}
     if rules := params.get("ProfilerRuleConfigurations"):
@@ -173,10 +173,6 @@ def move(transitions: list[Params], status: str, message: str, now: float) -> li
     return [*transitions[:-1], ended, {"Status": status, "StartTime": ended["EndTime"], "StatusMessage": message}]
 
 
-def _not_built(path: str, feature: str, *values: str) -> Unbuilt:
-    return Unbuilt(path, feature, frozenset(values) or None, ValidationException)
-
-
 TRAINING_JOB = Kind(
     noun="TrainingJob",
     ascending=True,
@@ -200,36 +196,35 @@ TRAINING_JOB = Kind(
     missing=_missing,
     duplicate=_duplicate,
     unbuilt=(
-        _not_built("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
-        _not_built("AlgorithmSpecification.TrainingInputMode", "This input mode is", "Pipe", "FastFile"),
-        _not_built("InputDataConfig[].InputMode", "This input mode is", "Pipe", "FastFile"),
-        _not_built("InputDataConfig[].DataSource.FileSystemDataSource", "File system data sources are"),
-        _not_built("InputDataConfig[].DataSource.DatasetSource", "Hub datasets are"),
-        _not_built(
+        Unbuilt("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
+        Unbuilt("AlgorithmSpecification.TrainingInputMode", "This input mode is", frozenset({"Pipe", "FastFile"})),
+        Unbuilt("InputDataConfig[].InputMode", "This input mode is", frozenset({"Pipe", "FastFile"})),
+        Unbuilt("InputDataConfig[].DataSource.FileSystemDataSource", "File system data sources are"),
+        Unbuilt("InputDataConfig[].DataSource.DatasetSource", "Hub datasets are"),
+        Unbuilt(
             "InputDataConfig[].DataSource.S3DataSource.S3DataType",
             "This S3 data type is",
-            "AugmentedManifestFile",
-            "Converse",
+            frozenset({"AugmentedManifestFile", "Converse"}),
         ),
-        _not_built("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
-        _not_built("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
-        _not_built("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames", "Instance groups are"),
-        _not_built("InputDataConfig[].CompressionType", "Decompression of channels is", "Gzip"),
-        _not_built("InputDataConfig[].RecordWrapperType", "Wrapping in RecordIO is", "RecordIO"),
-        _not_built("ResourceConfig.InstanceGroups", "Instance groups are"),
-        _not_built("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
-        _not_built("ResourceConfig.TrainingPlanArn", "Training plans are"),
-        _not_built("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
-        _not_built("ResourceConfig.InstancePreferences", "Instance preferences are"),
-        _not_built("CheckpointConfig", "Checkpoints are"),
-        _not_built("DebugRuleConfigurations", "Debugger rules are"),
-        _not_built("TensorBoardOutputConfig", "TensorBoard output is"),
-        _not_built("ExperimentConfig", "Experiments are"),
-        _not_built("RetryStrategy", "Retries are"),
-        _not_built("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
-        _not_built("ServerlessJobConfig", "Serverless customization jobs are"),
-        _not_built("MlflowConfig", "MLflow tracking is"),
-        _not_built("ModelPackageConfig", "Model packages are"),
+        Unbuilt("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
+        Unbuilt("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
+        Unbuilt("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames", "Instance groups are"),
+        Unbuilt("InputDataConfig[].CompressionType", "Decompression of channels is", frozenset({"Gzip"})),
+        Unbuilt("InputDataConfig[].RecordWrapperType", "Wrapping in RecordIO is", frozenset({"RecordIO"})),
+        Unbuilt("ResourceConfig.InstanceGroups", "Instance groups are"),
+        Unbuilt("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
+        Unbuilt("ResourceConfig.TrainingPlanArn", "Training plans are"),
+        Unbuilt("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
+        Unbuilt("ResourceConfig.InstancePreferences", "Instance preferences are"),
+        Unbuilt("CheckpointConfig", "Checkpoints are"),
+        Unbuilt("DebugRuleConfigurations", "Debugger rules are"),
+        Unbuilt("TensorBoardOutputConfig", "TensorBoard output is"),
+        Unbuilt("ExperimentConfig", "Experiments are"),
+        Unbuilt("RetryStrategy", "Retries are"),
+        Unbuilt("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
+        Unbuilt("ServerlessJobConfig", "Serverless customization jobs are"),
+        Unbuilt("MlflowConfig", "MLflow tracking is"),
+        Unbuilt("ModelPackageConfig", "Model packages are"),
     ),
     without_effect={
         "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as final values, not as a series",

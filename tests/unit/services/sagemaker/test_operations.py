@@ -250,15 +250,25 @@ def test_what_is_not_built_is_refused_before_anything_is_stored(world: World, op
 
 
 FAST_FILE = {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "FastFile"}}
-BAD_JOBS = [
+UNBUILT_JOBS = [
     (FAST_FILE, "FastFile"),
     ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "several instances"),
     ({"CheckpointConfig": {"S3Uri": "s3://x/y"}}, "Checkpoints"),
+]
+BAD_JOBS = [
     ({"InputDataConfig": training_job("j")["InputDataConfig"] * 2}, "unique"),
     ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
     ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "TrainingImage"),
     ({"AlgorithmSpecification": None}, "AlgorithmSpecification"),
 ]
+
+
+@pytest.mark.parametrize(("changes", "said"), UNBUILT_JOBS)
+def test_a_job_that_asks_for_what_is_not_built_is_refused(world: World, changes: Params, said: str) -> None:
+    with pytest.raises(AwsError, match=said) as refused:
+        world.call("CreateTrainingJob", **training_job("job", **changes))
+    assert (refused.value.code, refused.value.status) == ("NotImplementedException", 501)
+    assert world.call("ListTrainingJobs")["TrainingJobSummaries"] == []
 
 
 @pytest.mark.parametrize(("changes", "said"), BAD_JOBS)

@@ -31,20 +31,18 @@ class Unbuilt:
         path: where it stands in the input.
         feature: what to call it, and its verb: "Shadow variants are".
         values: only these values are refused; None refuses every value but false, 0 and empty ones.
-        error: the error to raise.
     """
 
     path: str
     feature: str
     values: frozenset[Any] | None = None
-    error: Callable[[str], AwsError] = NotImplementedException
 
     def refuse(self, params: Params) -> None:
-        """Raise the error if `params` asks for it."""
+        """Raise NotImplementedException if `params` asks for it."""
         for value in paths.values(params, self.path):
             if value in self.values if self.values is not None else value:
                 shown = f"{self.path} {value}" if self.values is not None else self.path
-                raise self.error(f"{self.feature} not built yet ({shown}).")
+                raise NotImplementedException(f"{self.feature} not built yet ({shown}).")
 
 
 def _no_members(call: Call, params: Params) -> Params:
