@@ -26,6 +26,9 @@ def test_up_says_where_everything_is_and_down_leaves_nothing_behind(new_platform
     assert {"supervisor", "api", "router", "store"} <= names
     assert running.cli("down").returncode == 0
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    store = json.loads((running.data / "objects" / "ports.json").read_text())
+    left = [path.name for path in Path("/tmp").glob("seaweedfs-*.sock")]
+    assert not [name for name in left for port in store.values() if f"-{port}." in name or f"-{port + 10_000}." in name]
 
 
 def test_a_second_up_on_one_data_directory_is_refused(platform: Running) -> None:

@@ -1,5 +1,6 @@
 """Ports for the object store: fixed once, kept over restarts, so that clients that know its endpoint still find it."""
 
+import contextlib
 import json
 import random
 import socket
@@ -15,6 +16,9 @@ GRPC_OFFSET = 10_000
 LOWEST, HIGHEST = 10_100, 22_700
 """With their gRPC ports these lie below Linux's range for outgoing connections (32768 on), so that no connection of
 somebody's takes one while the store restarts."""
+
+
+_SOCKETS = Path("/tmp")  # noqa: S108 (SeaweedFS asks no TMPDIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,21 @@ def find_ports(kept: Path, avoid: Collection[int] = ()) -> StorePorts:
         ports = _choose(avoid)
         write_durably(kept, json.dumps(asdict(ports)).encode())
     return ports
+
+
+def remove_sockets(kept: Path) -> None:
+    """Remove the sockets that SeaweedFS makes in /tmp, named after its ports, and leaves there when it ends.
+
+    Args:
+        kept: the file that the ports of a store that has ended are noted in.
+    """
+    ports = _load(kept)
+    if ports is None:
+        return
+    for port in ports.all():
+        for path in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _load(path: Path) -> StorePorts | None:

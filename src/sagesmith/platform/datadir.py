@@ -12,6 +12,7 @@ from sagesmith import __version__
 from sagesmith.config import DATA_FORMAT, DataDir
 from sagesmith.credentials import KeyRing
 from sagesmith.files import remove_tree, write_durably
+from sagesmith.objects import ports
 
 
 class DataDirError(Exception):
@@ -110,9 +111,10 @@ def is_locked(directory: DataDir) -> bool:
 
 
 def remove_sockets(directory: DataDir) -> None:
-    """Remove the sockets' directory of a platform that has ended."""
+    """Remove the sockets of a platform that has ended, its object store's too."""
     with contextlib.suppress(OSError):
         remove_tree(directory.sockets)
+    ports.remove_sockets(directory.objects / "ports.json")
 
 
 def _unusable(directory: DataDir, error: OSError) -> DataDirError:
