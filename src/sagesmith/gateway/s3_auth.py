@@ -193,6 +193,8 @@ def _authenticate_v2(request: Request, address: Address, keyring: KeyRing, defau
     lines += [(request.header(name) or b"").decode("latin-1") for name in (b"content-md5", b"content-type")]
     lines += [expires, *(f"{name}:{value}" for name, value in sorted(amz.items()))]
     path = request.path.decode("latin-1")
+    if path.count("/") == 1 and not address.virtual_host and address.bucket:
+        path += "/"  # A bucket is always `/bucket/` here, however it was asked for.
     parts = sorted((name, value) for name, value in address.parameters if _V2_SUBRESOURCES.fullmatch(name))
     words = "&".join(f"{name}={value}" if value else name for name, value in parts)
     lines.append((f"/{address.bucket}{path}" if address.virtual_host else path) + ("?" + words if words else ""))
