@@ -31,6 +31,14 @@ def test_up_says_where_everything_is_and_down_leaves_nothing_behind(new_platform
     assert not [name for name in left for port in store.values() if f"-{port}." in name or f"-{port + 10_000}." in name]
 
 
+def test_down_finds_a_platform_whose_notes_are_gone(new_platform: Callable[..., Running]) -> None:
+    running = new_platform()
+    pids = [process["pid"] for process in running.status()["processes"]]
+    (running.data / "run" / "processes.json").unlink()
+    assert "is down" in running.cli("down").stdout
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
 def test_a_second_up_on_one_data_directory_is_refused(platform: Running) -> None:
     second = platform.cli("up", "--port", "0")
     assert second.returncode == 1

@@ -92,7 +92,18 @@ def lock(directory: DataDir) -> int:
             f"a platform already runs on {directory.root}; `sagesmith status --data {directory.root}` shows it, "
             f"`sagesmith down --data {directory.root}` ends it."
         ) from None
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
     return descriptor
+
+
+def holder(directory: DataDir) -> int | None:
+    """The pid of the process that holds the lock, None if nobody does or it could not note itself."""
+    try:
+        return int((directory.run / "lock").read_text()) if is_locked(directory) else None
+    except ValueError:
+        return None
 
 
 def is_locked(directory: DataDir) -> bool:
