@@ -107,6 +107,10 @@ class Platform:
     s3_kms: StoreKms = "platform"
     max_jobs: int = 2
     """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
+    keep_days: int | None = None
+    """Ended training jobs and log events that are older are removed; None: they are kept."""
+    cache_limit_bytes: int | None = None
+    """Above that the environments that nobody used for longest are removed; None: they are kept."""
 
     @property
     def dir(self) -> DataDir:

@@ -1,5 +1,6 @@
 """One real platform for the tests of this folder, on free ports and a data directory of its own."""
 
+import functools
 import json
 import os
 import subprocess
@@ -11,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from sagesmith.config import default_cache_dir
+from sagesmith.images.environments import ensure
+from sagesmith.images.registry import resolve
 from tests import aws
 from tests.integration import answers
 from tests.integration import postgres as postgresql
@@ -65,8 +69,15 @@ def sagesmith(*words: str, **options: Any) -> "subprocess.CompletedProcess[str]"
     return subprocess.run([*SAGESMITH, *words], capture_output=True, text=True, **options)
 
 
+@functools.cache
+def build_environment_of_jobs() -> None:
+    """Build what the tests' jobs run in, so that neither the first one's time nor its log has it."""
+    ensure(resolve("sagemaker-scikit-learn:1.2-1"), default_cache_dir(), print)
+
+
 def start(data: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:
     """Start a platform in the background, with more variables if need be, and say how to reach it."""
+    build_environment_of_jobs()
     variables = {**os.environ, **(environ or {})}
     started = sagesmith("up", "--detach", "--data", str(data), *(words or ("--port", "0")), env=variables)
     assert started.returncode == 0, started.stderr

@@ -7,22 +7,17 @@ import shutil
 import sqlite3
 import tarfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from sagesmith.cli import UsageError
 from sagesmith.config import DataDir, Platform, default_cache_dir
 from sagesmith.images import bundle, pruning
 from sagesmith.images.base import EnvironmentFailed
-from sagesmith.platform import datadir
-from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
-from sagesmith.store import CannotOpen, Query, SchemaMismatch, Store
+from sagesmith.platform import datadir, retention
+from sagesmith.store import CannotOpen, SchemaMismatch, Store
 
 _LEFT_OUT = {"run", "logs", "tasks"}
 """What a backup does not hold: it is true only while the platform runs."""
-
-_BATCH = 100
-"""Records that one transaction removes."""
 
 
 def backup(options: argparse.Namespace) -> int:
@@ -90,9 +85,7 @@ def prune(options: argparse.Namespace) -> int:
     if last is not None:
         before = time.time() - options.older_than_days * 86400
         store = _open(last)
-        with store.read() as tx:
-            regions = tx.regions()
-        jobs, chunks = _remove_old_jobs(store, regions, before), _remove_old_logs(store, regions, before)
+        jobs, chunks = retention.remove_old(store, before)
         store.close()
         print(f"{jobs} training jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
     if not datadir.is_locked(directory) and directory.logs.exists():
@@ -122,38 +115,6 @@ def import_environments(options: argparse.Namespace) -> int:
     except EnvironmentFailed as error:
         raise UsageError(str(error)) from error
     return 0
-
-
-def _remove_old_jobs(store: Store, regions: Sequence[str], before: float) -> int:
-    """Remove the records of training jobs that ended before `before` (seconds since the epoch); their count."""
-    removed = 0
-    for region in regions:
-        for status in ENDED:
-            query = Query(TRAINING_JOB.id, region, status=status, updated_before=before, limit=_BATCH)
-            while True:
-                # A batch a transaction: a platform that runs goes on between them.
-                with store.write() as tx:
-                    documents = tx.list(query).documents
-                    for document in documents:
-                        tx.delete(document.kind, document.region, document.key)
-                removed += len(documents)
-                if len(documents) < _BATCH:
-                    break
-    return removed
-
-
-def _remove_old_logs(store: Store, regions: Sequence[str], before: float) -> int:
-    """Remove what the store can free of log events older than `before`; the count of its chunks."""
-    removed = 0
-    for region in regions:
-        token: str | None = None
-        while True:
-            with store.write() as tx:
-                groups, token = tx.log_groups(region, token=token)
-                removed += sum(tx.expire_log(region, group.name, int(before * 1000)) for group in groups)
-            if token is None:
-                break
-    return removed
 
 
 def _open(platform: Platform) -> Store:

@@ -30,28 +30,51 @@ def prune(cache: Path, outdated_only: bool, say: Callable[[str], None], environ:
     Returns:
         The bytes that were freed.
     """
-    folder = cache / "environments"
     wanted = _wanted(cache, environ)
-    found = sorted((path for path in folder.glob("*/") if not path.is_symlink()), key=lambda path: path in wanted)
+    found = sorted(_environments(cache), key=lambda path: path in wanted)
     shown = _mounted()
-    freed = 0
+    return sum(_remove(path, wanted, shown, say) for path in found if not (outdated_only and path in wanted))
+
+
+def shrink(cache: Path, limit_bytes: int, say: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> int:
+    """Remove the environments that were used longest ago, until the others take no more than a limit.
+
+    Those of other versions go first; those in use stay, whatever the limit.
+
+    Returns:
+        The bytes that were freed.
+    """
+    wanted = _wanted(cache, environ)
+    found = sorted(_environments(cache), key=lambda path: (path in wanted, last_used(path)))
+    excess = sum(map(_size, found)) - limit_bytes
+    freed, shown = 0, _mounted()
     for path in found:
-        if outdated_only and path in wanted:
-            continue
-        with _unless_built(path) as is_free:
-            if not is_free:
-                say(f"{path.name} is being built and stays")
-            elif f" {path} " in shown:
-                say(f"{path.name} is in use and stays")
-            elif time.time() - last_used(path) < RECENT_SECONDS:
-                say(f"{path.name} was used within the last hour and stays")
-            else:
-                size = _size(path)
-                remove(path)
-                freed += size
-                why = "" if path in wanted else ", which this version does not use any more"
-                say(f"{path.name}{why}: {size / 2**20:.0f} MiB removed")
+        if freed >= excess:
+            break
+        freed += _remove(path, wanted, shown, say)
     return freed
+
+
+def _environments(cache: Path) -> list[Path]:
+    return [path for path in (cache / "environments").glob("*/") if not path.is_symlink()]
+
+
+def _remove(path: Path, wanted: set[Path], shown: str, say: Callable[[str], None]) -> int:
+    """Remove one environment unless somebody needs it, and say so; the bytes that this freed."""
+    with _unless_built(path) as is_free:
+        if not is_free:
+            say(f"{path.name} is being built and stays")
+        elif f" {path} " in shown:
+            say(f"{path.name} is in use and stays")
+        elif time.time() - last_used(path) < RECENT_SECONDS:
+            say(f"{path.name} was used within the last hour and stays")
+        else:
+            size = _size(path)
+            remove(path)
+            why = "" if path in wanted else ", which this version does not use any more"
+            say(f"{path.name}{why}: {size / 2**20:.0f} MiB removed")
+            return size
+    return 0
 
 
 def _wanted(cache: Path, environ: Mapping[str, str]) -> set[Path]:

@@ -17,7 +17,7 @@ from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.http.messages import BodyTooLarge, Disconnected, Request, Response
 from sagesmith.http.server import serve
-from sagesmith.platform import metrics
+from sagesmith.platform import metrics, retention
 from sagesmith.services import all_handlers, reconcilers
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
@@ -125,13 +125,25 @@ async def _run(platform: Platform, store: Store) -> None:
     ]
     loop.start()
     api.prepare()
+    keeping = asyncio.create_task(_keep(platform, store))
     log.info("ready", socket=str(directory.api_socket), admin_port=platform.admin_port)
     await stop.wait()
+    keeping.cancel()
     for server in servers:
         await server.close()
     await asyncio.to_thread(loop.stop)
     api.close()
     store.close()
+
+
+async def _keep(platform: Platform, store: Store) -> None:
+    """Remove every hour what is not to be kept any longer."""
+    while True:
+        try:
+            await asyncio.to_thread(retention.keep, platform, store)
+        except Exception:
+            log.exception("what is old could not be removed")
+        await asyncio.sleep(retention.INTERVAL_SECONDS)
 
 
 def _json(value: object) -> Response:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from sagesmith.compute.local import LocalBackend
 from sagesmith.config import (
@@ -33,6 +34,9 @@ ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 BACKLOG = 1024
 TASKS_GRACE_SECONDS = 5.0
+
+
+_Default = TypeVar("_Default", int, None)
 
 
 class StartFailed(Exception):
@@ -268,23 +272,25 @@ def _plan(
         cache=str(default_cache_dir(options.environ)),
         routers=_number(options.environ, "SAGESMITH_ROUTERS", min(2, os.cpu_count() or 1)),
         max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
-        min_free_disk_bytes=_min_free_disk(options.environ),
+        min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
+        keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
+        cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )
 
 
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+def _number(environ: Mapping[str, str], name: str, default: _Default) -> int | _Default:
     try:
-        return whole_number(environ, name, default)
+        return whole_number(environ, name, 1) if environ.get(name) else default
     except ValueError as error:
         raise StartFailed(f"{error}.") from error
 
 
-def _min_free_disk(environ: Mapping[str, str]) -> int:
+def _size(environ: Mapping[str, str], name: str, default: _Default) -> int | _Default:
     try:
-        return parse_size(environ.get("SAGESMITH_MIN_FREE_DISK") or str(DEFAULT_MIN_FREE_DISK_BYTES))
+        return parse_size(environ[name]) if environ.get(name) else default
     except ValueError as error:
-        raise StartFailed(f"SAGESMITH_MIN_FREE_DISK: {error}.") from error
+        raise StartFailed(f"{name}: {error}.") from error
 
 
 def _bind(host: str, port: int, fall_back: bool = False) -> socket.socket:

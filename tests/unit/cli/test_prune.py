@@ -1,12 +1,14 @@
-"""`sagesmith prune` on the database of a platform that is down."""
+"""What is removed: by `sagesmith prune` once, and by a platform's settings."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sagesmith.cli import main
 from sagesmith.config import DataDir, Platform
+from sagesmith.platform.retention import keep
 from sagesmith.store import Document, LogEvent, Store
 
 DAY = 86_400.0
@@ -67,3 +69,12 @@ def test_old_log_events_are_removed_and_their_groups_stay(
         left = tx.read_log(REGION, GROUP, "old/algo-1")
     assert left[-1].message == "recent"
     assert len(left) < len(lines)
+
+
+@pytest.mark.parametrize(("keep_days", "left"), [(35, {"old-failure", "recent", "running"}), (None, None)])
+def test_a_platform_that_runs_keeps_what_it_is_told_to(
+    store: Store, tmp_path: Path, keep_days: int | None, left: set[str] | None
+) -> None:
+    before = names(store)
+    keep(replace(Platform.load(tmp_path), keep_days=keep_days), store)
+    assert names(store) == (left or before)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sagesmith.images.environments import place
 from sagesmith.images.interpreters import interpreters
-from sagesmith.images.pruning import prune
+from sagesmith.images.pruning import prune, shrink
 from sagesmith.images.registry import resolve
 
 LONG_AGO = 1_000_000_000
@@ -77,3 +77,13 @@ def test_what_a_killed_builder_left_goes(tmp_path: Path) -> None:
 
 def test_a_cache_without_environments_is_nothing_to_do(tmp_path: Path) -> None:
     assert prune(tmp_path, False, print) == 0
+
+
+def test_above_a_limit_the_environments_of_other_versions_go_and_no_more_than_must(tmp_path: Path) -> None:
+    new, old = made(wanted(tmp_path)), made(outdated(tmp_path), used=LONG_AGO + 60)
+    assert shrink(tmp_path, 8 << 20, print) == 0
+    assert shrink(tmp_path, 5 << 20, print) >= 3 << 20
+    assert new.exists()
+    assert not old.exists()
+    assert shrink(tmp_path, 1 << 20, print) >= 3 << 20
+    assert not new.exists()

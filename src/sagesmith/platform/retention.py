@@ -1,0 +1,72 @@
+"""What is kept, and for how long: `sagesmith prune` removes it once, a running platform by its settings every hour."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sagesmith import logging
+from sagesmith.config import Platform
+from sagesmith.images import pruning
+from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
+from sagesmith.store import Query, Store
+
+INTERVAL_SECONDS = 3600.0
+
+_BATCH = 100
+"""Records that one transaction removes: a platform that runs goes on between two of them."""
+
+log = logging.get("retention")
+
+
+def keep(platform: Platform, store: Store) -> None:
+    """Remove what the platform's settings do not want kept: `SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`."""
+    if platform.keep_days:
+        jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
+        if jobs or chunks:
+            log.info("old records removed", training_jobs=jobs, log_chunks=chunks, older_than_days=platform.keep_days)
+    if platform.cache_limit_bytes:
+        say: Callable[[str], None] = lambda line: log.info("environment", said=line)  # noqa: E731
+        pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, say)
+
+
+def remove_old(store: Store, before: float) -> tuple[int, int]:
+    """Remove the records of training jobs that ended, and log events that were written, before a time.
+
+    Args:
+        before: seconds since the epoch.
+
+    Returns:
+        How many jobs, and how many chunks of logs.
+    """
+    with store.read() as tx:
+        regions = tx.regions()
+    return _remove_jobs(store, regions, before), _remove_logs(store, regions, before)
+
+
+def _remove_jobs(store: Store, regions: Sequence[str], before: float) -> int:
+    removed = 0
+    for region in regions:
+        for status in ENDED:
+            query = Query(TRAINING_JOB.id, region, status=status, updated_before=before, limit=_BATCH)
+            while True:
+                with store.write() as tx:
+                    documents = tx.list(query).documents
+                    for document in documents:
+                        tx.delete(document.kind, document.region, document.key)
+                removed += len(documents)
+                if len(documents) < _BATCH:
+                    break
+    return removed
+
+
+def _remove_logs(store: Store, regions: Sequence[str], before: float) -> int:
+    removed = 0
+    for region in regions:
+        token: str | None = None
+        while True:
+            with store.write() as tx:
+                groups, token = tx.log_groups(region, token=token)
+                removed += sum(tx.expire_log(region, group.name, int(before * 1000)) for group in groups)
+            if token is None:
+                break
+    return removed
