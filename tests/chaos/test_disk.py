@@ -13,16 +13,16 @@ from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith
 
 pytestmark = pytest.mark.timeout(180)
-SIZE_MB = 32
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A data directory whose tasks have a file system of 32 MB."""
-    place = tmp_path / "data" / "tasks"
+@pytest.fixture(params=["tasks"])
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A data directory whose tasks have a file system of 32 MB, or whose objects have one that bears a bucket."""
+    place = tmp_path / "data" / request.param
     place.mkdir(parents=True, mode=0o700)
+    size = {"tasks": "32m", "objects": "300m"}[request.param]
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=0700", "tmpfs", str(place)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(place)],
         capture_output=True,
         text=True,
     )
@@ -57,6 +57,18 @@ def test_a_job_that_fills_the_disk_fails_with_a_reason_and_the_next_one_works(
     ended = jobs.wait_job(running, job)
     assert ended["TrainingJobStatus"] == "Failed"
     assert "No space left on device" in ended["FailureReason"]
+    after = jobs.wait_job(running, jobs.shell_job(running, "echo weights > /opt/ml/model/weights"))
+    assert after["TrainingJobStatus"] == "Completed", after.get("FailureReason")
+
+
+@pytest.mark.parametrize("small_disk", ["objects"], indirect=True)
+def test_a_model_that_the_object_store_has_no_room_for_fails_its_job_with_a_reason(
+    small_disk: Path, platform_on: Callable[..., Running]
+) -> None:
+    running = platform_on(small_disk, "1M")
+    ended = jobs.wait_job(running, jobs.shell_job(running, "head -c 400000000 /dev/urandom > /opt/ml/model/noise"))
+    assert ended["TrainingJobStatus"] == "Failed"
+    assert "The object store's disk may be full" in ended["FailureReason"]
     after = jobs.wait_job(running, jobs.shell_job(running, "echo weights > /opt/ml/model/weights"))
     assert after["TrainingJobStatus"] == "Completed", after.get("FailureReason")
 

@@ -43,6 +43,11 @@ class S3Failed(Exception):
         super().__init__(message)
         self.code = code
 
+    @property
+    def is_the_stores(self) -> bool:
+        """Whether the store could not do what it was rightly asked for, and was asked again until patience ended."""
+        return self.code in _STORE_AWAY
+
 
 @dataclass(frozen=True, slots=True)
 class S3Object:

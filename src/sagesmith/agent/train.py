@@ -134,7 +134,11 @@ def _upload(task: Task, model: bool) -> dict[str, Any]:
             else:
                 _upload_files(task, folder, bucket, key)
     except S3Failed as error:
-        raise TaskFailed(f"ClientError: Artifact upload failed:{error.code}: {error} (uploading to {base})") from error
+        said = f"Artifact upload failed:{error.code}: {error} (uploading to {base})"
+        if error.is_the_stores:
+            hint = "The object store's disk may be full: `sagesmith doctor` shows what is free, its log says more."
+            raise TaskFailed(f"InternalServerError: {said}. {hint}") from error
+        raise TaskFailed(f"ClientError: {said}") from error
     except OSError as error:
         raise machine_failed(error, "uploading artifacts") from error
     return artifacts
