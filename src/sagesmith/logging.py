@@ -10,6 +10,7 @@ goes into a field; those whose name says that they are (`secret`, `token`, `pass
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -90,9 +91,14 @@ def _write(level: str, part: str, event: str, fields: dict[str, Any]) -> None:
     }
     for name, value in fields.items():
         if value is not None:
-            line[name] = "***" if any(word in name.lower() for word in _SECRET_WORDS) else value
+            line[name] = "***" if _names_a_secret(name) else value
     with contextlib.suppress(OSError):  # a full disk is no reason to fail what was being logged
         os.write(2, _encode(line))
+
+
+@functools.lru_cache(maxsize=1024)
+def _names_a_secret(field: str) -> bool:
+    return any(word in field.lower() for word in _SECRET_WORDS)
 
 
 def _encode(line: dict[str, Any]) -> bytes:
