@@ -3,6 +3,7 @@ And the removal of what others wrote.
 """
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
@@ -36,6 +37,24 @@ def flush_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds an exclusive flock(2) on a file; False where there is no such file.
+
+    It asks for a shared lock, so that two who look at once see the same.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def remove_tree(root: Path) -> None:

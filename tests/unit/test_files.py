@@ -1,5 +1,6 @@
 """Files that are replaced in one step, and trees that others made."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sagesmith.files import remove_tree, replace_file, write_durably
+from sagesmith.files import is_locked, remove_tree, replace_file, write_durably
 
 
 @pytest.fixture
@@ -83,3 +84,14 @@ def test_what_is_not_there_needs_no_removal_and_a_link_goes_alone(tmp_path: Path
     (tmp_path / "link").symlink_to("kept")
     remove_tree(tmp_path / "link")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]
+
+
+def test_a_lock_is_seen_while_it_is_held_and_looking_takes_none(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_locked(path)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_locked(path)
+    assert not is_locked(path)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

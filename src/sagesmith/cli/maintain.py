@@ -68,6 +68,8 @@ def restore(options: argparse.Namespace) -> int:
         if target.exists():
             target.rmdir()
         partial.rename(target)
+    except tarfile.ReadError as error:
+        raise UsageError(f"{options.file} is not a backup of Sagesmith, or not all of one.") from error
     except (tarfile.TarError, OSError) as error:
         raise UsageError(f"{options.file} cannot be restored: {error}") from error
     finally:

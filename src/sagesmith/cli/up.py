@@ -87,8 +87,8 @@ def down(options: argparse.Namespace) -> int:
     directory = DataDir(data)
     known = processes.load(directory.run / "processes.json")
     supervisors = [process for each in known if each.name == "supervisor" and (process := each.find())]
-    if (pid := datadir.holder(directory)) and pid not in {process.pid for process in supervisors}:
-        supervisors.append(psutil.Process(pid))
+    if not supervisors and (holder := datadir.holder(directory)):
+        supervisors.append(psutil.Process(holder.pid))
     processes.end(supervisors, 60.0)
     left = [process for each in known if (process := each.find())]
     processes.end(left, 10.0)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_to_json
 from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
-from sagesmith.files import flush_directory, remove_tree, write_durably
+from sagesmith.files import flush_directory, is_locked, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
@@ -202,7 +202,7 @@ class LocalBackend:
             known.agent = read_identity(directory.agent)
         if known.agent is not None:
             return known.agent.runs()
-        if not _locked(directory.lock):
+        if not is_locked(directory.lock):
             # Whoever called `start` died between its steps: the task is still owed its agent.
             self._spawn(directory, known)
         return True
@@ -297,17 +297,3 @@ def _forestall(directory: TaskDir) -> None:
             time.sleep(_GONE_POLL_SECONDS)
         finally:
             os.close(descriptor)
-
-
-def _locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

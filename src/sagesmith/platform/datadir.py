@@ -8,11 +8,15 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagesmith import __version__
+from sagesmith import __version__, files
 from sagesmith.config import DATA_FORMAT, DataDir
 from sagesmith.credentials import KeyRing
 from sagesmith.files import remove_tree, write_durably
 from sagesmith.objects import ports
+from sagesmith.process_identity import ProcessIdentity, read_identity, write_identity
+
+_HOLDER = "holder.json"
+"""Below `run`: who took the lock. It says so even where the disk had no room for the list of processes."""
 
 
 class DataDirError(Exception):
@@ -93,32 +97,19 @@ def lock(directory: DataDir) -> int:
             f"`sagesmith down --data {directory.root}` ends it."
         ) from None
     with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        write_identity(directory.run / _HOLDER, ProcessIdentity.own())
     return descriptor
 
 
-def holder(directory: DataDir) -> int | None:
-    """The pid of the process that holds the lock, None if nobody does or it could not note itself."""
-    try:
-        return int((directory.run / "lock").read_text()) if is_locked(directory) else None
-    except ValueError:
-        return None
+def holder(directory: DataDir) -> ProcessIdentity | None:
+    """The process that holds the lock, None if none does or it could not note itself."""
+    identity = read_identity(directory.run / _HOLDER)
+    return identity if identity and identity.runs() and is_locked(directory) else None
 
 
 def is_locked(directory: DataDir) -> bool:
     """Whether a supervisor holds the lock."""
-    try:
-        descriptor = os.open(directory.run / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return files.is_locked(directory.run / "lock")
 
 
 def remove_sockets(directory: DataDir) -> None:

@@ -1,7 +1,7 @@
 """What is kept, and for how long: `sagesmith prune` removes it once, a running platform by its settings every hour."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sagesmith import logging
@@ -25,8 +25,11 @@ def keep(platform: Platform, store: Store) -> None:
         if jobs or chunks:
             log.info("old records removed", training_jobs=jobs, log_chunks=chunks, older_than_days=platform.keep_days)
     if platform.cache_limit_bytes:
-        say: Callable[[str], None] = lambda line: log.info("environment", said=line)  # noqa: E731
-        pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, say)
+        pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, _say)
+
+
+def _say(line: str) -> None:
+    log.info("environment", said=line)
 
 
 def remove_old(store: Store, before: float) -> tuple[int, int]:

@@ -68,3 +68,11 @@ def test_a_file_that_is_not_there_is_named(
     options = [] if words[0] == "env-cache" else ["--data", str(data)]
     assert main([word.format(absent=absent) for word in words] + options) == 1
     assert absent in said(capsys)
+
+
+def test_a_file_that_is_no_backup_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("not a backup")
+    assert main(["restore", str(file), "--data", str(tmp_path / "data")]) == 1
+    assert f"{file} is not a backup of Sagesmith" in said(capsys)
+    assert not (tmp_path / "data").exists()
