@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sagesmith.store import names
 from sagesmith.store.base import AlreadyExists, Document, NotFound, VersionConflict
 from sagesmith.store.dialects import Integers
+from sagesmith.store.prepared import Prepared
 from sagesmith.store.schema import document_terms, documents, tags
 from sagesmith.store.terms import Terms
 
@@ -31,25 +32,37 @@ COLUMNS = (
     _d.body,
 )
 _BY_KEY = (_d.kind == bindparam("b_kind"), _d.region == bindparam("b_region"), _d.key == bindparam("b_key"))
-_GET = select(*COLUMNS).where(*_BY_KEY)
-_GET_LOCKED = _GET.with_for_update()
-_GET_BY_ARN = select(*COLUMNS).where(_d.arn == bindparam("b_arn"))
+_get = select(*COLUMNS).where(*_BY_KEY)
+_GET = Prepared(_get)
+_GET_LOCKED = Prepared(_get.with_for_update())
+_GET_BY_ARN = Prepared(select(*COLUMNS).where(_d.arn == bindparam("b_arn")))
+_changing = (_d.parent, _d.status, _d.updated_at, _d.version, _d.facets, _d.body)
+_given: dict[str, Any] = {column.name: bindparam(column.name) for column in COLUMNS[1:]}
 _INSERT = {
-    "sqlite": sqlite.insert(documents).on_conflict_do_nothing().returning(_d.id),
-    "postgresql": postgresql.insert(documents).on_conflict_do_nothing().returning(_d.id),
+    "sqlite": Prepared(sqlite.insert(documents).values(_given).on_conflict_do_nothing().returning(_d.id)),
+    "postgresql": Prepared(postgresql.insert(documents).values(_given).on_conflict_do_nothing().returning(_d.id)),
 }
-_UPDATE = update(documents).where(_d.id == bindparam("b_id"), _d.version == bindparam("b_version"))
-_DELETE = delete(documents).where(_d.id == bindparam("b_id"))
-_terms = Integers(bindparam("b_terms")).table_valued("value")
-_INSERT_TERMS = insert(document_terms).from_select(
-    ["term", "document_id"], select(_terms.c.value, bindparam("b_id", type_=BigInteger))
+_UPDATE = Prepared(
+    update(documents)
+    .where(_d.id == bindparam("b_id"), _d.version == bindparam("b_version"))
+    .values({column.name: bindparam(f"new_{column.name}") for column in _changing})
 )
-_DELETE_TERMS = delete(document_terms).where(
-    document_terms.c.term.in_(select(_terms.c.value)), document_terms.c.document_id == bindparam("b_id")
+_DELETE = Prepared(delete(documents).where(_d.id == bindparam("b_id")))
+_terms = Integers(bindparam("b_terms")).table_valued("value")
+_INSERT_TERMS = Prepared(
+    insert(document_terms).from_select(
+        ["term", "document_id"], select(_terms.c.value, bindparam("b_id", type_=BigInteger))
+    )
+)
+_DELETE_TERMS = Prepared(
+    delete(document_terms).where(
+        document_terms.c.term.in_(select(_terms.c.value)), document_terms.c.document_id == bindparam("b_id")
+    )
 )
 _REGIONS = select(_d.region).distinct().order_by(_d.region)
 _COUNTS = select(_d.kind, _d.status, func.count()).group_by(_d.kind, _d.status).order_by(_d.kind, _d.status)
-_DELETE_TAGS = delete(tags).where(tags.c.arn == bindparam("b_arn"))
+_DELETE_TAGS = Prepared(delete(tags).where(tags.c.arn == bindparam("b_arn")))
+
 
 _NO_FACETS = orjson.dumps({})
 
@@ -75,12 +88,12 @@ def from_row(row: Any) -> Document:
 
 def _add_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
     if terms:
-        connection.execute(_INSERT_TERMS, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
+        _INSERT_TERMS.run(connection, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
 
 
 def _remove_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
     if terms:
-        connection.execute(_DELETE_TERMS, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
+        _DELETE_TERMS.run(connection, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
 
 
 def create(connection: Connection, document: Document) -> Document:
@@ -88,8 +101,8 @@ def create(connection: Connection, document: Document) -> Document:
     document = replace(
         document, created_at=document.created_at or now, updated_at=document.updated_at or now, version=1
     )
-    row_id = connection.execute(
-        _INSERT[connection.dialect.name],
+    row = _INSERT[connection.dialect.name].first(
+        connection,
         {
             "kind": document.kind,
             "region": document.region,
@@ -104,9 +117,10 @@ def create(connection: Connection, document: Document) -> Document:
             "facets": orjson.dumps(dict(document.facets)),
             "body": orjson.dumps(document.body),
         },
-    ).scalar()
-    if row_id is None:
+    )
+    if row is None:
         raise AlreadyExists(f"{document.kind} {document.key} exists in {document.region}")
+    row_id = row[0]
     terms = Terms(document.kind, document.region)
     found = terms.changing(document.parent, document.status, document.facets)
     if connection.dialect.name == "sqlite":
@@ -118,22 +132,20 @@ def create(connection: Connection, document: Document) -> Document:
 
 
 def get(connection: Connection, kind: str, region: str, key: str) -> Document | None:
-    row = connection.execute(_GET, {"b_kind": kind, "b_region": region, "b_key": key}).first()
+    row = _GET.first(connection, {"b_kind": kind, "b_region": region, "b_key": key})
     return None if row is None else from_row(row)
 
 
 def get_by_arn(connection: Connection, arn: str) -> Document | None:
-    row = connection.execute(_GET_BY_ARN, {"b_arn": arn}).first()
+    row = _GET_BY_ARN.first(connection, {"b_arn": arn})
     return None if row is None else from_row(row)
 
 
 def update_stored(connection: Connection, document: Document, touch: bool) -> Document:
-    row = connection.execute(
-        _GET, {"b_kind": document.kind, "b_region": document.region, "b_key": document.key}
-    ).first()
+    row = _GET.first(connection, {"b_kind": document.kind, "b_region": document.region, "b_key": document.key})
     if row is None:
         raise NotFound(f"{document.kind} {document.key} does not exist in {document.region}")
-    stored = from_row(row)
+    row_id, stored = row[0], from_row(row)
     changed = replace(
         document,
         name=stored.name,
@@ -142,17 +154,17 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> Do
         updated_at=time.time() if touch else document.updated_at,
         version=document.version + 1,
     )
-    matched = connection.execute(
-        _UPDATE,
+    matched = _UPDATE.run(
+        connection,
         {
-            "b_id": row.id,
+            "b_id": row_id,
             "b_version": document.version,
-            "parent": changed.parent,
-            "status": changed.status,
-            "updated_at": changed.updated_at,
-            "version": changed.version,
-            "facets": orjson.dumps(dict(changed.facets)),
-            "body": orjson.dumps(changed.body),
+            "new_parent": changed.parent,
+            "new_status": changed.status,
+            "new_updated_at": changed.updated_at,
+            "new_version": changed.version,
+            "new_facets": orjson.dumps(dict(changed.facets)),
+            "new_body": orjson.dumps(changed.body),
         },
     ).rowcount
     if matched != 1:
@@ -160,26 +172,26 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> Do
     terms = Terms(document.kind, document.region)
     before = terms.changing(stored.parent, stored.status, stored.facets)
     after = terms.changing(changed.parent, changed.status, changed.facets)
-    _remove_terms(connection, row.id, before - after)
-    _add_terms(connection, row.id, after - before)
+    _remove_terms(connection, row_id, before - after)
+    _add_terms(connection, row_id, after - before)
     return changed
 
 
 def remove(connection: Connection, kind: str, region: str, key: str) -> None:
-    row = connection.execute(_GET_LOCKED, {"b_kind": kind, "b_region": region, "b_key": key}).first()
+    row = _GET_LOCKED.first(connection, {"b_kind": kind, "b_region": region, "b_key": key})
     if row is None:
         raise NotFound(f"{kind} {key} does not exist in {region}")
-    stored = from_row(row)
+    row_id, stored = row[0], from_row(row)
     terms = Terms(kind, region)
     found = terms.changing(stored.parent, stored.status, stored.facets)
     if connection.dialect.name == "sqlite":
-        names.remove(connection, row.id, stored.name)
+        names.remove(connection, row_id, stored.name)
     else:
         found |= terms.grams(stored.name)
-    _remove_terms(connection, row.id, found)
+    _remove_terms(connection, row_id, found)
     if stored.arn:
-        connection.execute(_DELETE_TAGS, {"b_arn": stored.arn})
-    connection.execute(_DELETE, {"b_id": row.id})
+        _DELETE_TAGS.run(connection, {"b_arn": stored.arn})
+    _DELETE.run(connection, {"b_id": row_id})
 
 
 def regions(connection: Connection) -> list[str]:

@@ -12,12 +12,13 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal, select, tuple_
 
 from sagesmith.store import names
 from sagesmith.store.base import InvalidToken, Page, Query, SortKey
 from sagesmith.store.dialects import Contains, Integers, Unindexed
 from sagesmith.store.documents import COLUMNS, from_row
+from sagesmith.store.prepared import Prepared
 from sagesmith.store.schema import document_terms, documents
 from sagesmith.store.terms import GRAM, Terms
 from sagesmith.store.tokens import decode_token, encode_token
@@ -31,6 +32,7 @@ _SORTS: dict[SortKey, ColumnElement[Any]] = {
     "updated_at": _d.updated_at,
     "status": _d.status,
 }
+_AT: dict[SortKey, int] = {key: COLUMNS.index(column) for key, column in _SORTS.items()}
 _RANGES = (
     ("created_after", _d.created_at, True),
     ("created_before", _d.created_at, False),
@@ -87,43 +89,47 @@ def _conditions(shape: _Shape) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=4096)
-def _page(shape: _Shape) -> Select[Any]:
+def _page(shape: _Shape) -> Prepared:
     sort = _SORTS[shape.sort]
     statement = select(*COLUMNS).where(_conditions(shape))
     if shape.continued:
         here, after = tuple_(sort, _d.id), tuple_(bindparam("after", type_=sort.type), bindparam("after_id"))
         statement = statement.where(here < after if shape.descending else here > after)
     order = (sort.desc(), _d.id.desc()) if shape.descending else (sort.asc(), _d.id.asc())
-    return statement.order_by(*order).limit(bindparam("limit"))
+    return Prepared(statement.order_by(*order).limit(bindparam("limit")))
 
 
 @lru_cache(maxsize=4096)
-def _count(shape: _Shape) -> Select[Any]:
-    return select(func.count()).select_from(documents).where(_conditions(shape))
+def _count(shape: _Shape) -> Prepared:
+    return Prepared(select(func.count()).select_from(documents).where(_conditions(shape)))
 
 
 _probed = Integers(bindparam("terms")).table_valued("value")
-_PROBE = select(
-    _probed.c.value,
-    select(func.count())
-    .select_from(
-        select(literal(1))
-        .select_from(document_terms)
-        .where(document_terms.c.term == _probed.c.value)
-        .limit(bindparam("most"))
+_PROBE = Prepared(
+    select(
+        _probed.c.value,
+        select(func.count())
+        .select_from(
+            select(literal(1))
+            .select_from(document_terms)
+            .where(document_terms.c.term == _probed.c.value)
+            .limit(bindparam("most"))
+            .correlate(_probed)
+            .subquery()
+        )
         .correlate(_probed)
+        .scalar_subquery(),
+    )
+)
+_PROBE_NAMES = Prepared(select(func.count()).select_from(names.MATCHING.limit(bindparam("most")).subquery()))
+_SIZE = Prepared(
+    select(func.count()).select_from(
+        select(literal(1))
+        .select_from(documents)
+        .where(_d.kind == bindparam("kind"), _d.region == bindparam("region"))
+        .limit(bindparam("most"))
         .subquery()
     )
-    .correlate(_probed)
-    .scalar_subquery(),
-)
-_PROBE_NAMES = select(func.count()).select_from(names.MATCHING.limit(bindparam("most")).subquery())
-_SIZE = select(func.count()).select_from(
-    select(literal(1))
-    .select_from(documents)
-    .where(_d.kind == bindparam("kind"), _d.region == bindparam("region"))
-    .limit(bindparam("most"))
-    .subquery()
 )
 
 
@@ -146,12 +152,12 @@ def _driver(
     sqlite = connection.dialect.name == "sqlite"
     ways: list[tuple[int, Literal["term", "names"], dict[str, Any]]] = []
     if terms := _implied_terms(query, grams=not sqlite):
-        probes = connection.execute(_PROBE, {"terms": orjson.dumps(terms).decode(), "most": PROBE}).all()
+        probes = _PROBE.all(connection, {"terms": orjson.dumps(terms).decode(), "most": PROBE})
         term, matches = min(probes, key=lambda row: int(row[1]))
         ways.append((matches, "term", {"term": term}))
     if sqlite and query.name_contains and len(query.name_contains) >= GRAM:
         values = {"name_grams": names.match_expression(query.name_contains)}
-        ways.append((connection.execute(_PROBE_NAMES, {**values, "most": PROBE}).scalar_one(), "names", values))
+        ways.append((_PROBE_NAMES.first(connection, {**values, "most": PROBE})[0], "names", values))
     if not ways:
         return "order", {}
     matches, driver, values = min(ways, key=lambda way: way[0])
@@ -159,7 +165,7 @@ def _driver(
         # By order, a page costs about limit * size / matches documents, otherwise it costs all matches: what matters
         # is only whether there are `enough` documents for the first to cost more.
         enough = matches * matches // limit + 1
-        size = connection.execute(_SIZE, {"kind": query.kind, "region": query.region, "most": enough}).scalar_one()
+        size = _SIZE.first(connection, {"kind": query.kind, "region": query.region, "most": enough})[0]
         if size >= enough or matches == 0:
             return driver, values
     return "order", {}
@@ -216,12 +222,12 @@ def page(connection: Connection, query: Query) -> Page:
     filters, values = _parameters(query)
     driver, driving = _driver(connection, query, query.limit)
     shape = _Shape(filters, len(query.facets), driver, query.sort, query.descending, bool(position))
-    rows = connection.execute(_page(shape), {**values, **driving, **position, "limit": query.limit + 1}).all()
+    rows = _page(shape).all(connection, {**values, **driving, **position, "limit": query.limit + 1})
     token = None
     if len(rows) > query.limit:
         rows = rows[: query.limit]
         last = rows[-1]
-        token = encode_token(_fingerprint(query), getattr(last, query.sort), last.id)
+        token = encode_token(_fingerprint(query), last[_AT[query.sort]], last[0])
     return Page([from_row(row) for row in rows], token)
 
 
@@ -230,4 +236,4 @@ def count(connection: Connection, query: Query) -> int:
     filters, values = _parameters(query)
     driver, driving = _driver(connection, query, PROBE)
     shape = _Shape(filters, len(query.facets), driver, "created_at", True, False)
-    return int(connection.execute(_count(shape), {**values, **driving}).scalar_one())
+    return int(_count(shape).first(connection, {**values, **driving})[0])

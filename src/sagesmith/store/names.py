@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, literal_column, select, table, text
 
+from sagesmith.store.prepared import Prepared
 from sagesmith.store.terms import GRAM
 
 PROBED_GRAMS = 6
 
-_ADD = text("INSERT INTO document_names (rowid, name) VALUES (:id, :name)")
-_REMOVE = text("INSERT INTO document_names (document_names, rowid, name) VALUES ('delete', :id, :name)")
+_ADD = Prepared(text("INSERT INTO document_names (rowid, name) VALUES (:id, :name)"))
+_REMOVE = Prepared(text("INSERT INTO document_names (document_names, rowid, name) VALUES ('delete', :id, :name)"))
 _names = table("document_names")
 MATCHING: Select[Any] = (
     select(literal_column("rowid"))
@@ -38,8 +39,8 @@ def match_expression(part: str) -> str:
 
 
 def add(connection: Connection, row_id: int, name: str) -> None:
-    connection.execute(_ADD, {"id": row_id, "name": name})
+    _ADD.run(connection, {"id": row_id, "name": name})
 
 
 def remove(connection: Connection, row_id: int, name: str) -> None:
-    connection.execute(_REMOVE, {"id": row_id, "name": name})
+    _REMOVE.run(connection, {"id": row_id, "name": name})

@@ -5,10 +5,11 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sagesmith.store.prepared import Prepared
 from sagesmith.store.schema import tags
 
 _c = tags.c
-_GET = select(_c.key, _c.value).where(_c.arn == bindparam("b_arn")).order_by(_c.key)
+_GET = Prepared(select(_c.key, _c.value).where(_c.arn == bindparam("b_arn")).order_by(_c.key))
 _sqlite = sqlite.insert(tags)
 _postgresql = postgresql.insert(tags)
 _PUT = {
@@ -21,7 +22,7 @@ _REMOVE = delete(tags).where(_c.arn == bindparam("b_arn"), _c.key == bindparam("
 
 
 def get(connection: Connection, arn: str) -> dict[str, str]:
-    return {row.key: row.value for row in connection.execute(_GET, {"b_arn": arn})}
+    return dict(_GET.all(connection, {"b_arn": arn}))
 
 
 def put(connection: Connection, arn: str, values: Mapping[str, str]) -> None:
