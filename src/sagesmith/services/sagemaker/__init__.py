@@ -6,6 +6,8 @@ Every `Kind` that a module of this package holds is built: a new one needs its o
 import importlib
 import os
 import pkgutil
+from collections.abc import Callable
+from types import ModuleType
 
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
@@ -15,19 +17,34 @@ from sagesmith.services.sagemaker.training import TrainingReconciler
 from sagesmith.wire.context import Handler
 
 
+def _modules() -> list[ModuleType]:
+    """The families' modules and packages, by name."""
+    names = [each.name for each in pkgutil.iter_modules(__path__) if each.name != "engine"]
+    return [importlib.import_module(f"{__name__}.{name}") for name in names]
+
+
 def _declared() -> tuple[Kind, ...]:
-    """The kinds of all modules here, each once, by the module's name."""
-    modules = [importlib.import_module(f"{__name__}.{each.name}") for each in pkgutil.iter_modules(__path__)]
-    kinds = [value for module in modules for value in vars(module).values() if isinstance(value, Kind)]
+    """The kinds of all modules here, each once."""
+    kinds = [value for module in _modules() for value in vars(module).values() if isinstance(value, Kind)]
     return tuple({kind.id: kind for kind in kinds}.values())
 
 
 KINDS = _declared()
 
 
+def written(home: Home) -> dict[str, Handler]:
+    """The operations that are written by hand: those of every module that has `operations(home)`."""
+    found: dict[str, Handler] = {}
+    for module in _modules():
+        operations: Callable[[Home], dict[str, Handler]] | None = getattr(module, "operations", None)
+        if operations is not None:
+            found.update(operations(home))
+    return found
+
+
 def handlers(home: Home) -> dict[str, Handler]:
-    """Every operation that is built, by name."""
-    return handlers_of(home, KINDS)
+    """Every operation that is built, by name; what a module writes by hand stands for what would be made."""
+    return {**handlers_of(home, KINDS), **written(home)}
 
 
 def reconcilers(home: Home) -> list[Reconciler]:

@@ -3,34 +3,15 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateCodeRepository.html
 """
 
-from dataclasses import replace
-
-from sagesmith.services.sagemaker.engine import Call, Kind
-from sagesmith.store import Document
-from sagesmith.wire.context import Params
-from sagesmith.wire.errors import AwsError, ValidationException
-
-
-def _update(call: Call, document: Document, params: Params) -> Document:
-    """UpdateCodeRepository's GitConfig has a SecretArn alone: address and branch stay."""
-    git = {**document.body["GitConfig"], **(params.get("GitConfig") or {})}
-    return replace(document, body={**document.body, "GitConfig": git})
-
-
-def _missing(kind: Kind, arn: str) -> AwsError:
-    return ValidationException(f'Cannot find CodeRepository: "{arn}"')
-
-
-def _duplicate(kind: Kind, arn: str) -> AwsError:
-    return ValidationException(f'Cannot create already existing CodeRepository: "{arn}"')
-
+from sagesmith.services.sagemaker.engine import Kind, Wording
+from sagesmith.wire.errors import ValidationException
 
 CODE_REPOSITORY = Kind(
     noun="CodeRepository",
-    plural="CodeRepositories",
     sorted_by="Name",
     ascending=True,
-    changes={"UpdateCodeRepository": _update},
-    missing=_missing,
-    duplicate=_duplicate,
+    # Its GitConfig has a SecretArn alone: address and branch stay.
+    merges=frozenset({"GitConfig"}),
+    missing=Wording(ValidationException, 'Cannot find CodeRepository: "{arn}"'),
+    duplicate=Wording(ValidationException, 'Cannot create already existing CodeRepository: "{arn}"'),
 )

@@ -98,8 +98,6 @@ def _must_serve(document: Document) -> None:
 
 def _update(call: Call, document: Document, params: Params) -> Document:
     _must_serve(document)
-    for unbuilt in ENDPOINT.unbuilt:
-        unbuilt.refuse(params)
     if params.get("RetainDeploymentConfig") and params.get("DeploymentConfig"):
         raise ValidationException("RetainDeploymentConfig and DeploymentConfig cannot both be given.")
     variants = _variants(call, params["EndpointConfigName"])

@@ -3,10 +3,10 @@
 import uuid
 from dataclasses import replace
 
-from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
-from sagesmith.wire.errors import AwsError, NotImplementedException, ResourceInUse, ValidationException
+from sagesmith.wire.errors import NotImplementedException, ResourceInUse, ValidationException
 
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 
@@ -114,17 +114,6 @@ def _source(channel: Params) -> Params:
     return {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **channel["DataSource"]["S3DataSource"]}}
 
 
-def _missing(kind: Kind, arn: str) -> AwsError:
-    return ValidationException("Requested resource not found.")
-
-
-def _duplicate(kind: Kind, arn: str) -> AwsError:
-    return ResourceInUse(
-        "Training job names must be unique within an AWS account and region, "
-        f"and a training job with this name already exists ({arn})"
-    )
-
-
 def _stop(call: Call, document: Document, params: Params) -> Document:
     if document.status in ENDED:
         raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
@@ -193,8 +182,12 @@ TRAINING_JOB = Kind(
     summary={"TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
     changes={"StopTrainingJob": _stop, "UpdateTrainingJob": _update},
     on_delete=_delete,
-    missing=_missing,
-    duplicate=_duplicate,
+    missing=Wording(ValidationException, "Requested resource not found."),
+    duplicate=Wording(
+        ResourceInUse,
+        "Training job names must be unique within an AWS account and region, "
+        "and a training job with this name already exists ({arn})",
+    ),
     unbuilt=(
         Unbuilt("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
         Unbuilt("AlgorithmSpecification.TrainingInputMode", "This input mode is", frozenset({"Pipe", "FastFile"})),

@@ -1,16 +1,18 @@
 """The vocabulary in which a resource kind is declared."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import paths
-from sagesmith.store import Document, Transaction
+from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
+from sagesmith.services.sagemaker.engine.wording import ALREADY_EXISTING, ASSOCIATED, COULD_NOT_FIND, Wording
+from sagesmith.store import Document, SortKey, Transaction
 from sagesmith.wire.context import Params, RequestContext
-from sagesmith.wire.errors import AwsError, NotImplementedException, ValidationException
+from sagesmith.wire.errors import AwsError, NotImplementedException
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unbuilt:
-    """A part of a Create input that asks for work which is not built yet; it is refused before anything is stored.
+    """A part of an input that asks for work which is not built yet; it is refused before anything is stored.
 
     Attributes:
         path: where it stands in the input.
@@ -53,6 +55,10 @@ def _no_answer(document: Document) -> Params:
     return {}
 
 
+def _no_lookup(call: Call, document: Document, params: Params) -> Params:
+    return {}
+
+
 def _no_check(params: Params) -> None:
     """The default of a check."""
 
@@ -61,76 +67,121 @@ def _gone(call: Call, document: Document) -> None:
     return None
 
 
+def _by_identity(kind: "Kind", call: Call, params: Params) -> Document:
+    """The resource that the identity's members of an input name, or its ARN."""
+    if arn := params.get(kind.arn_member):
+        return kind.find(call.tx, call.context, arn)
+    return kind.find(call.tx, call.context, *(params[each] for each in kind.named_by if params.get(each) is not None))
+
+
 Change = Callable[[Call, Document, Params], Document]
-
-Wording = Callable[["Kind", str], AwsError]
-"""Makes an error of a kind and the ARN that it is about."""
-
-
-def could_not_find(kind: "Kind", arn: str) -> AwsError:
-    """Of models, endpoints and their configurations."""
-    return ValidationException(f'Could not find {kind.title} "{arn}".')
+Select = Callable[[Document, Any], bool]
+"""Whether a document is wanted, given what the List input's member says."""
 
 
-def already_existing(kind: "Kind", arn: str) -> AwsError:
-    """Of models, endpoints and their configurations."""
-    return ValidationException(f'Cannot create already existing {kind.title} "{arn}".')
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """One resource kind, as data. What is not said here follows from the API's model (see `operations`).
+    """One resource kind, as data. What is not said here follows from the API's model.
 
-    Attributes:
-        noun: the noun of its operations: `Model` has CreateModel, ModelName, ModelArn.
-        plural: what List operations call it, `noun` + "s" if empty.
+    Identity:
+        noun: the noun of its operations: `Model` has CreateModel, DescribeModel, ListModels.
         resource_type: as in its ARNs, and as the store calls it; `noun` in kebab case if empty.
         called: what messages call it, the resource type in words if empty.
-        name_member: the input member that names it, `noun` + "Name" if empty.
-        summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
-        filters: List input members that select by a value of the document: member → path. A name that begins with `_`
-            is no member, but lets a reconciler select.
-        sorted_by, ascending: List's default order (AWS's default differs by kind).
+        name_member: the member that holds its name: what Lists sort by and NameContains looks at.
+        identity: the members whose values together are its key, in the order of its ARN, the parent's first. They are
+            the input's or made by `initial`, and may begin with `_` if nobody is to see them; those that a resource
+            does not have are left out. Empty: what Describe's input must have.
+        arn_form: the resource part of its ARN, with a `{}` for each of `identity`: `model-card/{}/export-job/{}`.
+            Empty: the resource type and the identity, with slashes.
+        keeps_case: its ARNs spell names as they were given; otherwise they are lower case. Keys always are, so that
+            names which differ in case only are the same.
+        locate: finds the resource that an input of Describe, Update and so on means, where it takes more than its ARN
+            or the members of `identity`.
+
+    Relations:
+        parent: the kind of the resource that it belongs to.
+        parent_members: the members that name the parent, `parent.identity` if empty. A resource without has no parent.
+        cascades: deleting the parent deletes it; otherwise the parent cannot be deleted before it.
         refers: input members that name other resources, which must exist: path → their kind.
-        unbuilt: what of its Create input is refused for now.
+        holds: members that name other resources, which cannot be deleted as long as they are named: path → their kind.
+
+    Create:
+        unbuilt: what of its inputs is refused for now.
         without_effect: members of its Create input that are kept and shown and change nothing here: path → why.
         defaults: members that Create fills in when they are missing.
-        starts_as: the status that a new resource has, empty for a mere record.
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
         initial: members that a new document has besides the input's; runs in the transaction of Create.
+        starts_as: the status of a new resource that a reconciler gives a life.
+        rests_as: the status of a new resource that is a mere record, and complete as soon as it is stored.
+
+    Describe and List:
+        status_member: what Describe calls the status; `<noun>Status` or `Status` if empty.
         answer: members of Describe that are computed from the document.
+        lookup: members of Describe that lie in other resources, or depend on its input; not for Lists.
+        summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
+        filters: List input members that select by a value: member → the value's path in the document, or a function
+            that looks at a document, for what is no equality (slower: it sees all that the other filters leave). Those
+            that are called as a member of Describe, times, names, the status and the parent need not be said. A name
+            that begins with `_` is no member, but lets a reconciler select.
+        sorts: values of SortBy that name none of the store's columns → the column that comes nearest.
+        sorted_by, ascending: List's default order (AWS's default differs by kind).
+
+    Update and Delete:
+        merges: members of Update that change what they have, and keep the rest of the present value. All others
+            replace; `<Member>ToRemove` removes keys of a map.
+        renamed: members of Update that are called otherwise in Create and Describe: member → their name there.
         changes: operations that change a resource, such as Stop: operation → a function that runs in the operation's
-            transaction and returns the document to store, or raises. Update replaces members if it is not here.
+            transaction and returns the document to store, or raises. For Update it stands instead of the above.
         on_delete: runs in Delete's transaction; returns the document to store instead of deleting, or None to delete.
-        missing, duplicate: AWS's wording of the two errors that every kind has.
+        deleted: members of Delete's answer that Describe has not.
+
+    Others:
+        missing, duplicate, occupied: AWS's wording: there is none, there is one already, others need it.
+        search: its ResourceType in Search; it is found there if this is not empty.
     """
 
     noun: str
-    plural: str = ""
     resource_type: str = ""
     called: str = ""
     name_member: str = ""
-    summary: Mapping[str, str] = field(default_factory=dict)
-    filters: Mapping[str, str] = field(default_factory=dict)
-    sorted_by: str = "CreationTime"
-    ascending: bool = False
+    identity: tuple[str, ...] = ()
+    arn_form: str = ""
+    keeps_case: bool = False
+    locate: "Callable[[Kind, Call, Params], Document]" = _by_identity
+    parent: "Kind | None" = None
+    parent_members: tuple[str, ...] = ()
+    cascades: bool = False
     refers: Mapping[str, "Kind"] = field(default_factory=dict)
+    holds: Mapping[str, "Kind"] = field(default_factory=dict)
     unbuilt: tuple[Unbuilt, ...] = ()
     without_effect: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    starts_as: str = ""
     check: Callable[[Params], None] = _no_check
     initial: Callable[[Call, Params], Params] = _no_members
+    starts_as: str = ""
+    rests_as: str = ""
+    status_member: str = ""
     answer: Callable[[Document], Params] = _no_answer
+    lookup: Callable[[Call, Document, Params], Params] = _no_lookup
+    summary: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str | Select] = field(default_factory=dict)
+    sorts: Mapping[str, SortKey] = field(default_factory=dict)
+    sorted_by: str = "CreationTime"
+    ascending: bool = False
+    merges: frozenset[str] = frozenset()
+    renamed: Mapping[str, str] = field(default_factory=dict)
     changes: Mapping[str, Change] = field(default_factory=dict)
     on_delete: Callable[[Call, Document], Document | None] = _gone
-    missing: Wording = could_not_find
-    duplicate: Wording = already_existing
+    deleted: Mapping[str, Any] = field(default_factory=dict)
+    missing: Wording = COULD_NOT_FIND
+    duplicate: Wording = ALREADY_EXISTING
+    occupied: Wording = ASSOCIATED
+    search: str = ""
 
     @cached_property
     def id(self) -> str:
         """What the store calls it, and the resource type of its ARNs: `training-job`."""
-        return self.resource_type or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", self.noun).lower()
+        return self.resource_type or re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", self.noun).lower()
 
     @cached_property
     def title(self) -> str:
@@ -138,43 +189,140 @@ class Kind:
         return self.called or self.id.replace("-", " ")
 
     @cached_property
+    def plural(self) -> str:
+        """What its List operation calls it: `CodeRepositories`."""
+        several = f"{self.noun[:-1]}ies"
+        return several if sagemaker_shapes().has(f"List{several}") else f"{self.noun}s"
+
+    @cached_property
     def name(self) -> str:
-        """The member that names one."""
-        return self.name_member or f"{self.noun}Name"
+        """The member that holds its name."""
+        if self.name_member:
+            return self.name_member
+        given = sagemaker_shapes().input(f"Create{self.noun}")
+        asked = sagemaker_shapes().required(f"Describe{self.noun}")
+        usual = (f"{self.noun}Name", "Name", *(each for each in reversed(asked) if each.endswith("Name")))
+        return next((each for each in usual if each in given), usual[0])
 
     @cached_property
     def arn_member(self) -> str:
-        return f"{self.noun}Arn"
+        """The member that holds its ARN: `<noun>Arn`, or what Create answers with."""
+        usual = f"{self.noun}Arn"
+        if usual in sagemaker_shapes().described(self.noun)[1]:
+            return usual
+        created = sagemaker_shapes().output(f"Create{self.noun}")
+        return next((each for each in created if each.endswith("Arn")), usual)
 
     @cached_property
-    def status_member(self) -> str:
-        return f"{self.noun}Status"
+    def named_by(self) -> tuple[str, ...]:
+        """`identity`, or what it follows from."""
+        asked = self.identity or sagemaker_shapes().required(f"Describe{self.noun}")
+        return asked if asked and not asked[-1].endswith("Arn") else (self.name,)
+
+    @cached_property
+    def belongs_by(self) -> tuple[str, ...]:
+        """The members that name the parent."""
+        return self.parent_members or (self.parent.named_by if self.parent else ())
 
     @property
     def answers(self) -> bool:
         """Whether Describe has members that are computed from the document."""
         return self.answer is not _no_answer
 
-    def arn(self, context: RequestContext, name: str) -> str:
-        """The ARN of a resource of this name. AWS writes names in ARNs in lower case."""
-        return f"arn:aws:sagemaker:{context.region}:{context.account_id}:{self.id}/{name.lower()}"
+    @property
+    def looks_up(self) -> bool:
+        """Whether Describe has members that lie in other resources."""
+        return self.lookup is not _no_lookup
 
-    def key(self, name: str) -> str:
-        """The store's key: ARNs are unique and lower case, so names that differ in case only are the same."""
-        return name.lower()
+    def key(self, *names: str) -> str:
+        """The store's key of the resource that these values of `identity` name."""
+        return "/".join(names).lower()
 
-    def find(self, tx: Transaction, context: RequestContext, name: str) -> Document:
-        """The resource of this name in the request's region.
+    def arn(self, context: RequestContext, *names: str) -> str:
+        """The ARN of the resource that these values of `identity` name."""
+        spelled = names if self.keeps_case else tuple(name.lower() for name in names)
+        resource = self.arn_form.format(*spelled) if self.arn_form else f"{self.id}/{'/'.join(spelled)}"
+        return f"arn:aws:sagemaker:{context.region}:{context.account_id}:{resource}"
+
+    def key_in(self, arn: str) -> str | None:
+        """The key that stands in an ARN, None if it is not one of this kind."""
+        parts = arn.split(":", 5)
+        found = self._resource.fullmatch(parts[5]) if len(parts) == 6 and parts[2] == "sagemaker" else None
+        return "/".join(found.groups()).lower() if found else None
+
+    def find(self, tx: Transaction, context: RequestContext, *names: str) -> Document:
+        """The resource that these values of `identity` name, in the request's region. Any of them may be its ARN, and
+        the parent's ARN may stand for the parent's.
 
         Raises:
             AwsError: there is none, in the kind's wording.
         """
-        document = tx.get(self.id, context.region, self.key(name))
+        key = self._key_of(context, names)
+        document = tx.get(self.id, context.region, key) if key else None
         if document is None:
-            raise self.missing(self, self.arn(context, name))
+            raise self.not_found(context, *names)
         return document
 
+    def not_found(self, context: RequestContext, *names: str) -> AwsError:
+        """The error that there is no such resource; `names` as for `find`."""
+        return self.error(self.missing, self._arn_of(context, names), names[-1] if names else "")
+
+    def error(self, wording: Wording, arn: str, name: str, other: str = "") -> AwsError:
+        """An error about the resource of this ARN, and another that stands in the way."""
+        said = wording.text.format(noun=self.noun, title=self.title, arn=arn, name=name, other=other)
+        return wording.error(said)
+
     def facets(self, body: Mapping[str, Any]) -> dict[str, str]:
-        """The values that List filters by."""
-        found = {member: paths.first(body, path) for member, path in self.filters.items()}
-        return {member: str(value) for member, value in found.items() if value is not None}
+        """The values that List filters by, and the resources that must stay as long as this one is there."""
+        found = {member: paths.first(body, path) for member, path in self.facet_paths.items()}
+        facets = {member: str(value) for member, value in found.items() if value is not None}
+        return facets | {holding(target, key): "" for target, key in self._held(body)}
+
+    @cached_property
+    def facet_paths(self) -> Mapping[str, str]:
+        """List input members that select by equality: member → path."""
+        said = {member: path for member, path in self.filters.items() if isinstance(path, str)}
+        shapes = sagemaker_shapes()
+        scalars = {each for each, shape in shapes.described(self.noun)[1].items() if shapes.is_scalar(shape)}
+        elsewhere = {*self.filters, *self.belongs_by, self.status_member, "Status", f"{self.noun}Status"}
+        for member in shapes.input(f"List{self.plural}"):
+            same = member.removesuffix("Equals")
+            if same in scalars and not {member, same} & elsewhere:
+                said[member] = same
+        return said
+
+    def _held(self, body: Mapping[str, Any]) -> "Iterator[tuple[Kind, str]]":
+        for path, target in self.holds.items():
+            for name in paths.values(body, path):
+                yield target, target.key_in(name) or target.key(name)
+
+    def _arn_of(self, context: RequestContext, names: tuple[str, ...]) -> str:
+        given = [name for name in names if name.startswith("arn:")]
+        return given[-1] if given else self.arn(context, *names)
+
+    def _key_of(self, context: RequestContext, names: tuple[str, ...]) -> str | None:
+        """The key of `names`, None if an ARN among them is of another kind, region or account."""
+        pieces = []
+        for name in names:
+            piece: str | None = name
+            if name.startswith("arn:"):
+                if name.split(":", 5)[3:5] != [context.region, context.account_id]:
+                    return None
+                if (own := self.key_in(name)) is not None:
+                    return own
+                piece = self.parent.key_in(name) if self.parent else None
+            if piece is None:
+                return None
+            pieces.append(piece)
+        return self.key(*pieces)
+
+    @cached_property
+    def _resource(self) -> re.Pattern[str]:
+        if not self.arn_form:
+            return re.compile(f"{re.escape(self.id)}/(.+)")
+        return re.compile("([^/]+)".join(map(re.escape, self.arn_form.split("{}"))))
+
+
+def holding(kind: Kind, key: str) -> str:
+    """The facet of a document that the resource of this key must stay for."""
+    return f">{kind.id}/{key}"

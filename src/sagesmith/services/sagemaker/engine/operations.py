@@ -1,212 +1,204 @@
 """From a kind's declaration to its operations: Create, Describe, List, Update, Delete.
 
 What an operation takes and answers is read from the API's model, so that a declaration says only what is not there:
-Describe answers with the members of its output shape that Create's input or the kind's code put into the document, and
-a List's summary is projected from the same.
+Describe answers with the members of its output shape that Create's input or the kind's code put into the document, a
+List's summary is projected from the same, and every other operation answers with what its output has of it.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import paths, tags
+from sagesmith.services.sagemaker.engine.idempotency import TOKEN_MEMBERS
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
 from sagesmith.services.sagemaker.engine.listing import lister
-from sagesmith.services.sagemaker.engine.shapes import Shapes
-from sagesmith.store import AlreadyExists, Document, NotFound, VersionConflict
-from sagesmith.wire.context import Handler, Params, RequestContext
-from sagesmith.wire.errors import ConflictException
+from sagesmith.services.sagemaker.engine.relations import Relations
+from sagesmith.services.sagemaker.engine.running import Run, reading, writing
+from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
+from sagesmith.services.sagemaker.engine.view import View, view_of
+from sagesmith.store import AlreadyExists, Document, NotFound
+from sagesmith.wire.context import Handler, Params
 
-_ATTEMPTS = 8
-_NOT_STORED = frozenset({"Tags", "ClientToken", "ClientRequestToken"})
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How documents of one kind are shown, worked out once from the model.
-
-    Attributes:
-        members: those of Describe's output that documents hold themselves.
-        created, updated, status, reason: the output members that come from the document's own fields, empty if the
-            kind has none.
-    """
-
-    kind: Kind
-    members: frozenset[str]
-    created: str
-    updated: str
-    status: str
-
-    @classmethod
-    def of(cls, kind: Kind, shapes: Shapes) -> "View":
-        members = shapes.output(f"Describe{kind.noun}")
-
-        def if_there(member: str) -> str:
-            return member if member in members else ""
-
-        return cls(
-            kind,
-            frozenset(members),
-            if_there("CreationTime"),
-            if_there("LastModifiedTime"),
-            if_there(kind.status_member),
-        )
-
-    def describe(self, document: Document) -> Params:
-        """The members that Describe answers with."""
-        members = self.members
-        answer = {member: value for member, value in document.body.items() if member in members}
-        answer[self.kind.arn_member] = document.arn
-        if self.created:
-            answer[self.created] = document.created_at
-        if self.updated:
-            answer[self.updated] = document.updated_at
-        if self.status:
-            answer[self.status] = document.status
-        answer.update(self.kind.answer(document))
-        return answer
-
-    def reader(self, path: str) -> Callable[[Document], Any]:
-        """A function that reads one value out of what `describe` answers, in most cases without making the answer."""
-        columns = {
-            self.kind.name: "name",
-            self.kind.arn_member: "arn",
-            self.created: "created_at",
-            self.updated: "updated_at",
-            self.status: "status",
-        }
-        if path in columns:
-            return attrgetter(columns[path])
-        read = paths.reader(path)
-        if self.kind.answers:
-            return lambda document: read(self.describe(document))
-        if path.partition(".")[0].removesuffix("[]") not in self.members:
-            return lambda document: None
-        return lambda document: read(document.body)
+_NOT_STORED = frozenset({"Tags", *TOKEN_MEMBERS})
+_TO_REMOVE = "ToRemove"
 
 
-def operations(home: Home, kind: Kind, shapes: Shapes) -> dict[str, Handler]:
+def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Handler]:
     """The handlers of every operation of `kind` that the API has."""
-    view = View.of(kind, shapes)
-    plural = kind.plural or f"{kind.noun}s"
+    view = view_of(kind)
     made: dict[str, Callable[[], Handler]] = {
-        f"Create{kind.noun}": lambda: _creator(home, kind),
-        f"Describe{kind.noun}": lambda: _describer(home, kind, view),
-        f"List{plural}": lambda: lister(home, kind, shapes, plural, view.reader),
-        f"Delete{kind.noun}": lambda: _retried(_deleter(home, kind)),
+        f"Create{kind.noun}": lambda: writing(home, _creator(view), _checker(kind)),
+        f"Describe{kind.noun}": lambda: reading(home, _describer(view)),
+        f"List{kind.plural}": lambda: reading(home, lister(view)),
+        f"Delete{kind.noun}": lambda: writing(home, _deleter(view, relations)),
     }
-    handlers = {operation: make() for operation, make in made.items() if shapes.has(operation)}
+    handlers = {operation: make() for operation, make in made.items() if sagemaker_shapes().has(operation)}
     update = f"Update{kind.noun}"
-    changes = {update: _replacing(kind), **kind.changes} if shapes.has(update) else kind.changes
+    changes: Mapping[str, Change] = kind.changes
+    if sagemaker_shapes().has(update):
+        changes = {update: lambda call, document, params: updated(kind, document, params), **changes}
     for operation, change in changes.items():
-        answers_arn = kind.arn_member in shapes.output(operation)
-        handlers[operation] = _retried(_changer(home, kind, change, answers_arn))
+        check = _refuser(kind) if operation == update else None
+        run = _changer(view, operation, change)
+        handlers[operation] = writing(home, run, check) if check else writing(home, run)
     return handlers
 
 
-def _creator(home: Home, kind: Kind) -> Handler:
-    def create(context: RequestContext, params: Params) -> Params:
+def updated(kind: Kind, document: Document, params: Params) -> Document:
+    """A document after an Update's members replaced what it had, or were merged into it, or removed from it."""
+    body = dict(document.body)
+    for member, value in params.items():
+        if member in _NOT_STORED or member in kind.named_by or member in (kind.name, kind.arn_member):
+            continue
+        if member.endswith(_TO_REMOVE):
+            whole = member.removesuffix(_TO_REMOVE)
+            body[whole] = {key: kept for key, kept in body.get(whole, {}).items() if key not in value}
+            continue
+        target = kind.renamed.get(member, member)
+        body[target] = {**body.get(target, {}), **value} if member in kind.merges else value
+    return replace(document, body=body)
+
+
+def _refuser(kind: Kind) -> Callable[[Params], None]:
+    def refuse(params: Params) -> None:
         for unbuilt in kind.unbuilt:
             unbuilt.refuse(params)
-        params = {**kind.defaults, **params}
-        kind.check(params)
-        new_tags = tags.at_creation(params.get("Tags"))
-        name = params[kind.name]
-        arn = kind.arn(context, name)
-        body = {member: value for member, value in params.items() if member not in _NOT_STORED}
-        with home.store.write() as tx:
-            call = Call(home, context, tx, time.time())
-            _require_references(call, kind, params)
-            body.update(kind.initial(call, params))
-            document = Document(
-                kind=kind.id,
-                region=context.region,
-                key=kind.key(name),
-                name=name,
-                arn=arn,
-                body=body,
-                status=kind.starts_as,
-                facets=kind.facets(body),
-            )
-            try:
-                tx.create(document, new_tags)
-            except AlreadyExists as error:
-                raise kind.duplicate(kind, arn) from error
-            if kind.starts_as:
-                tx.schedule(kind.id, context.region, document.key, time.time())
-        return {kind.arn_member: arn}
+
+    return refuse
+
+
+def _checker(kind: Kind) -> Callable[[Params], None]:
+    def check(params: Params) -> None:
+        for unbuilt in kind.unbuilt:
+            unbuilt.refuse(params)
+        kind.check({**kind.defaults, **params})
+        tags.at_creation(params.get("Tags"))
+
+    return check
+
+
+def _creator(view: View) -> Run:
+    kind = view.kind
+    answer = view.answer_of(f"Create{kind.noun}")
+
+    def create(call: Call, params: Params) -> Params:
+        return answer(created(call, kind, params))
 
     return create
 
 
-def _describer(home: Home, kind: Kind, view: View) -> Handler:
-    def describe(context: RequestContext, params: Params) -> Params:
-        with home.store.read() as tx:
-            document = kind.find(tx, context, params[kind.name])
-        return view.describe(document)
+def created(call: Call, kind: Kind, params: Params) -> Document:
+    """Store a new resource as Create does, and return it. For operations of a name of their own, such as
+    ImportHubContent.
+
+    Raises:
+        AwsError: there is one already, or what it refers to is missing.
+    """
+    view, context = view_of(kind), call.context
+    params = {**kind.defaults, **params}
+    require_references(call, kind, params)
+    body = {member: value for member, value in params.items() if member not in _NOT_STORED}
+    parent = _parent_of(call, kind, params)
+    if parent is not None:
+        body |= {member: parent.body[of] for member, of in _names_of_parent(kind).items() if of in parent.body}
+    body |= view.made_by(context)
+    body |= kind.initial(call, {**params, **body})
+    names = [str(body[member]) for member in kind.named_by if body.get(member) is not None]
+    arn = kind.arn(context, *names)
+    document = Document(
+        kind=kind.id,
+        region=context.region,
+        key=kind.key(*names),
+        name=str(body.get(kind.name) or names[-1]),
+        arn=arn,
+        body=body,
+        parent=parent.key if parent is not None else "",
+        status=view.status_of(body, kind.starts_as or kind.rests_as),
+        facets=kind.facets(body),
+    )
+    try:
+        stored = call.tx.create(document, tags.at_creation(params.get("Tags")))
+    except AlreadyExists as error:
+        raise kind.error(kind.duplicate, arn, document.name) from error
+    if kind.starts_as:
+        call.tx.schedule(kind.id, context.region, document.key, time.time())
+    return stored
+
+
+def _names_of_parent(kind: Kind) -> Mapping[str, str]:
+    """The members that name the parent here → there, so that its name is kept where its ARN was given."""
+    return dict(zip(kind.belongs_by, kind.parent.named_by, strict=True)) if kind.parent else {}
+
+
+def _parent_of(call: Call, kind: Kind, params: Params) -> Document | None:
+    if kind.parent is None or any(params.get(member) is None for member in kind.belongs_by):
+        return None
+    return kind.parent.find(call.tx, call.context, *(params[member] for member in kind.belongs_by))
+
+
+def _describer(view: View) -> Run:
+    kind = view.kind
+
+    def describe(call: Call, params: Params) -> Params:
+        document = kind.locate(kind, call, params)
+        answer = view.describe(document)
+        if kind.looks_up:
+            answer |= kind.lookup(call, document, params)
+        return {view.wrapper: answer} if view.wrapper else answer
 
     return describe
 
 
-def _deleter(home: Home, kind: Kind) -> Handler:
-    def delete(context: RequestContext, params: Params) -> Params:
-        with home.store.write() as tx:
-            document = kind.find(tx, context, params[kind.name])
-            remains = kind.on_delete(Call(home, context, tx, time.time()), document)
-            if remains is None:
-                try:
-                    tx.delete(kind.id, context.region, document.key)
-                except NotFound as error:
-                    raise kind.missing(kind, document.arn) from error
-            else:
-                tx.update(remains)
-                tx.schedule(kind.id, context.region, document.key, time.time())
-        return {}
+def _deleter(view: View, relations: Relations) -> Run:
+    kind = view.kind
+    answer = view.answer_of(f"Delete{kind.noun}")
+
+    def delete(call: Call, params: Params) -> Params:
+        document = kind.locate(kind, call, params)
+        relations.free(call, kind, document)
+        remains = kind.on_delete(call, document)
+        if remains is None:
+            try:
+                call.tx.delete(kind.id, document.region, document.key)
+            except NotFound as error:
+                raise kind.error(kind.missing, document.arn, document.name) from error
+        else:
+            call.tx.update(remains)
+            call.tx.schedule(kind.id, document.region, document.key, time.time())
+        return {**answer(document), **kind.deleted}
 
     return delete
 
 
-def _changer(home: Home, kind: Kind, change: Change, answers_arn: bool) -> Handler:
-    def update(context: RequestContext, params: Params) -> Params:
-        with home.store.write() as tx:
-            document = kind.find(tx, context, params[kind.name])
-            changed = change(Call(home, context, tx, time.time()), document, params)
-            tx.update(replace(changed, facets=kind.facets(changed.body)))
-            if kind.starts_as:
-                tx.schedule(kind.id, context.region, document.key, time.time())
-        return {kind.arn_member: document.arn} if answers_arn else {}
+def _changer(view: View, operation: str, change: Change) -> Run:
+    kind = view.kind
+    answer = view.answer_of(operation)
+    is_update = operation == f"Update{kind.noun}"
+
+    def update(call: Call, params: Params) -> Params:
+        document = kind.locate(kind, call, params)
+        if is_update:
+            require_references(call, kind, params)
+        changed = change(call, document, params)
+        body = {**changed.body, **view.changed_by(call.context)}
+        status = view.status_of(body, changed.status)
+        stored = call.tx.update(replace(changed, body=body, status=status, facets=kind.facets(body)))
+        if kind.starts_as:
+            call.tx.schedule(kind.id, document.region, document.key, time.time())
+        return answer(stored)
 
     return update
 
 
-def _retried(handler: Handler) -> Handler:
-    """`handler`, run again when somebody else changed the resource meanwhile (on PostgreSQL; SQLite has one writer)."""
+def require_references(call: Call, kind: Kind, params: Mapping[str, Any]) -> None:
+    """Make sure that what an input names exists.
 
-    def retried(context: RequestContext, params: Params) -> Params:
-        for _ in range(_ATTEMPTS):
-            try:
-                return handler(context, params)
-            except VersionConflict:
-                continue
-        raise ConflictException("The resource is being changed by other requests. Try again.")
-
-    return retried
-
-
-def _replacing(kind: Kind) -> Change:
-    """An Update that replaces whole members; the name stays as it was written at first."""
-
-    def replace_members(call: Call, document: Document, params: Params) -> Document:
-        kept = {member: value for member, value in params.items() if member not in _NOT_STORED and member != kind.name}
-        return replace(document, body={**document.body, **kept})
-
-    return replace_members
-
-
-def _require_references(call: Call, kind: Kind, params: Params) -> None:
+    Raises:
+        AwsError: it does not, in the wording of its kind.
+    """
     for path, target in kind.refers.items():
         for name in paths.values(params, path):
             target.find(call.tx, call.context, name)

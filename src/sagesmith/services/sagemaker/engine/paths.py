@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from sagesmith.store import Document
+
 
 def values(document: Any, path: str) -> Iterator[Any]:
     """All values at `path` that are present; `[]` after a step goes through a list's elements."""
@@ -21,6 +23,15 @@ def reader(path: str) -> Callable[[dict[str, Any]], Any]:
     if "." not in path and "[" not in path:
         return lambda document: document.get(path)
     return lambda document: first(document, path)
+
+
+def contains(path: str) -> Callable[[Document, str], bool]:
+    """A filter of List: whether one of the values at `path` has this part, in whatever case."""
+
+    def select(document: Document, part: str) -> bool:
+        return any(part.lower() in str(value).lower() for value in values(document.body, path))
+
+    return select
 
 
 @lru_cache(maxsize=1024)

@@ -4,13 +4,15 @@ Limits as of https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.htm
 the prefix `aws:` is reserved and not counted.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine.kind import Kind
-from sagesmith.store import Document, Transaction
-from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.services.sagemaker.engine.kind import Call, Kind
+from sagesmith.services.sagemaker.engine.pages import paged
+from sagesmith.services.sagemaker.engine.running import reading, writing
+from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
+from sagesmith.store import Document
+from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ResourceLimitExceeded, ValidationException
 
 MAX_TAGS = 50
@@ -36,62 +38,44 @@ def at_creation(given: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
 
 def tag_operations(home: Home, kinds: Sequence[Kind]) -> dict[str, Handler]:
     """AddTags, ListTags and DeleteTags for resources of `kinds`."""
-    by_id = {kind.id: kind for kind in kinds}
+    # An ARN of a form of its own may look like one of its parent's kind, but not the other way round.
+    tagged_kinds = sorted((kind for kind in kinds if _takes_tags(kind)), key=lambda kind: not kind.arn_form)
 
-    def find(tx: Transaction, context: RequestContext, arn: str) -> Document:
-        parts = arn.split(":", 5)
-        resource = parts[5].partition("/")[0] if len(parts) == 6 else ""
-        kind = by_id.get(resource)
-        if kind is None or parts[2] != "sagemaker":
-            raise ValidationException(f"The ARN {arn} does not name a resource that can be tagged here.")
-        normal = ":".join([*parts[:5], parts[5].lower()])
-        document = tx.get_by_arn(normal) if parts[3] == context.region else None
-        if document is None:
-            raise kind.missing(kind, arn)
-        return document
+    def find(call: Call, arn: str) -> Document:
+        for kind in tagged_kinds:
+            if kind.key_in(arn) is not None:
+                return kind.find(call.tx, call.context, arn)
+        raise ValidationException(f"The ARN {arn} does not name a resource that can be tagged here.")
 
-    def add(context: RequestContext, params: Params) -> Params:
+    def add(call: Call, params: Params) -> Params:
         new = at_creation(params["Tags"])
-        with home.store.write() as tx:
-            arn = find(tx, context, params["ResourceArn"]).arn
-            present = tx.tags(arn)
-            if len(present | new) > MAX_TAGS:
-                raise ResourceLimitExceeded(
-                    f"The number of tags on a resource is limited to {MAX_TAGS}: "
-                    f"{arn} has {len(present)}, and {len(new.keys() - present.keys())} more were given."
-                )
-            tx.put_tags(arn, new)
-            tagged = tx.tags(arn)
-        return {"Tags": _listed(tagged)}
+        arn = find(call, params["ResourceArn"]).arn
+        present = call.tx.tags(arn)
+        if len(present | new) > MAX_TAGS:
+            raise ResourceLimitExceeded(
+                f"The number of tags on a resource is limited to {MAX_TAGS}: "
+                f"{arn} has {len(present)}, and {len(new.keys() - present.keys())} more were given."
+            )
+        call.tx.put_tags(arn, new)
+        return {"Tags": _listed(call.tx.tags(arn))}
 
-    def list_(context: RequestContext, params: Params) -> Params:
-        with home.store.read() as tx:
-            tagged = _listed(tx.tags(find(tx, context, params["ResourceArn"]).arn))
-        after = _decode(params.get("NextToken"))
-        rest = [tag for tag in tagged if tag["Key"] > after]
-        page = rest[: params.get("MaxResults") or DEFAULT_PAGE]
-        return {"Tags": page, "NextToken": _encode(page[-1]["Key"]) if len(page) < len(rest) else None}
+    def list_(call: Call, params: Params) -> Params:
+        tagged = _listed(call.tx.tags(find(call, params["ResourceArn"]).arn))
+        page, token = paged(tagged, params, lambda tag: tag["Key"], DEFAULT_PAGE)
+        return {"Tags": page, "NextToken": token}
 
-    def delete(context: RequestContext, params: Params) -> Params:
-        with home.store.write() as tx:
-            tx.remove_tags(find(tx, context, params["ResourceArn"]).arn, params["TagKeys"])
+    def delete(call: Call, params: Params) -> Params:
+        call.tx.remove_tags(find(call, params["ResourceArn"]).arn, params["TagKeys"])
         return {}
 
-    return {"AddTags": add, "ListTags": list_, "DeleteTags": delete}
+    return {"AddTags": writing(home, add), "ListTags": reading(home, list_), "DeleteTags": writing(home, delete)}
+
+
+def _takes_tags(kind: Kind) -> bool:
+    """Whether Create takes tags; what has no Create is made by an operation of another name."""
+    create = f"Create{kind.noun}"
+    return not sagemaker_shapes().has(create) or "Tags" in sagemaker_shapes().input(create)
 
 
 def _listed(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def _encode(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode()
-
-
-def _decode(token: str | None) -> str:
-    if not token:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
-    except ValueError as error:
-        raise ValidationException("Invalid NextToken.") from error
