@@ -21,6 +21,7 @@ class Document:
         version: counts changes from 1; an update must name the version that it read.
         body: members as the API spells them, plain JSON values.
         facets: exact-match values that Lists filter by, besides status and parent.
+        searchable: whether `Transaction.search` finds it; decided when it is created.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Document:
     updated_at: float = 0.0
     version: int = 1
     facets: Mapping[str, str] = field(default_factory=dict)
+    searchable: bool = False
 
 
 SortKey = Literal["name", "created_at", "updated_at", "status"]

@@ -1,6 +1,7 @@
 """Documents one by one: create, get, update, delete."""
 
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import orjson
 from sqlalchemy import BigInteger, Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sagesmith.store import names
+from sagesmith.store import names, properties, tagging
 from sagesmith.store.base import AlreadyExists, Document, NotFound, VersionConflict
 from sagesmith.store.dialects import Integers
 from sagesmith.store.prepared import Prepared
@@ -30,12 +31,15 @@ COLUMNS = (
     _d.version,
     _d.facets,
     _d.body,
+    _d.searchable,
 )
 _BY_KEY = (_d.kind == bindparam("b_kind"), _d.region == bindparam("b_region"), _d.key == bindparam("b_key"))
 _get = select(*COLUMNS).where(*_BY_KEY)
 _GET = Prepared(_get)
 _GET_LOCKED = Prepared(_get.with_for_update())
-_GET_BY_ARN = Prepared(select(*COLUMNS).where(_d.arn == bindparam("b_arn")))
+_get_by_arn = select(*COLUMNS).where(_d.arn == bindparam("b_arn"))
+_GET_BY_ARN = Prepared(_get_by_arn)
+_GET_BY_ARN_LOCKED = Prepared(_get_by_arn.with_for_update())
 _changing = (_d.parent, _d.status, _d.updated_at, _d.version, _d.facets, _d.body)
 _given: dict[str, Any] = {column.name: bindparam(column.name) for column in COLUMNS[1:]}
 _INSERT = {
@@ -63,13 +67,12 @@ _REGIONS = select(_d.region).distinct().order_by(_d.region)
 _COUNTS = select(_d.kind, _d.status, func.count()).group_by(_d.kind, _d.status).order_by(_d.kind, _d.status)
 _DELETE_TAGS = Prepared(delete(tags).where(tags.c.arn == bindparam("b_arn")))
 
-
 _NO_FACETS = orjson.dumps({})
 
 
 def from_row(row: Any) -> Document:
     """The document of a row of COLUMNS."""
-    _, kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets, body = row
+    _, kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets, body, searchable = row
     return Document(
         kind,
         region,
@@ -83,6 +86,7 @@ def from_row(row: Any) -> Document:
         updated_at,
         version,
         orjson.loads(facets) if facets != _NO_FACETS else {},
+        bool(searchable),
     )
 
 
@@ -96,7 +100,7 @@ def _remove_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
         _DELETE_TERMS.run(connection, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
 
 
-def create(connection: Connection, document: Document) -> Document:
+def create(connection: Connection, document: Document, document_tags: Mapping[str, str]) -> Document:
     now = time.time()
     document = replace(
         document, created_at=document.created_at or now, updated_at=document.updated_at or now, version=1
@@ -116,6 +120,7 @@ def create(connection: Connection, document: Document) -> Document:
             "version": 1,
             "facets": orjson.dumps(dict(document.facets)),
             "body": orjson.dumps(document.body),
+            "searchable": int(document.searchable),
         },
     )
     if row is None:
@@ -128,6 +133,9 @@ def create(connection: Connection, document: Document) -> Document:
     else:
         found |= terms.grams(document.name)
     _add_terms(connection, row_id, found)
+    tagging.put(connection, document.arn, document_tags)
+    if document.searchable:
+        properties.add(connection, row_id, properties.tokens(document, document_tags))
     return document
 
 
@@ -151,6 +159,7 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> Do
         name=stored.name,
         arn=stored.arn,
         created_at=stored.created_at,
+        searchable=stored.searchable,
         updated_at=time.time() if touch else document.updated_at,
         version=document.version + 1,
     )
@@ -174,7 +183,25 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> Do
     after = terms.changing(changed.parent, changed.status, changed.facets)
     _remove_terms(connection, row_id, before - after)
     _add_terms(connection, row_id, after - before)
+    if changed.searchable:
+        # Read under the row's lock, which `retag` takes as well.
+        document_tags = tagging.get(connection, changed.arn)
+        before_tokens, after_tokens = (properties.tokens(each, document_tags) for each in (stored, changed))
+        properties.change(connection, row_id, before_tokens, after_tokens)
     return changed
+
+
+def retag(connection: Connection, arn: str, put: Mapping[str, str], remove: Collection[str]) -> None:
+    """Change the tags of whatever has this ARN, and what it is found by if it is a searchable document."""
+    row = _GET_BY_ARN_LOCKED.first(connection, {"b_arn": arn})
+    document = None if row is None else from_row(row)
+    before = tagging.get(connection, arn) if document is not None and document.searchable else {}
+    tagging.remove(connection, arn, remove)
+    tagging.put(connection, arn, put)
+    if document is not None and document.searchable:
+        after = {key: value for key, value in before.items() if key not in remove} | dict(put)
+        before_tokens, after_tokens = (properties.tokens(document, each) for each in (before, after))
+        properties.change(connection, row[0], before_tokens, after_tokens)
 
 
 def remove(connection: Connection, kind: str, region: str, key: str) -> None:
@@ -189,6 +216,8 @@ def remove(connection: Connection, kind: str, region: str, key: str) -> None:
     else:
         found |= terms.grams(stored.name)
     _remove_terms(connection, row_id, found)
+    if stored.searchable:
+        properties.remove(connection, row_id, properties.tokens(stored, tagging.get(connection, stored.arn)))
     if stored.arn:
         _DELETE_TAGS.run(connection, {"b_arn": stored.arn})
     _DELETE.run(connection, {"b_id": row_id})

@@ -37,6 +37,7 @@ documents = Table(
     Column("version", Integer, nullable=False),
     Column("facets", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("searchable", Integer, nullable=False, server_default="0"),
     Index("documents_by_key", "kind", "region", "key", unique=True),
     Index("documents_by_arn", "arn", unique=True),
     Index("documents_by_name", "kind", "region", "name", "id"),

@@ -8,8 +8,9 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from sagesmith.store import documents, leases, listing, logevents, loggroups, tagging
+from sagesmith.store import documents, leases, listing, logevents, loggroups, searching, tagging
 from sagesmith.store.base import Document, LogEvent, LogGroup, LogStream, Page, Query, StreamEvent, Work
+from sagesmith.store.searching import Found, Search
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -33,9 +34,7 @@ class Transaction:
         Raises:
             AlreadyExists: one of this (kind, region, key) or of this ARN is there.
         """
-        created = documents.create(self._connection, document)
-        tagging.put(self._connection, document.arn, tags)
-        return created
+        return documents.create(self._connection, document, tags)
 
     def get(self, kind: str, region: str, key: str) -> Document | None:
         return documents.get(self._connection, kind, region, key)
@@ -71,6 +70,10 @@ class Transaction:
         """How many documents match, whatever the query's limit and token."""
         return listing.count(self._connection, query)
 
+    def search(self, asked: Search) -> Found:
+        """One page of searchable documents. Raises InvalidToken, and ValueError if the limit is not positive."""
+        return searching.search(self._connection, asked)
+
     def regions(self) -> Sequence[str]:
         """The regions in which there is any document."""
         return documents.regions(self._connection)
@@ -85,11 +88,11 @@ class Transaction:
 
     def put_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         """Add tags, replacing those of the same key. That something has this ARN is for the caller to see to."""
-        tagging.put(self._connection, arn, tags)
+        documents.retag(self._connection, arn, tags, ())
 
     def remove_tags(self, arn: str, keys: Collection[str]) -> None:
         """Remove tags; keys that are not there are none of its business."""
-        tagging.remove(self._connection, arn, keys)
+        documents.retag(self._connection, arn, {}, keys)
 
     def schedule(self, kind: str, region: str, key: str, due_at: float) -> None:
         """Have a reconciler look at a resource at `due_at`, seconds since the epoch; the earliest of all calls wins."""
