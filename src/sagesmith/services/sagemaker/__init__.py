@@ -26,7 +26,7 @@ def _modules() -> list[ModuleType]:
 def _declared() -> tuple[Kind, ...]:
     """The kinds of all modules here, each once."""
     kinds = [value for module in _modules() for value in vars(module).values() if isinstance(value, Kind)]
-    return tuple({kind.id: kind for kind in kinds}.values())
+    return tuple(dict.fromkeys(kinds))
 
 
 KINDS = _declared()

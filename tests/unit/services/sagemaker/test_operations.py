@@ -4,46 +4,16 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import botocore.session
 import pytest
-from botocore.validate import ParamValidator
 
 from sagesmith.services.sagemaker.engine import Kind, handlers_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
+from tests.unit.services.sagemaker.answers import SERVICE, checked
 from tests.unit.services.sagemaker.world import World, model, training_job, variant, without
 
-SERVICE = botocore.session.get_session().get_service_model("sagemaker")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
-
-
-def unknown_members(value: Any, shape: Any, path: str) -> list[str]:
-    """Members that the shape has not, which botocore's validator does not look for."""
-    if shape.type_name == "structure":
-        extra = [f"{path}.{name}" for name in value if name not in shape.members]
-        inner = [
-            unknown_members(value[name], shape.members[name], f"{path}.{name}")
-            for name in value
-            if name in shape.members
-        ]
-        return extra + [each for found in inner for each in found]
-    if shape.type_name == "list":
-        return [each for element in value for each in unknown_members(element, shape.member, f"{path}[]")]
-    return []
-
-
-def checked(world: World, operation: str, **params: Any) -> Params:
-    """Call an operation and check the answer against its output shape."""
-    answer = {name: value for name, value in world.call(operation, **params).items() if value is not None}
-    shape = SERVICE.operation_model(operation).output_shape
-    if shape is None:
-        assert answer == {}
-        return answer
-    assert not ParamValidator().validate(answer, shape).has_errors()
-    assert unknown_members(answer, shape, operation) == []
-    return answer
 
 
 def create_model(world: World, name: str) -> None:

@@ -7,17 +7,19 @@ kinds share), what operations take that are written by hand. Such a module has a
 * `writing(home, run, check)`, `reading(home, run)`: make the handler of `run(call, params) -> answer`, which runs in
   one transaction; a write is retried when somebody else was faster, and once only for the same client token.
 * `kind.find(call.tx, call.context, *names)`: the resource of that name or ARN, or the kind's error.
-  `kind.locate(kind, call, params)`: the resource that an input of its operations means.
+  `kind.locate(kind, call, params)`: the resource that an input of its operations means. `kind.seek(…)` finds as `find`
+  and is None instead of an error; `kind.error(wording, arn, name)` makes one.
 * `created(call, kind, params)`: store a resource as Create does. `updated(kind, document, params)`: a document as the
   Update of the model makes it, for a change that does more.
 * `view_of(kind).describe(document)`: what Describe answers.
 * `paged(items, params, key)`: one page of a sequence, and the token of the next.
-* `contains(path)`: a filter of List by a part of a value.
+* `contains(path)`: a filter of List by a part of a value. `new_id("d-")`: an id that the service makes.
 """
 
 from collections.abc import Sequence
 
 from sagesmith.services.base import Home
+from sagesmith.services.sagemaker.engine.ids import new_id
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind, Select, Unbuilt
 from sagesmith.services.sagemaker.engine.operations import created, operations_of, require_references, updated
 from sagesmith.services.sagemaker.engine.pages import paged
@@ -57,6 +59,7 @@ __all__ = [
     "contains",
     "created",
     "handlers_of",
+    "new_id",
     "paged",
     "reading",
     "require_references",

@@ -79,7 +79,7 @@ Select = Callable[[Document, Any], bool]
 """Whether a document is wanted, given what the List input's member says."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Kind:
     """One resource kind, as data. What is not said here follows from the API's model.
 
@@ -178,6 +178,9 @@ class Kind:
     occupied: Wording = ASSOCIATED
     search: str = ""
 
+    def __repr__(self) -> str:
+        return f"<Kind {self.noun}>"
+
     @cached_property
     def id(self) -> str:
         """What the store calls it, and the resource type of its ARNs: `training-job`."""
@@ -257,11 +260,20 @@ class Kind:
         Raises:
             AwsError: there is none, in the kind's wording.
         """
-        key = self._key_of(context, names)
-        document = tx.get(self.id, context.region, key) if key else None
+        document = self.seek(tx, context, *names)
         if document is None:
             raise self.not_found(context, *names)
         return document
+
+    def seek(self, tx: Transaction, context: RequestContext, *names: str) -> Document | None:
+        """As `find`; None if there is none."""
+        key = self._key_of(context, names)
+        return tx.get(self.id, context.region, key) if key else None
+
+    def beside(self, body: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        """The values of `identity` of the resource that another names by the last of them: the other resource, which
+        has this body, has the rest as well. `OwnerUserProfileName` is a name in the space's own domain."""
+        return (*(body[each] for each in self.named_by[:-1] if each in body), name)
 
     def not_found(self, context: RequestContext, *names: str) -> AwsError:
         """The error that there is no such resource; `names` as for `find`."""
@@ -294,7 +306,7 @@ class Kind:
     def _held(self, body: Mapping[str, Any]) -> "Iterator[tuple[Kind, str]]":
         for path, target in self.holds.items():
             for name in paths.values(body, path):
-                yield target, target.key_in(name) or target.key(name)
+                yield target, target.key_in(name) or target.key(*target.beside(body, name))
 
     def _arn_of(self, context: RequestContext, names: tuple[str, ...]) -> str:
         given = [name for name in names if name.startswith("arn:")]

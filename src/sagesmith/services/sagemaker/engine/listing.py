@@ -1,6 +1,6 @@
 """List operations: from a List input to a store query, and from its page to summaries."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,7 +66,7 @@ def lister(view: View) -> Run:
     operation = f"List{kind.plural}"
     plan = _plan(view, operation)
     items, members = sagemaker_shapes().summary(operation)
-    project = [(member, view.reader(kind.summary.get(member, member))) for member in members]
+    project = [(member, _reader(view, member, shape)) for member, shape in members.items()]
 
     def list_(call: Call, params: Params) -> Params:
         query = _query(call, kind, plan, params)
@@ -82,6 +82,15 @@ def lister(view: View) -> Run:
         return {items: summaries, "NextToken": page.next_token}
 
     return list_
+
+
+def _reader(view: View, member: str, shape: str) -> Callable[[Document], Any]:
+    """A function that reads a summary's member; what is a part of another structure has its own shape's members."""
+    path = view.kind.summary.get(member)
+    if path is None:
+        return view.reader(member)
+    read = view.reader(path)
+    return lambda document: sagemaker_shapes().pruned(shape, read(document))
 
 
 def _plan(view: View, operation: str) -> _Plan:

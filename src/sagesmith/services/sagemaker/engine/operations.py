@@ -201,4 +201,4 @@ def require_references(call: Call, kind: Kind, params: Mapping[str, Any]) -> Non
     """
     for path, target in kind.refers.items():
         for name in paths.values(params, path):
-            target.find(call.tx, call.context, name)
+            target.find(call.tx, call.context, *target.beside(params, name))

@@ -26,10 +26,10 @@ def reader(path: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def contains(path: str) -> Callable[[Document, str], bool]:
-    """A filter of List: whether one of the values at `path` has this part, in whatever case."""
+    """A filter of List: whether one of the values at `path` has this part."""
 
     def select(document: Document, part: str) -> bool:
-        return any(part.lower() in str(value).lower() for value in values(document.body, path))
+        return any(part in str(value) for value in values(document.body, path))
 
     return select
 

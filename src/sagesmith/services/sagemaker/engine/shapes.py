@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from sagesmith.wire.models import ServiceModel, Shape, load_model
 
@@ -40,6 +41,13 @@ class Shapes:
     def shape(self, name: str) -> Shape:
         """A shape by its name."""
         return self.model.shapes[name]
+
+    def pruned(self, shape: str, value: Any) -> Any:
+        """A structure's value less the members that the shape does not have; others as they are."""
+        if self.shape(shape)["type"] != "structure" or not isinstance(value, dict):
+            return value
+        known = self.members(shape)
+        return {member: each for member, each in value.items() if member in known}
 
     def is_scalar(self, name: str) -> bool:
         """Whether values of a shape can be compared as text."""

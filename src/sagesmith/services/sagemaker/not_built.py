@@ -1,0 +1,212 @@
+"""What of the API is not built, and with which capability it will come.
+
+Every operation of the API is declared (a `Kind`), written by hand (a module's `operations`) or listed here; a test sees
+to it. What is listed answers 501 NotImplementedException before anything else.
+"""
+
+from collections.abc import Mapping
+
+_BY_CAPABILITY = {
+    "AI benchmarks": """
+        CreateAIBenchmarkJob CreateAIRecommendationJob CreateAIWorkloadConfig DeleteAIBenchmarkJob
+        DeleteAIRecommendationJob DeleteAIWorkloadConfig DescribeAIBenchmarkJob DescribeAIRecommendationJob
+        DescribeAIWorkloadConfig ListAIBenchmarkJobs ListAIRecommendationJobs ListAIWorkloadConfigs
+        StopAIBenchmarkJob StopAIRecommendationJob
+    """,
+    "algorithms": """
+        CreateAlgorithm DeleteAlgorithm DescribeAlgorithm ListAlgorithms
+    """,
+    "apps": """
+        CreateApp DeleteApp DescribeApp ListApps
+    """,
+    "AutoML": """
+        CreateAutoMLJob CreateAutoMLJobV2 DescribeAutoMLJob DescribeAutoMLJobV2 ListAutoMLJobs
+        ListCandidatesForAutoMLJob StopAutoMLJob
+    """,
+    "batch transform": """
+        CreateTransformJob DescribeTransformJob ListTransformJobs StopTransformJob
+    """,
+    "cluster scheduling": """
+        CreateClusterSchedulerConfig CreateComputeQuota DeleteClusterSchedulerConfig DeleteComputeQuota
+        DescribeClusterSchedulerConfig DescribeComputeQuota ListClusterSchedulerConfigs ListComputeQuotas
+        UpdateClusterSchedulerConfig UpdateComputeQuota
+    """,
+    "clusters": """
+        AttachClusterNodeNetworkInterface AttachClusterNodeVolume BatchAddClusterNodes BatchDeleteClusterNodes
+        BatchRebootClusterNodes BatchReplaceClusterNodes CreateCluster CreateClusterExtension DeleteCluster
+        DeleteClusterExtension DescribeCluster DescribeClusterEvent DescribeClusterExtension DescribeClusterNode
+        DescribeClusterOperation DetachClusterNodeVolume ListClusterEvents ListClusterExtensionVersions
+        ListClusterExtensions ListClusterNodes ListClusterOperations ListClusters StartClusterHealthCheck
+        UpdateCluster UpdateClusterExtension UpdateClusterSoftware
+    """,
+    "compilation": """
+        CreateCompilationJob DeleteCompilationJob DescribeCompilationJob ListCompilationJobs StopCompilationJob
+    """,
+    "edge devices": """
+        CreateDeviceFleet CreateEdgeDeploymentPlan CreateEdgeDeploymentStage DeleteDeviceFleet
+        DeleteEdgeDeploymentPlan DeleteEdgeDeploymentStage DeregisterDevices DescribeDevice DescribeDeviceFleet
+        DescribeEdgeDeploymentPlan GetDeviceFleetReport ListDeviceFleets ListDevices ListEdgeDeploymentPlans
+        ListStageDevices RegisterDevices StartEdgeDeploymentStage StopEdgeDeploymentStage UpdateDeviceFleet
+        UpdateDevices
+    """,
+    "edge packaging": """
+        CreateEdgePackagingJob DescribeEdgePackagingJob ListEdgePackagingJobs StopEdgePackagingJob
+    """,
+    "endpoint policies": """
+        DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
+    """,
+    "experiments": """
+        AssociateTrialComponent CreateExperiment CreateTrial CreateTrialComponent DeleteExperiment DeleteTrial
+        DeleteTrialComponent DescribeExperiment DescribeTrial DescribeTrialComponent DisassociateTrialComponent
+        ListExperiments ListTrialComponents ListTrials UpdateExperiment UpdateTrial UpdateTrialComponent
+    """,
+    "feature groups": """
+        CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup DescribeFeatureMetadata ListFeatureGroups
+        UpdateFeatureGroup UpdateFeatureMetadata
+    """,
+    "hubs": """
+        CreateHub CreateHubContentPresignedUrls CreateHubContentReference DeleteHub DeleteHubContent
+        DeleteHubContentReference DescribeHub DescribeHubContent ImportHubContent ListHubContentVersions
+        ListHubContents ListHubs UpdateHub UpdateHubContent UpdateHubContentReference
+    """,
+    "human review": """
+        CreateFlowDefinition CreateHumanTaskUi DeleteFlowDefinition DeleteHumanTaskUi DescribeFlowDefinition
+        DescribeHumanTaskUi ListFlowDefinitions ListHumanTaskUis RenderUiTemplate
+    """,
+    "hyperparameter tuning": """
+        CreateHyperParameterTuningJob DeleteHyperParameterTuningJob DescribeHyperParameterTuningJob
+        ListHyperParameterTuningJobs ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob
+    """,
+    "inference components": """
+        CreateInferenceComponent DeleteInferenceComponent DescribeInferenceComponent ListInferenceComponents
+        UpdateInferenceComponent UpdateInferenceComponentRuntimeConfig
+    """,
+    "inference experiments": """
+        CreateInferenceExperiment DeleteInferenceExperiment DescribeInferenceExperiment ListInferenceExperiments
+        StartInferenceExperiment StopInferenceExperiment UpdateInferenceExperiment
+    """,
+    "inference recommendations": """
+        CreateInferenceRecommendationsJob DescribeInferenceRecommendationsJob
+        GetScalingConfigurationRecommendation ListInferenceRecommendationsJobSteps
+        ListInferenceRecommendationsJobs StopInferenceRecommendationsJob
+    """,
+    "inference routers": """
+        CreateInferenceRouter DeleteInferenceRouter DescribeInferenceRouter ListInferenceRouters
+        UpdateInferenceRouter
+    """,
+    "jobs of a category": """
+        CreateJob DeleteJob DescribeJob DescribeJobSchemaVersion ListJobSchemaVersions ListJobs StopJob
+    """,
+    "labeling": """
+        CreateLabelingJob DescribeLabelingJob ListLabelingJobs ListLabelingJobsForWorkteam StopLabelingJob
+    """,
+    "lifecycle configurations": """
+        CreateNotebookInstanceLifecycleConfig CreateStudioLifecycleConfig DeleteNotebookInstanceLifecycleConfig
+        DeleteStudioLifecycleConfig DescribeNotebookInstanceLifecycleConfig DescribeStudioLifecycleConfig
+        ListNotebookInstanceLifecycleConfigs ListStudioLifecycleConfigs UpdateNotebookInstanceLifecycleConfig
+    """,
+    "lineage": """
+        AddAssociation CreateAction CreateArtifact CreateContext DeleteAction DeleteArtifact DeleteAssociation
+        DeleteContext DescribeAction DescribeArtifact DescribeContext DescribeLineageGroup GetLineageGroupPolicy
+        ListActions ListArtifacts ListAssociations ListContexts ListLineageGroups QueryLineage UpdateAction
+        UpdateArtifact UpdateContext
+    """,
+    "MLflow": """
+        CreateMlflowApp CreateMlflowTrackingServer CreatePresignedMlflowAppUrl
+        CreatePresignedMlflowTrackingServerUrl DeleteMlflowApp DeleteMlflowTrackingServer DescribeMlflowApp
+        DescribeMlflowTrackingServer ListMlflowApps ListMlflowTrackingServers StartMlflowTrackingServer
+        StopMlflowTrackingServer UpdateMlflowApp UpdateMlflowTrackingServer
+    """,
+    "model card exports": """
+        CreateModelCardExportJob DescribeModelCardExportJob ListModelCardExportJobs
+    """,
+    "model cards": """
+        CreateModelCard DeleteModelCard DescribeModelCard ListModelCardVersions ListModelCards UpdateModelCard
+    """,
+    "model metadata": """
+        ListModelMetadata
+    """,
+    "model packages": """
+        BatchDescribeModelPackage CreateModelPackage DeleteModelPackage DescribeModelPackage ListModelPackages
+        UpdateModelPackage
+    """,
+    "monitoring job definitions": """
+        CreateDataQualityJobDefinition CreateModelBiasJobDefinition CreateModelExplainabilityJobDefinition
+        CreateModelQualityJobDefinition DeleteDataQualityJobDefinition DeleteModelBiasJobDefinition
+        DeleteModelExplainabilityJobDefinition DeleteModelQualityJobDefinition DescribeDataQualityJobDefinition
+        DescribeModelBiasJobDefinition DescribeModelExplainabilityJobDefinition
+        DescribeModelQualityJobDefinition ListDataQualityJobDefinitions ListModelBiasJobDefinitions
+        ListModelExplainabilityJobDefinitions ListModelQualityJobDefinitions
+    """,
+    "monitoring schedules": """
+        CreateMonitoringSchedule DeleteMonitoringSchedule DescribeMonitoringSchedule ListMonitoringAlertHistory
+        ListMonitoringAlerts ListMonitoringExecutions ListMonitoringSchedules StartMonitoringSchedule
+        StopMonitoringSchedule UpdateMonitoringAlert UpdateMonitoringSchedule
+    """,
+    "notebook instances": """
+        CreateNotebookInstance CreatePresignedNotebookInstanceUrl DeleteNotebookInstance
+        DescribeNotebookInstance ListNotebookInstances StartNotebookInstance StopNotebookInstance
+        UpdateNotebookInstance
+    """,
+    "optimization": """
+        CreateOptimizationJob DeleteOptimizationJob DescribeOptimizationJob ListOptimizationJobs
+        StopOptimizationJob
+    """,
+    "partner apps": """
+        CreatePartnerApp CreatePartnerAppPresignedUrl DeletePartnerApp DescribePartnerApp ListPartnerApps
+        UpdatePartnerApp
+    """,
+    "pipeline executions": """
+        DescribePipelineDefinitionForExecution DescribePipelineExecution ListPipelineExecutionSteps
+        ListPipelineExecutions ListPipelineParametersForExecution RetryPipelineExecution
+        SendPipelineExecutionStepFailure SendPipelineExecutionStepSuccess StartPipelineExecution
+        StopPipelineExecution UpdatePipelineExecution
+    """,
+    "pipelines": """
+        CreatePipeline DeletePipeline DescribePipeline ListPipelineVersions ListPipelines UpdatePipeline
+        UpdatePipelineVersion
+    """,
+    "processing": """
+        CreateProcessingJob DeleteProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob
+    """,
+    "projects": """
+        CreateProject DeleteProject DescribeProject DisableSagemakerServicecatalogPortfolio
+        EnableSagemakerServicecatalogPortfolio GetSagemakerServicecatalogPortfolioStatus ListProjects
+        UpdateProject
+    """,
+    "resource catalogs": """
+        ListResourceCatalogs
+    """,
+    "search": """
+        GetSearchSuggestions Search
+    """,
+    "Studio images": """
+        CreateAppImageConfig CreateImage CreateImageVersion DeleteAppImageConfig DeleteImage DeleteImageVersion
+        DescribeAppImageConfig DescribeImage DescribeImageVersion ListAliases ListAppImageConfigs
+        ListImageVersions ListImages UpdateAppImageConfig UpdateImage UpdateImageVersion
+    """,
+    "Studio sessions": """
+        StartSession
+    """,
+    "Studio sign-on": """
+        CreatePresignedDomainUrl
+    """,
+    "training plans": """
+        CreateTrainingPlan DescribeReservedCapacity DescribeTrainingPlan DescribeTrainingPlanExtensionHistory
+        ExtendTrainingPlan ListTrainingPlans ListUltraServersByReservedCapacity SearchTrainingPlanOfferings
+    """,
+    "training sessions": """
+        CreateTrainingSession DeleteTrainingSession DescribeTrainingSession ListTrainingSessions
+        StopTrainingSession
+    """,
+    "workforces": """
+        CreateWorkforce CreateWorkteam DeleteWorkforce DeleteWorkteam DescribeSubscribedWorkteam
+        DescribeWorkforce DescribeWorkteam ListSubscribedWorkteams ListWorkforces ListWorkteams UpdateWorkforce
+        UpdateWorkteam
+    """,
+}
+
+NOT_BUILT: Mapping[str, str] = {
+    operation: capability for capability, operations in _BY_CAPABILITY.items() for operation in operations.split()
+}
+"""Operation → the capability."""
