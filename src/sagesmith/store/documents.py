@@ -37,6 +37,7 @@ _BY_KEY = (_d.kind == bindparam("b_kind"), _d.region == bindparam("b_region"), _
 _get = select(*COLUMNS).where(*_BY_KEY)
 _GET = Prepared(_get)
 _GET_LOCKED = Prepared(_get.with_for_update())
+_GET_KEPT = Prepared(_get.with_for_update(read=True, key_share=True))
 _get_by_arn = select(*COLUMNS).where(_d.arn == bindparam("b_arn"))
 _GET_BY_ARN = Prepared(_get_by_arn)
 _GET_BY_ARN_LOCKED = Prepared(_get_by_arn.with_for_update())
@@ -141,6 +142,12 @@ def create(connection: Connection, document: Document, document_tags: Mapping[st
 
 def get(connection: Connection, kind: str, region: str, key: str) -> Document | None:
     row = _GET.first(connection, {"b_kind": kind, "b_region": region, "b_key": key})
+    return None if row is None else from_row(row)
+
+
+def lock(connection: Connection, kind: str, region: str, key: str, exclusive: bool) -> Document | None:
+    statement = _GET_LOCKED if exclusive else _GET_KEPT
+    row = statement.first(connection, {"b_kind": kind, "b_region": region, "b_key": key})
     return None if row is None else from_row(row)
 
 

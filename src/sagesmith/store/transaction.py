@@ -39,6 +39,14 @@ class Transaction:
     def get(self, kind: str, region: str, key: str) -> Document | None:
         return documents.get(self._connection, kind, region, key)
 
+    def lock(self, kind: str, region: str, key: str, exclusive: bool = False) -> Document | None:
+        """As `get`, and the document stays until this transaction ends: nobody deletes it, but it may change.
+
+        Args:
+            exclusive: nobody else locks it either, so that who wants to delete it can see whether something needs it.
+        """
+        return documents.lock(self._connection, kind, region, key, exclusive)
+
     def get_by_arn(self, arn: str) -> Document | None:
         return documents.get_by_arn(self._connection, arn)
 

@@ -210,3 +210,63 @@ def test_of_32_threads_that_create_one_name_exactly_one_does(store: Store) -> No
         document = tx.get("model", REGION, "same")
     assert document is not None
     assert made == [document.body["by"]]
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_document_that_is_locked_is_deleted_only_by_who_sees_what_came_meanwhile(
+    store: Store, exclusive: bool
+) -> None:
+    with store.write() as tx:
+        tx.create(model("parent"))
+    seen: list[int] = []
+    done = threading.Event()
+
+    def delete() -> None:
+        with store.write() as tx:
+            assert tx.lock("model", REGION, "parent", exclusive=True) is not None
+            seen.append(tx.count(Query(kind="model", region=REGION, parent="parent")))
+            tx.delete("model", REGION, "parent")
+        done.set()
+
+    with store.write() as tx:
+        assert tx.lock("model", REGION, "parent", exclusive) is not None
+        thread = threading.Thread(target=delete)
+        thread.start()
+        assert not done.wait(0.2)
+        tx.create(model("child", parent="parent"))
+    thread.join()
+    assert seen == [1]
+    with store.write() as tx:
+        assert tx.lock("model", REGION, "parent") is None
+
+
+def test_a_document_that_many_keep_may_change(store: Store) -> None:
+    with store.write() as tx:
+        tx.create(model("parent", body={"n": 0}))
+    failed: list[Exception] = []
+
+    def add_child(number: int) -> None:
+        while True:
+            try:
+                with store.write() as tx:
+                    parent = tx.lock("model", REGION, "parent")
+                    assert parent is not None
+                    tx.update(replace(parent, body={"n": parent.body["n"] + 1}))
+                    tx.create(model(f"child-{number}", parent="parent"))
+                return
+            except VersionConflict:
+                continue
+            except Exception as error:
+                failed.append(error)
+                return
+
+    threads = [threading.Thread(target=add_child, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    with store.read() as tx:
+        parent = tx.get("model", REGION, "parent")
+        assert parent is not None
+        assert parent.body["n"] == tx.count(Query(kind="model", region=REGION, parent="parent")) == 16

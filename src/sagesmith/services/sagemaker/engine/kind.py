@@ -74,6 +74,10 @@ def _by_identity(kind: "Kind", call: Call, params: Params) -> Document:
     return kind.find(call.tx, call.context, *(params[each] for each in kind.named_by if params.get(each) is not None))
 
 
+PAGING = frozenset({"SortBy", "SortOrder", "MaxResults", "NextToken", "CrossAccountFilterOption"})
+"""Members of List inputs that select nothing. Of several accounts there is one, whatever CrossAccountFilterOption
+says."""
+
 Change = Callable[[Call, Document, Params], Document]
 Select = Callable[[Document, Any], bool]
 """Whether a document is wanted, given what the List input's member says."""
@@ -119,10 +123,10 @@ class Kind:
         answer: members of Describe that are computed from the document.
         lookup: members of Describe that lie in other resources, or depend on its input; not for Lists.
         summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
-        filters: List input members that select by a value: member → the value's path in the document, or a function
-            that looks at a document, for what is no equality (slower: it sees all that the other filters leave). Those
-            that are called as a member of Describe, times, names, the status and the parent need not be said. A name
-            that begins with `_` is no member, but lets a reconciler select.
+        filters: List input members that select by a value: member → the value's path in the document (or of one of
+            several, through a list), or a function that looks at a document, for what is no equality (slower: it sees
+            all that the other filters leave). Those that are called as a member of Describe, times, names, the status
+            and the parent need not be said. A name that begins with `_` is no member, but lets a reconciler select.
         sorts: values of SortBy that name none of the store's columns → the column that comes nearest.
         sorted_by, ascending: List's default order (AWS's default differs by kind).
 
@@ -286,9 +290,11 @@ class Kind:
 
     def facets(self, body: Mapping[str, Any]) -> dict[str, str]:
         """The values that List filters by, and the resources that must stay as long as this one is there."""
-        found = {member: paths.first(body, path) for member, path in self.facet_paths.items()}
-        facets = {member: str(value) for member, value in found.items() if value is not None}
-        return facets | {holding(target, key): "" for target, key in self._held(body)}
+        facets: dict[str, str] = {}
+        for member, path in self.facet_paths.items():
+            for value in paths.values(body, path):
+                facets.setdefault(*facet(member, path, value))
+        return facets | {holding(target, key): "" for target, key in self.held(body)}
 
     @cached_property
     def facet_paths(self) -> Mapping[str, str]:
@@ -296,14 +302,15 @@ class Kind:
         said = {member: path for member, path in self.filters.items() if isinstance(path, str)}
         shapes = sagemaker_shapes()
         scalars = {each for each, shape in shapes.described(self.noun)[1].items() if shapes.is_scalar(shape)}
-        elsewhere = {*self.filters, *self.belongs_by, self.status_member, "Status", f"{self.noun}Status"}
+        elsewhere = {*self.filters, *self.belongs_by, *PAGING, self.status_member, "Status", f"{self.noun}Status"}
         for member in shapes.input(f"List{self.plural}"):
             same = member.removesuffix("Equals")
             if same in scalars and not {member, same} & elsewhere:
                 said[member] = same
         return said
 
-    def _held(self, body: Mapping[str, Any]) -> "Iterator[tuple[Kind, str]]":
+    def held(self, body: Mapping[str, Any]) -> "Iterator[tuple[Kind, str]]":
+        """The kinds and keys of the resources that cannot be deleted as long as this one is there."""
         for path, target in self.holds.items():
             for name in paths.values(body, path):
                 yield target, target.key_in(name) or target.key(*target.beside(body, name))
@@ -333,6 +340,11 @@ class Kind:
         if not self.arn_form:
             return re.compile(f"{re.escape(self.id)}/(.+)")
         return re.compile("([^/]+)".join(map(re.escape, self.arn_form.split("{}"))))
+
+
+def facet(member: str, path: str, value: Any) -> tuple[str, str]:
+    """The facet by which a List selects a value at a path: of several values in a list, each is one of its own."""
+    return (f"{member}={value}", "") if "[]" in path else (member, str(value))
 
 
 def holding(kind: Kind, key: str) -> str:

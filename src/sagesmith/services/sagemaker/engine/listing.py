@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sagesmith.services.sagemaker.engine.kind import Call, Kind, Select
+from sagesmith.services.sagemaker.engine.kind import PAGING, Call, Kind, Select, facet
 from sagesmith.services.sagemaker.engine.pages import DEFAULT_PAGE, invalid_token
 from sagesmith.services.sagemaker.engine.running import Run
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
@@ -32,8 +32,6 @@ _TIMES = {
     "ModifiedTimeAfter": "updated_after",
     "ModifiedTimeBefore": "updated_before",
 }
-_PAGING = frozenset({"SortBy", "SortOrder", "MaxResults", "NextToken", "CrossAccountFilterOption"})
-"""Of several accounts there is one, whatever CrossAccountFilterOption says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +40,14 @@ class _Plan:
 
     Attributes:
         columns: input member → field of Query.
-        facets: members that select by equality.
+        facets: members that select by equality → path.
         selects: members that select by looking at documents.
         parent: the members that name the parent, none if it is not selected by; it must exist if `parent_required`.
         sorts: SortBy value → column.
     """
 
     columns: Mapping[str, str]
-    facets: tuple[str, ...]
+    facets: Mapping[str, str]
     selects: Mapping[str, Select]
     parent: tuple[str, ...]
     parent_required: bool
@@ -99,7 +97,7 @@ def _plan(view: View, operation: str) -> _Plan:
     inputs = sagemaker_shapes().input(operation)
     parent = tuple(each for name in kind.belongs_by for each in (name, f"{name}Equals") if each in inputs)
     selects: dict[str, Select] = {member: how for member, how in kind.filters.items() if not isinstance(how, str)}
-    for member in inputs.keys() - _PAGING - kind.filters.keys() - {*parent}:
+    for member in inputs.keys() - PAGING - kind.filters.keys() - {*parent}:
         same = member.removesuffix("Equals")
         if member in _TIMES:
             columns[member] = _TIMES[member]
@@ -116,7 +114,7 @@ def _plan(view: View, operation: str) -> _Plan:
         raise LookupError(f"{operation} selects by {sorted(unknown)}: say in `filters` where these values lie")
     return _Plan(
         columns,
-        tuple(member for member in kind.facet_paths if member not in columns),
+        {member: path for member, path in kind.facet_paths.items() if member not in columns},
         selects,
         parent,
         sagemaker_shapes().raises(operation, "ResourceNotFound"),
@@ -149,7 +147,11 @@ def _query(call: Call, kind: Kind, plan: _Plan, params: Params) -> Query:
     return Query(
         kind=kind.id,
         region=call.context.region,
-        facets={member: str(params[member]) for member in plan.facets if params.get(member) is not None},
+        facets=dict(
+            facet(member, path, params[member])
+            for member, path in plan.facets.items()
+            if params.get(member) is not None
+        ),
         sort=plan.sorts[params.get("SortBy") or ""],
         descending=not kind.ascending if order is None else order.upper() == "DESCENDING",
         limit=params.get("MaxResults") or DEFAULT_PAGE,

@@ -15,11 +15,11 @@ from sagesmith.services.sagemaker.engine import paths, tags
 from sagesmith.services.sagemaker.engine.idempotency import TOKEN_MEMBERS
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
 from sagesmith.services.sagemaker.engine.listing import lister
-from sagesmith.services.sagemaker.engine.relations import Relations
+from sagesmith.services.sagemaker.engine.relations import Relations, keep
 from sagesmith.services.sagemaker.engine.running import Run, reading, writing
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.view import View, view_of
-from sagesmith.store import AlreadyExists, Document, NotFound
+from sagesmith.store import AlreadyExists, Document
 from sagesmith.wire.context import Handler, Params
 
 _NOT_STORED = frozenset({"Tags", *TOKEN_MEMBERS})
@@ -51,7 +51,7 @@ def updated(kind: Kind, document: Document, params: Params) -> Document:
     """A document after an Update's members replaced what it had, or were merged into it, or removed from it."""
     body = dict(document.body)
     for member, value in params.items():
-        if member in _NOT_STORED or member in kind.named_by or member in (kind.name, kind.arn_member):
+        if member in _NOT_STORED or member in kind.named_by or member == kind.arn_member:
             continue
         if member.endswith(_TO_REMOVE):
             whole = member.removesuffix(_TO_REMOVE)
@@ -118,7 +118,9 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
         parent=parent.key if parent is not None else "",
         status=view.status_of(body, kind.starts_as or kind.rests_as),
         facets=kind.facets(body),
+        searchable=bool(kind.search),
     )
+    keep(call, kind, document)
     try:
         stored = call.tx.create(document, tags.at_creation(params.get("Tags")))
     except AlreadyExists as error:
@@ -161,10 +163,7 @@ def _deleter(view: View, relations: Relations) -> Run:
         relations.free(call, kind, document)
         remains = kind.on_delete(call, document)
         if remains is None:
-            try:
-                call.tx.delete(kind.id, document.region, document.key)
-            except NotFound as error:
-                raise kind.error(kind.missing, document.arn, document.name) from error
+            call.tx.delete(kind.id, document.region, document.key)
         else:
             call.tx.update(remains)
             call.tx.schedule(kind.id, document.region, document.key, time.time())
@@ -185,7 +184,9 @@ def _changer(view: View, operation: str, change: Change) -> Run:
         changed = change(call, document, params)
         body = {**changed.body, **view.changed_by(call.context)}
         status = view.status_of(body, changed.status)
-        stored = call.tx.update(replace(changed, body=body, status=status, facets=kind.facets(body)))
+        changed = replace(changed, body=body, status=status, facets=kind.facets(body))
+        keep(call, kind, changed)
+        stored = call.tx.update(changed)
         if kind.starts_as:
             call.tx.schedule(kind.id, document.region, document.key, time.time())
         return answer(stored)
