@@ -1,0 +1,63 @@
+"""How a check of every kind is written: examples drawn without chance, and a note of what has run."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import strategies as st
+
+from tests.conformance.generate import Draw
+from tests.conformance.platform import Refused
+from tests.conformance.subject import Subject
+
+Check = Callable[[Subject, Draw], None]
+EXAMPLES = 2
+CHECKS: list[str] = []
+"""The names of all checks; an exception that none of them has met is not needed."""
+
+
+def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
+    """Make a test of every kind out of a function.
+
+    Args:
+        needs: roles of operations, such as "list delete", without which there is nothing to check.
+    """
+
+    def decorate(function: Check) -> Callable[..., None]:
+        CHECKS.append(function.__name__)
+        whole: list[str] = []
+
+        @settings(
+            max_examples=EXAMPLES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=(Phase.generate,),
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(data=st.data())
+        def examples(subject: Subject, data: Any) -> None:
+            try:
+                function(subject, data.draw)
+            except Refused as refused:
+                pytest.fail(f"{subject.facts.noun}: {refused}", pytrace=False)
+            whole.append(subject.facts.noun)
+
+        @wraps(function)
+        def test(subject: Subject) -> None:
+            missing = [role for role in needs.split() if not getattr(subject.operations, role)]
+            if not missing:
+                examples(subject)
+                assert subject.facts.noun in whole, "hypothesis has given every example up"
+            subject.checked.add(function.__name__)
+            if missing:
+                pytest.skip(f"{subject.facts.noun} has no {' and no '.join(missing)}")
+
+        test.__dict__.pop("__wrapped__", None)
+        test.__signature__ = None  # type: ignore[attr-defined]
+        return test
+
+    return decorate

@@ -1,0 +1,1 @@
+"""Facts about kinds, one module a family, one entry a kind (see `tests.conformance.facts`)."""

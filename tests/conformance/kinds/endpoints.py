@@ -1,0 +1,33 @@
+"""Models, endpoint configurations, endpoints."""
+
+from hypothesis import strategies as st
+
+from tests.conformance.facts import Facts
+from tests.conformance.model import Params
+
+
+def _one_source(params: Params) -> Params:
+    """Model data have one source, and are an archive that is one object, or files below a prefix."""
+    container = params["PrimaryContainer"]
+    if source := container.get("ModelDataSource", {}).get("S3DataSource"):
+        container.pop("ModelDataUrl", None)
+        source["CompressionType"] = "Gzip" if source["S3DataType"] == "S3Object" else "None"
+    return params
+
+
+MODEL = Facts(
+    "Model",
+    mend=_one_source,
+    always=frozenset({"PrimaryContainer", "PrimaryContainer.Image"}),
+    without={"Containers": "PrimaryContainer is given, and only one of the two may be"},
+)
+
+ENDPOINT_CONFIG = Facts(
+    "EndpointConfig",
+    always=frozenset(
+        f"ProductionVariants[].{member}" for member in ("ModelName", "InstanceType", "InitialInstanceCount")
+    ),
+    values={"ProductionVariants[].InitialVariantWeight": st.integers(1, 8).map(lambda eighths: eighths / 8)},
+)
+
+ENDPOINT = Facts("Endpoint", lives=True)

@@ -1,0 +1,44 @@
+"""Training jobs."""
+
+from tests.conformance.facts import Facts
+from tests.conformance.model import Params
+
+
+def _mend(params: Params) -> Params:
+    """Waiting times belong to spot training, and one waits at least as long as one runs."""
+    if "StoppingCondition" in params:
+        condition = {"MaxRuntimeInSeconds": 3600, **params["StoppingCondition"]}
+        condition.pop("MaxWaitTimeInSeconds", None)
+        params = {**params, "StoppingCondition": condition}
+    if params.get("EnableManagedSpotTraining"):
+        condition = params.get("StoppingCondition", {"MaxRuntimeInSeconds": 3600})
+        condition["MaxWaitTimeInSeconds"] = condition["MaxRuntimeInSeconds"] + 60
+        params = {**params, "StoppingCondition": condition}
+    return params
+
+
+TRAINING_JOB = Facts(
+    "TrainingJob",
+    mend=_mend,
+    always=frozenset(
+        {
+            "AlgorithmSpecification",
+            "AlgorithmSpecification.TrainingImage",
+            "AlgorithmSpecification.ContainerEntrypoint",
+            "ResourceConfig",
+            "ResourceConfig.InstanceType",
+            "InputDataConfig[].DataSource.S3DataSource",
+        }
+    ),
+    values={"ResourceConfig.InstanceCount": 1, "AlgorithmSpecification.TrainingInputMode": "File"},
+    filters={
+        "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
+        "WarmPoolStatusEquals": "WarmPoolStatus.Status",
+    },
+    summary={"TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
+    lives=True,
+    exceptions={
+        "DescribeTrainingJob: missing is not ResourceNotFound": "the model has ResourceNotFound, AWS answers "
+        "ValidationException: Requested resource not found.",
+    },
+)

@@ -1,0 +1,149 @@
+"""The platform under test: a real store, every handler, and botocore's client on a transport that is a dispatcher."""
+
+import itertools
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from botocore.serialize import create_serializer
+
+from sagesmith.http.messages import Headers, Response
+from sagesmith.services import all_handlers
+from sagesmith.services.base import Home
+from sagesmith.wire.app import Dispatcher
+from sagesmith.wire.context import RequestContext
+from tests.conformance.model import SERVICE, Params, given_paths, input_of, output_of
+from tests.unit.services.home import home_in
+from tests.unit.wire.clients import client_for, request_context
+
+
+class Refused(Exception):
+    """An operation answered with an error.
+
+    Attributes:
+        code: AWS's error code.
+        status: the HTTP status.
+    """
+
+    def __init__(self, operation: str, code: str, message: str, status: int, request: Params | None = None) -> None:
+        asked = f", asked {request}" if request else ""
+        super().__init__(f"{operation} answers {status} {code}: {message}{asked}")
+        self.code, self.message, self.status = code, message, status
+
+
+@dataclass
+class Coverage:
+    """What was tried in a run.
+
+    Attributes:
+        calls: operation → accepted calls.
+        given: operation → paths of its input that an accepted call had.
+        answered: operation → paths of its output that an answer had.
+        violations: operation → requests that had to be refused, and were.
+    """
+
+    calls: Counter[str] = field(default_factory=Counter)
+    given: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    answered: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    violations: Counter[str] = field(default_factory=Counter)
+
+
+class _Door(Dispatcher):
+    """A dispatcher that hears each request as one of the region that the test is in, and keeps the last answer."""
+
+    def __init__(self, handlers: Mapping[str, Any]) -> None:
+        super().__init__(handlers)
+        self.region = ""
+        self.last = Response(200, [], b"")
+
+    def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
+        self.last = super().dispatch(replace(context, region=self.region), method, target, headers, body)
+        return self.last
+
+
+class Platform:
+    """One platform for a run. Each example has regions of its own, so that none sees another's resources."""
+
+    def __init__(self, directory: Path) -> None:
+        self._home: Home = home_in(directory)
+        handlers = all_handlers(self._home)
+        self.built = frozenset(handlers["sagemaker"])
+        self.coverage = Coverage()
+        self._door = _Door(handlers)
+        self._client = client_for("sagemaker", self._door)
+        self._methods = {name: method for method, name in self._client.meta.method_to_api_mapping.items()}
+        self._regions = (f"xx-test-{number:05}" for number in itertools.count())
+        self._database = sqlite3.connect(self._home.platform.database_url.removeprefix("sqlite:///"))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+        self._home.store.close()
+
+    def new_region(self) -> str:
+        """A region in which there is nothing."""
+        return next(self._regions)
+
+    def call(self, region: str, operation: str, params: Params) -> tuple[Params, Params]:
+        """Call an operation through botocore's client.
+
+        Returns:
+            The answer as botocore parses it, and its JSON.
+
+        Raises:
+            Refused: the service answered with an error.
+        """
+        self._door.region = region
+        try:
+            answer: Params = getattr(self._client, self._methods[operation])(**params)
+        except ClientError as error:
+            raise _refused(operation, error.response, params) from error
+        del answer["ResponseMetadata"]
+        raw = json.loads(self._body() or b"{}")
+        self.coverage.calls[operation] += 1
+        self.coverage.given[operation].update(given_paths(params, input_of(operation)))
+        if (shape := output_of(operation)) is not None:
+            self.coverage.answered[operation].update(given_paths(answer, shape))
+        return answer, raw
+
+    def send(self, region: str, operation: str, document: Params) -> Refused | None:
+        """Send a request's JSON as it is, for what botocore would not send; None if it was accepted."""
+        self._door.region = region
+        headers = [
+            (b"x-amz-target", f"SageMaker.{operation}".encode()),
+            (b"content-type", b"application/x-amz-json-1.1"),
+        ]
+        response = self._door.dispatch(
+            request_context("sagemaker"), "POST", b"/", headers, json.dumps(document).encode()
+        )
+        if response.status < 300:
+            return None
+        error = json.loads(self._body())
+        return Refused(operation, error["__type"], error.get("message", ""), response.status)
+
+    def written(self, operation: str, params: Params) -> Params:
+        """The JSON that botocore writes for a request."""
+        made = create_serializer("json", False).serialize_to_request(params, SERVICE.operation_model(operation))
+        document: Params = json.loads(made["body"])
+        return document
+
+    def stored(self, region: str) -> list[tuple[Any, ...]]:
+        """Every document of a region with its version, to see whether a refused request has changed one."""
+        return self._database.execute(
+            "select kind, key, version from documents where region = ? order by id", (region,)
+        ).fetchall()
+
+    def _body(self) -> bytes:
+        body = self._door.last.body
+        assert isinstance(body, bytes)
+        return body
+
+
+def _refused(operation: str, response: Mapping[str, Any], params: Params) -> Refused:
+    error = response["Error"]
+    return Refused(operation, error["Code"], error["Message"], response["ResponseMetadata"]["HTTPStatusCode"], params)

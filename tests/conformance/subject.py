@@ -1,0 +1,261 @@
+"""A kind under test: makes its requests, calls its operations, and knows which difference from the rules is AWS's."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from sagesmith.services.sagemaker import KINDS
+from tests.conformance import generate
+from tests.conformance.answers import problems
+from tests.conformance.facts import Facts
+from tests.conformance.generate import Draw, Rules, Size
+from tests.conformance.model import (
+    Operations,
+    Params,
+    error_codes,
+    input_of,
+    items_of,
+    operations_of,
+    output_of,
+    values_at,
+)
+from tests.conformance.platform import Platform, Refused
+
+_DECLARED = {kind.noun: kind for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One that was created.
+
+    Attributes:
+        region: where it lives.
+        request: what Create was given.
+        answer: what Create answered.
+    """
+
+    region: str
+    request: Params
+    answer: Params
+
+    @property
+    def known(self) -> Params:
+        return {**self.request, **self.answer}
+
+
+@dataclass
+class Subject:
+    """One kind of the platform.
+
+    Attributes:
+        used: the exceptions that a check has met.
+        checked: the checks that have run whole.
+    """
+
+    platform: Platform
+    facts: Facts
+    others: Callable[[str], "Subject"]
+    used: set[str] = field(default_factory=set)
+    checked: set[str] = field(default_factory=set)
+
+    @property
+    def operations(self) -> Operations:
+        return operations_of(self.facts.noun, self.platform.built, **self.facts.operations)
+
+    @property
+    def refused(self) -> Mapping[str, frozenset[Any] | None]:
+        """What its declaration says is not built: path of Create's input → values, None for all."""
+        kind = _DECLARED.get(self.facts.noun)
+        return {each.path: each.values for each in kind.unbuilt} if kind else {}
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """What must exist before one can: path of Create's input → a kind and its member that stands there."""
+        kind, found = _DECLARED.get(self.facts.noun), {}
+        if kind and kind.parent:
+            owners = zip(kind.belongs_by, kind.parent.named_by, strict=True)
+            found = {member: f"{kind.parent.noun}:{theirs}" for member, theirs in owners}
+        for path, other in kind.refers.items() if kind else ():
+            found[path] = f"{other.noun}:{other.named_by[-1]}"
+        return {path: need for path, need in {**found, **self.facts.needs}.items() if path not in self.refused and need}
+
+    def expect(self, holds: bool, what: str, said: object = "") -> None:
+        """Fail if something does not hold, unless the facts say why it need not."""
+        if holds:
+            return
+        if what in self.facts.exceptions:
+            self.used.add(what)
+            return
+        pytest.fail(f"{self.facts.noun}: {what}: {said}", pytrace=False)
+
+    def call(self, region: str, operation: str, **params: Any) -> Params:
+        """Call an operation and look at its answer strictly.
+
+        Raises:
+            Refused: it answered with an error.
+        """
+        answer, raw = self.platform.call(region, operation, params)
+        for problem in problems(raw, output_of(operation)):
+            self.expect(False, f"{operation}.{problem.path}: {problem.rule}", problem)
+        return answer
+
+    def refusal(self, region: str, operation: str, **params: Any) -> Refused | None:
+        """The error that an operation answers with, None if it does what it is asked."""
+        try:
+            self.call(region, operation, **params)
+        except Refused as refused:
+            return refused
+        return None
+
+    def rules(self, needed: Mapping[str, Any] | None = None) -> Rules:
+        """The facts as the drawing of requests wants them."""
+        facts = self.facts
+        return Rules(
+            values={**facts.values, **(needed or {})},
+            always=facts.always,
+            without=frozenset(facts.without),
+            refused=self.refused,
+        )
+
+    def needed(self, draw: Draw, region: str, present: Mapping[str, Any] | None = None) -> Params:
+        """Make one of each kind that requests refer to; what is to be put at which path.
+
+        Args:
+            present: what is there already. What belongs together has one parent.
+        """
+        found = {path: value for path, value in (present or {}).items() if path in self.needs}
+        for path, need in self.needs.items():
+            if path in found:
+                continue
+            noun, _, member = need.partition(":")
+            other = self.others(noun)
+            request = other.draw_request(draw, Size.MINIMAL, other.needed(draw, region, found))
+            made = Resource(region, request, other.call(region, other.operations.create, **request))
+            known = {**made.known, **other.describe(made)}
+            member = member or path.rpartition(".")[2].rpartition(":")[2].rstrip("[]")
+            found[path] = known[member] if member in known else known[other.name_member]
+        return found
+
+    def draw_request(self, draw: Draw, size: Size, needed: Mapping[str, Any]) -> Params:
+        """A Create input."""
+        return self.facts.mend(generate.request(draw, self.operations.create, size, self.rules(needed)))
+
+    def create(self, draw: Draw, region: str, size: Size, **members: Any) -> Resource:
+        """Create one, with all that it needs; `members` are given as they are."""
+        request = {**self.draw_request(draw, size, self.needed(draw, region)), **members}
+        return Resource(region, request, self.call(region, self.operations.create, **request))
+
+    def same_again(self, resource: Resource, region: str) -> Resource:
+        """Create one from the same request in another region."""
+        return replace(resource, region=region, answer=self.call(region, self.operations.create, **resource.request))
+
+    @property
+    def name_member(self) -> str:
+        """The member of Create's input that names one."""
+        members = input_of(self.operations.create).members
+        noun = self.facts.noun
+        names: list[str] = [each for each in (f"{noun}Name", *members) if each in members and each.endswith("Name")]
+        return names[0]
+
+    def identity(self, operation: str, resource: Resource) -> Params:
+        """The members of an operation's input that say which one is meant."""
+        known = resource.known
+        shape = input_of(operation)
+        wanted = shape.required_members or [each for each in shape.members if each in resource.answer]
+        names = {member: self.facts.called.get(member, member) for member in wanted}
+        if any(name not in known for name in self.facts.called.values()) and operation != self.operations.describe:
+            known = {**known, **self.describe(resource)}
+        return {
+            member: known[name]
+            for member, name in names.items()
+            if name in known and shape.members[member].type_name in ("string", "integer", "long")
+        }
+
+    def describe(self, resource: Resource) -> Params:
+        """What Describe answers; of an answer that nests the resource, the resource."""
+        operation = self.operations.describe
+        answer = self.call(resource.region, operation, **self.identity(operation, resource))
+        nested = answer.get(self.facts.noun)
+        return nested if isinstance(nested, dict) else answer
+
+    def described_shape(self) -> Any:
+        """The shape of what `describe` returns."""
+        shape = output_of(self.operations.describe)
+        nested = shape.members.get(self.facts.noun)
+        return nested if nested is not None and nested.type_name == "structure" else shape
+
+    def list_identity(self, resource: Resource) -> Params:
+        """The members without which List does not answer."""
+        known = resource.known
+        names = {each: self.facts.called.get(each, each) for each in input_of(self.operations.list).required_members}
+        return {member: known[name] for member, name in names.items()}
+
+    def listed(self, resource: Resource, **params: Any) -> list[Params]:
+        """All pages of List, as summaries."""
+        return list(self._listed(resource, params))
+
+    def _listed(self, resource: Resource, params: Params) -> Iterator[Params]:
+        operation = self.operations.list
+        items, _ = items_of(operation)
+        shape = input_of(operation)
+        asked = {
+            **self.list_identity(resource),
+            **({"MaxResults": 100} if "MaxResults" in shape.members else {}),
+            **params,
+        }
+        if "MaxResults" in asked:
+            asked["MaxResults"] = min(asked["MaxResults"], shape.members["MaxResults"].metadata.get("max", 100))
+        while True:
+            answer = self.call(resource.region, operation, **asked)
+            if "MaxResults" in asked:
+                self.expect(len(answer[items]) <= asked["MaxResults"], f"{operation}: more than MaxResults", answer)
+            yield from answer[items]
+            if not answer.get("NextToken"):
+                return
+            asked["NextToken"] = answer["NextToken"]
+
+    def arn(self, resource: Resource, described: Params) -> str:
+        """Its ARN."""
+        known = {**resource.known, **described}
+        members = (f"{self.facts.noun}Arn", *(each for each in resource.answer if each.endswith("Arn")), "Arn")
+        return str(next((known[each] for each in members if each in known), ""))
+
+    def key(self, summary: Params) -> Any:
+        """What tells a summary from others."""
+        names = [self.facts.summary.get(name, name) for name in summary]
+        arns = [name for name in summary if name.endswith("Arn")]
+        own = [name for name in (f"{self.facts.noun}Arn", "Arn", *arns) if name in summary]
+        return summary[own[0]] if own else tuple(summary[name] for name in names if name.endswith(("Name", "Id")))
+
+    def missing_code(self, operation: str) -> str:
+        """The code of an operation on what is not there: ResourceNotFound where the model has it."""
+        return "ResourceNotFound" if "ResourceNotFound" in error_codes(operation) else "ValidationException"
+
+    def taken_code(self) -> str:
+        """The code of a Create whose name is taken."""
+        codes = error_codes(self.operations.create)
+        return next((each for each in ("ResourceInUse", "ConflictException") if each in codes), "ValidationException")
+
+
+def shown(given: Any, described: Any, shape: Any) -> bool:
+    """Whether what was given is shown again: a structure may have more members, all else must be equal."""
+    if shape.type_name == "structure" and isinstance(given, dict) and isinstance(described, dict):
+        return all(
+            name in described and shown(value, described[name], member)
+            for name, value in given.items()
+            if (member := shape.members.get(name)) is not None
+        )
+    if shape.type_name == "list" and isinstance(given, list) and isinstance(described, list):
+        return len(given) == len(described) and all(
+            shown(one, other, shape.member) for one, other in zip(given, described, strict=True)
+        )
+    if shape.type_name == "map" and isinstance(given, dict) and isinstance(described, dict):
+        return given.keys() == described.keys() and all(shown(given[key], described[key], shape.value) for key in given)
+    return bool(given == described)
+
+
+def first_at(value: Params, path: str) -> Any:
+    """The first value at a path, None if there is none."""
+    return next(values_at(value, path), None)

@@ -1,0 +1,193 @@
+"""The life of one resource of every kind: created, described, listed, changed, tagged, searched, deleted."""
+
+from typing import Any
+
+from tests.conformance import generate
+from tests.conformance.checks import check
+from tests.conformance.generate import Draw, Size
+from tests.conformance.model import SERVICE, Params, input_of, items_of
+from tests.conformance.subject import Resource, Subject, first_at, shown
+
+SIZES = (Size.MINIMAL, Size.ANY, Size.MAXIMAL)
+
+
+@check()
+def test_what_was_created_is_described(subject: Subject, draw: Draw) -> None:
+    for size in SIZES:
+        resource = subject.create(draw, subject.platform.new_region(), size)
+        expect_shown(subject, resource.request, subject.describe(resource), subject.operations.create)
+
+
+def expect_shown(subject: Subject, given: Params, described: Params, operation: str) -> None:
+    """Every member that an operation was given and that Describe has comes back as it was."""
+    members = subject.described_shape().members
+    for member, value in given.items():
+        path = subject.facts.shown.get(member, member)
+        if path is None or path.partition(".")[0] not in members or member == "Tags":
+            continue
+        found = first_at(described, path)
+        same = shown(value, found, input_of(operation).members[member])
+        subject.expect(same, f"{operation}.{member}: not shown", f"{value!r} is shown as {found!r}")
+
+
+@check(needs="list")
+def test_a_list_has_what_was_created_as_describe_shows_it(subject: Subject, draw: Draw) -> None:
+    for size in SIZES:
+        resource = subject.create(draw, subject.platform.new_region(), size)
+        described = subject.describe(resource)
+        (summary,) = subject.listed(resource)
+        expect_consistent(subject, summary, described)
+
+
+def expect_consistent(subject: Subject, summary: Params, described: Params) -> None:
+    """A summary says what Describe says."""
+    operation = subject.operations.list
+    for member in items_of(operation)[1].members:
+        path = subject.facts.summary.get(member, member)
+        if path.partition(".")[0] in subject.described_shape().members:
+            one, other = summary.get(member), first_at(described, path)
+            subject.expect(one == other, f"{operation}.{member}: not as described", f"{one!r} against {other!r}")
+
+
+@check(needs="update")
+def test_what_was_updated_is_described(subject: Subject, draw: Draw) -> None:
+    if subject.facts.lives:
+        return
+    for size in SIZES:
+        resource = subject.create(draw, subject.platform.new_region(), size)
+        request = update_request(subject, draw, resource, size)
+        subject.call(resource.region, subject.operations.update, **request)
+        expect_shown(subject, request, subject.describe(resource), subject.operations.update)
+
+
+def update_request(subject: Subject, draw: Draw, resource: Resource, size: Size) -> Params:
+    """An Update of members that Describe shows, and of those without which there is no Update."""
+    operation = subject.operations.update
+    shape, rules = input_of(operation), subject.rules(resource.request)
+    identity = subject.identity(operation, resource)
+    drawn = generate.request(draw, operation, size, subject.rules())
+    kept = {
+        member: value
+        for member, value in drawn.items()
+        if member in subject.described_shape().members
+        or member in shape.required_members
+        or any(path.partition(":")[2].partition(".")[0] == member for path in rules.always if ":" in path)
+    }
+    return {**kept, **identity}
+
+
+@check()
+def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw: Draw) -> None:
+    if "Tags" not in input_of(subject.operations.create).members:
+        return
+    given = [{"Key": "team", "Value": "a"}, {"Key": "stage", "Value": ""}]
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL, Tags=given)
+    arn = subject.arn(resource, subject.describe(resource))
+
+    def tags() -> dict[str, str]:
+        return {
+            each["Key"]: each["Value"] for each in subject.call(resource.region, "ListTags", ResourceArn=arn)["Tags"]
+        }
+
+    assert tags() == {"team": "a", "stage": ""}
+    subject.call(resource.region, "AddTags", ResourceArn=arn, Tags=[{"Key": "team", "Value": "b"}])
+    assert tags() == {"team": "b", "stage": ""}
+    subject.call(resource.region, "DeleteTags", ResourceArn=arn, TagKeys=["stage"])
+    assert tags() == {"team": "b"}
+
+
+@check()
+def test_search_finds_what_was_created(subject: Subject, draw: Draw) -> None:
+    found = searched_as(subject)
+    if found is None:
+        return
+    resource_type, record = found
+    resource = subject.create(draw, subject.platform.new_region(), Size.MAXIMAL)
+    described = subject.describe(resource)
+    member = f"{subject.facts.noun}Arn"
+    filters = [{"Name": member, "Operator": "Equals", "Value": described[member]}]
+    answer = subject.call(resource.region, "Search", Resource=resource_type, SearchExpression={"Filters": filters})[
+        "Results"
+    ]
+    subject.expect(len(answer) == 1, "Search: not found", answer)
+    for result in answer:
+        members = SERVICE.shape_for("SearchRecord").members[record].members
+        for name, value in described.items():
+            if name in members:
+                same = result[record].get(name) == value
+                subject.expect(same, f"Search.{name}: not as described", f"{result[record].get(name)!r} is {value!r}")
+
+
+def searched_as(subject: Subject) -> tuple[str, str] | None:
+    """The resource type of Search and the member of its records that are a kind's, None if it is not searched."""
+    noun = subject.facts.noun
+    if "Search" not in subject.platform.built or noun not in SERVICE.shape_for("SearchRecord").members:
+        return None
+    types = SERVICE.shape_for("ResourceType").enum
+    return next(((each, noun) for each in (noun, f"Experiment{noun}") if each in types), None)
+
+
+@check(needs="delete")
+def test_what_was_deleted_is_gone(subject: Subject, draw: Draw) -> None:
+    if subject.facts.lives:
+        return
+    for size in SIZES:
+        resource = subject.create(draw, subject.platform.new_region(), size)
+        describe, delete = subject.operations.describe, subject.operations.delete
+        asked, ended = subject.identity(describe, resource), subject.identity(delete, resource)
+        shown_before = subject.listed(resource) if subject.operations.list else []
+        subject.call(resource.region, delete, **ended)
+        expect_missing(subject, resource.region, describe, asked)
+        expect_missing(subject, resource.region, delete, ended)
+        if shown_before:
+            assert subject.listed(resource) == []
+
+
+def expect_missing(subject: Subject, region: str, operation: str, identity: Params) -> None:
+    """An operation on what is not there answers the kind's error."""
+    code = subject.missing_code(operation)
+    refused = subject.refusal(region, operation, **identity)
+    right = refused is not None and (refused.code, refused.status) == (code, 400)
+    subject.expect(right, f"{operation}: missing is not {code}", refused)
+
+
+@check()
+def test_a_name_that_is_taken_is_refused(subject: Subject, draw: Draw) -> None:
+    if not subject.facts.named:
+        return
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL)
+    before = subject.platform.stored(resource.region)
+    request = {name: value for name, value in resource.request.items() if name not in TOKENS}
+    refused = subject.refusal(resource.region, subject.operations.create, **request)
+    code = subject.taken_code()
+    subject.expect(refused is not None and refused.code == code, f"a taken name is not {code}", refused)
+    assert subject.platform.stored(resource.region) == before
+
+
+TOKENS = ("ClientToken", "ClientRequestToken")
+
+
+@check()
+def test_one_token_makes_one_resource(subject: Subject, draw: Draw) -> None:
+    members = input_of(subject.operations.create).members
+    token = next((each for each in TOKENS if each in members), None)
+    if token is None:
+        return
+    value: Any = "a0b1c2d3-0000-4000-8000-abcdefabcdef"
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL, **{token: value})
+    before = subject.platform.stored(resource.region)
+    assert subject.same_again(resource, resource.region).answer == resource.answer
+    assert subject.platform.stored(resource.region) == before
+
+
+@check()
+def test_two_regions_do_not_mix(subject: Subject, draw: Draw) -> None:
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL)
+    other = subject.platform.new_region()
+    describe = subject.operations.describe
+    expect_missing(subject, other, describe, subject.identity(describe, resource))
+    subject.needed(draw, other)
+    if subject.operations.list and not subject.list_identity(resource):
+        own = {subject.key(each) for each in subject.listed(resource)}
+        there = Resource(other, resource.request, resource.answer)
+        assert own.isdisjoint(subject.key(each) for each in subject.listed(there))
