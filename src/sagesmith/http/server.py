@@ -10,13 +10,13 @@ import asyncio
 import logging
 import os
 import socket
-import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sagesmith.http.connection import Connection
 from sagesmith.http.messages import Handler, Request
+from sagesmith.http.unix import listen_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,18 +148,8 @@ async def serve(
 
 
 async def _listen_unix(server: Server, path: str) -> asyncio.AbstractServer:
-    """Bind beside the path and rename: a client never finds a socket that nobody listens on yet."""
-    if os.path.exists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH110, PTH116, ASYNC240
-        raise FileExistsError(f"{path} is there and is no socket")
-    temporary = f"{path}.{os.getpid()}"
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening = listen_at(path)
     try:
-        if os.path.exists(temporary):  # noqa: PTH110, ASYNC240
-            os.unlink(temporary)  # noqa: PTH108
-        listening.bind(temporary)
-        os.chmod(temporary, 0o600)  # noqa: PTH101
-        listening.listen(1024)
-        os.replace(temporary, path)  # noqa: PTH105
         listening.setblocking(False)
         return await server.loop.create_unix_server(lambda: Connection(server), sock=listening)
     except BaseException:

@@ -113,7 +113,7 @@ class Dispatcher:
         error: AwsError | None = None
         try:
             service, operation, call = self._find(signing_name, method, Call(target, headers, body))
-            context = replace(context, service=service.model.service, operation=operation.name)
+            context = context.of(service.model.service, operation.name)
             plan = service.plan(operation)
             params = plan.read(call)
             response = plan.serialize(plan.handle(context, params), context.request_id)

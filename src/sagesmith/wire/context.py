@@ -1,9 +1,10 @@
 """What an operation knows of the request that called it."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from sagesmith.credentials import Principal
 
@@ -37,14 +38,19 @@ class RequestContext:
     def account_id(self) -> str:
         return self.principal.account_id
 
+    def of(self, service: str, operation: str) -> "RequestContext":
+        """The same request, its service and operation being found."""
+        return RequestContext(self.request_id, service, operation, self.region, self.principal, self.source_ip)
+
     def to_header(self) -> bytes:
         """The value of `CONTEXT_HEADER`."""
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return orjson.dumps(self)
 
     @classmethod
     def from_header(cls, value: bytes) -> "RequestContext":
-        fields = json.loads(value)
-        return cls(**{**fields, "principal": Principal(**fields["principal"])})
+        fields = orjson.loads(value)
+        fields["principal"] = Principal(**fields["principal"])
+        return cls(**fields)
 
 
 Handler = Callable[[RequestContext, Params], Params]
