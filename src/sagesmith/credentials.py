@@ -5,6 +5,7 @@ derived from the master key, so that any process that has the master key can ver
 """
 
 import base64
+import functools
 import hashlib
 import hmac
 import json
@@ -116,7 +117,7 @@ class KeyRing:
             if not hmac.compare_digest(access_key_id.encode(), self.root.access_key_id.encode()):
                 raise UnknownCredentials
             role = f"arn:aws:iam::{self.account_id}:role/SageMakerExecutionRole"
-            return self._principal(access_key_id, role, "sagesmith", None), self.root.secret_access_key
+            return _principal(access_key_id, role, "sagesmith", None), self.root.secret_access_key
         try:
             sealed = base64.b64decode(session_token, validate=True)
             claims = json.loads(self._sealer.decrypt(sealed[:12], sealed[12:], access_key_id.encode()))
@@ -124,17 +125,19 @@ class KeyRing:
             raise UnknownCredentials from error
         if time.time() > claims["expires"]:
             raise ExpiredCredentials
-        principal = self._principal(access_key_id, claims["role"], claims["session"], claims["job"])
+        principal = _principal(access_key_id, claims["role"], claims["session"], claims["job"])
         return principal, self._temporary_secret(access_key_id)
 
     def _temporary_secret(self, access_key_id: str) -> str:
         return base64.b64encode(hmac.digest(self._secret_key, access_key_id.encode(), "sha256")).decode()[:40]
 
-    def _principal(self, access_key_id: str, role_arn: str, session: str, job_arn: str | None) -> Principal:
-        account, role = role_arn.split(":", 5)[4:6]
-        name = role.rsplit("/", 1)[-1]
-        arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
-        return Principal(arn, account, access_key_id, f"{role_id(role_arn)}:{session}", job_arn)
+
+@functools.lru_cache(maxsize=1024)
+def _principal(access_key_id: str, role_arn: str, session: str, job_arn: str | None) -> Principal:
+    account, role = role_arn.split(":", 5)[4:6]
+    name = role.rsplit("/", 1)[-1]
+    arn = f"arn:aws:sts::{account}:assumed-role/{name}/{session}"
+    return Principal(arn, account, access_key_id, f"{role_id(role_arn)}:{session}", job_arn)
 
 
 def role_id(role_arn: str) -> str:

@@ -15,6 +15,7 @@ from sagesmith.http.writing import HOP_BY_HOP, Framing, Outlet, join_head, write
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+NEVER = float("inf")
 _NOT_SENT = HOP_BY_HOP | {b"content-length", b"expect"}
 
 
@@ -68,7 +69,9 @@ class ClientConnection(Outlet, asyncio.Protocol):
         self._sending = False
         self._sent_all = False
         self._paused = False
+        self._deadline = NEVER
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = NEVER
         self._idle_since = 0.0
         self._error: Exception | None = None
         self.heard = False
@@ -180,8 +183,7 @@ class ClientConnection(Outlet, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
-        if self._timer is not None:
-            self._disarm()
+        self._deadline = NEVER
         if self._raw_left:
             self._receive_raw(data)
             return
@@ -298,6 +300,8 @@ class ClientConnection(Outlet, asyncio.Protocol):
         self._pool.closed(self)
         self._lose()
         self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         self.refused = self._is_unix and isinstance(exc, BrokenPipeError)
         body, self._body = self._body, None
         if body is not None:
@@ -326,14 +330,26 @@ class ClientConnection(Outlet, asyncio.Protocol):
             self._transport.resume_reading()
 
     def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        """Give up in `seconds`. A timer that runs already stays if it is not too late: most are never needed."""
+        self._deadline = self._loop.time() + seconds
+        if self._timer_at > self._deadline:
+            self._set_timer()
 
     def _disarm(self) -> None:
+        self._deadline = NEVER
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        self._fail(TimedOut("the peer took too long"))
+        self._timer_at = NEVER
+        if self._deadline is NEVER:
+            return
+        if self._loop.time() < self._deadline:
+            self._set_timer()
+        else:
+            self._fail(TimedOut("the peer took too long"))

@@ -373,6 +373,7 @@ def _signature(
     )
 
 
+@lru_cache(maxsize=64)
 def _timestamp(amz_date: str) -> float:
     d = amz_date
     try:
