@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,20 @@ class Document:
     searchable: bool = False
 
 
+class Heading(NamedTuple):
+    """What Lists show of most documents, without their bodies."""
+
+    id: int
+    name: str
+    arn: str
+    parent: str
+    status: str
+    created_at: float
+    updated_at: float
+
+
+Listed = TypeVar("Listed", Document, Heading)
+
 SortKey = Literal["name", "created_at", "updated_at", "status"]
 
 
@@ -64,8 +78,8 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    documents: list[Document]
+class Page(Generic[Listed]):
+    documents: list[Listed]
     next_token: str | None
 
 

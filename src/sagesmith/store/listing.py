@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal, select, tuple_
 
 from sagesmith.store import names
-from sagesmith.store.base import InvalidToken, Page, Query, SortKey
+from sagesmith.store.base import Document, Heading, InvalidToken, Page, Query, SortKey
 from sagesmith.store.dialects import Contains, Integers, Unindexed
 from sagesmith.store.documents import COLUMNS, from_row
 from sagesmith.store.prepared import Prepared
@@ -32,7 +32,13 @@ _SORTS: dict[SortKey, ColumnElement[Any]] = {
     "updated_at": _d.updated_at,
     "status": _d.status,
 }
-_AT: dict[SortKey, int] = {key: COLUMNS.index(column) for key, column in _SORTS.items()}
+_HEADING = tuple(documents.c[name] for name in Heading._fields)
+_AT = {
+    (bodies, key): columns.index(column)
+    for bodies, columns in ((True, COLUMNS), (False, _HEADING))
+    for key, column in _SORTS.items()
+}
+"""Where the value that a page is sorted by stands in its rows."""
 _RANGES = (
     ("created_after", _d.created_at, True),
     ("created_before", _d.created_at, False),
@@ -52,6 +58,7 @@ class _Shape:
     sort: SortKey
     descending: bool
     continued: bool
+    bodies: bool
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +98,7 @@ def _conditions(shape: _Shape) -> ColumnElement[bool]:
 @lru_cache(maxsize=4096)
 def _page(shape: _Shape) -> Prepared:
     sort = _SORTS[shape.sort]
-    statement = select(*COLUMNS).where(_conditions(shape))
+    statement = select(*(COLUMNS if shape.bodies else _HEADING)).where(_conditions(shape))
     if shape.continued:
         here, after = tuple_(sort, _d.id), tuple_(bindparam("after", type_=sort.type), bindparam("after_id"))
         statement = statement.where(here < after if shape.descending else here > after)
@@ -214,26 +221,35 @@ def _position(query: Query) -> dict[str, Any]:
     return {"after": parts[1], "after_id": parts[2]}
 
 
-def page(connection: Connection, query: Query) -> Page:
+def page(connection: Connection, query: Query) -> Page[Document]:
     """One page of `query`. Raises InvalidToken, and ValueError if the limit is not positive."""
+    rows, token = _rows(connection, query, bodies=True)
+    return Page([from_row(row) for row in rows], token)
+
+
+def headings(connection: Connection, query: Query) -> Page[Heading]:
+    """The same without facets and bodies."""
+    rows, token = _rows(connection, query, bodies=False)
+    return Page([Heading._make(row) for row in rows], token)
+
+
+def _rows(connection: Connection, query: Query, bodies: bool) -> tuple[list[Any], str | None]:
     if query.limit < 1:
         raise ValueError("limit must be positive")
     position = _position(query)
     filters, values = _parameters(query)
     driver, driving = _driver(connection, query, query.limit)
-    shape = _Shape(filters, len(query.facets), driver, query.sort, query.descending, bool(position))
+    shape = _Shape(filters, len(query.facets), driver, query.sort, query.descending, bool(position), bodies)
     rows = _page(shape).all(connection, {**values, **driving, **position, "limit": query.limit + 1})
-    token = None
-    if len(rows) > query.limit:
-        rows = rows[: query.limit]
-        last = rows[-1]
-        token = encode_token(_fingerprint(query), last[_AT[query.sort]], last[0])
-    return Page([from_row(row) for row in rows], token)
+    if len(rows) <= query.limit:
+        return rows, None
+    rows.pop()
+    return rows, encode_token(_fingerprint(query), rows[-1][_AT[bodies, query.sort]], rows[-1][0])
 
 
 def count(connection: Connection, query: Query) -> int:
     """How many documents match, whatever the query's limit and token."""
     filters, values = _parameters(query)
     driver, driving = _driver(connection, query, PROBE)
-    shape = _Shape(filters, len(query.facets), driver, "created_at", True, False)
+    shape = _Shape(filters, len(query.facets), driver, "created_at", True, False, False)
     return int(_count(shape).first(connection, {**values, **driving})[0])

@@ -138,7 +138,7 @@ def serializer_of(_name: str, shape: Shape, compiler: ShapeCompiler[Convert]) ->
             return lambda value: {key: each(item) for key, item in value.items() if item is not None}
         case "timestamp":
             style = shape.get("timestampFormat", "unixTimestamp")
-            return lambda value: format_timestamp(value, style)
+            return _write_seconds if style == "unixTimestamp" else lambda value: format_timestamp(value, style)
     return _SCALAR_SERIALIZERS.get(shape["type"], _identity)
 
 
@@ -192,17 +192,25 @@ def _map_parser(each: Convert) -> Convert:
 
 
 def _structure_serializer(shape: Shape, compiler: ShapeCompiler[Convert]) -> Convert:
-    members = {
-        name: (member.get("locationName", name), compiler(member["shape"]))
-        for name, member in shape.get("members", {}).items()
-    }
+    converted = {}
+    plain = {}
+    for name, member in shape.get("members", {}).items():
+        convert = compiler(member["shape"])
+        if convert is _identity:
+            plain[name] = member.get("locationName", name)
+        else:
+            converted[name] = (member.get("locationName", name), convert)
 
     def serialize(value: Any) -> Any:
         written = {}
         for key, item in value.items():
-            member = members.get(key)
-            if member is not None and item is not None:
-                written[member[0]] = member[1](item)
+            if item is None:
+                continue
+            if key in plain:
+                written[plain[key]] = item
+            elif key in converted:
+                written_as, convert = converted[key]
+                written[written_as] = convert(item)
         return written
 
     return serialize
@@ -251,6 +259,10 @@ def _read_float(value: Any) -> Any:
     if type(value) is str and value in _SPECIAL_FLOATS:
         return _SPECIAL_FLOATS[value]
     raise _unexpected(value, "a Float")
+
+
+def _write_seconds(value: Any) -> Any:
+    return round(value, 3)
 
 
 def _write_float(value: Any) -> Any:

@@ -9,7 +9,7 @@ from sagesmith.services.sagemaker.engine.pages import DEFAULT_PAGE, invalid_toke
 from sagesmith.services.sagemaker.engine.running import Run
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.view import View
-from sagesmith.store import Document, InvalidToken, Page, Query, SortKey, Transaction
+from sagesmith.store import Document, Heading, InvalidToken, Page, Query, SortKey, Transaction
 from sagesmith.wire.context import Params
 
 _HALF_A_MILLISECOND = 0.0005
@@ -65,14 +65,19 @@ def lister(view: View) -> Run:
     plan = _plan(view, operation)
     items, members = sagemaker_shapes().summary(operation)
     project = [(member, _reader(view, member, shape)) for member, shape in members.items()]
+    headings_do = view.columns.keys() >= {kind.summary.get(member, member) for member in members}
 
     def list_(call: Call, params: Params) -> Params:
         if params.get("CrossAccountFilterOption") == "CrossAccount":
             return {items: [], "NextToken": None}  # what other accounts share with this one, which is the only one
         query = _query(call, kind, plan, params)
         wanted = {member: params[member] for member in plan.selects if params.get(member) is not None}
+        page: Page[Document] | Page[Heading]
         try:
-            page = _selected(call.tx, query, plan.selects, wanted) if wanted else call.tx.list(query)
+            if wanted:
+                page = _selected(call.tx, query, plan.selects, wanted)
+            else:
+                page = call.tx.headings(query) if headings_do else call.tx.list(query)
         except InvalidToken as error:
             raise invalid_token() from error
         summaries = [
@@ -84,7 +89,7 @@ def lister(view: View) -> Run:
     return list_
 
 
-def _reader(view: View, member: str, shape: str) -> Callable[[Document], Any]:
+def _reader(view: View, member: str, shape: str) -> Callable[[Any], Any]:
     """A function that reads a summary's member; what is a part of another structure has its own shape's members."""
     path = view.kind.summary.get(member)
     if path is None:
@@ -183,7 +188,9 @@ def _begins(document: Document, prefix: str) -> bool:
     return document.name.startswith(prefix)
 
 
-def _selected(tx: Transaction, query: Query, selects: Mapping[str, Select], wanted: Mapping[str, Any]) -> Page:
+def _selected(
+    tx: Transaction, query: Query, selects: Mapping[str, Select], wanted: Mapping[str, Any]
+) -> Page[Document]:
     """A page of those documents of `query` that are wanted by more than the store can tell."""
 
     def fits(document: Document) -> bool:

@@ -1,6 +1,6 @@
 """How documents of a kind are shown: Describe's answer, and what other answers take from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -62,17 +62,25 @@ class View:
             return lambda document: dict.fromkeys(wanted, document.arn)
         return lambda document: {member: value for member, value in self.describe(document).items() if member in wanted}
 
-    def reader(self, path: str) -> Callable[[Document], Any]:
-        """A function that reads one value out of what `describe` answers, in most cases without making the answer."""
-        columns = {
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """The members that are fields of every document, and of its heading."""
+        fields = {
             self.kind.arn_member: "arn",
             self.created: "created_at",
             self.updated: "updated_at",
             self.status: "status",
         }
-        if path in columns:
-            column = attrgetter(columns[path])
-            return lambda document: column(document) or None
+        if self.kind.name in self.kind.named_by:
+            fields[self.kind.name] = "name"
+        return fields
+
+    def reader(self, path: str) -> Callable[[Any], Any]:
+        """A function that reads one value out of what `describe` answers, in most cases without making the answer. It
+        takes a document, or the heading of one if `path` is among `columns`."""
+        if path in self.columns:
+            column = attrgetter(self.columns[path])
+            return column if path != self.status else lambda document: column(document) or None
         read = paths.reader(path)
         if self.kind.answers:
             return lambda document: read(self.describe(document))
