@@ -6,6 +6,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
+from sagesmith.services.sagemaker.engine import Kind, handlers_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import World
@@ -45,3 +46,13 @@ def refused(world: World, operation: str, **params: Any) -> AwsError:
     with pytest.raises(AwsError) as raised:
         world.call(operation, **params)
     return raised.value
+
+
+def declare(world: World, *kinds: Kind) -> None:
+    """Add the operations of kinds to a world's."""
+    world.operations |= handlers_of(world.home, kinds)
+
+
+def listed(world: World, operation: str, items: str, member: str, **query: Any) -> list[Any]:
+    """One member of every summary that a List answers with."""
+    return [each[member] for each in checked(world, operation, **query)[items]]

@@ -91,6 +91,12 @@ class MemoryBackend:
         return task
 
 
+def context(operation: str, region: str = REGION) -> RequestContext:
+    """What an operation knows of its request."""
+    principal = Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/s", ACCOUNT, "AKIA", "AROA:s")
+    return RequestContext("request-1", "sagemaker", operation, region, principal, "127.0.0.1")
+
+
 class World:
     """One platform without processes: handlers, a store, a backend, and a loop that turns when a test says so."""
 
@@ -131,9 +137,7 @@ class World:
 
     def call(self, operation: str, region: str = REGION, **params: Any) -> Params:
         """Call an operation as the wire layer does."""
-        principal = Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/s", ACCOUNT, "AKIA", "AROA:s")
-        context = RequestContext("request-1", "sagemaker", operation, region, principal, "127.0.0.1")
-        return self.operations[operation](context, params)
+        return self.operations[operation](context(operation, region), params)
 
     def turn(self, times: int = 1) -> None:
         """Let every resource that waits for something take `times` steps."""
