@@ -161,6 +161,7 @@ def _delete(call: Call, document: Document) -> Document:
 
 ENDPOINT = Kind(
     noun="Endpoint",
+    search="Endpoint",
     starts_as="Creating",
     initial=_initial,
     answer=_answer,

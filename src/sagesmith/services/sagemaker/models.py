@@ -54,6 +54,7 @@ def _ignored(member: str, why: str) -> dict[str, str]:
 
 MODEL = Kind(
     noun="Model",
+    search="Model",
     check=_check,
     initial=_initial,
     defaults={"EnableNetworkIsolation": False},

@@ -177,9 +177,6 @@ _BY_CAPABILITY = {
     "resource catalogs": """
         ListResourceCatalogs
     """,
-    "search": """
-        GetSearchSuggestions Search
-    """,
     "Studio images": """
         CreateAppImageConfig CreateImage CreateImageVersion DeleteAppImageConfig DeleteImage DeleteImageVersion
         DescribeAppImageConfig DescribeImage DescribeImageVersion ListAliases ListAppImageConfigs

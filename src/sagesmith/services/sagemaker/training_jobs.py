@@ -164,6 +164,7 @@ def move(transitions: list[Params], status: str, message: str, now: float) -> li
 
 TRAINING_JOB = Kind(
     noun="TrainingJob",
+    search="TrainingJob",
     ascending=True,
     starts_as="InProgress",
     defaults={

@@ -141,7 +141,10 @@ class Kind:
 
     Others:
         missing, duplicate, occupied: AWS's wording: there is none, there is one already, others need it.
-        search: its ResourceType in Search; it is found there if this is not empty.
+        search: its ResourceType in Search; it is found there if this is not empty. Members that only Search shows may
+            lie in the body, as `Parents` of a trial component, and are then found by an index like all others.
+        search_adds: members that only Search shows and the body has not: member → a function that gives its value.
+            Search looks at every document to find one by them.
     """
 
     noun: str
@@ -181,6 +184,7 @@ class Kind:
     duplicate: Wording = ALREADY_EXISTING
     occupied: Wording = ASSOCIATED
     search: str = ""
+    search_adds: Mapping[str, Callable[[Call, Document], Any]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Kind {self.noun}>"
