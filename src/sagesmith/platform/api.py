@@ -19,7 +19,7 @@ from sagesmith.http.blocking import BlockingServer
 from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.platform import metrics, retention
-from sagesmith.services import all_handlers, reconcilers
+from sagesmith.services import all_handlers, not_built, reconcilers
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.store import CannotOpen, SchemaMismatch, Store
@@ -37,7 +37,7 @@ class Api:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._dispatcher = Dispatcher(all_handlers(home))
+        self._dispatcher = Dispatcher(all_handlers(home), not_built())
         self._admin_token = (home.platform.dir.keys / "admin.token").read_text().strip()
         self._started_at = time.time()
 

@@ -23,6 +23,13 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     }
 
 
+def not_built() -> Mapping[str, Mapping[str, str]]:
+    """The operations of SageMaker that are not built → the capability that will bring them, by service name."""
+    from sagesmith.services import sagemaker
+
+    return {"sagemaker": sagemaker.NOT_BUILT}
+
+
 def reconcilers(home: Home) -> "Sequence[Reconciler]":
     """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
     from sagesmith.services import sagemaker

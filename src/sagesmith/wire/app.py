@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from sagesmith import logging
 from sagesmith.http.messages import Headers, Response
@@ -52,11 +53,18 @@ class _Plan:
 class _Service:
     """One service in one protocol; its operations' plans are made at their first request."""
 
-    def __init__(self, model: ServiceModel, protocol: Protocol, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        model: ServiceModel,
+        protocol: Protocol,
+        handlers: Mapping[str, Handler],
+        not_built: Mapping[str, str],
+    ) -> None:
         self.model = model
         self.codec = _CODECS[protocol](model)
         self._validator = Validator(model)
         self._handlers = handlers
+        self._not_built = not_built
         self._plans: dict[str, _Plan] = {}
 
     def plan(self, operation: Operation) -> _Plan:
@@ -68,7 +76,9 @@ class _Service:
         if plan is None:
             handler = self._handlers.get(operation.name)
             if handler is None:
-                raise NotImplementedException(f"{operation.name} ({self.model.service}) is not implemented.")
+                said = f"{operation.name} ({self.model.service}) is not implemented"
+                capability = self._not_built.get(operation.name)
+                raise NotImplementedException(f"{said}: it comes with {capability}." if capability else f"{said}.")
             plan = self._plans[operation.name] = _Plan(
                 self.codec.parser(operation),
                 self._validator.compile(operation),
@@ -83,10 +93,16 @@ class Dispatcher:
 
     Args:
         handlers: botocore's service name → operation → handler.
+        not_built: service name → operation → the capability that will bring it, for the error that says so.
     """
 
-    def __init__(self, handlers: Mapping[str, Mapping[str, Handler]]) -> None:
+    def __init__(
+        self,
+        handlers: Mapping[str, Mapping[str, Handler]],
+        not_built: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
         self._handlers = handlers
+        self._not_built = not_built
         self._services: dict[tuple[str, Protocol], _Service] = {}
 
     def prepare(self) -> None:
@@ -184,7 +200,7 @@ class Dispatcher:
             raise NotImplementedException(f"The service {signing_name} is not implemented.")
 
     def _service(self, name: str, model: ServiceModel, protocol: Protocol) -> _Service:
-        made = _Service(model, protocol, self._handlers.get(name, {}))
+        made = _Service(model, protocol, self._handlers.get(name, {}), self._not_built.get(name, {}))
         return self._services.setdefault((name, protocol), made)
 
 

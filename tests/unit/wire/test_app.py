@@ -159,6 +159,12 @@ def test_an_operation_that_is_not_built_says_so_before_it_is_validated() -> None
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
+def test_an_operation_that_is_not_built_names_the_capability_that_will_bring_it() -> None:
+    dispatcher = Dispatcher({"sagemaker": {}}, {"sagemaker": {"CreateApp": "apps"}})
+    with pytest.raises(ClientError, match=r"CreateApp \(sagemaker\) is not implemented: it comes with apps\."):
+        client_for("sagemaker", dispatcher).create_app(DomainId="d-1", AppType="JupyterLab", AppName="a")
+
+
 @pytest.mark.parametrize("service", ["athena", "glue", "comprehend", "nonsense-service", "../etc"])
 def test_a_service_that_is_not_built_says_so(service: str) -> None:
     answer = post(Dispatcher({}), service, b"{}", json_target(b"AmazonAthena.ListWorkGroups"))

@@ -12,6 +12,7 @@ from types import ModuleType
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
 from sagesmith.services.sagemaker.engine import Kind, handlers_of
+from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.training import TrainingReconciler
 from sagesmith.wire.context import Handler
@@ -30,6 +31,8 @@ def _declared() -> tuple[Kind, ...]:
 
 
 KINDS = _declared()
+
+__all__ = ["KINDS", "NOT_BUILT", "handlers", "reconcilers", "written"]
 
 
 def written(home: Home) -> dict[str, Handler]:
