@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Write docs/api-coverage.md: which operations are built, and which request members are refused or have no effect.
 
-All of it is read from the operations' declarations and the API's models. With `--check`, only say whether the file is
-up to date.
+All of it is read from the operations' declarations and the API's models, but for the version that an operation is built
+since: that is the one of the file as it is, or this version for an operation that was not built there. With `--check`,
+only say whether the file is up to date.
 """
 
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,11 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from sagesmith import __version__
 from sagesmith.config import DataDir
 from sagesmith.credentials import KeyRing
 from sagesmith.services import all_handlers
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker import KINDS
+from sagesmith.services.sagemaker import KINDS, NOT_BUILT
 from sagesmith.services.sagemaker.engine import Kind
 from sagesmith.store import Store
 from sagesmith.wire.models import load_model
@@ -31,6 +34,7 @@ SERVICES = {
     "logs": "Amazon CloudWatch Logs",
     "kms": "AWS Key Management Service",
 }
+VERBS = ("Create", "Describe", "Update", "Delete")
 ROUTER = {"sagemaker-runtime": {"InvokeEndpoint"}}
 """What the front door answers itself, by service."""
 
@@ -39,7 +43,8 @@ HEAD = """# API coverage
 Written by `scripts/api-coverage.py` from the operations' declarations and botocore's models.
 
 An operation that is not built answers with HTTP 501, `NotImplementedException` and its name, before it looks at the
-request. S3 is not listed: its requests are passed on to the object store.
+request. A **record** is kept, shown, listed and changed as at AWS, and nothing runs for it; what is **built** does
+more. S3 is not listed: its requests are passed on to the object store.
 """
 MEMBERS = """
 ## Members of requests
@@ -99,7 +104,10 @@ def page() -> Iterator[str]:
     yield "\n| service | built | of |\n|---|---|---|\n"
     for service, title in SERVICES.items():
         yield f"| {title} | {len(operations[service])} | {len(load_model(service).operations)} |\n"
+    yield from states(operations["sagemaker"])
     for service, title in SERVICES.items():
+        if service == "sagemaker":
+            continue
         missing = load_model(service).operations.keys() - operations[service]
         yield f"\n## {title}\n\n**Built:** {listed(operations[service])}\n\n**Not built:** {listed(missing)}\n"
     yield MEMBERS
@@ -110,6 +118,26 @@ def page() -> Iterator[str]:
         for names, state in rows.items():
             yield f"| {operation} | {', '.join(f'`{name}`' for name in names.split(', '))} | {state} |\n"
     yield DIFFERENCES
+
+
+def states(operations: set[str]) -> Iterator[str]:
+    """Every operation of SageMaker, whether it is built, and since when."""
+    records = {f"{verb}{kind.noun}" for kind in KINDS if not kind.starts_as for verb in VERBS}
+    records |= {f"List{kind.plural}" for kind in KINDS if not kind.starts_as}
+    since = known_since()
+    yield f"\n## {SERVICES['sagemaker']}\n\n| operation | state | since |\n|---|---|---|\n"
+    for operation in sorted(load_model("sagemaker").operations):
+        if operation in operations:
+            state = "record" if operation in records else "built"
+            yield f"| `{operation}` | {state} | {since.get(operation, __version__)} |\n"
+        else:
+            yield f"| `{operation}` | not built: {NOT_BUILT[operation]} | |\n"
+
+
+def known_since() -> Mapping[str, str]:
+    """The version that each operation is built since, as the file says."""
+    text = TARGET.read_text() if TARGET.exists() else ""
+    return dict(re.findall(r"^\| `(\w+)` \| (?:built|record) \| (\S+) \|$", text, re.MULTILINE))
 
 
 def built() -> Mapping[str, set[str]]:
