@@ -1,5 +1,6 @@
 """Documents, tags, leases and logs, on SQLite or PostgreSQL."""
 
+from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, AssociationSort, End
 from sagesmith.store.base import (
     AlreadyExists,
     CannotOpen,
@@ -9,6 +10,7 @@ from sagesmith.store.base import (
     LogEvent,
     LogGroup,
     LogStream,
+    MetricPoint,
     NotFound,
     Page,
     Query,
@@ -33,10 +35,15 @@ __all__ = [
     "AllOf",
     "AlreadyExists",
     "AnyOf",
+    "Association",
+    "AssociationPage",
+    "AssociationQuery",
+    "AssociationSort",
     "At",
     "CannotOpen",
     "Condition",
     "Document",
+    "End",
     "Equal",
     "Found",
     "Heading",
@@ -44,6 +51,7 @@ __all__ = [
     "LogEvent",
     "LogGroup",
     "LogStream",
+    "MetricPoint",
     "Named",
     "Not",
     "NotFound",

@@ -136,6 +136,16 @@ class StreamEvent:
     event: LogEvent
 
 
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One value of a metric. `at_ms` is in milliseconds since the epoch; `step` is the iteration, if it has one."""
+
+    name: str
+    at_ms: int
+    value: float
+    step: int | None = None
+
+
 class StoreError(Exception):
     """Base of what the store raises."""
 

@@ -120,3 +120,46 @@ log_chunks = Table(
     Index("log_chunks_by_time", "stream_id", "min_ms"),
 )
 """Many events a row: comma-separated JSON arrays [timestamp, ingestion time, message], compressed once sealed."""
+
+metric_series = Table(
+    "metric_series",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("resource", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Index("metric_series_by_name", "resource", "name", unique=True),
+)
+"""`points` is how many there have been, from which the next gets its sequence."""
+
+metric_points = Table(
+    "metric_points",
+    metadata,
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("step", BigInteger),
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+associations = Table(
+    "associations",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("region", Name, nullable=False),
+    Column("source", Name, nullable=False),
+    Column("destination", Name, nullable=False),
+    Column("type", Name, nullable=False),
+    Column("source_type", Name, nullable=False),
+    Column("destination_type", Name, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", LargeBinary, nullable=False),
+    Index("associations_by_ends", "region", "source", "destination", unique=True),
+    Index("associations_by_source", "region", "source", "created_at", "id"),
+    Index("associations_by_destination", "region", "destination", "created_at", "id"),
+    Index("associations_by_type", "region", "type", "created_at", "id"),
+    Index("associations_by_source_type", "region", "source_type", "created_at", "id"),
+    Index("associations_by_destination_type", "region", "destination_type", "created_at", "id"),
+    Index("associations_by_created_at", "region", "created_at", "id"),
+)

@@ -8,8 +8,20 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from sagesmith.store import documents, leases, listing, logevents, loggroups, searching, tagging
-from sagesmith.store.base import Document, Heading, LogEvent, LogGroup, LogStream, Page, Query, StreamEvent, Work
+from sagesmith.store import associations, documents, leases, listing, logevents, loggroups, metrics, searching, tagging
+from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, End
+from sagesmith.store.base import (
+    Document,
+    Heading,
+    LogEvent,
+    LogGroup,
+    LogStream,
+    MetricPoint,
+    Page,
+    Query,
+    StreamEvent,
+    Work,
+)
 from sagesmith.store.searching import Found, Search
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
@@ -283,3 +295,41 @@ class Transaction:
             max_scanned,
             max_bytes,
         )
+
+    def put_metrics(self, resource: str, points: Sequence[MetricPoint]) -> None:
+        """Add points to the metrics of whatever has this ARN. That something has it is for the caller to see to."""
+        metrics.put(self._connection, resource, points)
+
+    def metric_points(
+        self,
+        resource: str,
+        name: str,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        first_step: int | None = None,
+        last_step: int | None = None,
+    ) -> builtins.list[MetricPoint]:
+        """The points of one metric in the order of their time, those of the same time as they came. All bounds are
+        inclusive; a bound on steps leaves out the points that have none."""
+        return metrics.read(self._connection, resource, name, since_ms, until_ms, first_step, last_step)
+
+    def remove_metrics(self, resource: str) -> None:
+        """Remove all metrics of a resource."""
+        metrics.remove(self._connection, resource)
+
+    def associate(self, association: Association) -> Association:
+        """Store an edge. That its ends exist, and stay, is for the caller to see to (see `lock`). Raises AlreadyExists
+        if there is one from the same source to the same destination."""
+        return associations.add(self._connection, association)
+
+    def disassociate(self, region: str, source: str, destination: str) -> None:
+        """Remove an edge. Raises NotFound."""
+        associations.remove(self._connection, region, source, destination)
+
+    def associations(self, query: AssociationQuery) -> AssociationPage:
+        """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
+        return associations.page(self._connection, query)
+
+    def associations_of(self, region: str, end: End, arns: Collection[str]) -> builtins.list[Association]:
+        """All edges that have one of `arns` at this end, in no order."""
+        return associations.of(self._connection, region, end, arns)
