@@ -7,12 +7,13 @@ INSTALL := $(BIN)/python scripts/install.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test conformance check bench docs lock clean
 
 help:
 	@echo "make setup   install Sagesmith into $(VENV)"
 	@echo "make demo    train, deploy and predict with the unmodified SageMaker SDK"
 	@echo "make test    all tests"
+	@echo "make conformance   each resource kind against the model of the API, and a table of what was covered"
 	@echo "make check   format, lint, types, import contracts, docs"
 	@echo "make bench   the figures of docs/performance.md"
 	@echo "make docs    the documentation as a web site, in site/"
@@ -66,6 +67,9 @@ clients: .envs/sdk-v2/.ready .envs/sdk-v3/.ready .envs/aws-cli/.ready
 test: $(VENV)/.dev clients
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST)
+
+conformance: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q tests/conformance $(PYTEST)
 
 check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== ruff format";  $(BIN)/ruff format --check .

@@ -59,8 +59,7 @@ def problems(answer: Any, shape: Any) -> list[Problem]:
         for name, member in shape.members.items()
         if member.type_name == "list" and name not in answer
     ]
-    nothing = {name for name, member in shape.members.items() if member.type_name == "list" and answer.get(name) == []}
-    return [*missing, *_look({name: value for name, value in answer.items() if name not in nothing}, shape, "")]
+    return [*missing, *_look(answer, shape, "")]
 
 
 def _look(value: Any, shape: Any, path: str) -> Iterator[Problem]:
@@ -72,7 +71,7 @@ def _look(value: Any, shape: Any, path: str) -> Iterator[Problem]:
     match shape.type_name:
         case "structure":
             yield from _structure(value, shape, path)
-        case "list":
+        case "list" if value:
             yield from _size(value, shape, path)
             for item in value:
                 yield from _look(item, shape.member, f"{path}[]")
@@ -111,7 +110,7 @@ def _structure(value: dict[str, Any], shape: Any, path: str) -> Iterator[Problem
         else:
             yield from _look(item, shape.members[name], join(path, name))
     for name in shape.required_members:
-        if name not in value and not (path == "" and shape.members[name].type_name == "list"):
+        if name not in value:
             yield Problem(join(path, name), "required", None)
     if is_union(shape) and len(value) != 1:
         yield Problem(path, "union", value)

@@ -35,6 +35,7 @@ def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
             database=None,
             deadline=None,
             phases=(Phase.generate,),
+            report_multiple_bugs=False,
             verbosity=Verbosity.quiet,
             suppress_health_check=list(HealthCheck),
         )

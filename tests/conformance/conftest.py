@@ -1,39 +1,11 @@
-"""The kinds under test, one platform for all of them, and the table of what was covered."""
+"""The kinds under test, and the table of what was covered."""
 
-import tempfile
 from collections.abc import Generator, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.facts import Facts, every_entry
-from tests.conformance.model import nouns_of, operations_of
-from tests.conformance.platform import Platform
-from tests.conformance.report import table
-from tests.conformance.subject import Subject
-
-
-class Run:
-    """One run of the harness: the platform and the kinds that it has."""
-
-    def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="sagesmith-conformance-")
-        self.platform = Platform(Path(self._directory.name))
-        self.subjects: dict[str, Subject] = {}
-        entries = every_entry()
-        named = {noun for noun, entry in entries.items() if entry.operations.get("create") in self.platform.built}
-        for noun in sorted({*nouns_of(self.platform.built), *named}):
-            self.subjects[noun] = Subject(self.platform, entries.get(noun, Facts(noun)), self.subjects.__getitem__)
-
-    def close(self) -> None:
-        self.platform.close()
-        self._directory.cleanup()
-
-
-@cache
-def run() -> Run:
-    return Run()
+from tests.conformance.run import the_run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,14 +14,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        subjects = run().subjects
+        subjects = the_run().subjects
         metafunc.parametrize("subject", subjects.values(), ids=subjects.keys())
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_run() -> Iterator[None]:
     yield
-    run().close()
+    the_run().close()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,16 +36,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    made = run()
-    if not made.platform.coverage.calls:
+    if not the_run.cache_info().currsize or not the_run().platform.coverage.calls:
         return
-    operations = {
-        noun: operations_of(noun, made.platform.built, **each.facts.operations) for noun, each in made.subjects.items()
-    }
-    lines = table(operations, made.platform.built, made.platform.coverage)
+    lines = the_run().table()
     terminalreporter.section("conformance")
     for line in lines:
         terminalreporter.write_line(line)
-    file = config.getoption("conformance_report", None)
-    if file:
+    if file := config.getoption("conformance_report", None):
         Path(file).write_text("\n".join(lines) + "\n")

@@ -34,8 +34,10 @@ class Facts:
         always: paths of members that the shape calls optional and the service does not.
         without: path → why nothing is ever given there. What a declaration refuses as not built is left out anyway.
         mend: makes a drawn Create input consistent where members depend on each other.
-        called: members of Describe's, Update's or Delete's input that are called otherwise in what Create was given
-            and answered and what Describe answers → that name.
+        mend_update: the same of an Update input.
+        called: members of Describe's, Update's, Delete's or List's input that are called otherwise in what Create was
+            given and answered and what Describe answers → that name, or a function of those members. Optional ones
+            that stand here are given.
         shown: members of Create's input that Describe's output calls otherwise → path there, or None if the output
             has a member of that name with another meaning.
         summary: members of List's summaries that Describe calls otherwise → path there.
@@ -53,7 +55,8 @@ class Facts:
     always: frozenset[str] = frozenset()
     without: Mapping[str, str] = field(default_factory=dict)
     mend: Callable[[Params], Params] = _as_drawn
-    called: Mapping[str, str] = field(default_factory=dict)
+    mend_update: Callable[[Params], Params] = _as_drawn
+    called: Mapping[str, str | Callable[[Params], Any]] = field(default_factory=dict)
     shown: Mapping[str, str | None] = field(default_factory=dict)
     summary: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, str] = field(default_factory=dict)

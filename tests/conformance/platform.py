@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sagesmith.http.messages import Headers, Response
 from sagesmith.services import all_handlers
 from sagesmith.services.base import Home
 from sagesmith.wire.app import Dispatcher
-from sagesmith.wire.context import RequestContext
+from sagesmith.wire.context import Handler, RequestContext
 from tests.conformance.model import SERVICE, Params, given_paths, input_of, output_of
 from tests.unit.services.home import home_in
 from tests.unit.wire.clients import client_for, request_context
@@ -66,12 +66,22 @@ class _Door(Dispatcher):
         return self.last
 
 
-class Platform:
-    """One platform for a run. Each example has regions of its own, so that none sees another's resources."""
+Fault = Callable[[Handler], Handler]
+"""Makes something that is wrong out of an operation that is right."""
 
-    def __init__(self, directory: Path) -> None:
+
+class Platform:
+    """One platform for a run. Each example has regions of its own, so that none sees another's resources.
+
+    Args:
+        faults: operation → what is to be wrong with it.
+    """
+
+    def __init__(self, directory: Path, faults: Mapping[str, Fault]) -> None:
         self._home: Home = home_in(directory)
-        handlers = all_handlers(self._home)
+        handlers = {service: dict(operations) for service, operations in all_handlers(self._home).items()}
+        for operation, fault in faults.items():
+            handlers["sagemaker"][operation] = fault(handlers["sagemaker"][operation])
         self.built = frozenset(handlers["sagemaker"])
         self.coverage = Coverage()
         self._door = _Door(handlers)

@@ -1,6 +1,6 @@
 """A kind under test: makes its requests, calls its operations, and knows which difference from the rules is AWS's."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -80,6 +80,22 @@ class Subject:
         for path, other in kind.refers.items() if kind else ():
             found[path] = f"{other.noun}:{other.named_by[-1]}"
         return {path: need for path, need in {**found, **self.facts.needs}.items() if path not in self.refused and need}
+
+    @property
+    def parent(self) -> "Subject | None":
+        """The kind that its resources belong to, if their owners cannot be deleted before them."""
+        kind = _DECLARED.get(self.facts.noun)
+        return self.others(kind.parent.noun) if kind and kind.parent and not kind.cascades else None
+
+    def owner(self, resource: Resource) -> Params:
+        """The identity of what a resource belongs to."""
+        kind = _DECLARED[self.facts.noun]
+        members = kind.parent.named_by if kind.parent else ()
+        return {theirs: resource.known[own] for own, theirs in zip(kind.belongs_by, members, strict=True)}
+
+    def kept(self, resource: Resource) -> Params:
+        """What a resource refers to: path → value."""
+        return {path: found for path in self.needs if (found := first_at(resource.request, path)) is not None}
 
     def expect(self, holds: bool, what: str, said: object = "") -> None:
         """Fail if something does not hold, unless the facts say why it need not."""
@@ -161,17 +177,22 @@ class Subject:
 
     def identity(self, operation: str, resource: Resource) -> Params:
         """The members of an operation's input that say which one is meant."""
-        known = resource.known
-        shape = input_of(operation)
-        wanted = shape.required_members or [each for each in shape.members if each in resource.answer]
-        names = {member: self.facts.called.get(member, member) for member in wanted}
-        if any(name not in known for name in self.facts.called.values()) and operation != self.operations.describe:
-            known = {**known, **self.describe(resource)}
-        return {
-            member: known[name]
-            for member, name in names.items()
-            if name in known and shape.members[member].type_name in ("string", "integer", "long")
-        }
+        members = input_of(operation).members
+        wanted = [each for each in members if each in input_of(operation).required_members or each in self.facts.called]
+        found = self._named(wanted or [each for each in members if each in resource.answer], resource.known)
+        if operation != self.operations.describe and not set(wanted) <= found.keys():
+            found = self._named(wanted, {**resource.known, **self.describe(resource)})
+        return {name: value for name, value in found.items() if isinstance(value, str | int)}
+
+    def _named(self, members: Iterable[str], known: Params) -> Params:
+        """Those of `members` of which one knows a value."""
+        found = {}
+        for member in members:
+            source = self.facts.called.get(member, member)
+            value = known.get(source) if isinstance(source, str) else source(known)
+            if value is not None:
+                found[member] = value
+        return found
 
     def describe(self, resource: Resource) -> Params:
         """What Describe answers; of an answer that nests the resource, the resource."""
@@ -188,9 +209,7 @@ class Subject:
 
     def list_identity(self, resource: Resource) -> Params:
         """The members without which List does not answer."""
-        known = resource.known
-        names = {each: self.facts.called.get(each, each) for each in input_of(self.operations.list).required_members}
-        return {member: known[name] for member, name in names.items()}
+        return self._named(input_of(self.operations.list).required_members, resource.known)
 
     def listed(self, resource: Resource, **params: Any) -> list[Params]:
         """All pages of List, as summaries."""
@@ -239,20 +258,25 @@ class Subject:
         return next((each for each in ("ResourceInUse", "ConflictException") if each in codes), "ValidationException")
 
 
-def shown(given: Any, described: Any, shape: Any) -> bool:
-    """Whether what was given is shown again: a structure may have more members, all else must be equal."""
+def shown(given: Any, described: Any, shape: Any, merged: bool = False) -> bool:
+    """Whether what was given is shown again: a structure may have more members, all else must be equal.
+
+    Args:
+        merged: whether a map may have more entries, as it has after an Update that adds some.
+    """
     if shape.type_name == "structure" and isinstance(given, dict) and isinstance(described, dict):
         return all(
-            name in described and shown(value, described[name], member)
+            name in described and shown(value, described[name], member, merged)
             for name, value in given.items()
             if (member := shape.members.get(name)) is not None
         )
     if shape.type_name == "list" and isinstance(given, list) and isinstance(described, list):
         return len(given) == len(described) and all(
-            shown(one, other, shape.member) for one, other in zip(given, described, strict=True)
+            shown(one, other, shape.member, merged) for one, other in zip(given, described, strict=True)
         )
     if shape.type_name == "map" and isinstance(given, dict) and isinstance(described, dict):
-        return given.keys() == described.keys() and all(shown(given[key], described[key], shape.value) for key in given)
+        same = given.keys() <= described.keys() if merged else given.keys() == described.keys()
+        return same and all(shown(given[key], described[key], shape.value, merged) for key in given)
     return bool(given == described)
 
 

@@ -6,6 +6,7 @@ from tests.conformance import generate
 from tests.conformance.checks import check
 from tests.conformance.generate import Draw, Size
 from tests.conformance.model import SERVICE, Params, input_of, items_of
+from tests.conformance.platform import Refused
 from tests.conformance.subject import Resource, Subject, first_at, shown
 
 SIZES = (Size.MINIMAL, Size.ANY, Size.MAXIMAL)
@@ -26,7 +27,7 @@ def expect_shown(subject: Subject, given: Params, described: Params, operation: 
         if path is None or path.partition(".")[0] not in members or member == "Tags":
             continue
         found = first_at(described, path)
-        same = shown(value, found, input_of(operation).members[member])
+        same = shown(value, found, input_of(operation).members[member], operation == subject.operations.update)
         subject.expect(same, f"{operation}.{member}: not shown", f"{value!r} is shown as {found!r}")
 
 
@@ -35,8 +36,10 @@ def test_a_list_has_what_was_created_as_describe_shows_it(subject: Subject, draw
     for size in SIZES:
         resource = subject.create(draw, subject.platform.new_region(), size)
         described = subject.describe(resource)
-        (summary,) = subject.listed(resource)
-        expect_consistent(subject, summary, described)
+        summaries = subject.listed(resource)
+        subject.expect(len(summaries) == 1, f"{subject.operations.list}: does not have the one", summaries)
+        for summary in summaries:
+            expect_consistent(subject, summary, described)
 
 
 def expect_consistent(subject: Subject, summary: Params, described: Params) -> None:
@@ -63,9 +66,9 @@ def test_what_was_updated_is_described(subject: Subject, draw: Draw) -> None:
 def update_request(subject: Subject, draw: Draw, resource: Resource, size: Size) -> Params:
     """An Update of members that Describe shows, and of those without which there is no Update."""
     operation = subject.operations.update
-    shape, rules = input_of(operation), subject.rules(resource.request)
+    shape, rules = input_of(operation), subject.rules(subject.kept(resource))
     identity = subject.identity(operation, resource)
-    drawn = generate.request(draw, operation, size, subject.rules())
+    drawn = generate.request(draw, operation, size, rules)
     kept = {
         member: value
         for member, value in drawn.items()
@@ -73,7 +76,7 @@ def update_request(subject: Subject, draw: Draw, resource: Resource, size: Size)
         or member in shape.required_members
         or any(path.partition(":")[2].partition(".")[0] == member for path in rules.always if ":" in path)
     }
-    return {**kept, **identity}
+    return subject.facts.mend_update({**kept, **identity})
 
 
 @check()
@@ -94,6 +97,21 @@ def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw:
     assert tags() == {"team": "b", "stage": ""}
     subject.call(resource.region, "DeleteTags", ResourceArn=arn, TagKeys=["stage"])
     assert tags() == {"team": "b"}
+
+
+@check()
+def test_tags_are_reserved_and_limited(subject: Subject, draw: Draw) -> None:
+    if "Tags" not in input_of(subject.operations.create).members:
+        return
+    region = subject.platform.new_region()
+    request = subject.draw_request(draw, Size.MINIMAL, subject.needed(draw, region))
+    before = subject.platform.stored(region)
+    for keys in (["aws:mine"], ["twice", "twice"]):
+        tags = [{"Key": key, "Value": ""} for key in keys]
+        refused = subject.refusal(region, subject.operations.create, **{**request, "Tags": tags})
+        right = refused is not None and refused.code == "ValidationException"
+        subject.expect(right, f"{subject.operations.create}: takes tags {keys}", refused)
+    assert subject.platform.stored(region) == before
 
 
 @check()
@@ -151,6 +169,54 @@ def expect_missing(subject: Subject, region: str, operation: str, identity: Para
     subject.expect(right, f"{operation}: missing is not {code}", refused)
 
 
+@check(needs="delete")
+def test_what_lives_begins_its_end_or_must_be_ended_before(subject: Subject, draw: Draw) -> None:
+    if not subject.facts.lives:
+        return
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL)
+    delete = subject.operations.delete
+    refused = subject.refusal(resource.region, delete, **subject.identity(delete, resource))
+    right = refused is None or refused.code in ("ResourceInUse", "ValidationException")
+    subject.expect(right, f"{delete}: what runs is neither ended nor kept", refused)
+    assert subject.describe(resource)
+
+
+@check()
+def test_what_others_belong_to_is_not_deleted_before_them(subject: Subject, draw: Draw) -> None:
+    parent = subject.parent
+    if parent is None or not parent.operations.delete:
+        return
+    resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL)
+    before = subject.platform.stored(resource.region)
+    owner = Resource(resource.region, subject.owner(resource), {})
+    delete = parent.operations.delete
+    refused = subject.refusal(resource.region, delete, **parent.identity(delete, owner))
+    subject.expect(refused is not None and refused.status in (400, 409), f"{delete}: with children", refused)
+    assert subject.platform.stored(resource.region) == before
+
+
+@check()
+def test_what_is_not_there_cannot_be_referred_to(subject: Subject, draw: Draw) -> None:
+    elsewhere = subject.needed(draw, subject.platform.new_region())
+    for path, value in elsewhere.items():
+        region = subject.platform.new_region()
+        try:
+            needed = subject.needed(draw, region, {path: value})
+        except Refused:  # the others belong to what is not there
+            needed = elsewhere
+        request = subject.draw_request(draw, Size.MAXIMAL, needed)
+        if first_at(request, path) is None:
+            continue
+        before = subject.platform.stored(region)
+        refused = subject.refusal(region, subject.operations.create, **request)
+        right = refused is not None and refused.code in MISSING
+        subject.expect(right, f"{subject.operations.create}.{path}: not missed", refused)
+        assert subject.platform.stored(region) == before
+
+
+MISSING = ("ValidationException", "ResourceNotFound")
+
+
 @check()
 def test_a_name_that_is_taken_is_refused(subject: Subject, draw: Draw) -> None:
     if not subject.facts.named:
@@ -178,6 +244,11 @@ def test_one_token_makes_one_resource(subject: Subject, draw: Draw) -> None:
     before = subject.platform.stored(resource.region)
     assert subject.same_again(resource, resource.region).answer == resource.answer
     assert subject.platform.stored(resource.region) == before
+    other = {**subject.draw_request(draw, Size.MAXIMAL, subject.kept(resource)), token: value}
+    if other != resource.request:
+        refused = subject.refusal(resource.region, subject.operations.create, **other)
+        subject.expect(refused is not None and refused.status < 500, "another request of one token", refused)
+        assert subject.platform.stored(resource.region) == before
 
 
 @check()

@@ -39,6 +39,11 @@ def test_pages_of_one_walk_all_in_every_order(subject: Subject, draw: Draw) -> N
     members = input_of(subject.operations.list).members
     every = [subject.key(each) for each in subject.listed(one)]
     assert len(every) == len(set(every)) == len(resources)
+    if "NextToken" in members:
+        given = {**subject.list_identity(one), "NextToken": "nonsense"}
+        refused = subject.refusal(one.region, subject.operations.list, **given)
+        known = refused is not None and refused.code == "ValidationException"
+        subject.expect(known, f"{subject.operations.list}: takes any NextToken", refused)
     orders = members["SortOrder"].enum if "SortOrder" in members else [None]
     for column in members["SortBy"].enum if "SortBy" in members else [None]:
         for order in orders:
