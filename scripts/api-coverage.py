@@ -123,7 +123,7 @@ def page() -> Iterator[str]:
 def states(operations: set[str]) -> Iterator[str]:
     """Every operation of SageMaker, whether it is built, and since when."""
     records = {f"{verb}{kind.noun}" for kind in KINDS if not kind.starts_as for verb in VERBS}
-    records |= {f"List{kind.plural}" for kind in KINDS if not kind.starts_as}
+    records |= {operation for kind in KINDS if not kind.starts_as for operation in kind.listed_by}
     since = known_since()
     yield f"\n## {SERVICES['sagemaker']}\n\n| operation | state | since |\n|---|---|---|\n"
     for operation in sorted(load_model("sagemaker").operations):

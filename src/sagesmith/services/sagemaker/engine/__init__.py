@@ -11,7 +11,8 @@ kinds share), what operations take that are written by hand. Such a module has a
   and is None instead of an error; `kind.error(wording, arn, name)` makes one.
 * `created(call, kind, params)`: store a resource as Create does. `updated(kind, document, params)`: a document as the
   Update of the model makes it, for a change that does more.
-* `view_of(kind).describe(document)`: what Describe answers.
+* `view_of(kind).describe(document)`: what Describe answers. `lister(view_of(kind), "ListX")`: the List that would be
+  made, for one that fills in members of its input first.
 * `paged(items, params, key)`: one page of a sequence, and the token of the next.
 * `contains(path)`: a filter of List by a part of a value. `new_id("d-")`: an id that the service makes.
 """
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine.ids import new_id
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind, Select, Unbuilt
+from sagesmith.services.sagemaker.engine.listing import lister
 from sagesmith.services.sagemaker.engine.operations import created, operations_of, require_references, updated
 from sagesmith.services.sagemaker.engine.pages import paged
 from sagesmith.services.sagemaker.engine.paths import contains
@@ -59,6 +61,7 @@ __all__ = [
     "contains",
     "created",
     "handlers_of",
+    "lister",
     "new_id",
     "paged",
     "reading",

@@ -1,7 +1,7 @@
 """The vocabulary in which a resource kind is declared."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -63,6 +63,14 @@ def _no_check(params: Params) -> None:
     """The default of a check."""
 
 
+def _no_tags_check(document: Document) -> None:
+    """The default of a check of tags."""
+
+
+def _as_given(params: Params) -> Params:
+    return params
+
+
 def _gone(call: Call, document: Document) -> None:
     return None
 
@@ -81,6 +89,8 @@ says."""
 Change = Callable[[Call, Document, Params], Document]
 Select = Callable[[Document, Any], bool]
 """Whether a document is wanted, given what the List input's member says."""
+Among = Callable[[Call, Any], Iterable[Document]]
+"""The documents that another resource names, given what the List input's member says; raises if there is no such."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,6 +99,8 @@ class Kind:
 
     Identity:
         noun: the noun of its operations: `Model` has CreateModel, DescribeModel, ListModels.
+        shown_by: the operation that describes it, `Describe<noun>` if empty: DescribeModelCard shows versions of cards.
+        by_hand: operations that would follow from the noun, but are written by hand.
         resource_type: as in its ARNs, and as the store calls it; `noun` in kebab case if empty.
         called: what messages call it, the resource type in words if empty.
         name_member: the member that holds its name: what Lists sort by and NameContains looks at.
@@ -127,6 +139,11 @@ class Kind:
             several, through a list), or a function that looks at a document, for what is no equality (slower: it sees
             all that the other filters leave). Those that are called as a member of Describe, times, names, the status
             and the parent need not be said. A name that begins with `_` is no member, but lets a reconciler select.
+            Where the path is one of `refers` or `holds` and AWS's List has ResourceNotFound, what is named must exist.
+        among: List input members that select some few by what another resource says: member → finds them.
+        exclusive: List input members of which one alone may be given.
+        lists: further operations that list it, such as ListHubContentVersions. All this is said for them together.
+        meant: a List input as AWS takes it, where a member that is missing, or one of its values, selects too.
         sorts: values of SortBy that name none of the store's columns → the column that comes nearest.
         sorted_by, ascending: List's default order (AWS's default differs by kind).
 
@@ -141,6 +158,7 @@ class Kind:
 
     Others:
         missing, duplicate, occupied: AWS's wording: there is none, there is one already, others need it.
+        check_tags: looks at a resource and raises if it takes no tags, although its kind does.
         search: its ResourceType in Search; it is found there if this is not empty. Members that only Search shows may
             lie in the body, as `Parents` of a trial component, and are then found by an index like all others.
         search_adds: members that only Search shows and the body has not: member → a function that gives its value.
@@ -148,6 +166,8 @@ class Kind:
     """
 
     noun: str
+    shown_by: str = ""
+    by_hand: frozenset[str] = frozenset()
     resource_type: str = ""
     called: str = ""
     name_member: str = ""
@@ -172,6 +192,10 @@ class Kind:
     lookup: Callable[[Call, Document, Params], Params] = _no_lookup
     summary: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, str | Select] = field(default_factory=dict)
+    among: Mapping[str, Among] = field(default_factory=dict)
+    exclusive: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    meant: Callable[[Params], Params] = _as_given
     sorts: Mapping[str, SortKey] = field(default_factory=dict)
     sorted_by: str = "CreationTime"
     ascending: bool = False
@@ -183,6 +207,7 @@ class Kind:
     missing: Wording = COULD_NOT_FIND
     duplicate: Wording = ALREADY_EXISTING
     occupied: Wording = ASSOCIATED
+    check_tags: Callable[[Document], None] = _no_tags_check
     search: str = ""
     search_adds: Mapping[str, Callable[[Call, Document], Any]] = field(default_factory=dict)
 
@@ -200,10 +225,15 @@ class Kind:
         return self.called or self.id.replace("-", " ")
 
     @cached_property
-    def plural(self) -> str:
-        """What its List operation calls it: `CodeRepositories`."""
-        several = f"{self.noun[:-1]}ies"
-        return several if sagemaker_shapes().has(f"List{several}") else f"{self.noun}s"
+    def described_by(self) -> str:
+        """The operation that describes it."""
+        return self.shown_by or f"Describe{self.noun}"
+
+    @cached_property
+    def listed_by(self) -> tuple[str, ...]:
+        """The operations that list it: `ListCodeRepositories`."""
+        usual = (f"List{self.noun}s", f"List{self.noun[:-1]}ies")
+        return (*(each for each in usual if sagemaker_shapes().has(each)), *self.lists)
 
     @cached_property
     def name(self) -> str:
@@ -211,7 +241,7 @@ class Kind:
         if self.name_member:
             return self.name_member
         given = sagemaker_shapes().input(f"Create{self.noun}")
-        asked = sagemaker_shapes().required(f"Describe{self.noun}")
+        asked = sagemaker_shapes().required(self.described_by)
         usual = (f"{self.noun}Name", "Name", *(each for each in reversed(asked) if each.endswith("Name")))
         return next((each for each in usual if each in given), usual[0])
 
@@ -219,7 +249,7 @@ class Kind:
     def arn_member(self) -> str:
         """The member that holds its ARN: `<noun>Arn`, or what Create answers with."""
         usual = f"{self.noun}Arn"
-        if usual in sagemaker_shapes().described(self.noun)[1]:
+        if usual in sagemaker_shapes().described(self.described_by)[1]:
             return usual
         created = sagemaker_shapes().output(f"Create{self.noun}")
         return next((each for each in created if each.endswith("Arn")), usual)
@@ -227,7 +257,7 @@ class Kind:
     @cached_property
     def named_by(self) -> tuple[str, ...]:
         """`identity`, or what it follows from."""
-        asked = self.identity or sagemaker_shapes().required(f"Describe{self.noun}")
+        asked = self.identity or sagemaker_shapes().required(self.described_by)
         return asked if asked and not asked[-1].endswith("Arn") else (self.name,)
 
     @cached_property
@@ -305,9 +335,17 @@ class Kind:
         """List input members that select by equality: member → path."""
         said = {member: path for member, path in self.filters.items() if isinstance(path, str)}
         shapes = sagemaker_shapes()
-        scalars = {each for each, shape in shapes.described(self.noun)[1].items() if shapes.is_scalar(shape)}
-        elsewhere = {*self.filters, *self.belongs_by, *PAGING, self.status_member, "Status", f"{self.noun}Status"}
-        for member in shapes.input(f"List{self.plural}"):
+        scalars = {each for each, shape in shapes.described(self.described_by)[1].items() if shapes.is_scalar(shape)}
+        elsewhere = {
+            *self.filters,
+            *self.among,
+            *self.belongs_by,
+            *PAGING,
+            self.status_member,
+            "Status",
+            f"{self.noun}Status",
+        }
+        for member in (each for operation in self.listed_by for each in shapes.input(operation)):
             same = member.removesuffix("Equals")
             if same in scalars and not {member, same} & elsewhere:
                 said[member] = same

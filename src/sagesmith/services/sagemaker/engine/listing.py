@@ -1,16 +1,17 @@
 """List operations: from a List input to a store query, and from its page to summaries."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sagesmith.services.sagemaker.engine.kind import PAGING, Call, Kind, Select, facet
-from sagesmith.services.sagemaker.engine.pages import DEFAULT_PAGE, invalid_token
+from sagesmith.services.sagemaker.engine.kind import PAGING, Among, Call, Kind, Select, facet
+from sagesmith.services.sagemaker.engine.pages import DEFAULT_PAGE, invalid_token, paged
 from sagesmith.services.sagemaker.engine.running import Run
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.view import View
 from sagesmith.store import Document, Heading, InvalidToken, Page, Query, SortKey, Transaction
 from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ValidationException
 
 _HALF_A_MILLISECOND = 0.0005
 _LOOKED_AT_ONCE = 200
@@ -42,6 +43,8 @@ class _Plan:
         columns: input member → field of Query.
         facets: members that select by equality → path.
         selects: members that select by looking at documents.
+        among: members that select from a few that another resource names.
+        named: members among `facets` that name a resource which must exist.
         parent: the members that name the parent, none if it is not selected by; it must exist if `parent_required`.
         sorts: SortBy value → column.
     """
@@ -49,19 +52,20 @@ class _Plan:
     columns: Mapping[str, str]
     facets: Mapping[str, str]
     selects: Mapping[str, Select]
+    among: Mapping[str, Among]
+    named: Mapping[str, Kind]
     parent: tuple[str, ...]
     parent_required: bool
     sorts: Mapping[str, SortKey]
 
 
-def lister(view: View) -> Run:
-    """The List operation of a kind. Its answer's list member and its summary's members are the model's.
+def lister(view: View, operation: str) -> Run:
+    """An operation that lists a kind. Its answer's list member and its summary's members are the model's.
 
     Raises:
         LookupError: the operation has a filter, or an order, of which the declaration says nothing.
     """
     kind = view.kind
-    operation = f"List{kind.plural}"
     plan = _plan(view, operation)
     items, members = sagemaker_shapes().summary(operation)
     project = [(member, _reader(view, member, shape)) for member, shape in members.items()]
@@ -70,11 +74,17 @@ def lister(view: View) -> Run:
     def list_(call: Call, params: Params) -> Params:
         if params.get("CrossAccountFilterOption") == "CrossAccount":
             return {items: [], "NextToken": None}  # what other accounts share with this one, which is the only one
+        params = kind.meant(params)
+        if sum(params.get(member) is not None for member in kind.exclusive) > 1:
+            raise ValidationException(f"Only one of {', '.join(kind.exclusive)} can be specified.")
         query = _query(call, kind, plan, params)
         wanted = {member: params[member] for member in plan.selects if params.get(member) is not None}
+        few = [found(call, params[member]) for member, found in plan.among.items() if params.get(member) is not None]
         page: Page[Document] | Page[Heading]
         try:
-            if wanted:
+            if few:
+                page = _few(query, few[0], plan.selects, wanted)
+            elif wanted:
                 page = _selected(call.tx, query, plan.selects, wanted)
             else:
                 page = call.tx.headings(query) if headings_do else call.tx.list(query)
@@ -103,8 +113,8 @@ def _plan(view: View, operation: str) -> _Plan:
     columns, unknown = {}, []
     inputs = sagemaker_shapes().input(operation)
     parent = tuple(each for name in kind.belongs_by for each in (name, f"{name}Equals") if each in inputs)
-    selects: dict[str, Select] = {member: how for member, how in kind.filters.items() if not isinstance(how, str)}
-    for member in inputs.keys() - PAGING - kind.filters.keys() - {*parent}:
+    selects = {member: how for member, how in kind.filters.items() if member in inputs and not isinstance(how, str)}
+    for member in inputs.keys() - PAGING - kind.filters.keys() - kind.among.keys() - {*parent}:
         same = member.removesuffix("Equals")
         if member in _TIMES:
             columns[member] = _TIMES[member]
@@ -119,12 +129,17 @@ def _plan(view: View, operation: str) -> _Plan:
             unknown.append(member)
     if unknown:
         raise LookupError(f"{operation} selects by {sorted(unknown)}: say in `filters` where these values lie")
+    must_exist = sagemaker_shapes().raises(operation, "ResourceNotFound")
+    facets = {member: path for member, path in kind.facet_paths.items() if member in inputs and member not in columns}
+    others = {**kind.refers, **kind.holds}
     return _Plan(
         columns,
-        {member: path for member, path in kind.facet_paths.items() if member not in columns},
+        facets,
         selects,
+        {member: how for member, how in kind.among.items() if member in inputs},
+        {member: others[path] for member, path in facets.items() if path in others} if must_exist else {},
         parent,
-        sagemaker_shapes().raises(operation, "ResourceNotFound"),
+        must_exist,
         _sorts(view, operation),
     )
 
@@ -155,7 +170,7 @@ def _query(call: Call, kind: Kind, plan: _Plan, params: Params) -> Query:
         kind=kind.id,
         region=call.context.region,
         facets=dict(
-            facet(member, path, params[member])
+            facet(member, path, _name(call, plan, member, params[member]))
             for member, path in plan.facets.items()
             if params.get(member) is not None
         ),
@@ -175,6 +190,11 @@ def _parent(call: Call, kind: Kind, plan: _Plan, names: list[str]) -> str:
     return kind.parent.key_in(names[-1]) or kind.parent.key(*names)
 
 
+def _name(call: Call, plan: _Plan, member: str, value: Any) -> Any:
+    """A value to select by; of a resource that must exist, its name as it was spelled when it was made."""
+    return plan.named[member].find(call.tx, call.context, value).name if member in plan.named else value
+
+
 def _as_shown(field: str, value: Any) -> Any:
     """A bound on times, so that a time that was shown, which is rounded to milliseconds, excludes its own resource."""
     if field.endswith("_after"):
@@ -186,6 +206,36 @@ def _as_shown(field: str, value: Any) -> Any:
 
 def _begins(document: Document, prefix: str) -> bool:
     return document.name.startswith(prefix)
+
+
+def _few(
+    query: Query, documents: Iterable[Document], selects: Mapping[str, Select], wanted: Mapping[str, Any]
+) -> Page[Document]:
+    """A page of those of a few documents that the query selects as well."""
+
+    def fits(document: Document) -> bool:
+        return _matches(query, document) and all(selects[member](document, value) for member, value in wanted.items())
+
+    def place(document: Document) -> str:
+        value = getattr(document, query.sort)
+        return f"{value if isinstance(value, str) else format(value, '020.6f')}\0{document.key}"
+
+    asked = {"MaxResults": query.limit, "NextToken": query.token}
+    return Page(*paged(filter(fits, documents), asked, place, descending=query.descending))
+
+
+def _matches(query: Query, document: Document) -> bool:
+    def within(value: float, after: float | None, before: float | None) -> bool:
+        return (after is None or value > after) and (before is None or value < before)
+
+    return (
+        (query.name_contains is None or query.name_contains in document.name)
+        and within(document.created_at, query.created_after, query.created_before)
+        and within(document.updated_at, query.updated_after, query.updated_before)
+        and query.status in (None, document.status)
+        and query.parent in (None, document.parent)
+        and query.facets.items() <= document.facets.items()
+    )
 
 
 def _selected(

@@ -32,13 +32,15 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
     made: dict[str, Callable[[], Handler]] = {
         f"Create{kind.noun}": lambda: writing(home, _creator(view), _checker(kind)),
         f"Describe{kind.noun}": lambda: reading(home, _describer(view)),
-        f"List{kind.plural}": lambda: reading(home, lister(view)),
         f"Delete{kind.noun}": lambda: writing(home, _deleter(view, relations)),
     }
-    handlers = {operation: make() for operation, make in made.items() if sagemaker_shapes().has(operation)}
+    there = {each for each in made if sagemaker_shapes().has(each)} - kind.by_hand
+    handlers = {operation: make() for operation, make in made.items() if operation in there}
+    for operation in {*kind.listed_by} - kind.by_hand:
+        handlers[operation] = reading(home, lister(view, operation))
     update = f"Update{kind.noun}"
     changes: Mapping[str, Change] = kind.changes
-    if sagemaker_shapes().has(update):
+    if sagemaker_shapes().has(update) and update not in kind.by_hand:
         changes = {update: lambda call, document, params: updated(kind, document, params), **changes}
     for operation, change in changes.items():
         check = _refuser(kind) if operation == update else None

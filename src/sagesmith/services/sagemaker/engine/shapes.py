@@ -59,9 +59,10 @@ class Shapes:
             return {}
         return {member: reference["shape"] for member, reference in self.shape(shape).get("members", {}).items()}
 
-    def described(self, noun: str) -> tuple[str, Members]:
-        """What Describe answers with: the member that it is nested in (`Workteam`), mostly none, and the members."""
-        members = self.output(f"Describe{noun}")
+    def described(self, operation: str) -> tuple[str, Members]:
+        """What a Describe operation answers with: the member that it is nested in (`Workteam`), mostly none, and the
+        members."""
+        members = self.output(operation)
         if len(members) == 1:
             ((wrapper, shape),) = members.items()
             if self.shape(shape)["type"] == "structure":

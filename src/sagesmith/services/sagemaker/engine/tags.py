@@ -41,15 +41,17 @@ def tag_operations(home: Home, kinds: Sequence[Kind]) -> dict[str, Handler]:
     # An ARN of a form of its own may look like one of its parent's kind, but not the other way round.
     tagged_kinds = sorted((kind for kind in kinds if _takes_tags(kind)), key=lambda kind: not kind.arn_form)
 
-    def find(call: Call, arn: str) -> Document:
+    def find(call: Call, arn: str) -> tuple[Kind, Document]:
         for kind in tagged_kinds:
             if kind.key_in(arn) is not None:
-                return kind.find(call.tx, call.context, arn)
+                return kind, kind.find(call.tx, call.context, arn)
         raise ValidationException(f"The ARN {arn} does not name a resource that can be tagged here.")
 
     def add(call: Call, params: Params) -> Params:
         new = at_creation(params["Tags"])
-        arn = find(call, params["ResourceArn"]).arn
+        kind, document = find(call, params["ResourceArn"])
+        kind.check_tags(document)
+        arn = document.arn
         present = call.tx.tags(arn)
         if len(present | new) > MAX_TAGS:
             raise ResourceLimitExceeded(
@@ -60,12 +62,12 @@ def tag_operations(home: Home, kinds: Sequence[Kind]) -> dict[str, Handler]:
         return {"Tags": _listed(call.tx.tags(arn))}
 
     def list_(call: Call, params: Params) -> Params:
-        tagged = _listed(call.tx.tags(find(call, params["ResourceArn"]).arn))
+        tagged = _listed(call.tx.tags(find(call, params["ResourceArn"])[1].arn))
         page, token = paged(tagged, params, lambda tag: tag["Key"], DEFAULT_PAGE)
         return {"Tags": page, "NextToken": token}
 
     def delete(call: Call, params: Params) -> Params:
-        call.tx.remove_tags(find(call, params["ResourceArn"]).arn, params["TagKeys"])
+        call.tx.remove_tags(find(call, params["ResourceArn"])[1].arn, params["TagKeys"])
         return {}
 
     return {"AddTags": writing(home, add), "ListTags": reading(home, list_), "DeleteTags": writing(home, delete)}

@@ -106,7 +106,7 @@ class View:
 def view_of(kind: Kind) -> View:
     """The view of a kind."""
     shapes = sagemaker_shapes()
-    wrapper, members = shapes.described(kind.noun)
+    wrapper, members = shapes.described(kind.described_by)
 
     def first(*candidates: str) -> str:
         return next((each for each in candidates if each in members), "")
