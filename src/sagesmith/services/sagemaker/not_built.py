@@ -13,9 +13,6 @@ _BY_CAPABILITY = {
         DescribeAIWorkloadConfig ListAIBenchmarkJobs ListAIRecommendationJobs ListAIWorkloadConfigs
         StopAIBenchmarkJob StopAIRecommendationJob
     """,
-    "algorithms": """
-        CreateAlgorithm DeleteAlgorithm DescribeAlgorithm ListAlgorithms
-    """,
     "apps": """
         CreateApp DeleteApp DescribeApp ListApps
     """,
@@ -54,11 +51,6 @@ _BY_CAPABILITY = {
     """,
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
-    """,
-    "experiments": """
-        AssociateTrialComponent CreateExperiment CreateTrial CreateTrialComponent DeleteExperiment DeleteTrial
-        DeleteTrialComponent DescribeExperiment DescribeTrial DescribeTrialComponent DisassociateTrialComponent
-        ListExperiments ListTrialComponents ListTrials UpdateExperiment UpdateTrial UpdateTrialComponent
     """,
     "feature groups": """
         CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup DescribeFeatureMetadata ListFeatureGroups
@@ -127,8 +119,7 @@ _BY_CAPABILITY = {
         ListModelMetadata
     """,
     "model packages": """
-        BatchDescribeModelPackage CreateModelPackage DeleteModelPackage DescribeModelPackage ListModelPackages
-        UpdateModelPackage
+
     """,
     "monitoring job definitions": """
         CreateDataQualityJobDefinition CreateModelBiasJobDefinition CreateModelExplainabilityJobDefinition
