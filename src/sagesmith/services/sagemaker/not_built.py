@@ -118,9 +118,6 @@ _BY_CAPABILITY = {
     "model metadata": """
         ListModelMetadata
     """,
-    "model packages": """
-
-    """,
     "monitoring job definitions": """
         CreateDataQualityJobDefinition CreateModelBiasJobDefinition CreateModelExplainabilityJobDefinition
         CreateModelQualityJobDefinition DeleteDataQualityJobDefinition DeleteModelBiasJobDefinition

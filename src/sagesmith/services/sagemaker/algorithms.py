@@ -1,0 +1,29 @@
+"""Algorithms: how to train, and how to infer with what was trained, under a name.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateAlgorithm.html
+"""
+
+from sagesmith.services.sagemaker.engine import Kind, Unbuilt, Wording
+from sagesmith.store import Document
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ValidationException
+
+
+def _answer(document: Document) -> Params:
+    """Nothing was validated or scanned, because nothing of that sort can be asked for."""
+    return {"AlgorithmStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []}}
+
+
+ALGORITHM = Kind(
+    noun="Algorithm",
+    rests_as="Completed",
+    defaults={"CertifyForMarketplace": False},
+    answer=_answer,
+    unbuilt=(
+        Unbuilt("ValidationSpecification", "Validation of algorithms is"),
+        Unbuilt("CertifyForMarketplace", "Certification for AWS Marketplace is"),
+    ),
+    ascending=True,
+    missing=Wording(ValidationException, "Algorithm {arn} does not exist."),
+    duplicate=Wording(ValidationException, "Algorithm already exists: {arn}"),
+)
