@@ -29,6 +29,11 @@ def pipelines() -> Kind:
     return Kind(noun="Pipeline", filters={"ManagedBy": "_manager"}, rests_as="Active", duplicate=NAME_IN_USE)
 
 
+def long(token: str) -> str:
+    """A client token of a pipeline: 32 characters at least."""
+    return token.ljust(32, ".")
+
+
 def create_pipeline(world: World, name: str, token: str, **changes: Any) -> Params:
-    """Create one with a client token."""
-    return checked(world, "CreatePipeline", PipelineName=name, ClientRequestToken=token, RoleArn=ROLE, **changes)
+    """Create one with a client token, made as long as it must be."""
+    return checked(world, "CreatePipeline", PipelineName=name, ClientRequestToken=long(token), RoleArn=ROLE, **changes)

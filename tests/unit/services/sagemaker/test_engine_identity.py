@@ -95,7 +95,12 @@ def test_an_arn_may_keep_the_case_of_its_names_which_are_the_same_all_the_same(w
 
 
 def test_a_kind_may_be_known_by_an_id_that_nobody_chooses(world: World) -> None:
-    app = Kind(noun="PartnerApp", identity=("_id",), initial=lambda call, params: {"_id": new_id("app-")})
+    app = Kind(
+        noun="PartnerApp",
+        identity=("_id",),
+        keeps_case=True,
+        initial=lambda call, params: {"_id": f"app-{new_id().upper()}", "Version": "1"},
+    )
     declare(world, app)
     given = {"Name": "n", "Type": "comet", "ExecutionRoleArn": ROLE, "Tier": "small", "AuthType": "IAM"}
     arns = [checked(world, "CreatePartnerApp", **given)["Arn"] for _ in range(2)]

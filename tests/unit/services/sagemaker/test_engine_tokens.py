@@ -9,7 +9,7 @@ from sagesmith.services.sagemaker.engine.idempotency import KEPT_SECONDS
 from sagesmith.store import Document, Query
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.answers import checked, declare, refused
-from tests.unit.services.sagemaker.small_kinds import create_pipeline, pipelines
+from tests.unit.services.sagemaker.small_kinds import create_pipeline, long, pipelines
 from tests.unit.services.sagemaker.world import REGION, ROLE, World
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012"
@@ -20,7 +20,7 @@ def test_the_same_token_twice_makes_one_resource(world: World) -> None:
     first = create_pipeline(world, "p", "token")
     assert create_pipeline(world, "p", "token") == first
     assert (
-        refused(world, "CreatePipeline", PipelineName="p", ClientRequestToken="another", RoleArn=ROLE).code
+        refused(world, "CreatePipeline", PipelineName="p", ClientRequestToken=long("another"), RoleArn=ROLE).code
         == "ResourceInUse"
     )
     assert len(checked(world, "ListPipelines")["PipelineSummaries"]) == 1
@@ -33,8 +33,8 @@ def test_a_token_is_for_one_request_only(world: World) -> None:
         create_pipeline(world, "q", "token")
     assert conflict.value.code == "ConflictException"
     assert len(checked(world, "ListPipelines")["PipelineSummaries"]) == 1
-    world.call("DeletePipeline", PipelineName="p", ClientRequestToken="token")
-    assert world.call("DeletePipeline", PipelineName="p", ClientRequestToken="token") == {
+    world.call("DeletePipeline", PipelineName="p", ClientRequestToken=long("token"))
+    assert world.call("DeletePipeline", PipelineName="p", ClientRequestToken=long("token")) == {
         "PipelineArn": f"{ARN}:pipeline/p"
     }
 
@@ -44,7 +44,7 @@ def test_a_request_that_failed_does_not_use_its_token_up(world: World) -> None:
     create_pipeline(world, "p", "first")
     with pytest.raises(AwsError, match="already exists"):
         create_pipeline(world, "p", "second")
-    world.call("DeletePipeline", PipelineName="p", ClientRequestToken="third")
+    world.call("DeletePipeline", PipelineName="p", ClientRequestToken=long("third"))
     create_pipeline(world, "p", "second")
 
 
@@ -57,7 +57,7 @@ def test_a_token_is_forgotten_after_a_day(world: World) -> None:
     create_pipeline(world, "p", "new")
     with world.store.read() as tx:
         left = [each.key for each in tx.list(Query("client-token", REGION)).documents]
-    assert left == ["CreatePipeline/new"]
+    assert left == [f"CreatePipeline/{long('new')}"]
 
 
 def test_of_many_with_one_token_at_once_all_are_answered_the_same(world: World) -> None:

@@ -204,7 +204,12 @@ NOT_BUILT = [
         {
             "EndpointConfigName": "c",
             "ProductionVariants": [variant("m")],
-            "DataCaptureConfig": {"EnableCapture": True, "InitialSamplingPercentage": 100},
+            "DataCaptureConfig": {
+                "EnableCapture": True,
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": "s3://c/",
+                "CaptureOptions": [{"CaptureMode": "Input"}],
+            },
         },
     ),
     ("CreateEndpointConfig", {"EndpointConfigName": "c", "ProductionVariants": [without(variant("m"), "ModelName")]}),

@@ -3,10 +3,9 @@
 from collections import Counter
 from typing import Any, cast
 
-from sagesmith.services.sagemaker.not_built import NOT_BUILT
-
 from sagesmith.services.sagemaker import KINDS, written
 from sagesmith.services.sagemaker.engine import handlers_of, sagemaker_shapes
+from sagesmith.services.sagemaker.not_built import NOT_BUILT
 
 NO_HOME = cast("Any", None)
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from sagesmith.services.sagemaker.serving import EndpointReconciler
 from sagesmith.services.sagemaker.training import TrainingReconciler
 from sagesmith.store import Document, Store
 from sagesmith.wire.context import Params, RequestContext
+from sagesmith.wire.models import load_model
+from sagesmith.wire.validation import Validator
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -91,6 +94,15 @@ class MemoryBackend:
         return task
 
 
+_MODEL = load_model("sagemaker")
+_VALIDATOR = Validator(_MODEL)
+
+
+@cache
+def _validated(operation: str) -> Callable[[Params], None]:
+    return _VALIDATOR.compile(_MODEL.operations[operation])
+
+
 def context(operation: str, region: str = REGION) -> RequestContext:
     """What an operation knows of its request."""
     principal = Principal(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/s", ACCOUNT, "AKIA", "AROA:s")
@@ -136,7 +148,9 @@ class World:
         return self.loop
 
     def call(self, operation: str, region: str = REGION, **params: Any) -> Params:
-        """Call an operation as the wire layer does."""
+        """Call an operation as the wire layer does: what is None is not there, the rest must fit the input's shape."""
+        params = {member: value for member, value in params.items() if value is not None}
+        _validated(operation)(params)
         return self.operations[operation](context(operation, region), params)
 
     def turn(self, times: int = 1) -> None:
