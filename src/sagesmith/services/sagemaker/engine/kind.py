@@ -67,8 +67,16 @@ def _no_tags_check(document: Document) -> None:
     """The default of a check of tags."""
 
 
-def _as_given(params: Params) -> Params:
+def _as_asked(params: Params) -> Params:
     return params
+
+
+def _prepared(home: Home, params: Params) -> Params:
+    return params
+
+
+def _alone(call: Call, document: Document) -> None:
+    """The default of what comes with a resource."""
 
 
 def _gone(call: Call, document: Document) -> None:
@@ -126,7 +134,10 @@ class Kind:
         without_effect: members of its Create input that are kept and shown and change nothing here: path → why.
         defaults: members that Create fills in when they are missing.
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
+        prepare: completes an input of Create or Update, or raises what is wrong with it, after `check` and before the
+            transaction: what takes long or lies elsewhere, such as an object in S3.
         initial: members that a new document has besides the input's; runs in the transaction of Create.
+        on_create: runs in the transaction of Create when the document is stored: makes what comes with it.
         starts_as: the status of a new resource that a reconciler gives a life.
         rests_as: the status of a new resource that is a mere record, and complete as soon as it is stored.
 
@@ -134,7 +145,8 @@ class Kind:
         status_member: what Describe calls the status; `<noun>Status` or `Status` if empty.
         answer: members of Describe that are computed from the document.
         lookup: members of Describe that lie in other resources, or depend on its input; not for Lists.
-        summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path.
+        summary: summary members of List that are called otherwise, or lie deeper, in Describe: member → path, or a
+            function of the document for what Describe does not have.
         filters: List input members that select by a value: member → the value's path in the document (or of one of
             several, through a list), or a function that looks at a document, for what is no equality (slower: it sees
             all that the other filters leave). Those that are called as a member of Describe, times, names, the status
@@ -184,18 +196,20 @@ class Kind:
     without_effect: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Params], None] = _no_check
+    prepare: Callable[[Home, Params], Params] = _prepared
     initial: Callable[[Call, Params], Params] = _no_members
+    on_create: Callable[[Call, Document], None] = _alone
     starts_as: str = ""
     rests_as: str = ""
     status_member: str = ""
     answer: Callable[[Document], Params] = _no_answer
     lookup: Callable[[Call, Document, Params], Params] = _no_lookup
-    summary: Mapping[str, str] = field(default_factory=dict)
+    summary: Mapping[str, str | Callable[[Document], Any]] = field(default_factory=dict)
     filters: Mapping[str, str | Select] = field(default_factory=dict)
     among: Mapping[str, Among] = field(default_factory=dict)
     exclusive: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
-    meant: Callable[[Params], Params] = _as_given
+    meant: Callable[[Params], Params] = _as_asked
     sorts: Mapping[str, SortKey] = field(default_factory=dict)
     sorted_by: str = "CreationTime"
     ascending: bool = False

@@ -104,7 +104,7 @@ def _reader(view: View, member: str, shape: str) -> Callable[[Any], Any]:
     path = view.kind.summary.get(member)
     if path is None:
         return view.reader(member)
-    read = view.reader(path)
+    read = view.reader(path) if isinstance(path, str) else path
     return lambda document: sagemaker_shapes().pruned(shape, read(document))
 
 
@@ -159,7 +159,7 @@ def _sorts(view: View, operation: str) -> Mapping[str, SortKey]:
 
 def _query(call: Call, kind: Kind, plan: _Plan, params: Params) -> Query:
     fields: dict[str, Any] = {
-        field: _as_shown(field, params[member])
+        field: as_shown(field, params[member])
         for member, field in plan.columns.items()
         if params.get(member) is not None
     }
@@ -195,7 +195,7 @@ def _name(call: Call, plan: _Plan, member: str, value: Any) -> Any:
     return plan.named[member].find(call.tx, call.context, value).name if member in plan.named else value
 
 
-def _as_shown(field: str, value: Any) -> Any:
+def as_shown(field: str, value: Any) -> Any:
     """A bound on times, so that a time that was shown, which is rounded to milliseconds, excludes its own resource."""
     if field.endswith("_after"):
         return round(value, 3) + _HALF_A_MILLISECOND

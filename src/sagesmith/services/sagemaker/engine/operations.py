@@ -30,7 +30,7 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
     """The handlers of every operation of `kind` that the API has."""
     view = view_of(kind)
     made: dict[str, Callable[[], Handler]] = {
-        f"Create{kind.noun}": lambda: writing(home, _creator(view), _checker(kind)),
+        f"Create{kind.noun}": lambda: writing(home, _creator(view), _checker(kind), kind.prepare),
         f"Describe{kind.noun}": lambda: reading(home, _describer(view)),
         f"Delete{kind.noun}": lambda: writing(home, _deleter(view, relations)),
     }
@@ -43,9 +43,9 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
     if sagemaker_shapes().has(update) and update not in kind.by_hand:
         changes = {update: lambda call, document, params: updated(kind, document, params), **changes}
     for operation, change in changes.items():
-        check = _refuser(kind) if operation == update else None
         run = _changer(view, operation, change)
-        handlers[operation] = writing(home, run, check) if check else writing(home, run)
+        is_update = operation == update
+        handlers[operation] = writing(home, run, _refuser(kind), kind.prepare) if is_update else writing(home, run)
     return handlers
 
 
@@ -127,6 +127,7 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
         stored = call.tx.create(document, tags.at_creation(params.get("Tags")))
     except AlreadyExists as error:
         raise kind.error(kind.duplicate, arn, document.name) from error
+    kind.on_create(call, stored)
     if kind.starts_as:
         call.tx.schedule(kind.id, context.region, document.key, time.time())
     return stored

@@ -20,6 +20,11 @@ def _no_check(params: Params) -> None:
     """The default of a check."""
 
 
+def _as_given(home: Home, params: Params) -> Params:
+    """The default of what prepares an input."""
+    return params
+
+
 def reading(home: Home, run: Run) -> Handler:
     """An operation that reads, in one snapshot."""
 
@@ -30,17 +35,24 @@ def reading(home: Home, run: Run) -> Handler:
     return handler
 
 
-def writing(home: Home, run: Run, check: Callable[[Params], None] = _no_check) -> Handler:
+def writing(
+    home: Home,
+    run: Run,
+    check: Callable[[Params], None] = _no_check,
+    prepare: Callable[[Home, Params], Params] = _as_given,
+) -> Handler:
     """An operation that changes something: `run` in one transaction, all of it or nothing.
 
     A request with a ClientToken (or ClientRequestToken) that was there before is answered as the first was.
 
     Args:
         check: looks at the input first, outside the transaction.
+        prepare: completes the input then, still outside the transaction.
     """
 
     def handler(context: RequestContext, params: Params) -> Params:
         check(params)
+        params = prepare(home, params)
         token = idempotency.token_of(params)
         for _ in range(_ATTEMPTS):
             try:

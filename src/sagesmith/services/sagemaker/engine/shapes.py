@@ -1,6 +1,6 @@
 """What the engine asks of the API's model: which operations there are, and their members."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -75,6 +75,14 @@ class Shapes:
             if self.shape(shape)["type"] == "list":
                 return member, self.members(self.shape(shape)["member"]["shape"])
         raise LookupError(f"{operation} answers with no list")
+
+    def listed(self, operations: Iterable[str]) -> Members:
+        """The members of the elements that List operations answer with."""
+        return {member: shape for each in operations for member, shape in self.summary(each)[1].items()}
+
+    def searched(self, noun: str) -> Members:
+        """The members that Search shows of a kind."""
+        return self.members(self.members("SearchRecord").get(noun))
 
 
 @cache

@@ -21,7 +21,7 @@ class View:
     """What Describe shows of one kind, worked out once from the model.
 
     Attributes:
-        members: those of the resource in Describe's output.
+        members: those of the resource in Describe's output; of a kind without, those that Lists and Search show.
         wrapper: the member that they are nested in, empty if they are not.
         created, updated, status: the members that come from the document's own fields, empty if the kind has none.
         status_given: whether Create's input has the status, as with a model card's.
@@ -42,7 +42,8 @@ class View:
         """The members that Describe answers with, unwrapped."""
         members = self.members
         answer = {member: value for member, value in document.body.items() if member in members}
-        answer[self.kind.arn_member] = document.arn
+        if self.kind.arn_member in members:
+            answer[self.kind.arn_member] = document.arn
         if self.created:
             answer[self.created] = document.created_at
         if self.updated:
@@ -57,10 +58,14 @@ class View:
         output = sagemaker_shapes().output(operation)
         if self.wrapper in output:
             return lambda document: {self.wrapper: self.describe(document)}
-        wanted = output.keys() & (self.members | {self.kind.arn_member})
-        if wanted <= {self.kind.arn_member}:
-            return lambda document: dict.fromkeys(wanted, document.arn)
-        return lambda document: {member: value for member, value in self.describe(document).items() if member in wanted}
+        if output.keys() <= {self.kind.arn_member}:
+            return lambda document: dict.fromkeys(output, document.arn)
+
+        def answer(document: Document) -> Params:
+            known = {**document.body, **self.describe(document), self.kind.arn_member: document.arn}
+            return {member: known[member] for member in output if member in known}
+
+        return answer
 
     @property
     def columns(self) -> Mapping[str, str]:
@@ -94,12 +99,12 @@ class View:
 
     def made_by(self, context: RequestContext) -> Params:
         """The members that say who makes a resource, and changes it for the first time."""
-        user = _user(context)
+        user = user_context(context)
         return {member: user for member in (self.creator, self.changer) if member}
 
     def changed_by(self, context: RequestContext) -> Params:
         """The member that says who changes a resource."""
-        return {self.changer: _user(context)} if self.changer else {}
+        return {self.changer: user_context(context)} if self.changer else {}
 
 
 @cache
@@ -107,6 +112,8 @@ def view_of(kind: Kind) -> View:
     """The view of a kind."""
     shapes = sagemaker_shapes()
     wrapper, members = shapes.described(kind.described_by)
+    if not shapes.has(kind.described_by):
+        members = {**shapes.searched(kind.noun), **shapes.listed(kind.listed_by)}
 
     def first(*candidates: str) -> str:
         return next((each for each in candidates if each in members), "")
@@ -130,6 +137,6 @@ def view_of(kind: Kind) -> View:
     )
 
 
-def _user(context: RequestContext) -> Params:
+def user_context(context: RequestContext) -> Params:
     """A UserContext (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UserContext.html)."""
     return {"IamIdentity": {"Arn": context.principal.arn, "PrincipalId": context.principal.user_id}}
