@@ -52,18 +52,10 @@ _BY_CAPABILITY = {
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
     """,
-    "feature groups": """
-        CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup DescribeFeatureMetadata ListFeatureGroups
-        UpdateFeatureGroup UpdateFeatureMetadata
-    """,
     "hubs": """
         CreateHub CreateHubContentPresignedUrls CreateHubContentReference DeleteHub DeleteHubContent
         DeleteHubContentReference DescribeHub DescribeHubContent ImportHubContent ListHubContentVersions
         ListHubContents ListHubs UpdateHub UpdateHubContent UpdateHubContentReference
-    """,
-    "human review": """
-        CreateFlowDefinition CreateHumanTaskUi DeleteFlowDefinition DeleteHumanTaskUi DescribeFlowDefinition
-        DescribeHumanTaskUi ListFlowDefinitions ListHumanTaskUis RenderUiTemplate
     """,
     "hyperparameter tuning": """
         CreateHyperParameterTuningJob DeleteHyperParameterTuningJob DescribeHyperParameterTuningJob
@@ -97,12 +89,6 @@ _BY_CAPABILITY = {
         DeleteStudioLifecycleConfig DescribeNotebookInstanceLifecycleConfig DescribeStudioLifecycleConfig
         ListNotebookInstanceLifecycleConfigs ListStudioLifecycleConfigs UpdateNotebookInstanceLifecycleConfig
     """,
-    "lineage": """
-        AddAssociation CreateAction CreateArtifact CreateContext DeleteAction DeleteArtifact DeleteAssociation
-        DeleteContext DescribeAction DescribeArtifact DescribeContext DescribeLineageGroup GetLineageGroupPolicy
-        ListActions ListArtifacts ListAssociations ListContexts ListLineageGroups QueryLineage UpdateAction
-        UpdateArtifact UpdateContext
-    """,
     "MLflow": """
         CreateMlflowApp CreateMlflowTrackingServer CreatePresignedMlflowAppUrl
         CreatePresignedMlflowTrackingServerUrl DeleteMlflowApp DeleteMlflowTrackingServer DescribeMlflowApp
@@ -117,14 +103,6 @@ _BY_CAPABILITY = {
     """,
     "model metadata": """
         ListModelMetadata
-    """,
-    "monitoring job definitions": """
-        CreateDataQualityJobDefinition CreateModelBiasJobDefinition CreateModelExplainabilityJobDefinition
-        CreateModelQualityJobDefinition DeleteDataQualityJobDefinition DeleteModelBiasJobDefinition
-        DeleteModelExplainabilityJobDefinition DeleteModelQualityJobDefinition DescribeDataQualityJobDefinition
-        DescribeModelBiasJobDefinition DescribeModelExplainabilityJobDefinition
-        DescribeModelQualityJobDefinition ListDataQualityJobDefinitions ListModelBiasJobDefinitions
-        ListModelExplainabilityJobDefinitions ListModelQualityJobDefinitions
     """,
     "monitoring schedules": """
         CreateMonitoringSchedule DeleteMonitoringSchedule DescribeMonitoringSchedule ListMonitoringAlertHistory
@@ -183,11 +161,6 @@ _BY_CAPABILITY = {
     "training sessions": """
         CreateTrainingSession DeleteTrainingSession DescribeTrainingSession ListTrainingSessions
         StopTrainingSession
-    """,
-    "workforces": """
-        CreateWorkforce CreateWorkteam DeleteWorkforce DeleteWorkteam DescribeSubscribedWorkteam
-        DescribeWorkforce DescribeWorkteam ListSubscribedWorkteams ListWorkforces ListWorkteams UpdateWorkforce
-        UpdateWorkteam
     """,
 }
 

@@ -78,6 +78,7 @@ HONOURED = {
         "Environment",
         "Tags",
     },
+    "Workteam": {"WorkteamName", "WorkforceName", "MemberDefinitions", "Description", "Tags"},
 }
 """Of kinds whose members something is done with. Of a mere record a member is honoured if Describe shows it."""
 every_kind = pytest.mark.parametrize(

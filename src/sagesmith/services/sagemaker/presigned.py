@@ -1,0 +1,38 @@
+"""Presigned URLs of objects, by which somebody without credentials reads them for a while.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+"""
+
+import re
+from urllib.parse import quote
+
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKey
+
+from sagesmith.credentials import Credentials
+from sagesmith.services.base import Home
+
+EXPIRES_SECONDS = 900
+"""As AuthorizedUrl documents it: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AuthorizedUrl.html"""
+
+_OBJECT = re.compile(r"s3://([^/\s]+)/(.*[^/])", re.DOTALL)
+
+
+def object_of(uri: str) -> tuple[str, str] | None:
+    """Bucket and key of `s3://bucket/key`, None if it names no object."""
+    found = _OBJECT.fullmatch(uri)
+    return (found[1], found[2]) if found else None
+
+
+def presigned_url(home: Home, region: str, bucket: str, key: str, credentials: Credentials) -> str:
+    """The URL by which an object is read for `EXPIRES_SECONDS`, whether it is there or not."""
+    signer = S3SigV4QueryAuth(
+        SigningKey(credentials.access_key_id, credentials.secret_access_key, credentials.session_token),
+        "s3",
+        region,
+        expires=EXPIRES_SECONDS,
+    )
+    request = AWSRequest("GET", f"{home.platform.url}/{bucket}/{quote(key)}")
+    signer.add_auth(request)
+    return str(request.url)
