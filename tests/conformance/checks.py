@@ -13,7 +13,7 @@ from tests.conformance.platform import Refused
 from tests.conformance.subject import Subject
 
 Check = Callable[[Subject, Draw], None]
-EXAMPLES = 2
+EXAMPLES = 3
 CHECKS: list[str] = []
 """The names of all checks; an exception that none of them has met is not needed."""
 

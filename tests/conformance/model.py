@@ -130,6 +130,14 @@ def join(path: str, member: str) -> str:
     return f"{path}.{member}" if path else member
 
 
+def shape_at(shape: Any, path: str) -> Any:
+    """The shape of what stands at a path, None if nothing can."""
+    for step in path.split("."):
+        shape = shape.members.get(step.removesuffix("[]")) if shape is not None else None
+        shape = shape.member if shape is not None and step.endswith("[]") else shape
+    return shape
+
+
 def values_at(value: Any, path: str) -> Iterator[Any]:
     """All values at a path such as `ProductionVariants[].ModelName` that are there."""
     step, _, rest = path.partition(".")

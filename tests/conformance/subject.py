@@ -262,6 +262,7 @@ def shown(given: Any, described: Any, shape: Any, merged: bool = False) -> bool:
     """Whether what was given is shown again: a structure may have more members, all else must be equal.
 
     Args:
+        shape: of what is described. Members that it has not, such as secrets, are not looked for.
         merged: whether a map may have more entries, as it has after an Update that adds some.
     """
     if shape.type_name == "structure" and isinstance(given, dict) and isinstance(described, dict):

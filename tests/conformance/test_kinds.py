@@ -5,7 +5,7 @@ from typing import Any
 from tests.conformance import generate
 from tests.conformance.checks import check
 from tests.conformance.generate import Draw, Size
-from tests.conformance.model import SERVICE, Params, input_of, items_of
+from tests.conformance.model import SERVICE, Params, input_of, items_of, shape_at
 from tests.conformance.platform import Refused
 from tests.conformance.subject import Resource, Subject, first_at, shown
 
@@ -21,13 +21,13 @@ def test_what_was_created_is_described(subject: Subject, draw: Draw) -> None:
 
 def expect_shown(subject: Subject, given: Params, described: Params, operation: str) -> None:
     """Every member that an operation was given and that Describe has comes back as it was."""
-    members = subject.described_shape().members
     for member, value in given.items():
         path = subject.facts.shown.get(member, member)
-        if path is None or path.partition(".")[0] not in members or member == "Tags":
+        shape = shape_at(subject.described_shape(), path) if path is not None else None
+        if path is None or shape is None or member == "Tags":
             continue
         found = first_at(described, path)
-        same = shown(value, found, input_of(operation).members[member], operation == subject.operations.update)
+        same = shown(value, found, shape, operation == subject.operations.update)
         subject.expect(same, f"{operation}.{member}: not shown", f"{value!r} is shown as {found!r}")
 
 
@@ -49,7 +49,8 @@ def expect_consistent(subject: Subject, summary: Params, described: Params) -> N
         path = subject.facts.summary.get(member, member)
         if path.partition(".")[0] in subject.described_shape().members:
             one, other = summary.get(member), first_at(described, path)
-            subject.expect(one == other, f"{operation}.{member}: not as described", f"{one!r} against {other!r}")
+            same = one == other or (not one and not other and [] in (one, other))
+            subject.expect(same, f"{operation}.{member}: not as described", f"{one!r} against {other!r}")
 
 
 @check(needs="update")

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from tests.conformance.checks import check
@@ -20,16 +20,26 @@ def a_few(subject: Subject, draw: Draw) -> list[Resource]:
     """Resources that List shows together: of one region and, where they have one, of one parent."""
     region = subject.platform.new_region()
     needed = subject.needed(draw, region)
-    made: dict[Any, Resource] = {}
-    for _ in range(4 * FEW):
-        if len(made) == FEW:
-            break
-        request = subject.draw_request(draw, Size.MINIMAL, needed)
-        name = str(request.get(subject.name_member, len(made))).lower()
-        if name not in made or not subject.facts.named:
-            answer = subject.call(region, subject.operations.create, **request)
-            made[name if subject.facts.named else len(made)] = Resource(region, request, answer)
+    made: dict[str, Resource] = {}
+    for _ in range(FEW):
+        request = subject.draw_request(draw, Size.MINIMAL, {**needed, **another_name(subject, made)})
+        answer = subject.call(region, subject.operations.create, **request)
+        made[name_of(subject, request) or str(len(made))] = Resource(region, request, answer)
     return list(made.values())
+
+
+def name_of(subject: Subject, request: Params) -> str:
+    """What a resource is told from others by, empty if it is not by its name."""
+    return str(request.get(subject.name_member, "")).lower() if subject.facts.named else ""
+
+
+def another_name(subject: Subject, taken: Collection[str]) -> Params:
+    """Names that are not taken; of a kind whose names need not differ, and of one that the facts name, nothing."""
+    member = subject.name_member
+    if not subject.facts.named or member in subject.facts.values:
+        return {}
+    shape = input_of(subject.operations.create).members[member]
+    return {member: scalar(shape, member).filter(lambda name: name.lower() not in taken)}
 
 
 @check(needs="list")
@@ -138,7 +148,7 @@ def _named(subject: Subject, prefix: bool, described: list[Params]) -> list[Sele
     member = subject.name_member
 
     def has(part: str) -> Callable[[Params], bool]:
-        return lambda each: each[member].startswith(part) if prefix else part.lower() in each[member].lower()
+        return lambda each: each[member].startswith(part) if prefix else part in each[member]
 
     names = [each[member] for each in described if member in each]
     return [(part, has(part)) for name in names for part in {name, name[: len(name) // 2 + 1].rstrip("-_"), "zzzzzz"}]
