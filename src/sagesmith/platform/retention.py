@@ -7,6 +7,7 @@ from pathlib import Path
 from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.images import pruning
+from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
 from sagesmith.store import Query, Store
 
@@ -19,7 +20,9 @@ log = logging.get("retention")
 
 
 def keep(platform: Platform, store: Store) -> None:
-    """Remove what the platform's settings do not want kept: `SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`."""
+    """Remove what the platform's settings do not want kept (`SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`), and client
+    tokens that have had their day."""
+    idempotency.forget(store, time.time() - idempotency.KEPT_SECONDS)
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:

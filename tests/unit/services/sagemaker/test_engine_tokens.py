@@ -2,9 +2,11 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
+from sagesmith.platform import retention
 from sagesmith.services.sagemaker.engine.idempotency import KEPT_SECONDS
 from sagesmith.store import Document, Query
 from sagesmith.wire.errors import AwsError
@@ -50,13 +52,15 @@ def test_a_request_that_failed_does_not_use_its_token_up(world: World) -> None:
 
 def test_a_token_is_forgotten_after_a_day(world: World) -> None:
     declare(world, pipelines())
-    old = time.time() - KEPT_SECONDS - 60
+    now = time.time()
     with world.store.write() as tx:
-        for number in range(3):
-            tx.create(Document("client-token", REGION, f"CreatePipeline/{number}", "", "", {}, created_at=old))
+        for number in range(250):
+            old = Document("client-token", REGION, f"CreatePipeline/{number}", "", "", {})
+            tx.create(replace(old, created_at=now - KEPT_SECONDS - 60))
     create_pipeline(world, "p", "new")
+    retention.keep(world.platform, world.store)
     with world.store.read() as tx:
-        left = [each.key for each in tx.list(Query("client-token", REGION)).documents]
+        left = [each.key for each in tx.list(Query("client-token", REGION, limit=1000)).documents]
     assert left == [f"CreatePipeline/{long('new')}"]
 
 

@@ -1,8 +1,8 @@
 """ClientToken and ClientRequestToken: the same request twice is one, and is answered twice the same.
 
-A token is stored with a digest of its request and with the answer, in the request's own transaction, for a day.
-Source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Run_Instance_Idempotency.html; SageMaker's reference
-says of its tokens only that "an idempotent operation completes no more than one time".
+A token is stored with a digest of its request and with the answer, in the request's own transaction, and kept for a
+day. SageMaker's reference says only that "an idempotent operation completes no more than one time"; what other services
+call IdempotentParameterMismatch is here the ConflictException that SageMaker's model has.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ from hashlib import sha256
 import orjson
 
 from sagesmith.services.sagemaker.engine.kind import Call
-from sagesmith.store import AlreadyExists, Document, NotFound, Query
+from sagesmith.store import AlreadyExists, Document, NotFound, Query, Store
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ConflictException
 
 TOKEN_MEMBERS = ("ClientToken", "ClientRequestToken")
 KEPT_SECONDS = 86_400.0
 _KIND = "client-token"
-_PRUNED_AT_ONCE = 4
+_FORGOTTEN_AT_ONCE = 100
 
 
 def token_of(params: Params) -> str | None:
@@ -37,7 +37,6 @@ def once(call: Call, token: str, params: Params, run: Callable[[Call, Params], P
     region = call.context.region
     key = f"{call.context.operation}/{token}"
     digest = _digest(params)
-    _prune(call)
     try:
         # Stored before the operation runs, so that of two at once the second waits for the first and sees its answer.
         stored = call.tx.create(Document(_KIND, region, key, "", "", {"request": digest}))
@@ -59,9 +58,21 @@ def _digest(params: Params) -> str:
     return sha256(orjson.dumps(params, default=bytes.hex, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _prune(call: Call) -> None:
-    """Remove some of what is too old: more than one request adds."""
-    query = Query(_KIND, call.context.region, created_before=call.now - KEPT_SECONDS, descending=False)
-    for old in call.tx.list(replace(query, limit=_PRUNED_AT_ONCE)).documents:
-        with contextlib.suppress(NotFound):
-            call.tx.delete(_KIND, old.region, old.key)
+def forget(store: Store, before: float) -> int:
+    """Remove the tokens that were given before a time, in seconds since the epoch; returns how many."""
+    forgotten = 0
+    with store.read() as tx:
+        regions = tx.regions()
+    for region in regions:
+        query = Query(_KIND, region, created_before=before, descending=False, limit=_FORGOTTEN_AT_ONCE)
+        while True:
+            with store.write() as tx:
+                old = tx.list(query).documents
+                for token in old:
+                    # Another API server on this database may be at it as well.
+                    with contextlib.suppress(NotFound):
+                        tx.delete(_KIND, region, token.key)
+            forgotten += len(old)
+            if len(old) < _FORGOTTEN_AT_ONCE:
+                break
+    return forgotten
