@@ -98,9 +98,6 @@ _BY_CAPABILITY = {
     "model card exports": """
         CreateModelCardExportJob DescribeModelCardExportJob ListModelCardExportJobs
     """,
-    "model cards": """
-        CreateModelCard DeleteModelCard DescribeModelCard ListModelCardVersions ListModelCards UpdateModelCard
-    """,
     "model metadata": """
         ListModelMetadata
     """,

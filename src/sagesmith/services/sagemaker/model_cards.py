@@ -1,0 +1,109 @@
+"""Model cards: what is to be known of a model, in versions, and how far its review has come.
+
+Every change of the content is a version; a change of the status alone is none.
+Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/model-cards.html,
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_UpdateModelCard.html; of the wording
+https://github.com/getmoto/moto/pull/7921
+"""
+
+import json
+from dataclasses import replace
+
+from sagesmith.services.sagemaker.engine import Call, Kind, Wording, created, view_of
+from sagesmith.services.sagemaker.model_card_content import check_card, metadata_of
+from sagesmith.store import Document
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ConflictException, ResourceNotFound, ValidationException
+
+_OF_A_VERSION = ("ModelCardName", "ModelCardVersion", "Content", "ModelCardStatus", "SecurityConfig")
+_SEARCHED = {
+    "ModelId": ("model_overview", "model_id"),
+    "RiskRating": ("intended_uses", "risk_rating"),
+    "ModelPackageGroupName": ("model_package_details", "model_package_group_name"),
+}
+_VERSION_MISSING = Wording(ResourceNotFound, "Modelcard with name {name} and version: {other} does not exist")
+
+
+def _initial(call: Call, params: Params) -> Params:
+    return {"ModelCardVersion": 1, **_searched(params["Content"])}
+
+
+def _searched(content: str) -> Params:
+    """What Search shows and finds of a content, and Describe does not show by itself."""
+    said = json.loads(content)
+    return {
+        member: said[section][name] for member, (section, name) in _SEARCHED.items() if name in said.get(section, {})
+    }
+
+
+def _keep_version(call: Call, card: Document) -> None:
+    """Store the version that a card has now."""
+    members = {member: card.body[member] for member in _OF_A_VERSION if member in card.body}
+    created(call, MODEL_CARD_VERSION, {**members, "ModelCardArn": card.arn})
+
+
+def _version(call: Call, card: Document, number: int) -> Document:
+    version = MODEL_CARD_VERSION.seek(call.tx, call.context, card.name, str(number))
+    if version is None:
+        raise MODEL_CARD.error(_VERSION_MISSING, card.arn, card.name, str(number))
+    return version
+
+
+def _lookup(call: Call, document: Document, params: Params) -> Params:
+    """The version that is asked for, and of its content what is asked for."""
+    shown: Params = {}
+    content = document.body["Content"]
+    if number := params.get("ModelCardVersion"):
+        version = _version(call, document, number)
+        shown = view_of(MODEL_CARD_VERSION).describe(version)
+        content = shown["Content"]
+    if params.get("IncludedData") == "MetadataOnly":
+        shown["Content"] = metadata_of(content)
+    return shown
+
+
+def _update(call: Call, document: Document, params: Params) -> Document:
+    content, status = params.get("Content"), params.get("ModelCardStatus")
+    if content is not None and status:
+        raise ValidationException("You cannot update both model card content and model card status in a single call.")
+    if document.status == "Archived":
+        raise ConflictException(f"Modelcard {document.name} is archived and cannot be updated")
+    if content is not None:
+        check_card(content)
+        kept = {member: value for member, value in document.body.items() if member not in _SEARCHED}
+        version_number = document.body["ModelCardVersion"] + 1
+        body = {**kept, "Content": content, "ModelCardVersion": version_number, **_searched(content)}
+        changed = replace(document, body=body)
+        _keep_version(call, changed)
+        return changed
+    if status:
+        version = _version(call, document, document.body["ModelCardVersion"])
+        body = {**version.body, "ModelCardStatus": status}
+        call.tx.update(replace(version, body=body, facets=MODEL_CARD_VERSION.facets(body)))
+        return replace(document, body={**document.body, "ModelCardStatus": status})
+    raise ValidationException("Either Content or ModelCardStatus must be given.")
+
+
+MODEL_CARD = Kind(
+    noun="ModelCard",
+    check=lambda params: check_card(params["Content"]),
+    initial=_initial,
+    on_create=_keep_version,
+    lookup=_lookup,
+    changes={"UpdateModelCard": _update},
+    without_effect={"SecurityConfig": "what is stored of a card is not encrypted by a key of its own"},
+    missing=Wording(ResourceNotFound, "Modelcard {name} does not exist"),
+    duplicate=Wording(ConflictException, "Modelcard {name} already exists"),
+    search="ModelCard",
+)
+
+MODEL_CARD_VERSION = Kind(
+    noun="ModelCardVersion",
+    shown_by="DescribeModelCard",
+    identity=("ModelCardName", "ModelCardVersion"),
+    arn_form="model-card/{}/version/{}",
+    parent=MODEL_CARD,
+    cascades=True,
+    filters={"ModelCardStatus": "ModelCardStatus"},
+    sorts={"Version": "created_at"},
+)
