@@ -135,7 +135,7 @@ def operations(home: Home) -> dict[str, Handler]:
     }
 
 
-def _locked(call: Call, kind: Kind, name: str, exclusive: bool) -> Document:
+def locked(call: Call, kind: Kind, name: str, exclusive: bool) -> Document:
     """A resource that stays as it is found until the transaction ends (if exclusive), or stays at all."""
     found = call.tx.lock(kind.id, call.context.region, kind.key(name), exclusive)
     if found is None:
@@ -144,8 +144,8 @@ def _locked(call: Call, kind: Kind, name: str, exclusive: bool) -> Document:
 
 
 def _associate(call: Call, params: Params) -> Params:
-    trial = _locked(call, TRIAL, params["TrialName"], exclusive=False)
-    component = _locked(call, TRIAL_COMPONENT, params["TrialComponentName"], exclusive=True)
+    trial = locked(call, TRIAL, params["TrialName"], exclusive=False)
+    component = locked(call, TRIAL_COMPONENT, params["TrialComponentName"], exclusive=True)
     parent = {"TrialName": trial.name, "ExperimentName": trial.body["ExperimentName"]}
     parents = component.body.get("Parents", [])
     if parent not in parents:
@@ -154,8 +154,8 @@ def _associate(call: Call, params: Params) -> Params:
 
 
 def _disassociate(call: Call, params: Params) -> Params:
-    trial = _locked(call, TRIAL, params["TrialName"], exclusive=False)
-    component = _locked(call, TRIAL_COMPONENT, params["TrialComponentName"], exclusive=True)
+    trial = locked(call, TRIAL, params["TrialName"], exclusive=False)
+    component = locked(call, TRIAL_COMPONENT, params["TrialComponentName"], exclusive=True)
     parents = component.body.get("Parents", [])
     others = [each for each in parents if each["TrialName"] != trial.name]
     if others == parents:
