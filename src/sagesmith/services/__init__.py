@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     """Every operation that is built, by botocore's service name and operation name."""
-    from sagesmith.services import iam, kms, logs, sagemaker, sts
+    from sagesmith.services import iam, kms, logs, sagemaker, sagemaker_metrics, sts
 
     return {
         "iam": iam.handlers(home),
         "kms": kms.handlers(home),
         "logs": logs.handlers(home),
         "sagemaker": sagemaker.handlers(home),
+        "sagemaker-metrics": sagemaker_metrics.handlers(home),
         "sts": sts.handlers(home),
     }
 

@@ -27,7 +27,13 @@ def test_the_sdks_telemetry_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["sts.us-east-1.amazonaws.com", "iam.amazonaws.com", "runtime.sagemaker.x.amazonaws.com"]
+    "host",
+    [
+        "sts.us-east-1.amazonaws.com",
+        "iam.amazonaws.com",
+        "runtime.sagemaker.x.amazonaws.com",
+        "metrics.sagemaker.x.amazonaws.com",
+    ],
 )
 def test_services_that_we_have_are_told_from_those_that_we_have_not(host: str) -> None:
     assert hosts.is_provided(host)
