@@ -140,13 +140,13 @@ class Writer:
             case Equal(path, value):
                 asked = self._token(path, properties.value_token(value))
             case Present(path):
-                asked = self._token(path, "") + syntax.prefix
+                asked = self._token(path, properties.THERE)
             case Within(path, low, high):
                 prefixes = properties.number_prefixes(low, high)
                 asked = _joined(syntax.either, [self._token(path, each) + syntax.prefix for each in prefixes])
             case Not(inner):
                 excluded = self.expression(inner)
-                asked = excluded and f"({self._token('', properties.EVERY)}{syntax.but}{excluded})"
+                asked = excluded and f"({self._token('', properties.THERE)}{syntax.but}{excluded})"
             case AllOf(parts):
                 asked = _joined(syntax.both, [self.expression(each) for each in parts])
             case AnyOf(parts):

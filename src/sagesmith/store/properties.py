@@ -28,8 +28,9 @@ STATUS = "_status"
 ARN = "_arn"
 TAGS = "Tags"
 """The path under which tags lie, by key."""
-EVERY = "e"
-"""What the token of every document of a kind ends with, at the empty path: what others are subtracted from."""
+THERE = "e"
+"""What a token ends with that says that there is a value at its place. Every document has one at the empty path, which
+others are subtracted from."""
 
 _DIGITS = "0123456789abcdef"
 _PRECISIONS = (("a", 4), ("b", 6), ("n", 16))
@@ -62,9 +63,10 @@ def number_of(value: str) -> float | None:
 def tokens(document: Document, tags: Mapping[str, str]) -> str:
     """All tokens of a document, in an order of their own, separated by spaces."""
     kind, region = document.kind, document.region
-    found = {place(kind, region, "") + EVERY}
+    found = {place(kind, region, "") + THERE}
     for path, value in _leaves(document, tags):
         at = place(kind, region, path)
+        found.add(at + THERE)
         if isinstance(value, str):
             found.add(at + _text(value))
             number = number_of(value)

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tu
 from sagesmith.store import names
 from sagesmith.store.base import Document, InvalidToken
 from sagesmith.store.conditions import EVERY, AllOf, At, Condition, Named, Writer
-from sagesmith.store.dialects import Unindexed
+from sagesmith.store.dialects import Gathered, Integers, Unindexed
 from sagesmith.store.documents import COLUMNS, from_row
 from sagesmith.store.schema import document_terms, documents
 from sagesmith.store.terms import GRAM, Terms
@@ -148,6 +148,14 @@ def _rank(value: str | float | None, descending: bool) -> tuple[int, int, str | 
     return (1 if descending else 0), int(isinstance(value, str)), value
 
 
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """The first documents of a condition: how many, and their ids as a JSON array."""
+
+    count: int
+    json: str
+
+
 class _Walk:
     """A search's documents in the order of a column."""
 
@@ -156,11 +164,43 @@ class _Walk:
         self._connection = connection
         sort = asked.sort if isinstance(asked.sort, str) else _WALKED
         self._writer = Writer(connection.dialect.name, asked.kind, asked.region, sort)
-        self._told: int | None = None
-        """How many documents the full-text index has counted, if it tells all of the condition."""
-        few = self._few()
-        narrow = self._of_kind() if few is None else and_(self._of_kind(indexed=False), _d.id.in_(few))
-        self._where = and_(narrow, self._writer.sql(asked.where))
+        parts = asked.where.conditions if isinstance(asked.where, AllOf) else (asked.where,)
+        told = tuple(part for part in parts if self._writer.expression(part))
+        self._rest = tuple(part for part in parts if not self._writer.expression(part))
+        self._expression = self._writer.expression(AllOf(told))
+        self._told = self._first(self._writer.matching(self._expression), COUNTED + 1) if self._expression else None
+        self._few = self._least()
+        self._where = and_(self._narrowest(), *(self._writer.sql(part) for part in self._rest))
+
+    def _first(self, ids: Select[Any], most: int) -> _Ids:
+        """Up to `most` ids. The full-text index finds all before it gives the first, so that it is asked for many."""
+        found = ids.limit(most).subquery()
+        (column,) = found.c
+        statement = select(func.count(), Gathered(column)).select_from(found)
+        return _Ids(*self._connection.execute(statement, self._writer.values).one())
+
+    def _least(self) -> _Ids | None:
+        """A few documents of which the search's can only be some, None if no index knows any such."""
+        if self._told is not None and self._told.count < PROBE:
+            return self._told
+        longest = max((part.part for part in self._rest if isinstance(part, Named)), key=len, default="")
+        ways = [self._named(longest)] if len(longest) >= GRAM else []
+        if windows := self._windows():
+            ways.append(select(_d.id).where(self._of_kind(), *windows))
+        return next((found for way in ways if (found := self._first(way, PROBE)).count < PROBE), None)
+
+    def _narrowest(self) -> ColumnElement[bool]:
+        """What is read: the few, or all of the kind in the order of the sort; and what the full-text index tells."""
+        if self._few is None:
+            return and_(self._of_kind(), *self._matched())
+        ids = Integers(self._writer.parameter(self._few.json)).table_valued("value").c.value
+        few = and_(self._of_kind(indexed=False), _d.id.in_(select(ids)))
+        return few if self._few is self._told else and_(few, *self._matched())
+
+    def _matched(self) -> list[ColumnElement[bool]]:
+        if self._expression is None:
+            return []
+        return [Unindexed(_d.id, type_=_d.id.type).in_(self._writer.matching(self._expression))]
 
     def _of_kind(self, indexed: bool = True) -> ColumnElement[bool]:
         found = []
@@ -189,31 +229,23 @@ class _Walk:
 
     def count(self) -> tuple[int, bool]:
         """How many documents satisfy the search's condition, and whether these are all."""
-        if (counted := self._told) is None:
-            counted = self._counted(select(_d.id).where(self._where), COUNTED + 1)
+        if self._told is not None and not self._rest:
+            counted = self._told.count
+        elif self._few is not None:
+            counted = self._counted(self._where)
+        else:
+            # No order has to be kept, so that times may be looked up.
+            rest = [self._writer.sql(part) for part in self._rest if not isinstance(part, At)]
+            counted = self._counted(and_(self._of_kind(), *self._windows(), *self._matched(), *rest))
         return min(counted, COUNTED), counted <= COUNTED
 
-    def _counted(self, ids: Select[Any], most: int) -> int:
-        statement = select(func.count()).select_from(ids.limit(most).subquery())
+    def _counted(self, where: ColumnElement[bool]) -> int:
+        found = select(_d.id).where(where).limit(COUNTED + 1).subquery()
+        statement = select(func.count()).select_from(found)
         return int(self._connection.execute(statement, self._writer.values).scalar_one())
 
-    def _few(self) -> Select[Any] | None:
-        """The ids of a few documents of which the search's can only be some, None if no index knows any such."""
-        where = self.asked.where
-        parts = where.conditions if isinstance(where, AllOf) else (where,)
-        told = tuple(part for part in parts if self._writer.expression(part))
-        ways = [self._named(part.part) for part in parts if isinstance(part, Named) and len(part.part) >= GRAM]
-        windows = [self._writer.window(part, indexed=True) for part in parts if isinstance(part, At)]
-        if windows:
-            ways.append(select(_d.id).where(self._of_kind(), *windows))
-        counted: list[tuple[int, Select[Any] | None]] = [(self._counted(way, PROBE), way) for way in ways]
-        if expression := self._writer.expression(AllOf(told)):
-            # The index finds all before it gives the first, so that counting further costs next to nothing.
-            ids = self._writer.matching(expression)
-            counted.append((matches := self._counted(ids, COUNTED + 1), ids))
-            self._told = matches if len(told) == len(parts) else None
-        fewest, way = min(counted, key=lambda each: each[0], default=(PROBE, None))
-        return way if fewest < PROBE else None
+    def _windows(self) -> list[ColumnElement[bool]]:
+        return [self._writer.window(part, indexed=True) for part in self._rest if isinstance(part, At)]
 
     def _named(self, part: str) -> Select[Any]:
         """The ids of the documents whose name may have `part` in it."""
@@ -221,14 +253,11 @@ class _Walk:
             self._writer.values["name_grams"] = names.match_expression(part)
             return names.MATCHING
         terms = Terms(self.asked.kind, self.asked.region).grams(names.tail(part))
-        having = [
+        found, *others = (
             select(document_terms.c.document_id).where(document_terms.c.term == self._writer.parameter(term))
             for term in sorted(terms)
-        ]
-        found = having[0]
-        for each in having[1:]:
-            found = found.where(document_terms.c.document_id.in_(each))
-        return found
+        )
+        return found.where(*(document_terms.c.document_id.in_(each) for each in others))
 
 
 def _fingerprint(asked: Search) -> str:

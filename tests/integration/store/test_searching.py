@@ -3,12 +3,13 @@
 import dataclasses
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from sagesmith.store import (
     STATUS,
@@ -27,6 +28,7 @@ from sagesmith.store import (
     Within,
     number_of,
     searching,
+    upgrade,
 )
 from tests.integration.store.documents import REGION, model
 
@@ -251,21 +253,23 @@ def test_nothing_is_left_in_the_index_of_documents_that_are_gone(store: Store) -
         assert tx.search(Search("model", REGION, Not(Present("Word")))).total == 0
 
 
-def test_an_older_database_becomes_searchable(store: Store, url: str) -> None:
-    with store.write() as tx:
-        tx.create(model("m", body={"Word": "red"}), {"team": "a"})
-        tx.create(model("n", kind="code-repository", body={"Word": "red"}))
-    connection = store._engine.connect()
-    for statement in (
-        "DROP TABLE document_properties",
-        "ALTER TABLE documents DROP COLUMN searchable",
-        "UPDATE alembic_version SET version_num = '0001'",
-    ):
-        connection.execute(text(statement))
-    connection.close()
-    upgraded = Store.open(url)
-    with upgraded.read() as tx:
-        wanted = AllOf((Equal("Word", "red"), Equal("Tags.team", "a")))
+def test_an_older_database_becomes_searchable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/old.db"
+    with monkeypatch.context() as then:
+        then.setattr(upgrade, "HEAD", "0001")
+        upgrade.bring_up_to_date(engine := create_engine(url, isolation_level="AUTOCOMMIT"))
+    old = text(
+        "INSERT INTO documents (kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets,"
+        " body) VALUES (:kind, 'us-east-1', 'm', 'm', :arn, '', 'Failed', 1, 1, 1, '{}', :body)"
+    )
+    with engine.connect() as connection:
+        for kind in ("model", "code-repository"):
+            connection.execute(old, {"kind": kind, "arn": f"arn:{kind}", "body": b'{"Word": "red"}'})
+        connection.execute(text("INSERT INTO tags (arn, key, value) VALUES ('arn:model', 'team', 'a')"))
+    engine.dispose()
+    store = Store.open(url)
+    with store.read() as tx:
+        wanted = AllOf((Equal("Word", "red"), Equal("Tags.team", "a"), Equal(STATUS, "Failed")))
         assert [each.name for each in tx.search(Search("model", REGION, wanted)).documents] == ["m"]
         assert not tx.search(Search("code-repository", REGION, Equal("Word", "red"))).documents
-    upgraded.close()
+    store.close()

@@ -1,6 +1,5 @@
 """Search: the expression language, and what it answers."""
 
-import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -138,7 +137,7 @@ def test_a_filter_finds_the_jobs_of_which_it_is_true(jobs: World, filter_: Filte
 
 def test_a_time_that_was_shown_equals_its_own_resources(jobs: World) -> None:
     shown = jobs.call("DescribeTrainingJob", TrainingJobName="slow")["CreationTime"]
-    text = datetime.fromtimestamp(shown, UTC).isoformat(timespec="milliseconds")
+    text = datetime.fromtimestamp(round(shown, 3), UTC).isoformat()
     assert "slow" in found(jobs, where("CreationTime", "Equals", text))
     assert "slow" not in found(jobs, where("CreationTime", "GreaterThan", text))
     assert "slow" in found(jobs, where("CreationTime", "LessThanOrEqualTo", text))
@@ -187,8 +186,8 @@ def test_a_nested_negation_is_about_the_element(jobs: World) -> None:
 @pytest.mark.parametrize(
     ("filter_", "message"),
     [
-        (where("Nothing", "Exists"), "Invalid property name: Nothing is not a property of TrainingJob."),
-        (where("ResourceConfig.Nothing", "Exists"), "Invalid property name: ResourceConfig.Nothing is not"),
+        (where("Nothing", "Exists"), "Unknown property name: Nothing"),
+        (where("ResourceConfig.Nothing", "Exists"), "Unknown property name: ResourceConfig.Nothing"),
         (where("TrainingJobName", "GreaterThan", "a"), "operator GreaterThan is not supported for text property"),
         (where("Metrics.accuracy", "Contains", "9"), "operator Contains is not supported for number property"),
         (where("CreationTime", "In", "2001-01-01"), "operator In is not supported for timestamp property"),
@@ -232,7 +231,7 @@ def test_a_nested_property_must_be_a_list(jobs: World) -> None:
     for name in ("ResourceConfig", "TrainingJobName", "Nothing"):
         nested = {"NestedPropertyName": name, "Filters": [where("ChannelName", "Exists")]}
         message = refused(jobs, expression={"NestedFilters": [nested]})
-        assert re.match("Invalid (nested )?property name", message)
+        assert message == f"Invalid nested property name: {name} is not a list of TrainingJob."
 
 
 def test_results_are_sorted_by_any_property(jobs: World) -> None:
@@ -243,7 +242,7 @@ def test_results_are_sorted_by_any_property(jobs: World) -> None:
     assert search(jobs, SortBy="Metrics.loss", SortOrder="Ascending") == ["fast", "slow", "broken"]
     assert search(jobs, SortBy="Metrics.loss", SortOrder="Descending") == ["slow", "fast", "broken"]
     assert search(jobs, SortBy="HyperParameters.lr", SortOrder="Ascending") == ["slow", "fast", "broken"]
-    with pytest.raises(ValidationException, match="Invalid property name: Nothing"):
+    with pytest.raises(ValidationException, match="Unknown property name: Nothing"):
         search(jobs, SortBy="Nothing")
 
 

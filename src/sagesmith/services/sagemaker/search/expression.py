@@ -110,7 +110,7 @@ def property_of(record: Record, name: str) -> Property:
     """The property of this name. Raises ValidationException if the resource has none."""
     found = properties.find(record, name)
     if found is None:
-        raise ValidationException(f"Invalid property name: {name} is not a property of {record.kind.search}.")
+        raise _unknown(name)
     return found
 
 
@@ -263,7 +263,7 @@ def _nested(record: Record, given: Params) -> Test:
         name = each["Name"]
         inner = properties.find_in(shape, name[len(outer) + 1 :] if name.startswith(f"{outer}.") else name)
         if inner is None:
-            raise ValidationException(f"Invalid property name: {name} is not a property of {outer}.")
+            raise _unknown(name)
         tests.append(_element_test(each, inner, elements.paths))
     return Test(
         AllOf(tuple(each.where for each in tests)),
@@ -290,3 +290,7 @@ def _element_test(given: Params, inner: Property, paths: tuple[str, ...]) -> Tes
     if asked is not None and asked.at is not None and not negated and inner.type is not Type.STRUCTURE and paths:
         where = AnyOf(tuple(asked.at(f"{path}.{each}") for path in paths for each in inner.paths))
     return Test(where, False, holds)
+
+
+def _unknown(name: str) -> ValidationException:
+    return ValidationException(f"Unknown property name: {name}")
