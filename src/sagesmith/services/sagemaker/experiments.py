@@ -107,6 +107,8 @@ TRIAL_COMPONENT = Kind(
     noun="TrialComponent",
     resource_type="experiment-trial-component",
     check=_check_parameters,
+    # ExperimentAnalytics takes the maps of what Search finds for granted.
+    defaults={member: {} for member in _AT_MOST},
     initial=_display_name("TrialComponentName"),
     refers={"Parents[].ExperimentName": EXPERIMENT},
     holds={"Parents[].TrialName": TRIAL},

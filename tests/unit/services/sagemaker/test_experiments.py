@@ -100,6 +100,18 @@ def test_a_component_keeps_its_status_times_parameters_and_artifacts(world: Worl
     assert summary["Status"]["PrimaryStatus"] == "InProgress"
 
 
+def test_a_component_without_parameters_and_artifacts_has_none_of_them(world: World) -> None:
+    component(world, "run")
+    (record,) = found(world, "ExperimentTrialComponent", "TrialComponent", TrialComponentName="run")
+    described = checked(world, "DescribeTrialComponent", TrialComponentName="run")
+    for shown in (record, described):
+        assert {member: shown[member] for member in ("Parameters", "InputArtifacts", "OutputArtifacts")} == {
+            "Parameters": {},
+            "InputArtifacts": {},
+            "OutputArtifacts": {},
+        }
+
+
 def test_an_update_of_a_component_merges_maps_and_removes_what_it_names(world: World) -> None:
     component(
         world,

@@ -1,0 +1,76 @@
+"""Experiments as the SageMaker SDKs keep them: v2's `Run`, and the same of v3."""
+
+import pytest
+
+from tests.integration import programs
+from tests.integration.conftest import Running
+from tests.integration.programs import Seen
+
+pytestmark = pytest.mark.sdk
+
+
+@pytest.fixture(scope="module", params=["sdk-v2", "sdk-v3"])
+def runs(request: pytest.FixtureRequest, platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return programs.run(platform, request.param, "experiments.py", tmp_path_factory.mktemp(request.param))
+
+
+def test_a_run_logs_parameters_files_artifacts_and_metrics(runs: Seen) -> None:
+    seen = runs["a_run_that_logs"]
+    described = seen["described"]
+    assert seen["within"] == {"PrimaryStatus": "InProgress", "Message": "Within a run context"}
+    assert described["Status"]["PrimaryStatus"] == "Completed"
+    assert described["Parameters"] == {
+        "rate": {"NumberValue": 0.125},
+        "model": {"StringValue": "xgb"},
+        "depth": {"NumberValue": 5.0},
+    }
+    assert seen["file"] == "what was seen"
+    weights = {"MediaType": "application/x-weights", "Value": "s3://somewhere/weights"}
+    assert described["OutputArtifacts"] == {"weights": weights}
+    accuracy, loss = described["Metrics"]
+    assert (accuracy["MetricName"], accuracy["Last"], accuracy["Count"]) == ("accuracy", 0.75, 1)
+    assert (loss["MetricName"], loss["Min"], loss["Max"], loss["Last"], loss["Count"]) == ("loss", 0.04, 1.0, 0.04, 25)
+    assert {"Key": "team", "Value": "red"} in seen["tags"]
+    assert {"Key": "sagemaker:trial-component-source", "Value": "run"} in seen["tags"]
+    assert seen["config"]["TrialName"].startswith("Default-Run-Group-churn-")
+
+
+def test_a_run_that_is_loaded_goes_on_where_it_was(runs: Seen) -> None:
+    seen = runs["the_same_run_loaded"]
+    assert seen["Parameters"]["rate"] == {"NumberValue": 0.25}
+    assert seen["Parameters"]["model"] == {"StringValue": "xgb"}
+    assert seen["Metrics"][1]["Count"] == 26
+    assert seen["TrialComponentArn"] == runs["a_run_that_logs"]["described"]["TrialComponentArn"]
+    assert runs["a_run_within_a_run_is_the_same"] == {"same": True}
+
+
+def test_a_run_that_fails_says_why(runs: Seen) -> None:
+    seen = runs["a_run_that_fails"]
+    assert seen["error"] == "ValueError"
+    assert seen["status"] == {"PrimaryStatus": "Failed", "Message": "no such column"}
+
+
+def test_metrics_are_read_by_iteration_and_by_time(runs: Seen) -> None:
+    seen = runs["its_metrics_over_time"]
+    assert seen == {"steps": [23, 24, 25], "values": [1 / 24, 0.04, 0.5], "points": 26.0}
+
+
+def test_runs_are_listed_the_latest_first(runs: Seen) -> None:
+    assert runs["the_runs_of_the_experiment"] == {"runs": ["third", "second", "first"]}
+
+
+def test_analytics_make_a_table_of_runs_in_the_order_of_a_metric(runs: Seen) -> None:
+    rows = {row["TrialComponentName"].rpartition("-")[2]: row for row in runs["a_table_of_the_runs"]["rows"]}
+    assert set(rows) == {"first", "second", "third"}
+    assert [each for each in rows if each != "third"] == ["first", "second"]
+    assert (rows["first"]["rate"], rows["first"]["model"]) == (0.25, "xgb")
+    assert (rows["first"]["loss - Max"], rows["second"]["loss - Max"]) == (1.0, 2.0)
+    assert rows["first"]["weights - Value"] == "s3://somewhere/weights"
+    assert rows["third"]["Trials"] == [runs["a_run_that_logs"]["config"]["TrialName"]]
+
+
+def test_an_experiment_ends_with_all_that_is_in_it(runs: Seen) -> None:
+    seen = runs["its_end"]
+    assert seen["trials"] == [runs["a_run_that_logs"]["config"]["TrialName"]]
+    assert "is linked to 1 or more trials and cannot be deleted." in seen["refused"]["words"]
+    assert "(ResourceNotFound)" in seen["gone"]["words"]
