@@ -52,7 +52,8 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
 def updated(kind: Kind, document: Document, params: Params) -> Document:
     """A document after an Update's members replaced what it had, or were merged into it, or removed from it."""
     body = dict(document.body)
-    for member, value in params.items():
+    # What is removed is removed from what the same request gives, in whatever order its members came.
+    for member, value in sorted(params.items(), key=lambda each: each[0].endswith(_TO_REMOVE)):
         if member in _NOT_STORED or member in kind.named_by or member == kind.arn_member:
             continue
         if member.endswith(_TO_REMOVE):
