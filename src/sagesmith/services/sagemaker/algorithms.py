@@ -1,12 +1,14 @@
 """Algorithms: how to train, and how to infer with what was trained, under a name.
 
-Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateAlgorithm.html
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateAlgorithm.html; that one which is not there is
+a ResourceNotFound, which the model does not say, from what Terraform waits for
+(https://github.com/hashicorp/terraform-provider-aws, internal/service/sagemaker/algorithm.go)
 """
 
 from sagesmith.services.sagemaker.engine import Kind, Unbuilt, Wording
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
-from sagesmith.wire.errors import ValidationException
+from sagesmith.wire.errors import ResourceNotFound, ValidationException
 
 
 def _answer(document: Document) -> Params:
@@ -24,6 +26,6 @@ ALGORITHM = Kind(
         Unbuilt("CertifyForMarketplace", "Certification for AWS Marketplace is"),
     ),
     ascending=True,
-    missing=Wording(ValidationException, "Algorithm {arn} does not exist."),
+    missing=Wording(ResourceNotFound, "Algorithm {arn} does not exist."),
     duplicate=Wording(ValidationException, "Algorithm already exists: {arn}"),
 )

@@ -246,7 +246,8 @@ def test_a_package_of_an_algorithm_infers_as_the_algorithm_says_with_its_own_art
     algorithm = "arn:aws:sagemaker:us-east-1:123456789012:algorithm/boost"
     source = {"SourceAlgorithms": [{"AlgorithmName": "Boost", "ModelDataUrl": "s3://out/boost.tar.gz"}]}
     given = {"ModelPackageName": "Own", "SourceAlgorithmSpecification": source}
-    assert message(world, "CreateModelPackage", **given) == f"Algorithm {algorithm} does not exist."
+    missing = refused(world, "CreateModelPackage", **given)
+    assert (missing.code, missing.message) == ("ResourceNotFound", f"Algorithm {algorithm} does not exist.")
     checked(world, "CreateAlgorithm", AlgorithmName="Boost", TrainingSpecification=TRAINING)
     said = message(world, "CreateModelPackage", **given)
     assert said == f"Algorithm {algorithm} has no InferenceSpecification to make a model package of."
