@@ -18,11 +18,12 @@ CHECKS: list[str] = []
 """The names of all checks; an exception that none of them has met is not needed."""
 
 
-def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
+def check(needs: str = "", examples: int = EXAMPLES) -> Callable[[Check], Callable[..., None]]:
     """Make a test of every kind out of a function.
 
     Args:
         needs: roles of operations, such as "list delete", without which there is nothing to check.
+        examples: how many to draw, of each size that the function tries.
     """
 
     def decorate(function: Check) -> Callable[..., None]:
@@ -30,7 +31,7 @@ def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
         whole: list[str] = []
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             derandomize=True,
             database=None,
             deadline=None,
@@ -40,7 +41,7 @@ def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
             suppress_health_check=list(HealthCheck),
         )
         @given(data=st.data())
-        def examples(subject: Subject, data: Any) -> None:
+        def drawn(subject: Subject, data: Any) -> None:
             try:
                 function(subject, data.draw)
             except Refused as refused:
@@ -51,7 +52,7 @@ def check(needs: str = "") -> Callable[[Check], Callable[..., None]]:
         def test(subject: Subject) -> None:
             missing = [role for role in needs.split() if not getattr(subject.operations, role)]
             if not missing:
-                examples(subject)
+                drawn(subject)
                 assert subject.facts.noun in whole, "hypothesis has given every example up"
             subject.checked.add(function.__name__)
             if missing:

@@ -80,7 +80,7 @@ def update_request(subject: Subject, draw: Draw, resource: Resource, size: Size)
     return subject.facts.mend_update({**kept, **identity})
 
 
-@check()
+@check(examples=1)
 def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw: Draw) -> None:
     if "Tags" not in input_of(subject.operations.create).members:
         return
@@ -100,7 +100,7 @@ def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw:
     assert tags() == {"team": "b"}
 
 
-@check()
+@check(examples=1)
 def test_tags_are_reserved_and_limited(subject: Subject, draw: Draw) -> None:
     if "Tags" not in input_of(subject.operations.create).members:
         return
@@ -115,7 +115,7 @@ def test_tags_are_reserved_and_limited(subject: Subject, draw: Draw) -> None:
     assert subject.platform.stored(region) == before
 
 
-@check()
+@check(examples=1)
 def test_search_finds_what_was_created(subject: Subject, draw: Draw) -> None:
     found = searched_as(subject)
     if found is None:
@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_is_refused(subject: Subject, draw: Draw) -> None:
 TOKENS = ("ClientToken", "ClientRequestToken")
 
 
-@check()
+@check(examples=1)
 def test_one_token_makes_one_resource(subject: Subject, draw: Draw) -> None:
     members = input_of(subject.operations.create).members
     token = next((each for each in TOKENS if each in members), None)

@@ -10,7 +10,7 @@ from tests.conformance.subject import Subject
 from tests.conformance.violations import violations
 
 
-@check()
+@check(examples=1)
 def test_every_constraint_of_an_input_holds(subject: Subject, draw: Draw) -> None:
     region = subject.platform.new_region()
     for operation in subject.operations:
@@ -27,7 +27,7 @@ def test_every_constraint_of_an_input_holds(subject: Subject, draw: Draw) -> Non
     assert subject.platform.stored(region) == []
 
 
-@check()
+@check(examples=1)
 def test_what_is_not_built_is_refused_whole(subject: Subject, draw: Draw) -> None:
     create = subject.operations.create
     region = subject.platform.new_region()
