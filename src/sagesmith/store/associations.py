@@ -168,10 +168,12 @@ def page(connection: Connection, query: AssociationQuery) -> AssociationPage:
 
 @lru_cache(maxsize=1024)
 def _page(filters: frozenset[str], sort: AssociationSort, descending: bool, continued: bool) -> Prepared:
+    both_ends = {"source", "destination"}
     driver = next((name for name in _EQUALITIES if name in filters), sort)
+    indexed = both_ends if both_ends <= filters else {driver, sort}
 
     def column(name: str) -> ColumnElement[Any]:
-        return _c[name] if name in (driver, sort) else Unindexed(_c[name], type_=_c[name].type)
+        return _c[name] if name in indexed else Unindexed(_c[name], type_=_c[name].type)
 
     conditions: list[ColumnElement[bool]] = [_c.region == bindparam("region")]
     conditions += [column(name) == bindparam(name) for name in _EQUALITIES if name in filters]
