@@ -59,6 +59,10 @@ def _no_lookup(call: Call, document: Document, params: Params) -> Params:
     return {}
 
 
+def _nothing(context: RequestContext, name: str) -> Document | None:
+    return None
+
+
 def _no_check(params: Params) -> None:
     """The default of a check."""
 
@@ -121,6 +125,8 @@ class Kind:
             names which differ in case only are the same.
         locate: finds the resource that an input of Describe, Update and so on means, where it takes more than its ARN
             or the members of `identity`.
+        everywhere: finds, by its name or its ARN, a resource that every region has without anybody having made it. The
+            store does not have it: `locate` refuses whoever wants to change it.
 
     Relations:
         parent: the kind of the resource that it belongs to.
@@ -131,6 +137,8 @@ class Kind:
 
     Create:
         unbuilt: what of its inputs is refused for now.
+        unserved: what of its inputs is a record alone: it is kept and shown, and whoever would act on it refuses it by
+            `refuse_unserved`, as CreateEndpoint does what a model says.
         without_effect: members of its Create input that are kept and shown and change nothing here: path → why.
         defaults: members that Create fills in when they are missing.
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
@@ -150,7 +158,8 @@ class Kind:
         filters: List input members that select by a value: member → the value's path in the document (or of one of
             several, through a list), or a function that looks at a document, for what is no equality (slower: it sees
             all that the other filters leave). Those that are called as a member of Describe, times, names, the status
-            and the parent need not be said. A name that begins with `_` is no member, but lets a reconciler select.
+            and the parent need not be said. A name that begins with `_` is no member, but lets `meant` or a reconciler
+            select by what is not shown.
             Where the path is one of `refers` or `holds` and AWS's List has ResourceNotFound, what is named must exist.
         among: List input members that select some few by what another resource says: member → finds them.
         exclusive: List input members of which one alone may be given.
@@ -187,12 +196,14 @@ class Kind:
     arn_form: str = ""
     keeps_case: bool = False
     locate: "Callable[[Kind, Call, Params], Document]" = _by_identity
+    everywhere: Callable[[RequestContext, str], Document | None] = _nothing
     parent: "Kind | None" = None
     parent_members: tuple[str, ...] = ()
     cascades: bool = False
     refers: Mapping[str, "Kind"] = field(default_factory=dict)
     holds: Mapping[str, "Kind"] = field(default_factory=dict)
     unbuilt: tuple[Unbuilt, ...] = ()
+    unserved: tuple[Unbuilt, ...] = ()
     without_effect: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     check: Callable[[Params], None] = _no_check
@@ -289,6 +300,11 @@ class Kind:
         """Whether Describe has members that lie in other resources."""
         return self.lookup is not _no_lookup
 
+    def refuse_unserved(self, body: Params) -> None:
+        """Raise NotImplementedException if a resource of this body asks for what is kept, and not built."""
+        for unbuilt in self.unserved:
+            unbuilt.refuse(body)
+
     def key(self, *names: str) -> str:
         """The store's key of the resource that these values of `identity` name."""
         return "/".join(names).lower()
@@ -320,7 +336,8 @@ class Kind:
     def seek(self, tx: Transaction, context: RequestContext, *names: str) -> Document | None:
         """As `find`; None if there is none."""
         key = self._key_of(context, names)
-        return tx.get(self.id, context.region, key) if key else None
+        found = tx.get(self.id, context.region, key) if key else None
+        return found or self.everywhere(context, names[-1] if names else "")
 
     def beside(self, body: Mapping[str, Any], name: str) -> tuple[str, ...]:
         """The values of `identity` of the resource that another names by the last of them: the other resource, which

@@ -130,7 +130,11 @@ def _plan(view: View, operation: str) -> _Plan:
     if unknown:
         raise LookupError(f"{operation} selects by {sorted(unknown)}: say in `filters` where these values lie")
     must_exist = sagemaker_shapes().raises(operation, "ResourceNotFound")
-    facets = {member: path for member, path in kind.facet_paths.items() if member in inputs and member not in columns}
+    facets = {
+        member: path
+        for member, path in kind.facet_paths.items()
+        if (member in inputs or member.startswith("_")) and member not in columns
+    }
     others = {**kind.refers, **kind.holds}
     return _Plan(
         columns,
