@@ -52,11 +52,6 @@ _BY_CAPABILITY = {
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
     """,
-    "hubs": """
-        CreateHub CreateHubContentPresignedUrls CreateHubContentReference DeleteHub DeleteHubContent
-        DeleteHubContentReference DescribeHub DescribeHubContent ImportHubContent ListHubContentVersions
-        ListHubContents ListHubs UpdateHub UpdateHubContent UpdateHubContentReference
-    """,
     "hyperparameter tuning": """
         CreateHyperParameterTuningJob DeleteHyperParameterTuningJob DescribeHyperParameterTuningJob
         ListHyperParameterTuningJobs ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob
