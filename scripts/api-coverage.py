@@ -161,11 +161,12 @@ def listed(operations: set[str]) -> str:
 def members(kind: Kind) -> Iterator[str]:
     """What of a kind's Create input is refused, and what has no effect."""
     yield f"\n### Create{kind.noun}\n"
-    if not kind.unbuilt and not kind.without_effect:
+    if not kind.unbuilt and not kind.unserved and not kind.without_effect:
         yield "\nAll members are honoured.\n"
-    if kind.unbuilt:
-        yield "\n| refused | |\n|---|---|\n"
-        for unbuilt in kind.unbuilt:
+    for what, parts in (("refused", kind.unbuilt), ("kept, and refused by CreateEndpoint", kind.unserved)):
+        if parts:
+            yield f"\n| {what} | |\n|---|---|\n"
+        for unbuilt in parts:
             values = f" ({', '.join(sorted(map(str, unbuilt.values)))})" if unbuilt.values else ""
             yield f"| `{unbuilt.path}`{values} | {unbuilt.feature} not built yet |\n"
     if kind.without_effect:

@@ -1,7 +1,7 @@
 """Algorithms: how to train, and how to infer with what was trained, under a name.
 
-Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateAlgorithm.html; that one which is not there is
-a ResourceNotFound, which the model does not say, from what Terraform waits for
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateAlgorithm.html; that one which is not there
+is a ResourceNotFound, which the model does not say, from what Terraform waits for
 (https://github.com/hashicorp/terraform-provider-aws, internal/service/sagemaker/algorithm.go)
 """
 

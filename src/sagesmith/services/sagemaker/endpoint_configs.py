@@ -2,29 +2,53 @@
 
 from typing import Any
 
-from sagesmith.services.sagemaker.engine import Kind, Unbuilt
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.models import MODEL
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ValidationException
 
+_CAPACITY = ("InstanceType", "InitialInstanceCount")
+_CAPACITY_ELSEWHERE = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling")
+
+
+def _variants(params: Params) -> list[Params]:
+    return [*params["ProductionVariants"], *(params.get("ShadowProductionVariants") or ())]
+
 
 def _check(params: Params) -> None:
-    names = [variant["VariantName"] for variant in params["ProductionVariants"]]
+    names = [variant["VariantName"] for variant in _variants(params)]
     for name in names:
         if names.count(name) > 1:
             raise ValidationException(f"Variant names must be unique within an endpoint configuration: {name}.")
     for index, variant in enumerate(params["ProductionVariants"], 1):
-        if not variant.get("ModelName"):
-            raise NotImplementedException("Inference components are not built yet (a variant without ModelName).")
-        for member in ("InstanceType", "InitialInstanceCount"):
-            if not variant.get(member):
+        for member in _CAPACITY:
+            if not variant.get(member) and not any(variant.get(each) for each in _CAPACITY_ELSEWHERE):
                 raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
     if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
 
 
+def require_servable(config: Params) -> None:
+    """Make sure that an endpoint can be made of a configuration.
+
+    Raises:
+        NotImplementedException: it asks for what is not built yet.
+    """
+    ENDPOINT_CONFIG.refuse_unserved(config)
+    if not all(variant.get("ModelName") for variant in config["ProductionVariants"]):
+        raise NotImplementedException("Inference components are not built yet (a variant without ModelName).")
+
+
 def _with_weights(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"InitialVariantWeight": 1.0, **variant} for variant in variants]
+
+
+def _initial(call: Call, params: Params) -> Params:
+    return {
+        member: _with_weights(params[member])
+        for member in ("ProductionVariants", "ShadowProductionVariants")
+        if params.get(member)
+    }
 
 
 ENDPOINT_CONFIG = Kind(
@@ -32,9 +56,9 @@ ENDPOINT_CONFIG = Kind(
     called="endpoint configuration",
     check=_check,
     defaults={"EnableNetworkIsolation": False},
-    initial=lambda call, params: {"ProductionVariants": _with_weights(params["ProductionVariants"])},
-    refers={"ProductionVariants[].ModelName": MODEL},
-    unbuilt=(
+    initial=_initial,
+    refers={"ProductionVariants[].ModelName": MODEL, "ShadowProductionVariants[].ModelName": MODEL},
+    unserved=(
         Unbuilt("ProductionVariants[].ServerlessConfig", "Serverless inference is"),
         Unbuilt("ProductionVariants[].InstancePools", "Instance pools are"),
         Unbuilt("ProductionVariants[].ManagedInstanceScaling", "Managed instance scaling is"),

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith.services.sagemaker import fleet
-from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
+from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
-from sagesmith.services.sagemaker.models import MODEL
+from sagesmith.services.sagemaker.models import MODEL, container_to_serve
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
@@ -22,10 +22,11 @@ _BLUE_GREEN = "DeploymentConfig.BlueGreenUpdatePolicy"
 def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
     """The variants of a configuration, each with what it takes to serve its model."""
     config = ENDPOINT_CONFIG.find(call.tx, call.context, config_name).body
+    require_servable(config)
     found = []
     for variant in config["ProductionVariants"]:
         model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
-        container = model.get("PrimaryContainer") or model["Containers"][0]
+        container = container_to_serve(model)
         found.append(
             {
                 "name": variant["VariantName"],

@@ -8,7 +8,7 @@ import json
 from dataclasses import replace
 
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import Call, Kind, Wording, reading, writing
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, reading, writing
 from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ConflictException, ValidationException
@@ -20,6 +20,7 @@ _POLICY_MISSING = Wording(ValidationException, "Cannot find resource policy for:
 MODEL_PACKAGE_GROUP = Kind(
     noun="ModelPackageGroup",
     rests_as="Completed",
+    unbuilt=(Unbuilt("ManagedConfiguration.ManagedStorageType", "Managed storage of model packages is"),),
     missing=Wording(ValidationException, "ModelPackageGroup {arn} does not exist."),
     duplicate=Wording(ValidationException, "Model Package Group already exists: {arn}"),
     occupied=Wording(ConflictException, "Model Package Group cannot be deleted as it is not empty: {arn}"),

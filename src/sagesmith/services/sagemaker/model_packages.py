@@ -5,7 +5,8 @@ Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMod
 …/API_UpdateModelPackage.html, …/API_ListModelPackages.html,
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-models.html; of the wording
 https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sagemaker,
-https://github.com/getmoto/moto/pull/7165 and https://github.com/aws/aws-cdk/issues/33699
+https://github.com/getmoto/moto/pull/7165, https://github.com/aws/aws-cdk/issues/33699 and
+https://github.com/aws/sagemaker-python-sdk/pull/3301
 """
 
 import re
@@ -27,8 +28,15 @@ _MOST_METADATA = 50
 _LAST_VERSION = "_last_version"
 _TYPE = "_type"
 _SOURCE_ARN = re.compile(r"arn:[^:]+:sagemaker:[^:]*:[^:]*:model(-package)?/.+")
-_FROM_MODEL = ("Image", "ModelDataUrl", "ModelDataSource", "Environment", "ContainerHostname")
-_FROM_PACKAGE = ("InferenceSpecification", "AdditionalInferenceSpecifications")
+_OF_A_MODEL = (
+    "Image",
+    "ModelDataUrl",
+    "ModelDataSource",
+    "AdditionalModelDataSources",
+    "Environment",
+    "ContainerHostname",
+)
+_OF_A_PACKAGE = ("InferenceSpecification", "AdditionalInferenceSpecifications")
 _NO_VERSION_TAGS = "Tags are not supported in Model Package versions. Please add them to the Model Package Group."
 
 
@@ -115,9 +123,9 @@ def _copied(call: Call, source: str) -> Params:
     if original is None:
         raise ValidationException(f'Could not find the source of the model package "{source}".')
     if original.kind == MODEL_PACKAGE.id:
-        return {member: original.body[member] for member in _FROM_PACKAGE if member in original.body}
+        return {member: original.body[member] for member in _OF_A_PACKAGE if member in original.body}
     containers = original.body.get("Containers") or [original.body["PrimaryContainer"]]
-    taken = [{member: each[member] for member in _FROM_MODEL if member in each} for each in containers]
+    taken = [{member: each[member] for member in _OF_A_MODEL if member in each} for each in containers]
     return {"InferenceSpecification": {"Containers": taken}}
 
 
@@ -215,6 +223,46 @@ _SUMMARY = (
     "ModelApprovalStatus",
     "ModelPackageRegistrationType",
 )
+
+
+def containers_of(call: Call, container: Params) -> list[Params]:
+    """The containers that a container of CreateModel, which names a package, stands for.
+
+    Raises:
+        ValidationException: there is no such package, it may not be deployed, or has nothing that could be.
+    """
+    package = MODEL_PACKAGE.find(call.tx, call.context, container["ModelPackageName"])
+    approval = package.body.get("ModelApprovalStatus")
+    if package.body[_TYPE] == "Versioned" and approval != "Approved":
+        raise ValidationException(
+            f"Cannot create a model of model package {package.arn}: its approval status is {approval}, not Approved."
+        )
+    specification = _specification(package, container.get("InferenceSpecificationName"))
+    taken = [{member: each[member] for member in _OF_A_MODEL if member in each} for each in specification["Containers"]]
+    given = container.get("Environment")
+    for each in taken:
+        if given and each.get("Environment"):
+            raise ValidationException(
+                f"Environment variable map cannot be specified both at Model Package {_as_map(each['Environment'])} "
+                f"and Model {_as_map(given)}."
+            )
+    return taken
+
+
+def _specification(package: Document, name: str | None) -> Params:
+    wanted = package.body.get("InferenceSpecification")
+    if name is not None:
+        additional = package.body.get("AdditionalInferenceSpecifications", ())
+        wanted = next((each for each in additional if each["Name"] == name), None)
+    if not wanted:
+        which = "InferenceSpecification" if name is None else f"additional inference specification {name}"
+        raise ValidationException(f"Model package {package.arn} has no {which} to create a model of.")
+    found: Params = wanted
+    return found
+
+
+def _as_map(variables: Params) -> str:
+    return "{" + ", ".join(f"{name}={value}" for name, value in variables.items()) + "}"
 
 
 def operations(home: Home) -> dict[str, Handler]:

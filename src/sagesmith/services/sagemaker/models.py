@@ -3,6 +3,7 @@
 from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
+from sagesmith.services.sagemaker.model_packages import containers_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ValidationException
 
@@ -16,29 +17,61 @@ def _check(params: Params) -> None:
         raise ValidationException("PrimaryContainer and Containers cannot both be given: use one of them.")
     if not primary and not containers:
         raise ValidationException("A model needs a PrimaryContainer or Containers.")
-    if len(containers) > 1:
-        raise NotImplementedException("Inference pipelines are not built yet (Containers with more than one element).")
     for container in [primary] if primary else containers:
-        if not container.get("Image"):
-            raise ValidationException("A container needs an Image.")
-        source = (container.get("ModelDataSource") or {}).get("S3DataSource")
-        if source and container.get("ModelDataUrl"):
-            raise ValidationException("ModelDataUrl and ModelDataSource cannot both be given: use one of them.")
-        if source and (source["S3DataType"], source["CompressionType"]) not in _SOURCES:
-            raise NotImplementedException(
-                f"Model data of S3DataType {source['S3DataType']} with CompressionType {source['CompressionType']} "
-                "are not built yet: use S3Object with Gzip, or S3Prefix with None."
-            )
+        _check_container(container)
+    hosts = [container["ContainerHostname"] for container in containers if container.get("ContainerHostname")]
+    if hosts and len(set(hosts)) != len(containers):
+        raise ValidationException("Every container of a model has a ContainerHostname of its own, or none has one.")
+
+
+def _check_container(container: Params) -> None:
+    if not container.get("Image") and not container.get("ModelPackageName"):
+        raise ValidationException("A container needs an Image or a ModelPackageName.")
+    for member in ("Image", "ModelDataUrl", "ModelDataSource"):
+        if container.get(member) and container.get("ModelPackageName"):
+            raise ValidationException(f"{member} and ModelPackageName cannot both be given: use one of them.")
+    if container.get("InferenceSpecificationName") and not container.get("ModelPackageName"):
+        raise ValidationException("InferenceSpecificationName needs a ModelPackageName.")
+    if container.get("ModelDataUrl") and container.get("ModelDataSource"):
+        raise ValidationException("ModelDataUrl and ModelDataSource cannot both be given: use one of them.")
 
 
 def _initial(call: Call, params: Params) -> Params:
-    """AWS shows these members of containers whether they were given or not."""
+    """The containers, with what their packages say, and what AWS shows of each whether it was given or not."""
     members: Params = {}
     if primary := params.get("PrimaryContainer"):
-        members["PrimaryContainer"] = {**_CONTAINER, **primary}
+        resolved = _resolved(call, primary)
+        if len(resolved) > 1:
+            raise ValidationException(f"{primary['ModelPackageName']} has several containers: name it in Containers.")
+        (members["PrimaryContainer"],) = resolved
     if containers := params.get("Containers"):
-        members["Containers"] = [{**_CONTAINER, **container} for container in containers]
+        members["Containers"] = [each for container in containers for each in _resolved(call, container)]
     return members
+
+
+def _resolved(call: Call, container: Params) -> list[Params]:
+    packaged = [{}] if not container.get("ModelPackageName") else containers_of(call, container)
+    return [{**_CONTAINER, **members, **container} for members in packaged]
+
+
+def container_to_serve(model: Params) -> Params:
+    """The container of a model that an endpoint is made of.
+
+    Raises:
+        NotImplementedException: the model asks for what is not built yet.
+    """
+    MODEL.refuse_unserved(model)
+    containers: list[Params] = model.get("Containers") or [model["PrimaryContainer"]]
+    if len(containers) > 1:
+        raise NotImplementedException("Inference pipelines are not built yet (Containers with more than one element).")
+    (container,) = containers
+    source = (container.get("ModelDataSource") or {}).get("S3DataSource")
+    if source and (source["S3DataType"], source["CompressionType"]) not in _SOURCES:
+        raise NotImplementedException(
+            f"Model data of S3DataType {source['S3DataType']} with CompressionType {source['CompressionType']} "
+            "are not built yet: use S3Object with Gzip, or S3Prefix with None."
+        )
+    return container
 
 
 def _containers(feature: str, member: str, values: frozenset[str] | None = None) -> tuple[Unbuilt, Unbuilt]:
@@ -58,10 +91,8 @@ MODEL = Kind(
     check=_check,
     initial=_initial,
     defaults={"EnableNetworkIsolation": False},
-    unbuilt=(
+    unserved=(
         *_containers("Multi-model containers are", "Mode", frozenset({"MultiModel"})),
-        *_containers("Models from model packages are", "ModelPackageName"),
-        *_containers("Models from model packages are", "InferenceSpecificationName"),
         *_containers("Additional model data sources are", "AdditionalModelDataSources"),
         *_containers("Hub models are", "ModelDataSource.S3DataSource.HubAccessConfig"),
         *_containers("Manifests of model data are", "ModelDataSource.S3DataSource.ManifestS3Uri"),
@@ -70,7 +101,7 @@ MODEL = Kind(
         Unbuilt("InferenceExecutionConfig.Mode", "Direct invocation of containers is", frozenset({"Direct"})),
     ),
     without_effect={
-        **_ignored("ContainerHostname", "a model has one container, so nobody calls it by name"),
+        **_ignored("ContainerHostname", "an endpoint's model has one container, so nobody calls it by name"),
         **_ignored("ImageConfig", "an image's name stands for an environment of this machine: no registry is asked"),
         **_ignored("ModelDataSource.S3DataSource.ModelAccessConfig", "the model data are the user's own"),
         **_ignored("MultiModelConfig", "it is about multi-model containers, which are refused"),

@@ -22,6 +22,8 @@ CONTAINER = (
     "ModelDataSource.S3DataSource.S3Uri",
     "ModelDataSource.S3DataSource.S3DataType",
     "ModelDataSource.S3DataSource.CompressionType",
+    "ModelPackageName",
+    "InferenceSpecificationName",
     "Environment",
 )
 HONOURED = {
@@ -76,6 +78,7 @@ HONOURED = {
         "EnableNetworkIsolation",
         "EnableManagedSpotTraining",
         "Environment",
+        "ExperimentConfig",
         "Tags",
     },
     "Workteam": {"WorkteamName", "WorkforceName", "MemberDefinitions", "Description", "Tags"},
@@ -108,7 +111,7 @@ def honoured(kind: Kind) -> set[str]:
 
 @every_kind
 def test_every_member_of_a_create_input_is_honoured_refused_or_said_to_have_no_effect(kind: Kind) -> None:
-    said = {*honoured(kind), *kind.without_effect, *(unbuilt.path for unbuilt in kind.unbuilt)}
+    said = {*honoured(kind), *kind.without_effect, *(unbuilt.path for unbuilt in (*kind.unbuilt, *kind.unserved))}
     paths = set(leaves(SERVICE.operation_model(f"Create{kind.noun}").input_shape))
     assert sorted(path for path in paths if not any(below(path, each) for each in said)) == []
     declared = said - honoured(kind) | HONOURED.get(kind.noun, set())
@@ -173,7 +176,9 @@ def test_a_model_and_a_configuration_are_described_with_the_members_that_aws_fil
 def test_model_data_that_cannot_be_fetched_as_asked_are_refused(world: World) -> None:
     source = {"S3Uri": "s3://b/model", "S3DataType": "S3Object", "CompressionType": "None"}
     container = {"Image": "i", "ModelDataSource": {"S3DataSource": source}}
-    error = refusal(world, "CreateModel", ModelName="m", PrimaryContainer=container)
+    world.call("CreateModel", ModelName="m", PrimaryContainer=container)
+    world.call("CreateEndpointConfig", EndpointConfigName="c", ProductionVariants=[variant("m")])
+    error = refusal(world, "CreateEndpoint", EndpointName="e", EndpointConfigName="c")
     assert (error.code, error.status) == ("NotImplementedException", 501)
     container |= {"ModelDataUrl": "s3://b/model.tar.gz"}
     assert "cannot both be given" in refusal(world, "CreateModel", ModelName="m", PrimaryContainer=container).message

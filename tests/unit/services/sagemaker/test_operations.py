@@ -172,56 +172,39 @@ def test_a_configuration_needs_its_models_and_an_endpoint_its_configuration(worl
     assert world.call("ListEndpoints")["Endpoints"] == []
 
 
-SERVERLESS = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
-NOT_BUILT = [
-    ("CreateModel", without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "a"}, {"Image": "b"}]}),
-    ("CreateModel", {"ModelName": "m", "PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}),
-    (
-        "CreateEndpointConfig",
-        {
-            "EndpointConfigName": "c",
-            "ProductionVariants": [{"VariantName": "v", "ModelName": "m", "ServerlessConfig": SERVERLESS}],
-        },
-    ),
-    (
-        "CreateEndpointConfig",
-        {
-            "EndpointConfigName": "c",
-            "ProductionVariants": [variant("m")],
-            "AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}},
-        },
-    ),
-    (
-        "CreateEndpointConfig",
-        {
-            "EndpointConfigName": "c",
-            "ProductionVariants": [variant("m")],
-            "ShadowProductionVariants": [variant("m", "shadow")],
-        },
-    ),
-    (
-        "CreateEndpointConfig",
-        {
-            "EndpointConfigName": "c",
-            "ProductionVariants": [variant("m")],
-            "DataCaptureConfig": {
-                "EnableCapture": True,
-                "InitialSamplingPercentage": 100,
-                "DestinationS3Uri": "s3://c/",
-                "CaptureOptions": [{"CaptureMode": "Input"}],
-            },
-        },
-    ),
-    ("CreateEndpointConfig", {"EndpointConfigName": "c", "ProductionVariants": [without(variant("m"), "ModelName")]}),
+CAPTURE = {
+    "EnableCapture": True,
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://c/",
+    "CaptureOptions": [{"CaptureMode": "Input"}],
+}
+SERVERLESS = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
+PIPELINE = without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "a"}, {"Image": "b"}]}
+UNSERVED = [
+    (PIPELINE, {}),
+    ({"ModelName": "m", "PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, {}),
+    (model("m", InferenceExecutionConfig={"Mode": "Direct"}), {}),
+    (model("m"), {"ProductionVariants": [SERVERLESS]}),
+    (model("m"), {"ProductionVariants": [without(variant("m"), "ModelName")]}),
+    (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
+    (model("m"), {"ShadowProductionVariants": [variant("m", "shadow")]}),
+    (model("m"), {"DataCaptureConfig": CAPTURE}),
 ]
 
 
-@pytest.mark.parametrize(("operation", "params"), NOT_BUILT)
-def test_what_is_not_built_is_refused_before_anything_is_stored(world: World, operation: str, params: Params) -> None:
+@pytest.mark.parametrize(("asked", "config"), UNSERVED)
+def test_models_and_configurations_are_records_of_what_no_endpoint_serves_yet(
+    world: World, asked: Params, config: Params
+) -> None:
+    world.call("CreateModel", **asked)
+    config = {"ProductionVariants": [variant("m")], **config}
+    world.call("CreateEndpointConfig", EndpointConfigName="c", **config)
+    described = world.call("DescribeEndpointConfig", EndpointConfigName="c")
+    assert {**described, **without(config, "ProductionVariants")}.keys() == described.keys()
     with pytest.raises(AwsError, match="not built yet") as refused:
-        world.call(operation, **params)
+        world.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
     assert (refused.value.code, refused.value.status) == ("NotImplementedException", 501)
-    assert world.call("ListModels")["Models"] == world.call("ListEndpointConfigs")["EndpointConfigs"] == []
+    assert world.call("ListEndpoints")["Endpoints"] == []
 
 
 FAST_FILE = {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "FastFile"}}
