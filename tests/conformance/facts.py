@@ -44,6 +44,8 @@ class Facts:
         filters: List's filters that are not told by their name → path of the value in Describe that they select by.
         lives: whether it has a life of its own, so that Delete begins an end that is a reconciler's to reach.
         named: whether two of one name cannot be (versions and nameless kinds can).
+        unique: path of what tells one from others in Create's input, where that is not its name.
+        most: how many a region may have, at most three of which are made.
         exceptions: irregularities of AWS: what a check calls the difference → why it is so. One that no check meets
             fails, so that the table stays true.
     """
@@ -62,6 +64,8 @@ class Facts:
     filters: Mapping[str, str] = field(default_factory=dict)
     lives: bool = False
     named: bool = True
+    unique: str = ""
+    most: int = 3
     exceptions: Mapping[str, str] = field(default_factory=dict)
 
 

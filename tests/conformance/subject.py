@@ -23,6 +23,7 @@ from tests.conformance.model import (
 )
 from tests.conformance.platform import Platform, Refused
 
+MISSING = ("ResourceNotFound", "ValidationException")
 _DECLARED = {kind.noun: kind for kind in KINDS}
 
 
@@ -175,6 +176,11 @@ class Subject:
         names: list[str] = [each for each in (f"{noun}Name", *members) if each in members and each.endswith("Name")]
         return names[0]
 
+    @property
+    def unique(self) -> str:
+        """The path in Create's input of what tells one from others."""
+        return self.facts.unique or self.name_member
+
     def identity(self, operation: str, resource: Resource) -> Params:
         """The members of an operation's input that say which one is meant."""
         members = input_of(operation).members
@@ -248,9 +254,9 @@ class Subject:
         own = [name for name in (f"{self.facts.noun}Arn", "Arn", *arns) if name in summary]
         return summary[own[0]] if own else tuple(summary[name] for name in names if name.endswith(("Name", "Id")))
 
-    def missing_code(self, operation: str) -> str:
-        """The code of an operation on what is not there: ResourceNotFound where the model has it."""
-        return "ResourceNotFound" if "ResourceNotFound" in error_codes(operation) else "ValidationException"
+    def missing_codes(self, operation: str) -> tuple[str, ...]:
+        """The code of an operation on what is not there: ResourceNotFound where the model has it, else either."""
+        return MISSING[:1] if MISSING[0] in error_codes(operation) else MISSING
 
     def taken_code(self) -> str:
         """The code of a Create whose name is taken."""

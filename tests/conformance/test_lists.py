@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.conformance.checks import check
 from tests.conformance.generate import Draw, Size, scalar
-from tests.conformance.model import Params, input_of, items_of
+from tests.conformance.model import Params, input_of, items_of, shape_at
 from tests.conformance.subject import Resource, Subject, first_at
 
 FEW = 3
@@ -21,7 +21,7 @@ def a_few(subject: Subject, draw: Draw) -> list[Resource]:
     region = subject.platform.new_region()
     needed = subject.needed(draw, region)
     made: dict[str, Resource] = {}
-    for _ in range(FEW):
+    for _ in range(min(FEW, subject.facts.most)):
         request = subject.draw_request(draw, Size.MINIMAL, {**needed, **another_name(subject, made)})
         answer = subject.call(region, subject.operations.create, **request)
         made[name_of(subject, request) or str(len(made))] = Resource(region, request, answer)
@@ -29,17 +29,17 @@ def a_few(subject: Subject, draw: Draw) -> list[Resource]:
 
 
 def name_of(subject: Subject, request: Params) -> str:
-    """What a resource is told from others by, empty if it is not by its name."""
-    return str(request.get(subject.name_member, "")).lower() if subject.facts.named else ""
+    """What a resource is told from others by, empty if its request does not say."""
+    return str(first_at(request, subject.unique) or "").lower() if subject.facts.named else ""
 
 
 def another_name(subject: Subject, taken: Collection[str]) -> Params:
     """Names that are not taken; of a kind whose names need not differ, and of one that the facts name, nothing."""
-    member = subject.name_member
-    if not subject.facts.named or member in subject.facts.values:
+    path = subject.unique
+    if not subject.facts.named or path in subject.facts.values:
         return {}
-    shape = input_of(subject.operations.create).members[member]
-    return {member: scalar(shape, member).filter(lambda name: name.lower() not in taken)}
+    shape = shape_at(input_of(subject.operations.create), path)
+    return {path: scalar(shape, path.rpartition(".")[2]).filter(lambda name: name.lower() not in taken)}
 
 
 @check(needs="list")
