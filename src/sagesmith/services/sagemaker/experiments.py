@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import DOES_NOT_EXIST, Call, Kind, Wording, updated, view_of, writing
+from sagesmith.services.sagemaker.engine import (
+    DOES_NOT_EXIST,
+    Call,
+    Kind,
+    Wording,
+    sagemaker_shapes,
+    updated,
+    view_of,
+    writing,
+)
 from sagesmith.store import Document, Query
 from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ResourceNotFound, ValidationException
@@ -79,6 +88,18 @@ def _component_summaries(call: Call, trial: Document) -> list[Params]:
     ]
 
 
+def _source_detail(call: Call, component: Document) -> Params | None:
+    """What Search shows of the job that a component is of."""
+    from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB  # which makes components
+
+    if "Source" not in component.body:
+        return None
+    detail: Params = {"SourceArn": component.body["Source"]["SourceArn"]}
+    if job := TRAINING_JOB.seek(call.tx, call.context, detail["SourceArn"]):
+        detail["TrainingJob"] = sagemaker_shapes().pruned("TrainingJob", view_of(TRAINING_JOB).describe(job))
+    return detail
+
+
 EXPERIMENT = Kind(
     noun="Experiment",
     initial=_display_name("ExperimentName"),
@@ -126,6 +147,7 @@ TRIAL_COMPONENT = Kind(
     duplicate=_DUPLICATE,
     occupied=_occupied("trials"),
     search="ExperimentTrialComponent",
+    search_adds={"SourceDetail": _source_detail},
 )
 
 
@@ -148,11 +170,16 @@ def locked(call: Call, kind: Kind, name: str, exclusive: bool) -> Document:
 def _associate(call: Call, params: Params) -> Params:
     trial = locked(call, TRIAL, params["TrialName"], exclusive=False)
     component = locked(call, TRIAL_COMPONENT, params["TrialComponentName"], exclusive=True)
+    associate(call, trial, component)
+    return {"TrialArn": trial.arn, "TrialComponentArn": component.arn}
+
+
+def associate(call: Call, trial: Document, component: Document) -> None:
+    """Put a component into a trial, if it is not there; the trial stays, and nobody else changes the component."""
     parent = {"TrialName": trial.name, "ExperimentName": trial.body["ExperimentName"]}
     parents = component.body.get("Parents", [])
     if parent not in parents:
         _store_parents(call, component, [*parents, parent])
-    return {"TrialArn": trial.arn, "TrialComponentArn": component.arn}
 
 
 def _disassociate(call: Call, params: Params) -> Params:

@@ -16,6 +16,7 @@ from sagesmith.compute.base import ENDED as TASK_ENDED
 from sagesmith.compute.base import Channel, MetricDefinition, TaskEvent, TaskObservation, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
+from sagesmith.services.sagemaker.job_components import follow
 from sagesmith.services.sagemaker.training_jobs import ENDED, STARTING, STOPPING, TRAINING_JOB, move
 from sagesmith.store import Document, Query
 from sagesmith.wire.context import Params
@@ -328,4 +329,6 @@ def _end(
 
 def _store(home: Home, document: Document) -> Document:
     with home.store.write() as tx:
-        return tx.update(replace(document, facets=TRAINING_JOB.facets(document.body)))
+        stored = tx.update(replace(document, facets=TRAINING_JOB.facets(document.body)))
+        follow(tx, stored)
+        return stored

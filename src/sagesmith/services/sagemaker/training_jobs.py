@@ -4,6 +4,7 @@ import uuid
 from dataclasses import replace
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
+from sagesmith.services.sagemaker.job_components import track
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ResourceInUse, ValidationException
@@ -65,6 +66,7 @@ def _check_spot(params: Params) -> None:
 
 
 def _initial(call: Call, params: Params) -> Params:
+    track(call, TRAINING_JOB.arn(call.context, params["TrainingJobName"]), params)
     condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **params["StoppingCondition"]}
     members: Params = {
         **_filled_in(params),
@@ -213,7 +215,6 @@ TRAINING_JOB = Kind(
         Unbuilt("CheckpointConfig", "Checkpoints are"),
         Unbuilt("DebugRuleConfigurations", "Debugger rules are"),
         Unbuilt("TensorBoardOutputConfig", "TensorBoard output is"),
-        Unbuilt("ExperimentConfig", "Experiments are"),
         Unbuilt("RetryStrategy", "Retries are"),
         Unbuilt("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
         Unbuilt("ServerlessJobConfig", "Serverless customization jobs are"),

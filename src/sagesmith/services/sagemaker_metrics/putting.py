@@ -50,7 +50,7 @@ def _summaries(component: Document, points: Iterable[MetricPoint]) -> list[Param
     for point in points:
         if point.name not in changed:
             before = known.get(point.name)
-            changed[point.name] = Statistics.of_summary(before) if before else Statistics()
+            changed[point.name] = Statistics.of_summary(before) if before and "Count" in before else Statistics()
         changed[point.name].add(point)
     source = component.body.get("Source", {}).get("SourceArn", component.arn)
     known |= {name: statistics.summary(name, source) for name, statistics in changed.items()}
