@@ -21,7 +21,7 @@ from sagesmith.store.base import (
     VersionConflict,
     Work,
 )
-from sagesmith.store.conditions import EVERY, AllOf, AnyOf, At, Condition, Equal, Named, Not, Present, Within
+from sagesmith.store.conditions import EVERY, AllOf, AnyOf, At, Condition, Equal, Named, Not, Present, Within, Written
 from sagesmith.store.database import Store
 from sagesmith.store.properties import ARN, STATUS, TAGS, number_of
 from sagesmith.store.searching import Found, Search
@@ -68,5 +68,6 @@ __all__ = [
     "VersionConflict",
     "Within",
     "Work",
+    "Written",
     "number_of",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, NamedTuple
 
+import orjson
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from sagesmith.store import properties
-from sagesmith.store.dialects import Contains, Unindexed
+from sagesmith.store.dialects import Contains, Holds, Unindexed
 from sagesmith.store.schema import documents
 
 
@@ -60,6 +61,14 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """The body has `part` in it as JSON writes it, be it in which text it may; no index finds it, but the database
+    looks for it faster than who reads the documents."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class At:
     """`created_at` or `updated_at` lies between both bounds, which are included."""
 
@@ -87,7 +96,7 @@ class AnyOf:
     conditions: tuple["Condition", ...] = ()
 
 
-Condition = Equal | Within | Present | Named | At | Not | AllOf | AnyOf
+Condition = Equal | Within | Present | Named | Written | At | Not | AllOf | AnyOf
 EVERY = AllOf()
 
 
@@ -160,6 +169,8 @@ class Writer:
         match condition:
             case Named(part):
                 written = Contains(documents.c.name, self.parameter(part))
+            case Written(part):
+                written = Holds(documents.c.body, self.parameter(orjson.dumps(part)[1:-1]))
             case At():
                 written = self.window(condition, indexed=self.sort == condition.column)
             case Not(inner):

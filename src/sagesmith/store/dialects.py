@@ -26,6 +26,25 @@ def _contains_postgresql(element: Contains, compiler: SQLCompiler, **options: An
     return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
 
 
+class Holds(GenericFunction[bool]):
+    """Holds(bytes, part): whether the bytes of `part` stand in others."""
+
+    type = Boolean()
+    inherit_cache = True
+    name = "sagesmith_holds"
+
+
+@compiles(Holds, "sqlite")
+def _holds_sqlite(element: Holds, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(instr({compiler.process(element.clauses, **options)}) > 0)"
+
+
+@compiles(Holds, "postgresql")
+def _holds_postgresql(element: Holds, compiler: SQLCompiler, **options: Any) -> str:
+    whole, part = (compiler.process(each, **options) for each in element.clauses)
+    return f"(position({part} IN {whole}) > 0)"
+
+
 class Unindexed(GenericFunction[Any]):
     """A column that the planner is not to choose an index by.
 

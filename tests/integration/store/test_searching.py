@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from sagesmith.store import (
     Search,
     Store,
     Within,
+    Written,
     number_of,
     searching,
     upgrade,
@@ -98,6 +100,8 @@ def holds(condition: Condition, document: Document) -> bool:
             return bool(leaves(document.body, path))
         case Named(part):
             return part in document.name
+        case Written(part):
+            return orjson.dumps(part)[1:-1] in orjson.dumps(document.body)
         case At(column, low, high):
             return bool(low <= getattr(document, column) <= high)
         case Not(inner):
@@ -116,6 +120,7 @@ LEAVES: "st.SearchStrategy[Condition]" = st.one_of(
     st.builds(Within, PATHS, BOUNDS, BOUNDS),
     st.builds(Present, PATHS),
     st.builds(Named, st.sampled_from(("job", "job-1", "-2", "7", "zzz"))),
+    st.builds(Written, st.sampled_from(("red", "ünï", "7", "Flag", "nowhere"))),
     st.builds(At, st.just("created_at"), st.floats(999, 1010), st.floats(999, 1010)),
     st.builds(At, st.just("updated_at"), st.floats(1999, 2006), st.floats(1999, 2006)),
 )
@@ -273,3 +278,12 @@ def test_an_older_database_becomes_searchable(tmp_path: Path, monkeypatch: pytes
         assert [each.name for each in tx.search(Search("model", REGION, wanted)).documents] == ["m"]
         assert not tx.search(Search("code-repository", REGION, Equal("Word", "red"))).documents
     store.close()
+
+
+def test_the_store_looks_for_texts_as_json_writes_them(store: Store) -> None:
+    with store.write() as tx:
+        tx.create(model("m", body={"Word": 'say "ünï"\\n\t'}, searchable=True))
+    with store.read() as tx:
+        for part in ('"ünï"', "\\n", "\t", "say"):
+            assert tx.search(Search("model", REGION, Written(part))).total == 1, part
+        assert tx.search(Search("model", REGION, Written("uni"))).total == 0

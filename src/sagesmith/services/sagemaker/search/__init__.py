@@ -16,7 +16,6 @@ import orjson
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import Call, reading
 from sagesmith.services.sagemaker.search import expression, properties
-from sagesmith.services.sagemaker.search.properties import Property
 from sagesmith.services.sagemaker.search.records import Record, records_of
 from sagesmith.store import STATUS, Document, InvalidToken, Search, SortKey
 from sagesmith.wire.context import Handler, Params
@@ -63,7 +62,11 @@ def _search(call: Call, params: Params) -> Params:
             expression.visible(record, params.get("VisibilityConditions") or []),
         ]
     )
-    sort = _sort(call, record, params.get("SortBy"))
+
+    def look(own: bool, document: Document) -> Params:
+        return record.own(document) if own else record.show(call, document)
+
+    sort = _sort(record, params.get("SortBy"), look)
     if params.get("CrossAccountFilterOption") == "CrossAccount":
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
     try:
@@ -72,7 +75,7 @@ def _search(call: Call, params: Params) -> Params:
                 record.kind.id,
                 call.context.region,
                 asked.where,
-                None if asked.exact else lambda document: asked.holds(record.show(call, document)),
+                None if asked.exact else lambda document: asked.holds(look(asked.own, document)),
                 sort,
                 params.get("SortOrder") != "Ascending",
                 params.get("MaxResults") or DEFAULT_PAGE,
@@ -89,17 +92,15 @@ def _search(call: Call, params: Params) -> Params:
     }
 
 
-def _sort(call: Call, record: Record, name: str | None) -> SortKey | Callable[[Document], str | float | None]:
+def _sort(
+    record: Record, name: str | None, look: Callable[[bool, Document], Params]
+) -> SortKey | Callable[[Document], str | float | None]:
+    """A column, or a function that reads the first value of a property."""
     if name is None:
         return "updated_at"
     sought = expression.property_of(record, name)
     column = _COLUMNS.get(expression.field_of(record, sought) or "")
-    return column or (lambda document: _first(sought, record.show(call, document)))
-
-
-def _first(sought: Property, shown: Params) -> str | float | None:
-    """The first value of a property, as one that can be compared."""
-    return sought.comparable(next(sought.values(shown), None))
+    return column or (lambda document: sought.comparable(next(sought.values(look(sought.own, document)), None)))
 
 
 def _identity(params: Params) -> str:

@@ -27,6 +27,7 @@ from sagesmith.store import (
     Named,
     Not,
     Present,
+    Written,
 )
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
@@ -53,14 +54,16 @@ class Test:
         where: what the store is asked; all that `holds` accepts satisfies it.
         exact: whether the converse is true as well.
         holds: whether a record satisfies it.
+        own: whether `holds` looks only at what a document itself has of its record.
     """
 
     where: Condition
     exact: bool
     holds: Callable[[Any], bool]
+    own: bool
 
 
-EVERYTHING = Test(EVERY, True, lambda record: True)
+EVERYTHING = Test(EVERY, True, lambda record: True, True)
 
 
 def compiled(record: Record, expression: Params | None) -> Test:
@@ -170,12 +173,12 @@ def _joined(tests: list[Test], operator: Literal["And", "Or"]) -> Test:
     if len(tests) == 1:
         return tests[0]
     wheres = tuple(each.where for each in tests)
-    exact = all(each.exact for each in tests)
+    exact, own = all(each.exact for each in tests), all(each.own for each in tests)
     if operator == "And":
-        return Test(_flat(wheres), exact, lambda record: all(each.holds(record) for each in tests))
+        return Test(_flat(wheres), exact, lambda record: all(each.holds(record) for each in tests), own)
     # One alternative of which the index knows nothing makes it useless for the others.
     where = EVERY if EVERY in wheres else AnyOf(wheres)
-    return Test(where, exact, lambda record: any(each.holds(record) for each in tests))
+    return Test(where, exact, lambda record: any(each.holds(record) for each in tests), own)
 
 
 def _flat(wheres: tuple[Condition, ...]) -> Condition:
@@ -193,7 +196,7 @@ def _filter(record: Record, given: Params) -> Test:
     else:
         asked = comparison(name, found.type, positive, _value(given, operator))
         where, exact = _asked(record, found, positive, given, asked)
-        test = Test(where, exact, lambda shown: any(map(asked.holds, found.values(shown))))
+        test = Test(where, exact, lambda shown: any(map(asked.holds, found.values(shown))), found.own)
     return _not(test) if operator in NEGATIONS else test
 
 
@@ -210,7 +213,8 @@ def _value(given: Params, operator: str) -> str:
 
 
 def _not(test: Test) -> Test:
-    return Test(Not(test.where) if test.exact else EVERY, test.exact, lambda record: not test.holds(record))
+    where = Not(test.where) if test.exact else EVERY
+    return Test(where, test.exact, lambda record: not test.holds(record), test.own)
 
 
 def _exists(record: Record, found: Property) -> Test:
@@ -219,12 +223,12 @@ def _exists(record: Record, found: Property) -> Test:
 
     special = field_of(record, found)
     if special == STATUS:
-        return Test(Present(STATUS), True, holds)
+        return Test(Present(STATUS), True, holds, True)
     if special is not None:
-        return Test(EVERY, True, holds)
+        return Test(EVERY, True, holds, True)
     if not found.paths or found.type is Type.STRUCTURE:
-        return Test(EVERY, False, holds)
-    return Test(*_at(found, Present), holds)
+        return Test(EVERY, False, holds, found.own)
+    return Test(*_at(found, Present), holds, found.own)
 
 
 def _asked(record: Record, found: Property, operator: str, given: Params, asked: Comparison) -> tuple[Condition, bool]:
@@ -234,13 +238,19 @@ def _asked(record: Record, found: Property, operator: str, given: Params, asked:
         low, high = times(given["Name"], operator, given["Value"])
         return At(special, low, high), True
     if operator == "Contains":
-        named = special == "name"
-        return (Named(given["Value"]), True) if named else (EVERY, False)
+        if special == "name":
+            return Named(given["Value"]), True
+        return (Written(given["Value"]), False) if found.own and special is None and _is_text(found) else (EVERY, False)
     if special in (ARN, STATUS):
         return (asked.at(special), True) if asked.at else (EVERY, False)
     if asked.at is None or not found.paths or found.type is Type.STRUCTURE:
         return EVERY, False
     return _at(found, asked.at)
+
+
+def _is_text(found: Property) -> bool:
+    """Whether all values of a property are texts, which are written as they are compared."""
+    return found.type is Type.TEXT or (found.type is Type.PARAMETER and len(found.paths) == 1)
 
 
 def _at(found: Property, asked: Callable[[str], Condition]) -> tuple[Condition, bool]:
@@ -271,6 +281,7 @@ def _nested(record: Record, given: Params) -> Test:
         lambda shown: any(
             all(each.holds(element) for each in tests) for element in properties.walk(shown, elements.steps[0])
         ),
+        elements.own,
     )
 
 
@@ -287,9 +298,12 @@ def _element_test(given: Params, inner: Property, paths: tuple[str, ...]) -> Tes
         return found is not negated
 
     where: Condition = EVERY
-    if asked is not None and asked.at is not None and not negated and inner.type is not Type.STRUCTURE and paths:
-        where = AnyOf(tuple(asked.at(f"{path}.{each}") for path in paths for each in inner.paths))
-    return Test(where, False, holds)
+    if asked is not None and not negated and paths and inner.type is not Type.STRUCTURE:
+        if asked.at is not None:
+            where = AnyOf(tuple(asked.at(f"{path}.{each}") for path in paths for each in inner.paths))
+        elif operator == "Contains" and _is_text(inner):
+            where = Written(given["Value"])
+    return Test(where, False, holds, True)
 
 
 def _unknown(name: str) -> ValidationException:

@@ -57,6 +57,7 @@ class Property:
         steps: from the record to the values; alternatives if it is one of several members, of which each has one.
         paths: where the store's index has the values, or what they lie in if they are a structure's; empty if it has
             not.
+        own: whether a document has the values itself, so that nothing else need be read.
         name_path, name: which elements of a list are meant: those that have `name` at `name_path`; empty if all are.
             The index then knows of the list's elements together.
     """
@@ -64,6 +65,7 @@ class Property:
     type: Type
     steps: tuple[tuple[Step, ...], ...]
     paths: tuple[str, ...] = ()
+    own: bool = False
     name_path: str = ""
     name: str = ""
 
@@ -189,9 +191,11 @@ def _names(shape: str, path: str, within: tuple[str, ...] = ()) -> Iterator[str]
 
 def _known(record: Record, found: Property | None) -> Property | None:
     """A property of the resource itself, with its paths only if the index has them."""
-    if found is None or found.top == TAGS:
-        return found
-    return found if record.stored(found.top) else replace(found, paths=())
+    if found is None:
+        return None
+    if found.top == TAGS:
+        return replace(found, paths=()) if found.type is Type.STRUCTURE else found
+    return replace(found, own=True) if record.stored(found.top) else replace(found, paths=())
 
 
 def _seek(shape: str, name: str) -> Property | None:
@@ -244,7 +248,7 @@ def _in_named(element: str, rest: str) -> Property:
     value = _TYPES[sagemaker_shapes().shape(sagemaker_shapes().members(element)[compared])["type"]]
     if element == "Tag":
         return Property(value, ((Named(named_by, rest), compared),), (rest,))
-    return Property(value, ((Named(named_by, name), compared),), (compared,), named_by, name)
+    return Property(value, ((Named(named_by, name), compared),), (compared,), name_path=named_by, name=name)
 
 
 def _in_map(value: str, rest: str) -> Property | None:

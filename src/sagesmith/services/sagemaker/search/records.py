@@ -55,6 +55,19 @@ class Record:
     def _lists(self) -> tuple[str, ...]:
         return tuple(each for each, shape in self.members.items() if sagemaker_shapes().shape(shape)["type"] == "list")
 
+    def own(self, document: Document) -> Params:
+        """What a document itself has of its record: quickly made, for who looks at many."""
+        view = self.view
+        shown = {
+            **document.body,
+            self.kind.arn_member: document.arn,
+            view.created: document.created_at,
+            view.updated: document.updated_at,
+        }
+        if document.status:
+            shown[view.status] = document.status
+        return {self.wrapper: shown} if self.wrapper else shown
+
     def show(self, call: Call, document: Document) -> Params:
         """The record of a document, its lists included when they are empty."""
         shown: Params = {member: [] for member in self._lists}
