@@ -13,7 +13,9 @@ try:
     from sagemaker.experiments import list_runs, load_run
     from sagemaker.experiments.run import Run
     from sagemaker.session import Session
+    from sagemaker.sklearn import SKLearn
 except ImportError:
+    SKLearn = None  # v3 has another way to train, which has nothing to do with runs
     from sagemaker.core.analytics import ExperimentAnalytics
     from sagemaker.core.experiments import experiment as experiments
     from sagemaker.core.experiments.run import Run, list_runs, load_run
@@ -80,6 +82,31 @@ def a_run_that_fails():
     with refusal(seen), started("third"):
         raise ValueError("no such column")
     return {**seen, "status": described("third")["Status"]}
+
+
+@step
+def a_job_within_a_run():
+    if SKLearn is None:
+        return {}
+    with started("training"):
+        estimator = SKLearn(
+            entry_point="train.py",
+            source_dir=str(Path(__file__).parent / "tracked"),
+            framework_version="1.2-1",
+            instance_type="ml.m5.large",
+            instance_count=1,
+            role="SageMakerRole",
+            hyperparameters={"depth": 5},
+            metric_definitions=[{"Name": "loss", "Regex": r"loss=([0-9.]+)"}],
+            sagemaker_session=session,
+        )
+        estimator.fit()
+    job = estimator.latest_training_job.describe()
+    return {
+        "job": job,
+        "run": described("training"),
+        "component": client.describe_trial_component(TrialComponentName=f"{job['TrainingJobName']}-aws-training-job"),
+    }
 
 
 @step
