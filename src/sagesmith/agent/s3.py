@@ -6,6 +6,7 @@ botocore takes a quarter of a second to load, so this module is imported where a
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -131,11 +132,16 @@ class S3:
         """The size of an object in bytes."""
         return int(_patiently(lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"])
 
-    def read(self, bucket: str, key: str) -> bytes:
-        """A small object's content."""
+    def read(self, bucket: str, key: str, version: str | None = None, max_bytes: int | None = None) -> bytes:
+        """A small object's content, of a version of it; one that is larger than `max_bytes` is not read."""
+        which = {"VersionId": version} if version else {}
 
         def get() -> bytes:
-            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+            found = self._client.get_object(Bucket=bucket, Key=key, **which)
+            with closing(found["Body"]) as body:
+                if max_bytes is not None and found["ContentLength"] > max_bytes:
+                    raise S3Failed("EntityTooLarge", f"The object has more than {max_bytes} bytes")
+                return bytes(body.read())
 
         return _patiently(get)
 

@@ -116,13 +116,9 @@ _BY_CAPABILITY = {
     """,
     "pipeline executions": """
         DescribePipelineDefinitionForExecution DescribePipelineExecution ListPipelineExecutionSteps
-        ListPipelineExecutions ListPipelineParametersForExecution RetryPipelineExecution
+        ListPipelineParametersForExecution RetryPipelineExecution
         SendPipelineExecutionStepFailure SendPipelineExecutionStepSuccess StartPipelineExecution
         StopPipelineExecution UpdatePipelineExecution
-    """,
-    "pipelines": """
-        CreatePipeline DeletePipeline DescribePipeline ListPipelineVersions ListPipelines UpdatePipeline
-        UpdatePipelineVersion
     """,
     "processing": """
         CreateProcessingJob DeleteProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob

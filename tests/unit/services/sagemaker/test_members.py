@@ -82,6 +82,18 @@ HONOURED = {
         "Tags",
     },
     "Workteam": {"WorkteamName", "WorkforceName", "MemberDefinitions", "Description", "Tags"},
+    "Pipeline": {
+        "PipelineName",
+        "PipelineDisplayName",
+        "PipelineDefinition",
+        "PipelineDefinitionS3Location",
+        "PipelineDescription",
+        "ClientRequestToken",
+        "RoleArn",
+        "Tags",
+        "ParallelismConfiguration",
+        "PipelineVersionAliases",
+    },
 }
 """Of kinds whose members something is done with. Of a mere record a member is honoured if Describe shows it."""
 every_kind = pytest.mark.parametrize(
