@@ -108,18 +108,21 @@ _Keyed = tuple[tuple[Any, ...], Document]
 
 def _by_column(walk: "_Walk", position: _Position | None) -> tuple[list[_Keyed], int, bool]:
     asked, column = walk.asked, str(walk.asked.sort)
+    first = position is None
     page: list[_Keyed] = []
-    for row in walk.rows(column, asked.descending, position.key if position else None, asked.limit + 1):
+    total = 0
+    for row in walk.rows(column, asked.descending, None if position is None else position.key, asked.limit + 1):
         document = from_row(row)
         if asked.accept is None or asked.accept(document):
-            page.append(((getattr(document, column), row[0]), document))
-            if len(page) > asked.limit:
+            total += 1
+            if total <= asked.limit + 1:
+                page.append(((getattr(document, column), row[0]), document))
+            # The first page looks at the others as well if they are few, to know how many match.
+            if total > asked.limit and not (first and asked.accept and walk.few):
                 break
-    if position is not None:
-        return page, 0, False
-    if len(page) <= asked.limit:
-        return page, len(page), True
-    return (page, len(page), False) if asked.accept else (page, *walk.count())
+    else:
+        return page, total, first
+    return (page, total, False) if asked.accept or not first else (page, *walk.count())
 
 
 def _by_value(walk: "_Walk", position: _Position | None) -> tuple[list[_Keyed], int, bool]:
@@ -226,6 +229,11 @@ class _Walk:
                 return
             after = (getattr(rows[-1], column), rows[-1].id)
             size = min(size * 4, _LARGEST_BATCH)
+
+    @property
+    def few(self) -> bool:
+        """Whether fewer than PROBE documents are looked at."""
+        return self._few is not None
 
     def count(self) -> tuple[int, bool]:
         """How many documents satisfy the search's condition, and whether these are all."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sagesmith.services.sagemaker import KINDS
+from sagesmith.store import searching
 from sagesmith.wire.errors import AwsError, NotImplementedException, ValidationException
 from tests.unit.services.sagemaker.world import World, model, replace, training_job, variant
 
@@ -263,6 +264,37 @@ def test_pages_follow_each_other_without_gap_or_double(world: World, sort: dict[
     assert len(search(world)) == 10
     with pytest.raises(ValidationException, match=r"Invalid NextToken\."):
         world.call("Search", Resource="TrainingJob", NextToken="e30")
+
+
+def test_the_total_is_exact_as_long_as_few_have_to_be_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(15):
+        world.call("CreateTrainingJob", **training_job(f"j{number}"))
+        finished(world, f"j{number}", FailureReason="it broke" if number else "")
+    asked: dict[str, Any] = {
+        "Resource": "TrainingJob",
+        "MaxResults": 4,
+        "SearchExpression": {
+            "Filters": [where("FailureReason", "Contains", "broke"), where("TrainingJobStatus", "Equals", "Completed")]
+        },
+    }
+    first = world.call("Search", **asked)
+    assert first["TotalHits"] == {"Value": 14, "Relation": "EqualTo"}
+    assert world.call("Search", **asked, NextToken=first["NextToken"])["TotalHits"] == first["TotalHits"]
+    monkeypatch.setattr(searching, "PROBE", 1)
+    bounded = world.call("Search", **asked)
+    assert bounded["TotalHits"]["Relation"] == "GreaterThanOrEqualTo"
+    assert 4 < bounded["TotalHits"]["Value"] <= 14
+    assert world.call("Search", **asked, NextToken=bounded["NextToken"])["TotalHits"] == bounded["TotalHits"]
+
+
+def test_a_total_is_counted_to_ten_thousand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(searching, "COUNTED", 5)
+    for number in range(7):
+        world.call("CreateTrainingJob", **training_job(f"j{number}"))
+    told: dict[str, Any] = {"SearchExpression": {"Filters": [where("TrainingJobStatus", "Equals", "InProgress")]}}
+    for expression in ({}, told):
+        answer = world.call("Search", Resource="TrainingJob", MaxResults=2, **expression)
+        assert answer["TotalHits"] == {"Value": 5, "Relation": "GreaterThanOrEqualTo"}
 
 
 def test_a_token_of_another_search_is_refused(world: World) -> None:
