@@ -3,7 +3,9 @@
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/model-cards.html#model-cards-json-schema,
 https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html#model-card-schema and, for the details of
 model packages, which the first does not show,
-https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sagemaker-modelcard.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-sagemaker-modelcard.html.
+Of arrays AWS's schema names limits by words that JSON Schema's draft 7 does not have. The upper ones are kept here; the
+lower ones are not, because SDK v2 sends empty `source_algorithms`.
 """
 
 import json
@@ -259,7 +261,6 @@ _MODEL_PACKAGE_DETAILS = _object(
         "source_algorithms": _array(
             _object({"algorithm_name": _text(170), "model_data_url": _text(1024)}, required=("algorithm_name",)),
             most=1,
-            least=1,
         ),
         "inference_specification": _object(
             {
@@ -269,7 +270,6 @@ _MODEL_PACKAGE_DETAILS = _object(
                         required=("image",),
                     ),
                     most=15,
-                    least=1,
                 )
             },
             required=("containers",),

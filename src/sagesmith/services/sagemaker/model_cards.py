@@ -10,6 +10,7 @@ import json
 from dataclasses import replace
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Wording, created, view_of
+from sagesmith.services.sagemaker.engine.paths import first
 from sagesmith.services.sagemaker.model_card_content import check_card, metadata_of
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -17,9 +18,10 @@ from sagesmith.wire.errors import ConflictException, ResourceNotFound, Validatio
 
 _OF_A_VERSION = ("ModelCardName", "ModelCardVersion", "Content", "ModelCardStatus", "SecurityConfig")
 _SEARCHED = {
-    "ModelId": ("model_overview", "model_id"),
-    "RiskRating": ("intended_uses", "risk_rating"),
-    "ModelPackageGroupName": ("model_package_details", "model_package_group_name"),
+    # SDK v2 asks by ModelId whether a model package has a card, whose content names the package alone.
+    "ModelId": ("model_overview.model_id", "model_package_details.model_package_arn"),
+    "RiskRating": ("intended_uses.risk_rating",),
+    "ModelPackageGroupName": ("model_package_details.model_package_group_name",),
 }
 _VERSION_MISSING = Wording(ResourceNotFound, "Modelcard with name {name} and version: {other} does not exist")
 
@@ -31,9 +33,11 @@ def _initial(call: Call, params: Params) -> Params:
 def _searched(content: str) -> Params:
     """What Search shows and finds of a content, and Describe does not show by itself."""
     said = json.loads(content)
-    return {
-        member: said[section][name] for member, (section, name) in _SEARCHED.items() if name in said.get(section, {})
+    found = {
+        member: next((value for place in places if (value := first(said, place))), None)
+        for member, places in _SEARCHED.items()
     }
+    return {member: value for member, value in found.items() if value is not None}
 
 
 def _keep_version(call: Call, card: Document) -> None:

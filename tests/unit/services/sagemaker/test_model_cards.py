@@ -158,6 +158,9 @@ def test_a_card_is_searched_for_by_what_its_content_says(world: World) -> None:
     update(world, Content=content(model_overview={"model_id": "arn:2"}))
     assert found("ModelId", "arn:1") == []
     assert [each["ModelCardVersion"] for each in found("ModelId", "arn:2")] == [2]
+    update(world, Content=content(model_package_details={"model_package_arn": "p", "model_package_group_name": "g"}))
+    (card,) = found("ModelPackageGroupName", "g")
+    assert card["ModelId"] == "p"
 
 
 METRIC = {"name": "accuracy", "type": "number", "value": 0.5}
