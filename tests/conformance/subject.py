@@ -19,6 +19,7 @@ from tests.conformance.model import (
     items_of,
     operations_of,
     output_of,
+    shape_at,
     values_at,
 )
 from tests.conformance.platform import Platform, Refused
@@ -79,8 +80,10 @@ class Subject:
             owners = zip(kind.belongs_by, kind.parent.named_by, strict=True)
             found = {member: f"{kind.parent.noun}:{theirs}" for member, theirs in owners}
         for path, other in kind.refers.items() if kind else ():
-            found[path] = f"{other.noun}:{other.named_by[-1]}"
-        return {path: need for path, need in {**found, **self.facts.needs}.items() if path not in self.refused and need}
+            if shape_at(input_of(self.operations.create), path) is not None:
+                found[path] = f"{other.noun}:{other.named_by[-1]}"
+        never = {*self.refused, *self.facts.without}
+        return {path: need for path, need in {**found, **self.facts.needs}.items() if need and path not in never}
 
     @property
     def parent(self) -> "Subject | None":
@@ -136,21 +139,31 @@ class Subject:
             refused=self.refused,
         )
 
-    def needed(self, draw: Draw, region: str, present: Mapping[str, Any] | None = None) -> Params:
+    def needed(
+        self,
+        draw: Draw,
+        region: str,
+        present: Mapping[str, Any] | None = None,
+        made: dict[str, Params] | None = None,
+    ) -> Params:
         """Make one of each kind that requests refer to; what is to be put at which path.
 
         Args:
-            present: what is there already. What belongs together has one parent.
+            present: what is there already: path → value.
+            made: what has been made: noun → its members. What belongs together has one parent.
         """
+        made = {} if made is None else made
         found = {path: value for path, value in (present or {}).items() if path in self.needs}
         for path, need in self.needs.items():
             if path in found:
                 continue
             noun, _, member = need.partition(":")
             other = self.others(noun)
-            request = other.draw_request(draw, Size.MINIMAL, other.needed(draw, region, found))
-            made = Resource(region, request, other.call(region, other.operations.create, **request))
-            known = {**made.known, **other.describe(made)}
+            if noun not in made:
+                request = other.draw_request(draw, Size.MINIMAL, other.needed(draw, region, found, made))
+                one = Resource(region, request, other.call(region, other.operations.create, **request))
+                made[noun] = {**one.known, **other.describe(one)}
+            known = made[noun]
             member = member or path.rpartition(".")[2].rpartition(":")[2].rstrip("[]")
             found[path] = known[member] if member in known else known[other.name_member]
         return found

@@ -8,7 +8,7 @@ import pytest
 
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import AwsError
-from tests.conformance import test_kinds, test_lists, test_refusals, test_table
+from tests.conformance import test_kinds, test_lists, test_table
 from tests.conformance.answers import problems
 from tests.conformance.checks import CHECKS
 from tests.conformance.model import input_of, output_of
@@ -47,13 +47,13 @@ def _in(context: RequestContext, region: str) -> RequestContext:
 
 
 def leaving(handler: Handler) -> Handler:
-    """A fault of a CreateModel that leaves something behind when it refuses."""
+    """A fault of a CreateCodeRepository that leaves something behind when it refuses."""
 
     def leave(context: RequestContext, params: Params) -> Params:
         try:
             return handler(context, params)
         except AwsError:
-            handler(context, {"ModelName": f"left-{context.request_id}", "PrimaryContainer": {"Image": "i"}})
+            handler(context, {**params, "CodeRepositoryName": f"left-{context.request_id}"})
             raise
 
     return leave
@@ -152,13 +152,7 @@ FAULTS: list[tuple[str, str, Fault, Callable[..., None], str]] = [
         test_kinds.test_what_others_belong_to_is_not_deleted_before_them,
         "with children",
     ),
-    (
-        "Model",
-        "CreateModel",
-        leaving,
-        test_refusals.test_what_is_not_built_is_refused_whole,
-        "left-",
-    ),
+    (CODE, "CreateCodeRepository", leaving, test_kinds.test_a_name_that_is_taken_is_refused, "left-"),
 ]
 
 

@@ -201,10 +201,11 @@ def test_what_is_not_there_cannot_be_referred_to(subject: Subject, draw: Draw) -
     elsewhere = subject.needed(draw, subject.platform.new_region())
     for path, value in elsewhere.items():
         region = subject.platform.new_region()
+        other = draw_another(draw, shape_at(input_of(subject.operations.create), path), value)
         try:
-            needed = subject.needed(draw, region, {path: value})
+            needed = subject.needed(draw, region, {path: other})
         except Refused:  # the others belong to what is not there
-            needed = elsewhere
+            needed = {**elsewhere, path: other}
         request = subject.draw_request(draw, Size.MAXIMAL, needed)
         if first_at(request, path) is None:
             continue
@@ -213,6 +214,11 @@ def test_what_is_not_there_cannot_be_referred_to(subject: Subject, draw: Draw) -
         right = refused is not None and refused.code in MISSING
         subject.expect(right, f"{subject.operations.create}.{path}: not missed", refused)
         assert subject.platform.stored(region) == before
+
+
+def draw_another(draw: Draw, shape: Any, value: Any) -> Any:
+    """A value of a shape that is not this one."""
+    return draw(generate.scalar(shape, shape.name).filter(lambda each: bool(each != value)))
 
 
 @check()

@@ -15,11 +15,17 @@ def _one_source(params: Params) -> Params:
     return params
 
 
+_OWN_IMAGE = "an Image is given, and a model package has its own"
+
 MODEL = Facts(
     "Model",
     mend=_one_source,
     always=frozenset({"PrimaryContainer", "PrimaryContainer.Image"}),
-    without={"Containers": "PrimaryContainer is given, and only one of the two may be"},
+    without={
+        "Containers": "PrimaryContainer is given, and only one of the two may be",
+        "PrimaryContainer.ModelPackageName": _OWN_IMAGE,
+        "PrimaryContainer.InferenceSpecificationName": _OWN_IMAGE,
+    },
 )
 
 ENDPOINT_CONFIG = Facts(
@@ -27,7 +33,10 @@ ENDPOINT_CONFIG = Facts(
     always=frozenset(
         f"ProductionVariants[].{member}" for member in ("ModelName", "InstanceType", "InitialInstanceCount")
     ),
-    values={"ProductionVariants[].InitialVariantWeight": st.integers(1, 8).map(lambda eighths: eighths / 8)},
+    values={
+        "ProductionVariants[].InitialVariantWeight": st.integers(1, 8).map(lambda eighths: eighths / 8),
+        "ShadowProductionVariants[].VariantName": "shadow",
+    },
 )
 
 ENDPOINT = Facts("Endpoint", lives=True)

@@ -20,6 +20,11 @@ def _mend(params: Params) -> Params:
 TRAINING_JOB = Facts(
     "TrainingJob",
     mend=_mend,
+    needs={
+        "ExperimentConfig.ExperimentName": "Experiment",
+        "ExperimentConfig.TrialName": "Trial",
+        "ExperimentConfig.RunName": "TrialComponent",
+    },
     always=frozenset(
         {
             "AlgorithmSpecification",
