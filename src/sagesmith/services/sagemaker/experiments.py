@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from sagesmith.services.base import Home
+from sagesmith.services.sagemaker.associations import disassociate
 from sagesmith.services.sagemaker.engine import (
     DOES_NOT_EXIST,
     Call,
@@ -22,6 +23,7 @@ from sagesmith.services.sagemaker.engine import (
     view_of,
     writing,
 )
+from sagesmith.services.sagemaker.lineage import in_group
 from sagesmith.store import Document, Query
 from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ResourceNotFound, ValidationException
@@ -69,6 +71,7 @@ def _delete_component(call: Call, document: Document) -> None:
     if present is not None and present.body.get("Parents"):
         raise TRIAL_COMPONENT.error(TRIAL_COMPONENT.occupied, document.arn, document.name)
     call.tx.remove_metrics(document.arn)
+    disassociate(call, document)
 
 
 def _trials_of(call: Call, component: str) -> Iterator[Document]:
@@ -103,6 +106,7 @@ def _source_detail(call: Call, component: Document) -> Params | None:
 EXPERIMENT = Kind(
     noun="Experiment",
     initial=_display_name("ExperimentName"),
+    on_delete=disassociate,
     summary={"ExperimentSource": "Source"},
     missing=DOES_NOT_EXIST,
     duplicate=_DUPLICATE,
@@ -130,9 +134,8 @@ TRIAL_COMPONENT = Kind(
     check=_check_parameters,
     # ExperimentAnalytics takes the maps of what Search finds for granted.
     defaults={member: {} for member in _AT_MOST},
-    initial=_display_name("TrialComponentName"),
-    refers={"Parents[].ExperimentName": EXPERIMENT},
-    holds={"Parents[].TrialName": TRIAL},
+    initial=lambda call, params: {**_display_name("TrialComponentName")(call, params), **in_group(call, params)},
+    holds={"Parents[].ExperimentName": EXPERIMENT, "Parents[].TrialName": TRIAL},
     summary={"TrialComponentSource": "Source"},
     filters={
         "ExperimentName": "Parents[].ExperimentName",
