@@ -29,6 +29,7 @@ ACCOUNT = "123456789012"
 SERVICES = {
     "sagemaker": "Amazon SageMaker",
     "sagemaker-runtime": "Amazon SageMaker Runtime",
+    "sagemaker-metrics": "Amazon SageMaker Metrics Service",
     "sts": "AWS Security Token Service",
     "iam": "AWS Identity and Access Management",
     "logs": "Amazon CloudWatch Logs",
@@ -84,6 +85,10 @@ DIFFERENCES = """
 * What needs several machines or containers is refused by its number: a training job has one instance, a model one
   container. Model data are an archive (`S3Object` with `Gzip`) or a folder (`S3Prefix` with `None`).
 * Role names need not exist: every role of the account stands for one that SageMaker may assume.
+* The trial component of a training job shows the last value alone of the metrics that were found in its output.
+* `BatchGetMetrics` counts `Start`, `End` and the x axis in seconds since the epoch, or in iterations; AWS's reference
+  does not say in what.
+* There is no limit on trials of an experiment, components of a trial, and metrics of a component.
 """
 
 
