@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import (
@@ -17,17 +16,21 @@ from sagesmith.services.sagemaker.engine import (
     NAME_IN_USE,
     Call,
     Kind,
+    Run,
     created,
     paged,
     reading,
     updated,
+    view_of,
     writing,
 )
+from sagesmith.services.sagemaker.engine.listing import lister
+from sagesmith.services.sagemaker.hub_artifacts import artifacts
 from sagesmith.services.sagemaker.hubs import HUB, is_public, own_hub
-from sagesmith.services.sagemaker.presigned import object_of, presigned_url
+from sagesmith.services.sagemaker.presigned import presigned_url
 from sagesmith.store import Document, Query
-from sagesmith.wire.context import Handler, Params
-from sagesmith.wire.errors import NotImplementedException, ValidationException
+from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.errors import ValidationException
 
 FIRST_VERSION = "1.0.0"
 REFERENCE = "ModelReference"
@@ -168,7 +171,6 @@ HUB_CONTENT = Kind(
     parent=HUB,
     initial=_initial,
     rests_as="Available",
-    lists=("ListHubContentVersions",),
     meant=_meant,
     filters={
         "HubContentName": "_name",
@@ -192,7 +194,8 @@ def operations(home: Home) -> dict[str, Handler]:
         "ImportHubContent": writing(home, _import, _check_import),
         "CreateHubContentReference": writing(home, _refer, _check_minimum),
         "DeleteHubContentReference": writing(home, _delete_references, _require_reference),
-        "CreateHubContentPresignedUrls": reading(home, _presign),
+        "CreateHubContentPresignedUrls": _presigner(home),
+        "ListHubContentVersions": reading(home, _version_lister()),
     }
 
 
@@ -263,38 +266,28 @@ def _delete_references(call: Call, params: Params) -> Params:
     return {}
 
 
-def _presign(call: Call, params: Params) -> Params:
-    """URLs of the objects that a content's document names."""
-    content = _find(call, params)
-    document = json.loads(content.body["HubContentDocument"])
-    access = params.get("AccessConfig") or {}
-    if document.get("HostingEulaUri") and not access.get("AcceptEula"):
-        raise ValidationException(
-            f"The end-user license agreement of {content.name} must be accepted: set AccessConfig.AcceptEula to true."
-        )
-    uris = sorted(set(_uris(document)))
-    expected = access.get("ExpectedS3Url")
-    if expected and not any(uri.startswith(expected) for uri in uris):
-        raise ValidationException(f"ExpectedS3Url {expected} is not where the artifacts of {content.name} are.")
-    page, token = paged(uris, params, str)
-    return {"AuthorizedUrlConfigs": [_authorized(call, uri) for uri in page], "NextToken": token}
+def _version_lister() -> Run:
+    """ListHubContentVersions, of a content that is there."""
+    list_ = lister(view_of(HUB_CONTENT), "ListHubContentVersions")
+
+    def list_versions(call: Call, params: Params) -> Params:
+        _find(call, {member: params[member] for member in HUB_CONTENT.named_by if member in params})
+        return list_(call, params)
+
+    return list_versions
 
 
-def _uris(value: Any) -> Iterator[str]:
-    """The S3 URIs in a JSON document."""
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _uris(each)
-    elif isinstance(value, str) and value.startswith("s3://"):
-        yield value
+def _presigner(home: Home) -> Handler:
+    """URLs of what a content's document names, which are signed when nothing is open any more in the database."""
+    look = reading(home, lambda call, params: _find(call, params).body)
 
+    def presign(context: RequestContext, params: Params) -> Params:
+        page, token = paged(artifacts(home, look(context, params), params.get("AccessConfig") or {}), params, "/".join)
+        root = home.keyring.root
+        urls = [
+            {"Url": presigned_url(home, context.region, bucket, key, root), "LocalPath": f"/{key}"}
+            for bucket, key in page
+        ]
+        return {"AuthorizedUrlConfigs": urls, "NextToken": token}
 
-def _authorized(call: Call, uri: str) -> Params:
-    found = object_of(uri)
-    if found is None:
-        raise NotImplementedException(f"URLs of all objects below a prefix are not built yet ({uri}).")
-    bucket, key = found
-    url = presigned_url(call.home, call.context.region, bucket, key, call.home.keyring.root)
-    return {"Url": url, "LocalPath": f"/{key}"}
+    return presign

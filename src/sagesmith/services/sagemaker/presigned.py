@@ -6,10 +6,6 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.
 import re
 from urllib.parse import quote
 
-from botocore.auth import S3SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as SigningKey
-
 from sagesmith.credentials import Credentials
 from sagesmith.services.base import Home
 
@@ -27,6 +23,11 @@ def object_of(uri: str) -> tuple[str, str] | None:
 
 def presigned_url(home: Home, region: str, bucket: str, key: str, credentials: Credentials) -> str:
     """The URL by which an object is read for `EXPIRES_SECONDS`, whether it is there or not."""
+    # Takes a while to load, and the API needs nothing else of it.
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials as SigningKey
+
     signer = S3SigV4QueryAuth(
         SigningKey(credentials.access_key_id, credentials.secret_access_key, credentials.session_token),
         "s3",
