@@ -227,8 +227,17 @@ class Subject:
         return nested if nested is not None and nested.type_name == "structure" else shape
 
     def list_identity(self, resource: Resource) -> Params:
-        """The members without which List does not answer."""
-        return self._named(input_of(self.operations.list).required_members, resource.known)
+        """The members without which List does not answer, or not with this resource."""
+        shape = input_of(self.operations.list)
+        return self._named(
+            [each for each in shape.members if each in shape.required_members or each in self.facts.called],
+            resource.known,
+        )
+
+    @property
+    def takes_tags(self) -> bool:
+        """Whether Create takes tags."""
+        return "Tags" in input_of(self.operations.create).members and "Tags" not in self.facts.without
 
     def listed(self, resource: Resource, **params: Any) -> list[Params]:
         """All pages of List, as summaries."""

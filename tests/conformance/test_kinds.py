@@ -82,7 +82,7 @@ def update_request(subject: Subject, draw: Draw, resource: Resource, size: Size)
 
 @check(examples=1)
 def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw: Draw) -> None:
-    if "Tags" not in input_of(subject.operations.create).members:
+    if not subject.takes_tags:
         return
     given = [{"Key": "team", "Value": "a"}, {"Key": "stage", "Value": ""}]
     resource = subject.create(draw, subject.platform.new_region(), Size.MINIMAL, Tags=given)
@@ -102,7 +102,7 @@ def test_tags_come_with_a_resource_and_change_by_its_arn(subject: Subject, draw:
 
 @check(examples=1)
 def test_tags_are_reserved_and_limited(subject: Subject, draw: Draw) -> None:
-    if "Tags" not in input_of(subject.operations.create).members:
+    if not subject.takes_tags:
         return
     region = subject.platform.new_region()
     request = subject.draw_request(draw, Size.MINIMAL, subject.needed(draw, region))
