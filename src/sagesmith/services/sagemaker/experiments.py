@@ -58,11 +58,16 @@ def _check_parameters(params: Params) -> None:
 def _update_component(call: Call, document: Document, params: Params) -> Document:
     """The limits of a request are also those of what it is merged into."""
     _check_parameters(params)
-    changed = updated(TRIAL_COMPONENT, document, params)
+    # A run logs metrics all the while: without the lock the document would change before it is stored, again and again.
+    changed = updated(TRIAL_COMPONENT, locked(call, TRIAL_COMPONENT, document.name, exclusive=True), params)
     for member, most in _AT_MOST.items():
         if (count := len(changed.body.get(member, ()))) > most:
             raise ValidationException(f"A trial component has at most {most} {member}: there would be {count}.")
     return changed
+
+
+def _new_component(call: Call, params: Params) -> Params:
+    return {**_display_name("TrialComponentName")(call, params), **in_group(call, params)}
 
 
 def _delete_component(call: Call, document: Document) -> None:
@@ -134,7 +139,7 @@ TRIAL_COMPONENT = Kind(
     check=_check_parameters,
     # ExperimentAnalytics takes the maps of what Search finds for granted.
     defaults={member: {} for member in _AT_MOST},
-    initial=lambda call, params: {**_display_name("TrialComponentName")(call, params), **in_group(call, params)},
+    initial=_new_component,
     holds={"Parents[].ExperimentName": EXPERIMENT, "Parents[].TrialName": TRIAL},
     summary={"TrialComponentSource": "Source"},
     filters={
