@@ -89,6 +89,12 @@ DIFFERENCES = """
 * `BatchGetMetrics` counts `Start`, `End` and the x axis in seconds since the epoch, or in iterations; AWS's reference
   does not say in what.
 * There is no limit on trials of an experiment, components of a trial, and metrics of a component.
+* `DescribeHumanTaskUi` has no `Url`: a template lies in the database, and `RenderUiTemplate` shows it. Its `Errors`
+  name variables that the input has not (`MissingVariable`) and what is wrong with a template (`InvalidTemplate`); AWS
+  documents no codes.
+* The client secret of a workforce's identity provider is not kept. A work team that a flow definition names cannot be
+  deleted.
+* `SageMakerPublicHub` is there and empty. Presigned URLs begin with `http:` where the front door's address does.
 """
 
 

@@ -62,7 +62,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         raise ValidationException(
             "OidcConfig cannot be specified for a workforce that was created using CognitoConfig."
         )
-    if oidc and has_workteams(call, document):
+    if oidc and _has_workteams(call, document):
         raise ConflictException(
             f"The OidcConfig of workforce {document.name} cannot be updated while work teams are associated with it."
         )
@@ -74,7 +74,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     return replace(document, body=body)
 
 
-def has_workteams(call: Call, workforce: Document) -> bool:
+def _has_workteams(call: Call, workforce: Document) -> bool:
     """Whether there is a work team of a workforce."""
     needed = {holding(WORKFORCE, workforce.key): ""}
     return bool(call.tx.list(Query("workteam", workforce.region, facets=needed, limit=1)).documents)
