@@ -3,6 +3,7 @@
 import dataclasses
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sagesmith.store import (
     Present,
     Search,
     Store,
+    VersionConflict,
     Within,
     Written,
     number_of,
@@ -287,3 +289,37 @@ def test_the_store_looks_for_texts_as_json_writes_them(store: Store) -> None:
         for part in ('"ünï"', "\\n", "\t", "say"):
             assert tx.search(Search("model", REGION, Written(part))).total == 1, part
         assert tx.search(Search("model", REGION, Written("uni"))).total == 0
+
+
+def test_tags_and_members_that_change_at_once_are_all_found(store: Store) -> None:
+    with store.write() as tx:
+        tx.create(model("m", body={"Number": 0}, searchable=True))
+    arn = model("m").arn
+
+    def tag(worker: int) -> None:
+        for number in range(10):
+            with store.write() as tx:
+                tx.put_tags(arn, {f"w{worker}": str(number)})
+
+    def count(_: int) -> None:
+        done = 0
+        while done < 10:
+            try:
+                with store.write() as tx:
+                    document = tx.get("model", REGION, "m")
+                    assert document is not None
+                    body = {"Number": document.body["Number"] + 1}
+                    tx.update(dataclasses.replace(document, body=body))
+                done += 1
+            except VersionConflict:
+                continue
+
+    with ThreadPoolExecutor(6) as threads:
+        tasks = [threads.submit(what, worker) for worker in range(3) for what in (tag, count)]
+        for task in tasks:
+            task.result()
+    with store.read() as tx:
+        last = (Equal("Number", 30), *(Equal(f"Tags.w{worker}", "9") for worker in range(3)))
+        assert tx.search(Search("model", REGION, AllOf(last))).total == 1
+        stale = (Within("Number", high=29), *(Within(f"Tags.w{worker}", high=8) for worker in range(3)))
+        assert tx.search(Search("model", REGION, AnyOf(stale))).total == 0

@@ -1,5 +1,6 @@
 """Search: the expression language, and what it answers."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -402,3 +403,38 @@ def test_every_suggested_name_may_be_searched_by(jobs: World) -> None:
                     jobs.call("Search", Resource=kind.search, SearchExpression=expression)
                 except AwsError as error:
                     raise AssertionError(f"{kind.search}: {each['PropertyName']}: {error}") from error
+
+
+def shown_values(shown: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every scalar of a record with the name of its property."""
+    if isinstance(shown, dict):
+        for name, value in shown.items():
+            yield from shown_values(value, f"{path}.{name}" if path else name)
+    elif isinstance(shown, list):
+        keyed = all(isinstance(each, dict) and each.keys() == {"Key", "Value"} for each in shown)
+        for each in shown:
+            if keyed:
+                yield f"{path}.{each['Key']}", each["Value"]
+            else:
+                yield from shown_values(each, path)
+    else:
+        yield path, shown
+
+
+def test_whatever_is_shown_is_found_by_its_value(jobs: World) -> None:
+    tagged = [{"Key": "k", "Value": "v"}]
+    jobs.call("CreateModel", **model("m", Tags=tagged))
+    jobs.call("CreateEndpointConfig", EndpointConfigName="c", ProductionVariants=[variant("m")])
+    jobs.call("CreateEndpoint", EndpointName="e", EndpointConfigName="c", Tags=tagged)
+    jobs.call("CreateModelPackageGroup", ModelPackageGroupName="g", ModelPackageGroupDescription="d", Tags=tagged)
+    checked = 0
+    for resource in ("TrainingJob", "Model", "Endpoint", "ModelPackageGroup"):
+        for result in jobs.call("Search", Resource=resource)["Results"]:
+            for name, value in shown_values(result[resource]):
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                if text:
+                    expression = {"Filters": [where(name, "Equals", text)]}
+                    found = jobs.call("Search", Resource=resource, SearchExpression=expression, MaxResults=100)
+                    assert result in found["Results"], (resource, name, value)
+                    checked += 1
+    assert checked > 80
