@@ -51,6 +51,9 @@ _OUTPUT = ("OutputName", "OutputType")
 _RETRY = ("ExceptionType", "BackoffRate", "IntervalSeconds", "MaxAttempts", "ExpireAfterMin")
 _CACHE = ("Enabled", "ExpireAfter")
 _NESTED = ("IfSteps", "ElseSteps", "ForEachBody")
+_NOT_IN_LOOPS = ("Condition", "Fail", "ForEach")
+_MAX_CONCURRENCY = 50
+_TRIGGERS = ("Completed", "Failed", "Stopped", "Any")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +190,14 @@ def _read_step(step: Any, within: _Step | None) -> _Step:
     if step["Type"] == "Condition":
         for condition in _array(arguments["Conditions"]):
             _check_condition(condition)
+    if step["Type"] == "ForEach":
+        at_once = arguments["MaxConcurrency"]
+        if not _PARAMETER_TYPES["Integer"](at_once) or not 1 <= at_once <= _MAX_CONCURRENCY:
+            raise unparsable(f"MaxConcurrency '{at_once}' must be an integer from 1 to {_MAX_CONCURRENCY}.")
+    if within and within.type == "ForEach" and step["Type"] in _NOT_IN_LOOPS:
+        raise unparsable(f"Step '{name}' of type '{step['Type']}' cannot be in a ForEach step.")
     _check_parts(step)
-    waits_for = {_name(each, _NAME, "Step") for each in _array(step.get("DependsOn"))}
+    waits_for = {_dependency(each) for each in _array(step.get("DependsOn"))}
     own = {member: value for member, value in arguments.items() if member not in _NESTED}
     return _Step(
         name,
@@ -197,6 +206,17 @@ def _read_step(step: Any, within: _Step | None) -> _Step:
         frozenset(waits_for | ({within.name} if within else set())),
         within.type if within else "",
     )
+
+
+def _dependency(given: Any) -> str:
+    """The name of a step to wait for, which may stand beside the outcome to wait for."""
+    if isinstance(given, str):
+        return _name(given, _NAME, "Step")
+    known(_object(given), ("Step", "Trigger"), _UNKNOWN_PROPERTY)
+    present(_object(given), ("Step",), _MISSING_PROPERTY)
+    if given.get("Trigger", "Completed") not in _TRIGGERS:
+        raise unparsable(f"Trigger '{given['Trigger']}' must be one of [{', '.join(_TRIGGERS)}].")
+    return _name(given["Step"], _NAME, "Step")
 
 
 def _check_parts(step: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ classes of the SageMaker SDKs v2 and v3 send. AWS's words: https://github.com/aw
 ("Expecting start of Json Array."), /issues/3908 ("… Object."), /pull/3472 ("Unknown Argument member …")
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -38,6 +38,7 @@ class StepType:
         arguments: the names of the arguments where they are no operation's input.
         required: those of them that a step must have.
         excluded: members of the operation's input that are no arguments.
+        documents: members of it that are text for the operation and an object of any form here.
         members: members of such a step besides those that every step may have.
         required_members: those of them that it must have.
         properties: what other steps may refer to, besides what Describe of `creates` answers.
@@ -48,6 +49,7 @@ class StepType:
     arguments: tuple[str, ...] = (ANYTHING,)
     required: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
+    documents: frozenset[str] = frozenset()
     members: tuple[str, ...] = ()
     required_members: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
@@ -75,7 +77,8 @@ class StepType:
             raise unparsable("Expecting start of Json Object.")
         if self.creates:
             shape = sagemaker_shapes().model.operations[f"Create{self.creates}"].input
-            _check_structure(str(shape), arguments, but=frozenset({f"{self.creates}Name"}), excluded=self.excluded)
+            checked = {member: value for member, value in arguments.items() if member not in self.documents}
+            _check_structure(str(shape), checked, {f"{self.creates}Name", *self.documents}, self.excluded)
             return
         if ANYTHING not in self.arguments:
             known(arguments, {*self.arguments, *self.required}, "Unknown Argument member '{}'.")
@@ -115,14 +118,12 @@ def _check_value(shape: str, value: Any) -> None:
             _check_scalar(shape, kind, value, described.get("enum"))
 
 
-def _check_structure(
-    shape: str, value: Any, but: frozenset[str] = frozenset(), excluded: frozenset[str] = frozenset()
-) -> None:
+def _check_structure(shape: str, value: Any, made_up: Set[str] = frozenset(), excluded: Set[str] = frozenset()) -> None:
     if not isinstance(value, dict):
         raise unparsable("Expecting start of Json Object.")
     members = sagemaker_shapes().members(shape)
     known(value, members.keys() - excluded, "Unknown Argument member '{}'.")
-    required = (member for member in sagemaker_shapes().shape(shape).get("required", ()) if member not in but)
+    required = (member for member in sagemaker_shapes().shape(shape).get("required", ()) if member not in made_up)
     present(value, required, "Missing required Argument member '{}'.")
     for member, inner in value.items():
         if inner is not None:
@@ -167,7 +168,7 @@ STEP_TYPES: Mapping[str, StepType] = {
     "EndpointConfig": StepType("EndpointConfig", members=_JOB),
     "Endpoint": StepType("Endpoint", members=_JOB),
     "InferenceComponent": StepType("InferenceComponent", members=_JOB),
-    "Job": StepType("Job", members=_JOB),
+    "Job": StepType("Job", documents=frozenset({"JobConfigDocument"}), members=_JOB),
     "QualityCheck": StepType(
         "ProcessingJob",
         members=(*_CHECK, "SuppliedBaselineStatistics"),

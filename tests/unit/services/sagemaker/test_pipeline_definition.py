@@ -352,17 +352,54 @@ def test_steps_that_wait_for_each_other_are_refused(make: Callable[[], Params]) 
     assert wrong(make()).startswith("Steps depend on each other in a cycle: ")
 
 
-def test_the_body_of_a_loop_refers_to_its_item_and_nothing_else_does() -> None:
-    body = {**NOTIFY, "Name": "Each", "Arguments": {"value": {"Get": "ForEach.CurrentItem.name"}}}
-    loop = {
+def loop(body: Params, at_once: Any = 2) -> Params:
+    """A step that repeats another."""
+    return {
         "Name": "Loop",
         "Type": "ForEach",
         "Arguments": {
             "IterableItems": {"Get": "Parameters.Bucket"},
-            "MaxConcurrency": 2,
+            "MaxConcurrency": at_once,
             "Selector": {"Pick": "Max", "Field": {"Get": "IterationOutput.Each.OutputParameters['answer']"}},
             "ForEachBody": [body],
         },
     }
-    pipeline_definition.check(json.dumps(single(loop)))
-    assert wrong(single(body)) == "Reference 'ForEach.CurrentItem.name' of step 'Each' cannot be resolved."
+
+
+EACH = {**NOTIFY, "Name": "Each", "Arguments": {"value": {"Get": "ForEach.CurrentItem.name"}}}
+
+
+def test_the_body_of_a_loop_refers_to_its_item_and_nothing_else_does() -> None:
+    pipeline_definition.check(json.dumps(single(loop(EACH))))
+    assert wrong(single(EACH)) == "Reference 'ForEach.CurrentItem.name' of step 'Each' cannot be resolved."
+
+
+@pytest.mark.parametrize("at_once", [0, 51, "2", True])
+def test_a_loop_says_how_many_steps_run_at_once(at_once: Any) -> None:
+    assert wrong(single(loop(EACH, at_once))) == f"MaxConcurrency '{at_once}' must be an integer from 1 to 50."
+
+
+def test_a_loop_does_not_repeat_loops_conditions_or_ends() -> None:
+    stop = {"Name": "Stop", "Type": "Fail", "Arguments": {"ErrorMessage": "m"}}
+    for body in (stop, loop(EACH), with_arguments(DECIDE, IfSteps=[], ElseSteps=[])):
+        inner = {**body, "Name": "Inner"}
+        words = f"Step 'Inner' of type '{body['Type']}' cannot be in a ForEach step."
+        assert wrong(single(loop(inner))) == words
+
+
+def test_a_step_waits_for_an_outcome() -> None:
+    last = {**NOTIFY, "Name": "Last", "DependsOn": [{"Step": "Process", "Trigger": "Failed"}]}
+    pipeline_definition.check(json.dumps(definition(Steps=[DECIDE, TRAIN, PROCESS, last])))
+    late = {**last, "DependsOn": [{"Step": "Process", "Trigger": "Late"}]}
+    words = "Trigger 'Late' must be one of [Completed, Failed, Stopped, Any]."
+    assert wrong(definition(Steps=[DECIDE, TRAIN, PROCESS, late])) == words
+
+
+def test_the_document_of_a_job_has_a_form_of_its_own() -> None:
+    arguments = {
+        "RoleArn": "role",
+        "JobCategory": "AgentRFT",
+        "JobConfigSchemaVersion": "1.0",
+        "JobConfigDocument": {"Any": [{"Get": "Parameters.Depth"}]},
+    }
+    pipeline_definition.check(json.dumps(single({"Name": "j", "Type": "Job", "Arguments": arguments})))
