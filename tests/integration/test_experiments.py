@@ -92,3 +92,26 @@ def test_an_experiment_ends_with_all_that_is_in_it(runs: Seen) -> None:
     assert seen["trials"] == [runs["a_run_that_logs"]["config"]["TrialName"]]
     assert "is linked to 1 or more trials and cannot be deleted." in seen["refused"]["words"]
     assert "(ResourceNotFound)" in seen["gone"]["words"]
+
+
+@pytest.fixture(scope="module")
+def resources(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return programs.run(platform, "sdk-v3", "experiments_v3.py", tmp_path_factory.mktemp("resources"))
+
+
+def test_resources_of_v3_are_made_changed_listed_and_deleted(resources: Seen) -> None:
+    experiment = resources["an_experiment"]
+    assert experiment["before"] == [experiment["name"], "first"]
+    assert experiment["after"] == ["better", "second"]
+    assert experiment["name"] in experiment["listed"]
+    component = resources["a_component_in_a_trial"]
+    assert component["experiment"] == component["name"]
+    assert component["parameters"] == {}
+    assert component["of_trial"] == component["of_component"] == [component["name"]]
+    end = resources["their_end"]
+    assert "is linked to 1 or more trials and cannot be deleted." in end["in_use"]["words"]
+    assert "(ResourceNotFound)" in end["gone"]["words"]
+
+
+def test_resources_of_v3_put_and_get_metrics(resources: Seen) -> None:
+    assert resources["its_metrics"] == {"values": [1.0, 0.5, 1 / 3, 0.25], "count": 4, "last": 0.25}
