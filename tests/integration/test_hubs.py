@@ -1,4 +1,4 @@
-"""URLs that the platform presigns: whoever has one reads the object, and nothing else."""
+"""Hubs and reviews by people as both SDKs see them, and the URLs that the platform presigns for them."""
 
 import json
 import urllib.error
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.integration import programs
 from tests.integration.conftest import Running
+from tests.integration.programs import Seen
 
 ROLE = "arn:aws:iam::123456789012:role/Reviewer"
 BUCKET = "presigned-artifacts"
@@ -72,3 +74,56 @@ def test_a_page_reads_its_object_and_its_url_no_other(artifacts: Running) -> Non
     with pytest.raises(urllib.error.HTTPError) as raised:
         fetched(answer["RenderedContent"].replace("model/a%20b.txt", "other.txt"))
     assert raised.value.code == 403
+
+
+@pytest.fixture(scope="module")
+def v2(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return programs.run(platform, "sdk-v2", "hubs_v2.py", tmp_path_factory.mktemp("hubs-v2"))
+
+
+@pytest.fixture(scope="module")
+def v3(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return programs.run(platform, "sdk-v3", "hubs_v3.py", tmp_path_factory.mktemp("hubs-v3"))
+
+
+@pytest.mark.sdk
+def test_v2_lists_the_latest_models_of_a_hub_and_chooses_versions(v2: Seen) -> None:
+    assert v2["a_hub_with_models"] == {
+        "described": [True, "InService", ["keyword"]],
+        "models": [["bert", "1.10.0"]],
+        "latest": "1.10.0",
+        "chosen": "1.9.0",
+    }
+
+
+@pytest.mark.sdk
+def test_v2_is_told_what_is_not_there(v2: Seen) -> None:
+    seen = v2["a_reference_to_a_model_that_is_not_there"]
+    assert "(ResourceNotFound)" in seen["reference"]["words"]
+    assert "(ResourceNotFound)" in seen["versions"]["words"]
+    ends = v2["a_hub_that_is_deleted"]
+    assert (ends["early"]["error"], ends["gone"]["error"]) == ("ResourceInUse", "ResourceNotFound")
+
+
+@pytest.mark.sdk
+def test_v3_changes_a_hub_and_its_content(v3: Seen) -> None:
+    seen = v3["a_hub_and_its_content"]
+    assert (seen["shown"], seen["found"], seen["public"]) == ("shown", [True], "InService")
+    assert seen["content"] == ["1.0.0", "Available", "Deprecated"]
+    assert seen["gone"]["error"] == "ResourceNotFound"
+
+
+@pytest.mark.sdk
+def test_v3_keeps_datasets_in_its_registry(v3: Seen) -> None:
+    assert v3["a_dataset_in_the_registry"] == {
+        "listed": [["1.1.0", ["team:red"]]],
+        "versions": ["1.0.0", "1.1.0"],
+        "left": [],
+    }
+
+
+@pytest.mark.sdk
+def test_v3_sets_up_a_review_by_people(v3: Seen) -> None:
+    seen = v3["a_review_by_people"]
+    assert (seen["workforces"], seen["flow"], seen["page"]) == (["Active"], 3600, ["Active", 64])
+    assert seen["early"]["error"] == "ResourceInUse"
