@@ -88,7 +88,7 @@ ENDPOINT_CONFIG = Kind(
         "ProductionVariants[].RoutingConfig.RoutingStrategy": "requests go to the instance with the fewest outstanding "
         "ones, with RANDOM as well",
         "ProductionVariants[].InferenceAmiVersion": "there are no machine images",
-        "DataCaptureConfig": "it is kept as long as EnableCapture is false; true is refused",
+        "DataCaptureConfig": "it says how to capture, which EnableCapture, if it is true, asks for",
         "KmsKeyId": "disks are not encrypted by Sagesmith",
         "ExecutionRoleArn": "the model's role is taken",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",

@@ -67,25 +67,36 @@ def _lookup(call: Call, document: Document, params: Params) -> Params:
 
 
 def _update(call: Call, document: Document, params: Params) -> Document:
+    # As it is when nobody else changes it: of two new contents at once each is a version.
+    card = call.tx.lock(MODEL_CARD.id, document.region, document.key, exclusive=True)
+    if card is None:
+        raise MODEL_CARD.error(MODEL_CARD.missing, document.arn, document.name)
     content, status = params.get("Content"), params.get("ModelCardStatus")
     if content is not None and status:
         raise ValidationException("You cannot update both model card content and model card status in a single call.")
-    if document.status == "Archived":
-        raise ConflictException(f"Modelcard {document.name} is archived and cannot be updated")
+    if card.status == "Archived":
+        raise ConflictException(f"Modelcard {card.name} is archived and cannot be updated")
     if content is not None:
-        check_card(content)
-        kept = {member: value for member, value in document.body.items() if member not in _SEARCHED}
-        version_number = document.body["ModelCardVersion"] + 1
-        body = {**kept, "Content": content, "ModelCardVersion": version_number, **_searched(content)}
-        changed = replace(document, body=body)
-        _keep_version(call, changed)
-        return changed
+        return _new_content(call, card, content)
     if status:
-        version = _version(call, document, document.body["ModelCardVersion"])
-        body = {**version.body, "ModelCardStatus": status}
-        call.tx.update(replace(version, body=body, facets=MODEL_CARD_VERSION.facets(body)))
-        return replace(document, body={**document.body, "ModelCardStatus": status})
+        return _new_status(call, card, status)
     raise ValidationException("Either Content or ModelCardStatus must be given.")
+
+
+def _new_content(call: Call, card: Document, content: str) -> Document:
+    check_card(content)
+    body = {member: value for member, value in card.body.items() if member not in _SEARCHED}
+    number = card.body["ModelCardVersion"] + 1
+    changed = replace(card, body={**body, "Content": content, "ModelCardVersion": number, **_searched(content)})
+    _keep_version(call, changed)
+    return changed
+
+
+def _new_status(call: Call, card: Document, status: str) -> Document:
+    version = _version(call, card, card.body["ModelCardVersion"])
+    body = {**version.body, "ModelCardStatus": status}
+    call.tx.update(replace(version, body=body, facets=MODEL_CARD_VERSION.facets(body)))
+    return replace(card, body={**card.body, "ModelCardStatus": status})
 
 
 MODEL_CARD = Kind(

@@ -104,7 +104,7 @@ MODEL = Kind(
         **_ignored("ContainerHostname", "an endpoint's model has one container, so nobody calls it by name"),
         **_ignored("ImageConfig", "an image's name stands for an environment of this machine: no registry is asked"),
         **_ignored("ModelDataSource.S3DataSource.ModelAccessConfig", "the model data are the user's own"),
-        **_ignored("MultiModelConfig", "it is about multi-model containers, which are refused"),
+        **_ignored("MultiModelConfig", "it is about multi-model containers, which no endpoint serves yet"),
         **_ignored("ContainerMetricsConfig", "metrics of containers are not collected"),
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
     },

@@ -1,6 +1,7 @@
 """Model cards: versions, the way to approval, and what a content may say."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -65,6 +66,13 @@ def test_a_new_content_is_a_version_and_a_new_status_is_none(world: World) -> No
     first = describe(world, ModelCardVersion=1)
     assert (first["ModelCardVersion"], first["ModelCardStatus"], first["Content"]) == (1, "PendingReview", content())
     assert first["ModelCardArn"] == latest["ModelCardArn"] == f"{ARN}/card"
+
+
+def test_contents_that_are_updated_at_once_are_a_version_each(world: World) -> None:
+    create(world)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: update(world, Content=content()), range(16)))
+    assert versions(world, MaxResults=100) == [(number, "Draft") for number in range(17, 0, -1)]
 
 
 def test_versions_are_listed_a_page_at_a_time(world: World) -> None:

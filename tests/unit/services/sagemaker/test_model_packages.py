@@ -1,6 +1,7 @@
 """Model packages: versions in a group, packages without one, what they are made from, approval, deletion."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -68,6 +69,13 @@ def test_the_number_of_a_deleted_version_is_not_given_out_again(world: World) ->
     assert world.call("DeleteModelPackage", ModelPackageName=latest) == {}
     assert message(world, "DescribeModelPackage", ModelPackageName=latest) == f"ModelPackage {latest} does not exist."
     assert version(world) == f"{ARN}/fraud/3"
+
+
+def test_versions_that_are_made_at_once_have_numbers_of_their_own(world: World) -> None:
+    group(world)
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda _: version(world), range(24)))
+    assert sorted(made, key=lambda arn: int(arn.rpartition("/")[2])) == [f"{ARN}/fraud/{n}" for n in range(1, 25)]
 
 
 def test_a_group_may_be_named_by_its_arn_and_must_exist(world: World) -> None:
