@@ -27,6 +27,8 @@ PROBE = 1000
 COUNTED = 10_000
 """Up to how many documents are counted when there are more than a page has."""
 _LARGEST_BATCH = 2000
+_COMPARED = 256
+"""How many characters of texts are sorted by, which must fit into a token."""
 
 _d = documents.c
 _COLUMNS: Mapping[str, ColumnElement[Any]] = {
@@ -148,7 +150,9 @@ def _rank(value: str | float | None, descending: bool) -> tuple[int, int, str | 
     """A key that compares with that of any other value, and comes last in either order if there is none."""
     if value is None:
         return (0 if descending else 1), 0, 0.0
-    return (1 if descending else 0), int(isinstance(value, str)), value
+    if isinstance(value, str):
+        return (1 if descending else 0), 1, value[:_COMPARED]
+    return (1 if descending else 0), 0, value
 
 
 @dataclass(frozen=True, slots=True)

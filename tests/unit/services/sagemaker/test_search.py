@@ -230,10 +230,92 @@ def test_contains_may_be_used_once(jobs: World) -> None:
 
 
 def test_a_nested_property_must_be_a_list(jobs: World) -> None:
-    for name in ("ResourceConfig", "TrainingJobName", "Nothing"):
+    for name in ("ResourceConfig", "TrainingJobName"):
         nested = {"NestedPropertyName": name, "Filters": [where("ChannelName", "Exists")]}
         message = refused(jobs, expression={"NestedFilters": [nested]})
         assert message == f"Invalid nested property name: {name} is not a list of TrainingJob."
+    unknown = {"NestedPropertyName": "Nothing", "Filters": [where("ChannelName", "Exists")]}
+    assert refused(jobs, expression={"NestedFilters": [unknown]}) == "Unknown property name: Nothing"
+    unknown = {"NestedPropertyName": "InputDataConfig", "Filters": [where("InputDataConfig.Nothing", "Exists")]}
+    assert refused(jobs, expression={"NestedFilters": [unknown]}) == "Unknown property name: InputDataConfig.Nothing"
+
+
+def test_tags_may_be_nested(jobs: World) -> None:
+    filters = [where("Tags.Key", "Equals", "project"), where("tags.value", "Contains", "chur")]
+    assert found(jobs, expression={"NestedFilters": [{"NestedPropertyName": "Tags", "Filters": filters}]}) == {
+        "fast",
+        "slow",
+    }
+    filters = [where("Key", "Equals", "a.b"), where("Value", "Equals", "churn")]
+    assert not found(jobs, expression={"NestedFilters": [{"NestedPropertyName": "Tags", "Filters": filters}]})
+
+
+def test_long_texts_are_sorted_by_their_beginning(world: World) -> None:
+    for number in range(5):
+        world.call("CreateTrainingJob", **training_job(f"j{number}", HyperParameters={"text": f"{4 - number}" * 2500}))
+    token, seen = None, []
+    while True:
+        more: dict[str, str] = {"NextToken": token} if token else {}
+        page = world.call("Search", Resource="TrainingJob", SortBy="HyperParameters.text", MaxResults=2, **more)
+        seen += [each["TrainingJob"]["TrainingJobName"] for each in page["Results"]]
+        token = page["NextToken"]
+        if token is None:
+            break
+        assert len(token) < 8192
+    assert seen == ["j0", "j1", "j2", "j3", "j4"]
+
+
+@pytest.fixture
+def components(world: World) -> World:
+    """Two trial components, `good` of a trial and `bad` of none."""
+    world.call("CreateExperiment", ExperimentName="e")
+    world.call("CreateTrial", TrialName="t", ExperimentName="e")
+    for name, loss in (("good", 0.1), ("bad", 0.9)):
+        world.call(
+            "CreateTrialComponent",
+            TrialComponentName=name,
+            DisplayName=f"the-{name}-one",
+            Parameters={"lr": {"NumberValue": loss}, "optimizer.name": {"StringValue": "adam"}},
+            InputArtifacts={"data": {"Value": f"s3://data/{name}", "MediaType": "text/csv"}},
+            Tags=[{"Key": "k", "Value": name}],
+        )
+    world.call("AssociateTrialComponent", TrialName="t", TrialComponentName="good")
+    return world
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ([where("Parents.TrialName", "Equals", "t"), where("TrialComponentName", "Equals", "good")], {"good"}),
+        ([where("Parents.ExperimentName", "Equals", "e")], {"good"}),
+        ([where("Parents", "NotExists")], {"bad"}),
+        ([where("Parameters.lr", "LessThan", "0.5")], {"good"}),
+        ([where("parameters.lr", "GreaterThanOrEqualTo", "0.9")], {"bad"}),
+        ([where("Parameters.lr", "Exists")], {"good", "bad"}),
+        ([where("Parameters.optimizer.name", "Equals", "adam")], {"good", "bad"}),
+        ([where("Parameters.optimizer.name.StringValue", "Contains", "ada")], {"good", "bad"}),
+        ([where("InputArtifacts.data", "Equals", "s3://data/bad")], {"bad"}),
+        ([where("InputArtifacts.data.MediaType", "Equals", "text/csv")], {"good", "bad"}),
+        ([where("InputArtifacts", "Contains", "data/good"), where("DisplayName", "Contains", "the")], {"good"}),
+        ([where("Tags", "Contains", "ba"), where("Tags.k", "Contains", "a")], {"bad"}),
+    ],
+)
+def test_trial_components_are_found_by_what_the_sdk_asks_for(
+    components: World, filters: list[Filter], names: set[str]
+) -> None:
+    answer = components.call("Search", Resource="ExperimentTrialComponent", SearchExpression={"Filters": filters})
+    assert {each["TrialComponent"]["TrialComponentName"] for each in answer["Results"]} == names
+
+
+def test_a_trial_names_its_components(components: World) -> None:
+    for filters in (
+        [where("TrialName", "Equals", "t")],
+        [where("TrialComponentSummaries.TrialComponentName", "Exists")],
+    ):
+        (result,) = components.call("Search", Resource="ExperimentTrial", SearchExpression={"Filters": filters})[
+            "Results"
+        ]
+        assert [each["TrialComponentName"] for each in result["Trial"]["TrialComponentSummaries"]] == ["good"]
 
 
 def test_results_are_sorted_by_any_property(jobs: World) -> None:

@@ -264,6 +264,7 @@ def _nested(record: Record, given: Params) -> Test:
     """One element of a list satisfies all filters. They name properties of the elements with the list's name before
     them, as AWS's example does, or without."""
     outer = given["NestedPropertyName"]
+    property_of(record, outer)
     sought = properties.find_list(record, outer)
     if sought is None:
         raise ValidationException(f"Invalid nested property name: {outer} is not a list of {record.kind.search}.")
@@ -271,7 +272,8 @@ def _nested(record: Record, given: Params) -> Test:
     tests = []
     for each in given["Filters"]:
         name = each["Name"]
-        inner = properties.find_in(shape, name[len(outer) + 1 :] if name.startswith(f"{outer}.") else name)
+        whole_name = name.lower().startswith(f"{outer.lower()}.")
+        inner = properties.find_in(shape, name[len(outer) + 1 :] if whole_name else name)
         if inner is None:
             raise _unknown(name)
         tests.append(_element_test(each, inner, elements.paths))

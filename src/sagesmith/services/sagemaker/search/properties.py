@@ -166,10 +166,10 @@ def names(record: Record) -> set[str]:
 def keyed_names(record: Record, shown: Any) -> Iterator[str]:
     """The names of the properties that one record has keys for: hyperparameters, tags, metrics."""
     shown = shown.get(record.wrapper, {}) if record.wrapper else shown
-    called = {of: name for name, of in _ALSO_CALLED.items()}
+    also_called = {of: name for name, of in _ALSO_CALLED.items() if name not in record.members}
     for member, shape in record.members.items():
         described = sagemaker_shapes().shape(shape)
-        prefix = called.get(member, member) if "Metrics" not in record.members else member
+        prefix = also_called.get(member, member)
         if described["type"] == "map":
             yield from (f"{prefix}.{key}" for key in shown.get(member) or ())
         elif described["type"] == "list" and described["member"]["shape"] in _ELEMENT_NAMES:
@@ -297,6 +297,7 @@ def _after(step: str | Each, found: Property) -> Property:
 
 
 def walk(value: Any, steps: tuple[Step, ...]) -> Iterator[Any]:
+    """The values at the end of some steps."""
     if value is None:
         return
     if not steps:

@@ -89,6 +89,8 @@ def _record_of(kind: Kind) -> Record:
     shapes = sagemaker_shapes()
     known = shapes.members("SearchRecord")
     member = kind.search if kind.search in known else kind.noun
+    if member not in known:
+        raise LookupError(f"SearchRecord has nothing for {kind.search}, so that {kind.noun} cannot be searchable")
     shape = known[member]
     inner = shapes.members(shape).get(kind.noun)
     return Record(kind, member, shape, kind.noun if inner and shapes.shape(inner)["type"] == "structure" else "")
