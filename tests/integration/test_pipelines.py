@@ -55,3 +55,23 @@ def test_a_pipeline_is_not_run_and_is_deleted(v2: Seen) -> None:
     seen = v2["delete_and_start"]
     assert "NotImplementedException" in seen["started"]["words"]
     assert "ResourceNotFound" in seen["gone"]["words"]
+
+
+@pytest.fixture(scope="module")
+def v3(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return programs.run(platform, "sdk-v3", "sdk_v3_pipelines.py", tmp_path_factory.mktemp("pipelines-v3"))
+
+
+def test_steps_that_v3_alone_has_are_accepted(v3: Seen) -> None:
+    seen = v3["upsert"]
+    assert seen["types"] == ["Cleanup", "Condition", "EMRServerless", "ForEach", "Lambda", "Processing", "Training"]
+    assert seen["waits"] == [{"Step": "Train", "Trigger": "Failed"}]
+    assert seen["described"] == [seen["arn"], "Active", "second"]
+    assert seen["listed"] == [seen["arn"].rsplit("/", 1)[1]]
+
+
+def test_feature_groups_are_made_extended_and_written_about(v3: Seen) -> None:
+    seen = v3["feature_groups"]
+    assert (seen["status"], seen["features"]) == ("Created", ["id", "time", "amount"])
+    assert seen["metadata"] == ["net", "EUR"]
+    assert len(seen["listed"]) == 1
