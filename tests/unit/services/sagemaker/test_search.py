@@ -307,6 +307,27 @@ def test_trial_components_are_found_by_what_the_sdk_asks_for(
     assert {each["TrialComponent"]["TrialComponentName"] for each in answer["Results"]} == names
 
 
+def test_a_component_s_metric_is_found_and_sorted_by_any_of_its_statistics(components: World) -> None:
+    for name, last, most in (("good", 0.1, 0.8), ("bad", 0.5, 0.6)):
+        summary = {"MetricName": "test:loss", "Last": last, "Max": most, "Count": 2}
+        with components.store.write() as tx:
+            stored = tx.get("experiment-trial-component", "us-east-1", name)
+            assert stored is not None
+            tx.update(replace(stored, body={**stored.body, "Metrics": [summary]}))
+
+    def names(name: str | None = None, value: str = "", **params: Any) -> list[str]:
+        if name:
+            params["SearchExpression"] = {"Filters": [where(name, "GreaterThan", value)]}
+        results = components.call("Search", Resource="ExperimentTrialComponent", **params)["Results"]
+        return [each["TrialComponent"]["TrialComponentName"] for each in results]
+
+    assert names("Metrics.test:loss", "0.3") == ["bad"]
+    assert names("metrics.test:loss.max", "0.7") == ["good"]
+    assert names("Metrics.test:loss.Min", "0") == []
+    assert names(SortBy="metrics.test:loss.max") == ["good", "bad"]
+    assert names(SortBy="metrics.test:loss", SortOrder="Descending") == ["bad", "good"]
+
+
 def test_a_trial_names_its_components(components: World) -> None:
     for filters in (
         [where("TrialName", "Equals", "t")],
