@@ -5,13 +5,12 @@ is a ResourceNotFound, which the model does not say, from what Terraform waits f
 (https://github.com/hashicorp/terraform-provider-aws, internal/service/sagemaker/algorithm.go)
 """
 
-from sagesmith.services.sagemaker.engine import Kind, Unbuilt, Wording
-from sagesmith.store import Document
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceNotFound, ValidationException
 
 
-def _answer(document: Document) -> Params:
+def _initial(call: Call, params: Params) -> Params:
     """Nothing was validated or scanned, because nothing of that sort can be asked for."""
     return {"AlgorithmStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []}}
 
@@ -20,7 +19,7 @@ ALGORITHM = Kind(
     noun="Algorithm",
     rests_as="Completed",
     defaults={"CertifyForMarketplace": False},
-    answer=_answer,
+    initial=_initial,
     unbuilt=(
         Unbuilt("ValidationSpecification", "Validation of algorithms is"),
         Unbuilt("CertifyForMarketplace", "Certification for AWS Marketplace is"),

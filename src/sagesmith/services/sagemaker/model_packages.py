@@ -25,6 +25,7 @@ from sagesmith.wire.errors import ValidationException
 
 _MOST_ADDITIONAL = 15
 _MOST_METADATA = 50
+_NOTHING_VALIDATED: Params = {"ValidationStatuses": [], "ImageScanStatuses": []}
 _LAST_VERSION = "_last_version"
 _TYPE = "_type"
 _SOURCE_ARN = re.compile(r"arn:[^:]+:sagemaker:[^:]*:[^:]*:model(-package)?/.+")
@@ -84,7 +85,7 @@ def _check_additional(specifications: Sequence[Params]) -> None:
 
 
 def _initial(call: Call, params: Params) -> Params:
-    members = {_TYPE: "Unversioned", **_sourced(call, params)}
+    members = {_TYPE: "Unversioned", "ModelPackageStatusDetails": _NOTHING_VALIDATED, **_sourced(call, params)}
     if group := params.get("ModelPackageGroupName"):
         version = _next_version(call, group)
         members |= {
@@ -120,7 +121,7 @@ def _sourced(call: Call, params: Params) -> Params:
 
 def _copied(call: Call, source: str) -> Params:
     original = call.tx.get_by_arn(source)
-    if original is None:
+    if original is None or original.region != call.context.region:
         raise ValidationException(f'Could not find the source of the model package "{source}".')
     if original.kind == MODEL_PACKAGE.id:
         return {member: original.body[member] for member in _OF_A_PACKAGE if member in original.body}
@@ -139,11 +140,6 @@ def _inferring(call: Call, source: Params) -> Params:
         )
     artifacts = {member: value for member, value in source.items() if member.startswith("ModelData")}
     return {**specification, "Containers": [{**each, **artifacts} for each in specification["Containers"]]}
-
-
-def _answer(document: Document) -> Params:
-    """Nothing was validated or scanned, because nothing of that sort can be asked for."""
-    return {"ModelPackageStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []}}
 
 
 def _lookup(call: Call, document: Document, params: Params) -> Params:
@@ -191,7 +187,6 @@ MODEL_PACKAGE = Kind(
     initial=_initial,
     defaults={"CertifyForMarketplace": False},
     rests_as="Completed",
-    answer=_answer,
     lookup=_lookup,
     meant=_meant,
     filters={"ModelPackageType": _TYPE},

@@ -245,9 +245,10 @@ def test_a_package_takes_its_containers_from_the_package_or_model_that_it_is_mad
     registered = checked(world, "CreateModelPackage", ModelPackageGroupName="Fraud", SourceUri=made)["ModelPackageArn"]
     (container,) = describe(world, registered)["InferenceSpecification"]["Containers"]
     assert container == model("m")["PrimaryContainer"]
-    gone = f"{ARN}/fraud/9"
-    said = message(world, "CreateModelPackage", ModelPackageGroupName="Fraud", SourceUri=gone)
-    assert said == f'Could not find the source of the model package "{gone}".'
+    world.call("CreateModel", region="eu-west-1", **model("elsewhere"))
+    for gone in (f"{ARN}/fraud/9", made.replace("us-east-1", "eu-west-1").replace("/m", "/elsewhere")):
+        said = message(world, "CreateModelPackage", ModelPackageGroupName="Fraud", SourceUri=gone)
+        assert said == f'Could not find the source of the model package "{gone}".'
 
 
 def test_a_package_of_an_algorithm_infers_as_the_algorithm_says_with_its_own_artifacts(world: World) -> None:
