@@ -23,6 +23,7 @@ from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ValidationException
 
+_ADDED = "AdditionalInferenceSpecificationsToAdd"
 _MOST_ADDITIONAL = 15
 _MOST_METADATA = 50
 _NOTHING_VALIDATED: Params = {"ValidationStatuses": [], "ImageScanStatuses": []}
@@ -153,12 +154,9 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     if document.body[_TYPE] != "Versioned":
         raise ValidationException(f"Only versioned model packages can be updated: {document.arn}")
     _check_members(params)
-    added = params.get("AdditionalInferenceSpecificationsToAdd")
-    changed = updated(MODEL_PACKAGE, document, {**params, "AdditionalInferenceSpecificationsToAdd": None})
-    body = {
-        member: value for member, value in changed.body.items() if member != "AdditionalInferenceSpecificationsToAdd"
-    }
-    if added:
+    changed = updated(MODEL_PACKAGE, document, {member: value for member, value in params.items() if member != _ADDED})
+    body = dict(changed.body)
+    if added := params.get(_ADDED):
         body["AdditionalInferenceSpecifications"] = [*body.get("AdditionalInferenceSpecifications", ()), *added]
         _check_additional(body["AdditionalInferenceSpecifications"])
     if len(body.get("CustomerMetadataProperties", ())) > _MOST_METADATA:

@@ -64,3 +64,10 @@ def test_a_policy_must_be_json_and_belong_to_a_group(world: World) -> None:
         assert error.code == "ValidationException"
     error = refused(world, "PutModelPackageGroupPolicy", ModelPackageGroupName="b", ResourcePolicy=POLICY)
     assert error.message == f"Cannot find Model Package Group: {ARN}/b"
+
+
+def test_a_group_whose_packages_are_to_be_stored_by_the_service_is_not_built(world: World) -> None:
+    managed = {"ManagedStorageType": "Restricted"}
+    error = refused(world, "CreateModelPackageGroup", ModelPackageGroupName="a", ManagedConfiguration=managed)
+    assert (error.code, error.status) == ("NotImplementedException", 501)
+    assert checked(world, "ListModelPackageGroups")["ModelPackageGroupSummaryList"] == []

@@ -229,10 +229,30 @@ def test_a_life_cycle_a_registration_type_and_a_source_are_replaced(world: World
     checked(world, "UpdateModelPackage", ModelPackageArn=arn, **members)
     described = describe(world, arn)
     assert {member: described[member] for member in members} == members
+    other = {"Containers": [{"Image": "other"}]}
+    checked(world, "UpdateModelPackage", ModelPackageArn=arn, InferenceSpecification=other)
+    assert describe(world, arn)["InferenceSpecification"] == other
     both = {"SourceUri": "s3://b/m", "InferenceSpecification": SPECIFICATION}
     refusal = "SourceUri and InferenceSpecification cannot both be given: use one of them."
     assert message(world, "UpdateModelPackage", ModelPackageArn=arn, **both) == refusal
     assert message(world, "CreateModelPackage", ModelPackageGroupName="Fraud", **both) == refusal
+
+
+def test_versions_are_searched_for_by_what_they_say(world: World) -> None:
+    group(world)
+    first, second = version(world, CustomerMetadataProperties={"team": "a"}), version(world)
+    checked(world, "UpdateModelPackage", ModelPackageArn=second, ModelApprovalStatus="Approved")
+
+    def found(name: str, value: str) -> list[str]:
+        wanted = {"Filters": [{"Name": name, "Operator": "Equals", "Value": value}]}
+        results = world.call("Search", Resource="ModelPackage", SearchExpression=wanted)["Results"]
+        return [each["ModelPackage"]["ModelPackageArn"] for each in results]
+
+    assert found("ModelApprovalStatus", "Approved") == [second]
+    assert found("CustomerMetadataProperties.team", "a") == [first]
+    assert found("ModelPackageVersion", "2") == [second]
+    assert sorted(found("ModelPackageGroupName", "Fraud")) == [first, second]
+    assert found("ModelPackageGroupName", "Other") == []
 
 
 def test_a_package_takes_its_containers_from_the_package_or_model_that_it_is_made_from(world: World) -> None:
