@@ -138,6 +138,8 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     """Features are added, or one of the configurations changed; nothing is ever taken away but the time to live."""
     if len([member for member in _CHANGES if params.get(member)]) != 1:
         raise ValidationException(f"Validation Error: exactly one of {', '.join(_CHANGES)} must be given.")
+    # Of two updates at once the second waits here, and sees the features that the first one added.
+    document = call.tx.lock(FEATURE_GROUP.id, document.region, document.key, exclusive=True) or document
     body = dict(document.body)
     if additions := params.get("FeatureAdditions"):
         body["FeatureDefinitions"] = _extended(document, additions)

@@ -104,6 +104,8 @@ def _make_version(call: Call, pipeline: Document) -> None:
 
 def _update(call: Call, document: Document, params: Params) -> Document:
     """An update that changes the definition makes a version; the aliases that it may have are that version's."""
+    # Of two updates at once the second waits here, and makes the version after the first one's.
+    document = call.tx.lock(PIPELINE.id, document.region, document.key, exclusive=True) or document
     aliases = params[_ALIASED]
     changed = updated(PIPELINE, document, {member: value for member, value in params.items() if member != _ALIASED})
     if changed.body[_TEXT] == document.body[_TEXT]:

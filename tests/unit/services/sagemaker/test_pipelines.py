@@ -1,11 +1,13 @@
 """Pipelines, their versions and aliases, and the executions that there are none of."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from sagesmith.wire.context import Params
+from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.answers import checked, refused
 from tests.unit.services.sagemaker.world import ROLE, World
 
@@ -116,6 +118,30 @@ def test_every_change_of_the_definition_makes_a_version_and_others_make_none(wor
     assert {version["PipelineArn"] for version in versions(world)} == {f"{ARN}/churn"}
     assert describe(world, PipelineVersionId=2)["PipelineDefinition"] == text("second")
     assert describe(world, PipelineVersionId=1)["PipelineDefinition"] == describe(world)["PipelineDefinition"]
+
+
+def test_updates_at_once_make_a_version_each(world: World) -> None:
+    create(world)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: update(world, f"change {number}"), range(24)))
+    assert sorted(answer["PipelineVersionId"] for answer in answers) == [*range(2, 26)]
+    assert len(versions(world, MaxResults=100)) == 25
+
+
+def test_of_two_versions_that_ask_for_an_alias_at_once_one_gets_it(world: World) -> None:
+    create(world)
+    update(world, "second")
+
+    def ask(number: int) -> str:
+        try:
+            realias(world, number, add=["live"])
+        except AwsError as error:
+            return error.code
+        return "assigned"
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(ask, (1, 2))) == ["ConflictException", "assigned"]
+    assert sorted(version["PipelineVersionAliases"] for version in versions(world)) == [[], ["live"]]
 
 
 def test_versions_are_listed_in_pages_and_by_time(world: World) -> None:
