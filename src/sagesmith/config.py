@@ -16,6 +16,8 @@ DEFAULT_PORT = 9900
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 DATA_FORMAT = 1
 DEFAULT_MIN_FREE_DISK_BYTES = 2 << 30
+DEFAULT_AUDIT_DAYS = 90
+"""As long as CloudTrail's event history goes back."""
 
 StoreKms = Literal["platform", "store", "none"]
 """Where the object store takes its encryption keys from: the platform's own KMS, one of its own, or nowhere."""
@@ -109,6 +111,8 @@ class Platform:
     """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
     keep_days: int | None = None
     """Ended training jobs and log events that are older are removed; None: they are kept."""
+    audit_days: int = DEFAULT_AUDIT_DAYS
+    """Records of the audit trail, and events of changes, that are older are removed."""
     cache_limit_bytes: int | None = None
     """Above that the environments that nobody used for longest are removed; None: they are kept."""
 

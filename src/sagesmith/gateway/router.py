@@ -34,6 +34,9 @@ API_PATIENCE_SECONDS = 3.0
 """How long a request waits for an API process that is being restarted: refused connections executed nothing."""
 
 _RETRY_SECONDS = 0.05
+_USER_AGENT_BYTES = 1024
+"""As much as CloudTrail keeps of it."""
+
 _REGION = re.compile(r"[a-z]{2,5}(?:-[a-z0-9]+){1,4}")
 _NOT_FORWARDED = frozenset(
     (
@@ -49,7 +52,8 @@ _NOT_FORWARDED = frozenset(
         b"x-amz-user-agent",
     )
 )
-"""What operations do not look at: secrets, and what costs time to pass on and to read."""
+"""What operations do not look at: secrets, and what costs time to pass on and to read. The user agent is in the
+context."""
 
 log = logging.get("router")
 
@@ -101,7 +105,8 @@ class Router:
         principal, secret = self._find(request, signature)
         body = await request.body.read(invoke.MAX_BODY_BYTES if invocation else MAX_BODY_BYTES)
         _verify(request, signature, secret, body)
-        context = RequestContext(request_id, signature.service, "", signature.region, principal, request.peer)
+        agent = (request.header(b"user-agent") or b"")[:_USER_AGENT_BYTES].decode("latin-1")
+        context = RequestContext(request_id, signature.service, "", signature.region, principal, request.peer, agent)
         if invocation is None:
             return await self._ask_api(context, request, body)
         operation, endpoint = invocation

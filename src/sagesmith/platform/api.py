@@ -20,6 +20,7 @@ from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.platform import metrics, retention
 from sagesmith.services import all_handlers, not_built, reconcilers
+from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.store import CannotOpen, SchemaMismatch, Store
@@ -37,7 +38,7 @@ class Api:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._dispatcher = Dispatcher(all_handlers(home), not_built())
+        self._dispatcher = Dispatcher(all_handlers(home), not_built(), AuditTrail(home.store))
         self._admin_token = (home.platform.dir.keys / "admin.token").read_text().strip()
         self._started_at = time.time()
 

@@ -20,15 +20,23 @@ log = logging.get("retention")
 
 
 def keep(platform: Platform, store: Store) -> None:
-    """Remove what the platform's settings do not want kept (`SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`), and client
-    tokens that have had their day."""
+    """Remove what the platform's settings do not want kept (`SAGESMITH_AUDIT_DAYS`, `SAGESMITH_KEEP_DAYS`,
+    `SAGESMITH_CACHE_LIMIT`), and client tokens that have had their day."""
     idempotency.forget(store, time.time() - idempotency.KEPT_SECONDS)
+    _remove_audit_records(store, time.time() - platform.audit_days * 86400)
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:
             log.info("old records removed", training_jobs=jobs, log_chunks=chunks, older_than_days=platform.keep_days)
     if platform.cache_limit_bytes:
         pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, _say)
+
+
+def _remove_audit_records(store: Store, before: float) -> None:
+    removed = _BATCH
+    while removed == _BATCH:
+        with store.write() as tx:
+            removed = tx.prune_audit_records(int(before * 1_000_000), _BATCH)
 
 
 def _say(line: str) -> None:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from sagesmith.compute.local import LocalBackend
 from sagesmith.config import (
+    DEFAULT_AUDIT_DAYS,
     DEFAULT_MIN_FREE_DISK_BYTES,
     DEFAULT_PORT,
     DataDir,
@@ -274,6 +275,7 @@ def _plan(
         max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
         min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
+        audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
         keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )

@@ -1,6 +1,7 @@
 """Documents, tags, leases and logs, on SQLite or PostgreSQL."""
 
 from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, AssociationSort, End
+from sagesmith.store.audit import AuditFilter, AuditPage, AuditQuery, AuditRecord
 from sagesmith.store.base import (
     AlreadyExists,
     CannotOpen,
@@ -40,6 +41,10 @@ __all__ = [
     "AssociationQuery",
     "AssociationSort",
     "At",
+    "AuditFilter",
+    "AuditPage",
+    "AuditQuery",
+    "AuditRecord",
     "CannotOpen",
     "Condition",
     "Document",

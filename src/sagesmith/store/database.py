@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
@@ -16,6 +16,8 @@ from sqlalchemy.pool import NullPool
 from sagesmith.store.base import CannotOpen
 from sagesmith.store.transaction import Transaction
 from sagesmith.store.upgrade import bring_up_to_date
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +123,15 @@ class _Checkpointer:
             self._thread.join()
 
 
+class _Thread(threading.local):
+    """What a thread is doing to the store."""
+
+    writing = False
+    postpones = False
+    postponed: tuple[Connection, Transaction] | None = None
+    """What `completed` is still to commit."""
+
+
 class Store:
     """Documents, tags, work and logs of one platform, on SQLite or PostgreSQL.
 
@@ -137,7 +148,7 @@ class Store:
         sqlite = engine.dialect.name == "sqlite"
         self._writer = threading.Lock() if sqlite else None
         self._checkpointer = _Checkpointer(engine) if sqlite else None
-        self._writing = threading.local()
+        self._thread = _Thread()
         self._callbacks: list[Callable[[], None]] = []
         self._closed = False
 
@@ -177,6 +188,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot."""
+        self._settle()
         connection = self._start("read")
         try:
             yield Transaction(connection)
@@ -193,29 +205,92 @@ class Store:
         Raises:
             RuntimeError: this thread is writing already.
         """
-        if getattr(self._writing, "now", False):
+        if self._thread.writing:
             raise RuntimeError("this thread has a write transaction open")
+        self._settle()
         if self._writer is not None:
             self._writer.acquire()
-        self._writing.now = True
+        self._thread.writing = True
         try:
             connection = self._start("write")
             transaction = Transaction(connection)
-            try:
-                yield transaction
-            except BaseException:
-                self._end(connection, "ROLLBACK")
-                raise
+        except BaseException:
+            self._release()
+            raise
+        try:
+            yield transaction
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        if self._thread.postpones:
+            self._thread.postponed = connection, transaction
+            self._thread.writing = False
+        else:
+            self._commit(connection, transaction)
+
+    def completed(self, work: Callable[[], T], complete: Callable[[Transaction, T], None]) -> T:
+        """Run `work`, then `complete` in the transaction that `work` wrote in last, which is committed only then.
+
+        So what is to be said of some work is said if and only if it was done, whoever does it. If `work` wrote nothing,
+        `complete` has a transaction of its own; if `complete` raises, that last transaction is rolled back. Whatever
+        `work` does after its last write, it does before the commit, so it should be nothing slow.
+
+        Args:
+            work: writes with `write`, any number of times or not at all.
+            complete: is given the result of `work`.
+
+        Returns:
+            The result of `work`.
+        """
+        self._thread.postpones = True
+        try:
+            result = work()
+        except BaseException:
+            self._settle()
+            raise
+        finally:
+            self._thread.postpones = False
+        postponed, self._thread.postponed = self._thread.postponed, None
+        if postponed is None:
+            with self.write() as transaction:
+                complete(transaction, result)
+            return result
+        connection, transaction = postponed
+        try:
+            complete(transaction, result)
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        self._commit(connection, transaction)
+        return result
+
+    def _settle(self) -> None:
+        """Commit what this thread wrote earlier within `completed`: it is about to read or write something else."""
+        postponed, self._thread.postponed = self._thread.postponed, None
+        if postponed is not None:
+            self._commit(*postponed)
+
+    def _commit(self, connection: Connection, transaction: Transaction) -> None:
+        try:
             self._end(connection, "COMMIT")
             if self._checkpointer is not None:
                 self._checkpointer.committed()
         finally:
-            self._writing.now = False
-            if self._writer is not None:
-                self._writer.release()
+            self._release()
         if transaction.scheduled:
             for callback in self._callbacks:
                 callback()
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            self._end(connection, "ROLLBACK")
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._thread.writing = False
+        if self._writer is not None:
+            self._writer.release()
 
     def _start(self, mode: str) -> Connection:
         while True:

@@ -163,3 +163,20 @@ associations = Table(
     Index("associations_by_destination_type", "region", "destination_type", "created_at", "id"),
     Index("associations_by_created_at", "region", "created_at", "id"),
 )
+
+audit_records = Table(
+    "audit_records",
+    metadata,
+    Column("at_us", Id, primary_key=True, autoincrement=False),
+    Column("region", Name, nullable=False),
+    Column("service", Name, nullable=False),
+    Column("operation", Name, nullable=False),
+    Column("user", Name, nullable=False),
+    Column("access_key_id", Name, nullable=False),
+    Column("resource_type", Name, nullable=False),
+    Column("resource", Name, nullable=False),
+    Column("details", LargeBinary, nullable=False),
+    Index("audit_records_by_operation", "region", "operation", "at_us"),
+    Index("audit_records_by_resource", "region", "resource", "at_us"),
+    Index("audit_records_by_user", "region", "user", "at_us"),
+)

@@ -8,8 +8,20 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from sagesmith.store import associations, documents, leases, listing, logevents, loggroups, metrics, searching, tagging
+from sagesmith.store import (
+    associations,
+    audit,
+    documents,
+    leases,
+    listing,
+    logevents,
+    loggroups,
+    metrics,
+    searching,
+    tagging,
+)
 from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, End
+from sagesmith.store.audit import AuditPage, AuditQuery, AuditRecord
 from sagesmith.store.base import (
     Document,
     Heading,
@@ -333,3 +345,18 @@ class Transaction:
     def associations_of(self, region: str, end: End, arns: Collection[str]) -> builtins.list[Association]:
         """All edges that have one of `arns` at this end, in no order."""
         return associations.of(self._connection, region, end, arns)
+
+    def put_audit_record(self, record: AuditRecord) -> None:
+        """Add a record to the audit trail, a microsecond later for each other that is of its time."""
+        audit.add(self._connection, record)
+
+    def audit_record(self, region: str, at_us: int) -> AuditRecord | None:
+        return audit.get(self._connection, region, at_us)
+
+    def audit_records(self, query: AuditQuery) -> AuditPage:
+        """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
+        return audit.page(self._connection, query)
+
+    def prune_audit_records(self, before_us: int, limit: int) -> int:
+        """Remove up to `limit` records that are older than that, the oldest first; returns how many."""
+        return audit.prune(self._connection, before_us, limit)

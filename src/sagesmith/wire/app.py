@@ -8,6 +8,7 @@ from types import MappingProxyType
 from sagesmith import logging
 from sagesmith.http.messages import Headers, Response
 from sagesmith.wire.answers import UNKNOWN_OPERATION, error_response
+from sagesmith.wire.audit import Audit, Recorder
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
 from sagesmith.wire.models import Operation, ServiceModel, UnknownService, load_model, services_of
@@ -59,13 +60,16 @@ class _Service:
         protocol: Protocol,
         handlers: Mapping[str, Handler],
         not_built: Mapping[str, str],
+        audit: Audit | None,
     ) -> None:
         self.model = model
         self.codec = _CODECS[protocol](model)
         self._validator = Validator(model)
         self._handlers = handlers
         self._not_built = not_built
+        self._audit = audit
         self._plans: dict[str, _Plan] = {}
+        self._recorders: dict[str, Recorder | None] = {}
 
     def plan(self, operation: Operation) -> _Plan:
         """
@@ -79,13 +83,33 @@ class _Service:
                 said = f"{operation.name} ({self.model.service}) is not implemented"
                 capability = self._not_built.get(operation.name)
                 raise NotImplementedException(f"{said}: it comes with {capability}." if capability else f"{said}.")
+            recorder = self._recorder(operation)
             plan = self._plans[operation.name] = _Plan(
                 self.codec.parser(operation),
                 self._validator.compile(operation),
-                handler,
+                handler if recorder is None else recorder.wrap(handler),
                 self.codec.serializer(operation),
             )
         return plan
+
+    def record_refusal(
+        self, operation: Operation, context: RequestContext, params: Params | None, error: AwsError
+    ) -> None:
+        """Have a record kept of a call that is about to be refused; never raises."""
+        try:
+            recorder = self._recorder(operation)
+            if recorder is not None:
+                recorder.refused(context, params, error)
+        except Exception:
+            # What was refused has changed nothing, and the client is to learn why it was.
+            log.exception("a refusal could not be recorded", **_fields(context))
+
+    def _recorder(self, operation: Operation) -> Recorder | None:
+        if self._audit is None:
+            return None
+        if operation.name not in self._recorders:
+            self._recorders[operation.name] = self._audit.recorder(self.model, operation)
+        return self._recorders[operation.name]
 
 
 class Dispatcher:
@@ -94,14 +118,17 @@ class Dispatcher:
     Args:
         handlers: botocore's service name → operation → handler.
         not_built: service name → operation → the capability that will bring it, for the error that says so.
+        audit: keeps records of calls; None: nobody does.
     """
 
     def __init__(
         self,
         handlers: Mapping[str, Mapping[str, Handler]],
         not_built: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        audit: Audit | None = None,
     ) -> None:
         self._handlers = handlers
+        self._audit = audit
         self._not_built = not_built
         self._services: dict[tuple[str, Protocol], _Service] = {}
 
@@ -126,6 +153,8 @@ class Dispatcher:
         started = time.perf_counter()
         signing_name = context.service
         service: _Service | None = None
+        operation: Operation | None = None
+        params: Params | None = None
         error: AwsError | None = None
         try:
             service, operation, call = self._find(signing_name, method, Call(target, headers, body))
@@ -139,7 +168,8 @@ class Dispatcher:
             log.exception("operation failed", **_fields(context))
             error = InternalFailure(_INTERNAL_FAILURE)
         if error is not None:
-            if service is not None:
+            if service is not None and operation is not None:
+                service.record_refusal(operation, context, params, error)
                 response = service.codec.error(error, context.request_id)
             else:
                 response = error_response(signing_name, target, headers, error, context.request_id)
@@ -200,7 +230,7 @@ class Dispatcher:
             raise NotImplementedException(f"The service {signing_name} is not implemented.")
 
     def _service(self, name: str, model: ServiceModel, protocol: Protocol) -> _Service:
-        made = _Service(model, protocol, self._handlers.get(name, {}), self._not_built.get(name, {}))
+        made = _Service(model, protocol, self._handlers.get(name, {}), self._not_built.get(name, {}), self._audit)
         return self._services.setdefault((name, protocol), made)
 
 

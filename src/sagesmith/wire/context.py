@@ -25,6 +25,7 @@ class RequestContext:
         region: of the signature's scope.
         principal: who signed.
         source_ip: the client's address.
+        user_agent: as the client names itself, empty if it does not.
     """
 
     request_id: str
@@ -33,6 +34,7 @@ class RequestContext:
     region: str
     principal: Principal
     source_ip: str
+    user_agent: str = ""
 
     @property
     def account_id(self) -> str:
@@ -40,7 +42,9 @@ class RequestContext:
 
     def of(self, service: str, operation: str) -> "RequestContext":
         """The same request, its service and operation being found."""
-        return RequestContext(self.request_id, service, operation, self.region, self.principal, self.source_ip)
+        return RequestContext(
+            self.request_id, service, operation, self.region, self.principal, self.source_ip, self.user_agent
+        )
 
     def to_header(self) -> bytes:
         """The value of `CONTEXT_HEADER`."""
