@@ -99,6 +99,10 @@ _DELETE = Prepared(
         _c.destination == bindparam("b_destination"),
     )
 )
+_DELETE_ALL = tuple(
+    Prepared(delete(associations).where(_c.region == bindparam("b_region"), _c[end] == bindparam("b_arn")))
+    for end in ("source", "destination")
+)
 _TEXTS = {
     "sqlite": "SELECT value FROM json_each(:arns)",
     "postgresql": "SELECT json_array_elements_text(CAST(:arns AS json))",
@@ -141,6 +145,12 @@ def remove(connection: Connection, region: str, source: str, destination: str) -
     values = {"b_region": region, "b_source": source, "b_destination": destination}
     if _DELETE.run(connection, values).rowcount != 1:
         raise NotFound(f"{source} is not associated with {destination}")
+
+
+def remove_all(connection: Connection, region: str, arn: str) -> None:
+    values = {"b_region": region, "b_arn": arn}
+    for statement in _DELETE_ALL:
+        statement.run(connection, values)
 
 
 def of(connection: Connection, region: str, end: End, arns: Collection[str]) -> list[Association]:

@@ -338,6 +338,10 @@ class Transaction:
         """Remove an edge. Raises NotFound."""
         associations.remove(self._connection, region, source, destination)
 
+    def disassociate_all(self, region: str, arn: str) -> None:
+        """Remove every edge that begins or ends at whatever has this ARN; there may be none."""
+        associations.remove_all(self._connection, region, arn)
+
     def associations(self, query: AssociationQuery) -> AssociationPage:
         """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
         return associations.page(self._connection, query)

@@ -58,6 +58,15 @@ def test_there_is_one_edge_in_each_direction_and_region(store: Store) -> None:
     assert pairs(store, AssociationQuery("eu-west-1")) == ["ab"]
 
 
+def test_all_edges_of_one_end_are_removed_at_once(store: Store) -> None:
+    add(store, edge("a", "b"), edge("c", "a"), edge("b", "c"), replace(edge("a", "b"), region="eu-west-1"))
+    with store.write() as tx:
+        tx.disassociate_all(R, "a")
+        tx.disassociate_all(R, "none")
+    assert pairs(store, AssociationQuery(R)) == ["bc"]
+    assert pairs(store, AssociationQuery("eu-west-1")) == ["ab"]
+
+
 def test_edges_are_found_by_either_of_their_ends(store: Store) -> None:
     add(store, edge("a", "b"), edge("a", "c"), edge("b", "c"), replace(edge("a", "d"), region="eu-west-1"))
     with store.read() as tx:

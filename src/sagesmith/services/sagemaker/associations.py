@@ -98,7 +98,7 @@ def find_entity(call: Call, arn: str) -> Document:
 
 
 def refuse_if_associated(call: Call, document: Document) -> None:
-    """What a lineage entity's Delete looks at; it is the kind's `on_delete`.
+    """What the Delete of artifacts, actions and contexts looks at; it is the kind's `on_delete`.
 
     Raises:
         ValidationException: an association begins or ends at it.
@@ -112,6 +112,16 @@ def refuse_if_associated(call: Call, document: Document) -> None:
             raise ValidationException(
                 f"{noun} '{document.arn}' is linked to 1 or more associations and cannot be deleted."
             )
+
+
+def disassociate(call: Call, document: Document) -> None:
+    """What the Delete of experiment entities does; it is the kind's `on_delete`.
+
+    Their associations go with them: the SDKs delete the trial components of jobs, all of which AWS has associated with
+    artifacts, and delete no association before (`_Experiment._delete_all` of SDK v2,
+    https://docs.aws.amazon.com/sagemaker/latest/dg/experiments-cleanup.html).
+    """
+    call.tx.disassociate_all(document.region, document.arn)
 
 
 def operations(home: Home) -> dict[str, Handler]:

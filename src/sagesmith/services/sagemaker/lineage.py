@@ -6,6 +6,7 @@ identity: https://docs.aws.amazon.com/sagemaker/latest/dg/lineage-tracking-entit
 https://docs.aws.amazon.com/sagemaker/latest/dg/xaccount-lineage-tracking.html
 """
 
+import contextlib
 from hashlib import blake2b
 from typing import Any
 
@@ -13,10 +14,19 @@ import orjson
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.associations import refuse_if_associated
-from sagesmith.services.sagemaker.engine import ALREADY_EXISTS, DOES_NOT_EXIST, Call, Kind, Wording, created, reading
+from sagesmith.services.sagemaker.engine import (
+    ALREADY_EXISTS,
+    DOES_NOT_EXIST,
+    NAME_IN_USE,
+    Call,
+    Kind,
+    Wording,
+    created,
+    reading,
+)
 from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
-from sagesmith.wire.errors import ResourceNotFound, ValidationException
+from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationException
 
 DEFAULT_GROUP = "sagemaker-default-lineage-group"
 _NAME_TAKEN = Wording(
@@ -24,18 +34,16 @@ _NAME_TAKEN = Wording(
     "{noun} names must be unique within an AWS account and region. {noun} with name ({name}) already exists.",
 )
 
-LINEAGE_GROUP = Kind(noun="LineageGroup", ascending=True, missing=DOES_NOT_EXIST)
-
-
-def lineage_group(call: Call) -> Document:
-    """The one lineage group of the request's account and region, which comes with its first lineage entity."""
-    group = LINEAGE_GROUP.seek(call.tx, call.context, DEFAULT_GROUP)
-    return group or created(call, LINEAGE_GROUP, {"LineageGroupName": DEFAULT_GROUP})
+LINEAGE_GROUP = Kind(noun="LineageGroup", ascending=True, missing=DOES_NOT_EXIST, duplicate=NAME_IN_USE)
 
 
 def in_group(call: Call, params: Params) -> Params:
-    """What a new lineage entity has besides its input."""
-    return {"LineageGroupArn": lineage_group(call).arn}
+    """What a new lineage entity has besides its input: the group of its account and region, which comes with the first."""
+    if LINEAGE_GROUP.seek(call.tx, call.context, DEFAULT_GROUP) is None:
+        # Two may be the first at once.
+        with contextlib.suppress(ResourceInUse):
+            created(call, LINEAGE_GROUP, {"LineageGroupName": DEFAULT_GROUP})
+    return {"LineageGroupArn": LINEAGE_GROUP.arn(call.context, DEFAULT_GROUP)}
 
 
 def _new_artifact(call: Call, params: Params) -> Params:

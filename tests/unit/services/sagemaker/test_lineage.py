@@ -221,6 +221,8 @@ def test_a_region_has_its_one_lineage_group_from_its_first_entity_on(world: Worl
     artifact(world, "u")
     first = checked(world, "DescribeLineageGroup", LineageGroupName=name)
     action(world, "a")
+    component(world, "run")
+    assert checked(world, "DescribeTrialComponent", TrialComponentName="run")["LineageGroupArn"] == GROUP
     (summary,) = checked(world, "ListLineageGroups")["LineageGroupSummaries"]
     assert summary == {member: first[member] for member in summary}
     assert (first["LineageGroupArn"], first["LineageGroupName"]) == (GROUP, name)
@@ -319,6 +321,18 @@ def test_what_is_associated_cannot_be_deleted(world: World, chain: Chain) -> Non
         )
     checked(world, "DeleteAssociation", SourceArn=chain.data, DestinationArn=chain.training)
     checked(world, "DeleteArtifact", ArtifactArn=chain.data)
+
+
+def test_associations_go_with_experiment_entities(world: World, chain: Chain) -> None:
+    run = component(world, "run")
+    checked(world, "CreateExperiment", ExperimentName="e")
+    experiment = world.call("DescribeExperiment", ExperimentName="e")["ExperimentArn"]
+    associate(world, chain.data, run, chain.model)
+    associate(world, experiment, chain.model)
+    assert reached(world, experiment, MaxDepth=0) == [experiment]
+    checked(world, "DeleteTrialComponent", TrialComponentName="run")
+    checked(world, "DeleteExperiment", ExperimentName="e")
+    assert pairs(world, SortOrder="Ascending") == list(itertools.pairwise(chain.all))
 
 
 def test_associations_are_listed_by_their_ends_types_and_time(world: World, chain: Chain) -> None:
