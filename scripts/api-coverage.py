@@ -95,6 +95,14 @@ DIFFERENCES = """
 * The client secret of a workforce's identity provider is not kept. A work team that a flow definition names cannot be
   deleted.
 * `SageMakerPublicHub` is there and empty. Presigned URLs begin with `http:` where the front door's address does.
+* The arguments of a pipeline's steps are checked against the operations' present inputs. AWS's own check knows fewer
+  members, and its words are known for some errors only. A definition in S3 is read with the platform's right to the
+  bucket, not the role's, and may have 1 MiB.
+* A pipeline has a version more when the text of its definition changes, be it in spaces.
+* A feature group is `Created` at once. It has no `OfflineStoreStatus`, no table in a data catalog is made or named, and
+  no record can be put.
+* The endpoint of a monitoring job definition must exist, but need not capture data. In Lists, the `EndpointName` of
+  one for batch transforms is empty.
 """
 
 
