@@ -32,7 +32,12 @@ _ENDS: Mapping[str, tuple[End, ...]] = {
     "Both": ("source", "destination"),
 }
 """At which end of an association a walk comes to it."""
+
 _Pair = tuple[str, str]
+_Place = tuple[int, str]
+"""Depth and ARN, the order in which vertices are returned."""
+_NOWHERE: _Place = (-1, "")
+"""Before every place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,45 +61,41 @@ def operations(home: Home) -> dict[str, Handler]:
 
 
 def _query(call: Call, params: Params) -> Params:
-    limit, depth = params.get("MaxResults"), params.get("MaxDepth")
-    limit = MAX_RESULTS if limit is None else limit
-    _check_at_least("maxResults", limit, 1)
-    depth = MAX_DEPTH if depth is None else depth
-    _check_at_least("maxDepth", depth, 0)
-    after = _position(params)
-    with_edges = bool(params.get("IncludeEdges"))
+    limit = _number(params, "MaxResults", MAX_RESULTS, least=1)
+    depth = _number(params, "MaxDepth", MAX_DEPTH, least=0)
+    after, with_edges = _position(params), bool(params.get("IncludeEdges"))
     starts, ends = _starts(call, params), _ENDS[params.get("Direction") or "Both"]
     levels = _walk(call, starts, ends, depth)
     if accepts := _filter(call, params.get("Filters") or {}):
         levels = _on_paths(list(levels), accepts) if with_edges else _only(levels, accepts)
 
-    order: dict[str, tuple[int, str]] = {}
+    places: dict[str, _Place] = {}
     types: dict[str, str] = {}
     edges: dict[_Pair, Association] = {}
     for level in levels:
+        places.update((arn, (level.depth, arn)) for arn in level.vertices)
         types.update(level.vertices)
-        order.update((arn, (level.depth, arn)) for arn in level.vertices)
         edges.update(level.edges)
-        if sum(place > after for place in order.values()) > limit:
+        if sum(place > after for place in places.values()) > limit:
             break
-    left = [arn for arn, place in order.items() if place > after]
+    left = [arn for arn, place in places.items() if place > after]
     page = left[:limit]
-    last = order[page[-1]] if page else after
+    last = places[page[-1]] if page else after
     answer: Params = {"Vertices": [_vertex(arn, types[arn]) for arn in page]}
     if with_edges:
         if last[0] < depth:
-            edges |= _edges(call, ends, [arn for arn, place in order.items() if last[0] == place[0] and place <= last])
-        # An edge comes with the later of its ends, so that each comes once and both its ends are known by then.
-        answer["Edges"] = [
-            _edge(edge)
-            for edge in edges.values()
-            if edge.source in order
-            and edge.destination in order
-            and after < max(order[edge.source], order[edge.destination]) <= last
-        ]
+            edges |= _edges(call, ends, [arn for arn, place in places.items() if last[0] == place[0] and place <= last])
+        answer["Edges"] = [_edge(edge) for edge in edges.values() if after < _place_of(edge, places) <= last]
     if len(left) > limit:
         answer["NextToken"] = encode_token(_fingerprint(params), *last)
     return answer
+
+
+def _place_of(edge: Association, places: Mapping[str, _Place]) -> _Place:
+    """An edge comes with the later of its ends, so that each comes once and both its ends are known by then; before
+    everything, which is on no page, if an end is not among what is returned."""
+    ends = [places.get(edge.source, _NOWHERE), places.get(edge.destination, _NOWHERE)]
+    return _NOWHERE if _NOWHERE in ends else max(ends)
 
 
 def _starts(call: Call, params: Params) -> dict[str, str]:
@@ -206,12 +207,18 @@ def _edge(edge: Association) -> Params:
     return {**ends, "AssociationType": edge.type} if edge.type else ends
 
 
-def _check_at_least(member: str, value: int, least: int) -> None:
+def _number(params: Params, member: str, default: int, least: int) -> int:
+    """A number of the input. The model has no lower bounds for these."""
+    value = params.get(member)
+    if value is None:
+        return default
     if value < least:
+        path = member[0].lower() + member[1:]
         raise ValidationException(
-            f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy constraint: "
             f"Member must have value greater than or equal to {least}"
         )
+    return int(value)
 
 
 def _fingerprint(params: Params) -> str:
@@ -219,11 +226,11 @@ def _fingerprint(params: Params) -> str:
     return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
-def _position(params: Params) -> tuple[int, str]:
-    """Depth and ARN of the last vertex of the page before, or what comes before every vertex."""
+def _position(params: Params) -> _Place:
+    """The place of the last vertex of the page before."""
     token: Any = params.get("NextToken")
     if not token:
-        return -1, ""
+        return _NOWHERE
     try:
         parts = decode_token(token)
     except InvalidToken as error:
