@@ -103,6 +103,11 @@ DIFFERENCES = """
   no record can be put.
 * The endpoint of a monitoring job definition must exist, but need not capture data. In Lists, the `EndpointName` of
   one for batch transforms is empty.
+* An artifact is told from others by its source: the URI and the source types. Of lineage, AWS documents no words for
+  what is in use or there already, and no defaults of `QueryLineage`: here they are its limits, a depth of 10 and pages
+  of 50 vertices. It needs a `StartArns`, and returns the start like any other vertex that the filters accept.
+* Artifacts, contexts and associations are made by hand: a training job makes its trial component alone, models and
+  endpoints make no lineage. A lineage group is shared with nobody, so that it has no policy.
 """
 
 
