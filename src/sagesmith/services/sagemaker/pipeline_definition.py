@@ -143,7 +143,8 @@ def _name(value: Any, pattern: re.Pattern[str], what: str) -> str:
 
 
 def _read_parameter(definition: _Definition, parameter: Any) -> None:
-    known(_object(parameter), ("Name", "Type", "DefaultValue", "EnumValues", "Description"), _UNKNOWN_PROPERTY)
+    parameter = _object(parameter)
+    known(parameter, ("Name", "Type", "DefaultValue", "EnumValues", "Description"), _UNKNOWN_PROPERTY)
     present(parameter, ("Name",), _MISSING_PROPERTY)
     name = _name(parameter["Name"], _PARAMETER_NAME, "Parameter")
     if name in definition.parameters:
@@ -227,7 +228,10 @@ def _check_parts(step: Mapping[str, Any]) -> None:
     for member, names in (("PropertyFiles", _PROPERTY_FILE), ("OutputParameters", _OUTPUT)):
         for part in _array(step.get(member)):
             known(_object(part), names, _UNKNOWN_PROPERTY)
-            present(part, names, _MISSING_PROPERTY)
+            present(_object(part), names, _MISSING_PROPERTY)
+            for name in names:
+                if not isinstance(part[name], str):
+                    raise unparsable(f"The value of {name} must be a string.")
     for output in step.get("OutputParameters") or ():
         if output["OutputType"] not in _PARAMETER_TYPES:
             raise unparsable(f"OutputType '{output['OutputType']}' must be one of [{', '.join(_PARAMETER_TYPES)}].")

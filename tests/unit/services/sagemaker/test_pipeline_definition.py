@@ -1,7 +1,8 @@
 """Which definitions of pipelines are valid, and what is said of those that are not."""
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -146,6 +147,32 @@ def test_what_is_nested_too_deeply_is_none() -> None:
     step = f'{{"Name": "c", "Type": "Condition", "Arguments": {{"Conditions": [{condition}]}}}}'
     assert wrong(f'{{"Steps": [{step}]}}') == "It is nested too deeply."
     assert wrong("[" * 100_000).startswith("Invalid JSON")
+
+
+STRANGE = [None, True, 0, -1.5, "", "x", [], [None], {}, {"Get": None}, {"Std:Join": None}, [[]], [{}]]
+
+
+def altered(value: Any, strange: Any) -> Iterator[Any]:
+    """Copies of a value, in each of which one thing within it is something else."""
+    yield strange
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from ({**value, key: each} for each in altered(inner, strange))
+        yield {**value, "Strange": strange}
+    if isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from ([*value[:position], each, *value[position + 1 :]] for each in altered(inner, strange))
+        yield [*value, strange]
+
+
+@pytest.mark.parametrize("strange", STRANGE, ids=json.dumps)
+def test_whatever_stands_wherever_in_a_definition_is_taken_or_refused(strange: Any) -> None:
+    body = {**NOTIFY, "Name": "Each", "DependsOn": [{"Step": "Process", "Trigger": "Any"}]}
+    whole = definition(Steps=[DECIDE, TRAIN, PROCESS, {**loop(body), "DependsOn": ["Train"]}])
+    pipeline_definition.check(json.dumps(whole))
+    for document in altered(whole, strange):
+        with contextlib.suppress(ValidationException):
+            pipeline_definition.check(json.dumps(document))
 
 
 @pytest.mark.parametrize(
