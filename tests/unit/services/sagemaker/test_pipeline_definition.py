@@ -149,7 +149,7 @@ def test_what_is_nested_too_deeply_is_none() -> None:
     assert wrong("[" * 100_000).startswith("Invalid JSON")
 
 
-STRANGE = [None, True, 0, -1.5, "", "x", [], [None], {}, {"Get": None}, {"Std:Join": None}, [[]], [{}]]
+STRANGE: list[Any] = [None, True, 0, -1.5, "", "x", [], [None], {}, {"Get": None}, {"Std:Join": None}, [[]], [{}]]
 
 
 def altered(value: Any, strange: Any) -> Iterator[Any]:
