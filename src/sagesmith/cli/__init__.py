@@ -1,4 +1,4 @@
-"""The command line: `sagesmith up | down | status | doctor | env | run | backup | restore | prune | env-cache`."""
+"""The command line: `sagesmith COMMAND`, one module for each or for those that belong together."""
 
 import argparse
 import importlib
@@ -52,6 +52,12 @@ def parser() -> argparse.ArgumentParser:
 
     status = _command(commands, "status", "status:status", "what runs: processes, memory, jobs, endpoints")
     status.add_argument("--json", action="store_true", help="for programs")
+
+    events = _command(commands, "events", "events:events", "what happened to resources: changes of their states")
+    events.add_argument("--follow", action="store_true", help="go on with those that come, until interrupted")
+    events.add_argument(
+        "--json", action="store_true", help="for programs: each in EventBridge's form, on a line of its own"
+    )
 
     _command(
         commands, "doctor", "doctor:doctor", "check what is needed on this machine, and how to mend what is missing"

@@ -19,7 +19,7 @@ from sagesmith.http.blocking import BlockingServer
 from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.platform import metrics, retention
-from sagesmith.services import all_handlers, not_built, reconcilers
+from sagesmith.services import all_handlers, not_built, observers, reconcilers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
@@ -100,6 +100,8 @@ async def _run(platform: Platform, store: Store) -> None:
         LocalBackend(directory.tasks, directory.sockets),
         KeyRing.load(directory.keys, platform.account_id),
     )
+    for observer in observers():
+        store.on_change(observer)
     api = Api(home)
     loop = ReconcileLoop(home, reconcilers(home))
     stop = asyncio.Event()

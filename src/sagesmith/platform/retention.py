@@ -9,7 +9,7 @@ from sagesmith.config import Platform
 from sagesmith.images import pruning
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
-from sagesmith.store import Query, Store
+from sagesmith.store import Query, Store, Transaction
 
 INTERVAL_SECONDS = 3600.0
 
@@ -23,7 +23,7 @@ def keep(platform: Platform, store: Store) -> None:
     """Remove what the platform's settings do not want kept (`SAGESMITH_AUDIT_DAYS`, `SAGESMITH_KEEP_DAYS`,
     `SAGESMITH_CACHE_LIMIT`), and client tokens that have had their day."""
     idempotency.forget(store, time.time() - idempotency.KEPT_SECONDS)
-    _remove_audit_records(store, time.time() - platform.audit_days * 86400)
+    _remove_history(store, time.time() - platform.audit_days * 86400)
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:
@@ -32,11 +32,14 @@ def keep(platform: Platform, store: Store) -> None:
         pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, _say)
 
 
-def _remove_audit_records(store: Store, before: float) -> None:
-    removed = _BATCH
-    while removed == _BATCH:
-        with store.write() as tx:
-            removed = tx.prune_audit_records(int(before * 1_000_000), _BATCH)
+def _remove_history(store: Store, before: float) -> None:
+    """Records of the audit trail, and events."""
+    before_us = int(before * 1_000_000)
+    for prune in (Transaction.prune_audit_records, Transaction.prune_events):
+        removed = _BATCH
+        while removed == _BATCH:
+            with store.write() as tx:
+                removed = prune(tx, before_us, _BATCH)
 
 
 def _say(line: str) -> None:

@@ -8,6 +8,7 @@ from sagesmith.wire.context import Handler
 
 if TYPE_CHECKING:
     from sagesmith.services.reconcile import Reconciler
+    from sagesmith.store import Observer
 
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
@@ -37,3 +38,10 @@ def reconcilers(home: Home) -> "Sequence[Reconciler]":
     from sagesmith.services import sagemaker
 
     return sagemaker.reconcilers(home)
+
+
+def observers() -> "Sequence[Observer]":
+    """What looks at every change of a resource within its transaction, for `Store.on_change`."""
+    from sagesmith.services import sagemaker
+
+    return sagemaker.observers()

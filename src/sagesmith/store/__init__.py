@@ -24,9 +24,10 @@ from sagesmith.store.base import (
 )
 from sagesmith.store.conditions import EVERY, AllOf, AnyOf, At, Condition, Equal, Named, Not, Present, Within, Written
 from sagesmith.store.database import Store
+from sagesmith.store.events import EventPage
 from sagesmith.store.properties import ARN, STATUS, TAGS, number_of
 from sagesmith.store.searching import Found, Search
-from sagesmith.store.transaction import Transaction
+from sagesmith.store.transaction import Observer, Transaction
 
 __all__ = [
     "ARN",
@@ -50,6 +51,7 @@ __all__ = [
     "Document",
     "End",
     "Equal",
+    "EventPage",
     "Found",
     "Heading",
     "InvalidToken",
@@ -60,6 +62,7 @@ __all__ = [
     "Named",
     "Not",
     "NotFound",
+    "Observer",
     "Page",
     "Present",
     "Query",

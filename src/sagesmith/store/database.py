@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from sagesmith.store.base import CannotOpen
-from sagesmith.store.transaction import Transaction
+from sagesmith.store.transaction import Observer, Transaction
 from sagesmith.store.upgrade import bring_up_to_date
 
 T = TypeVar("T")
@@ -150,6 +150,7 @@ class Store:
         self._checkpointer = _Checkpointer(engine) if sqlite else None
         self._thread = _Thread()
         self._callbacks: list[Callable[[], None]] = []
+        self._observers: list[Observer] = []
         self._closed = False
 
     @classmethod
@@ -185,6 +186,11 @@ class Store:
         """Call `callback` after every commit that scheduled work, in the thread that wrote. It must not block."""
         self._callbacks.append(callback)
 
+    def on_change(self, observer: Observer) -> None:
+        """Call `observer` for every document that this process creates, changes or deletes from now on, within the
+        transaction that does so; what it raises ends that."""
+        self._observers.append(observer)
+
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A consistent snapshot."""
@@ -213,7 +219,7 @@ class Store:
         self._thread.writing = True
         try:
             connection = self._start("write")
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, self._observers)
         except BaseException:
             self._release()
             raise

@@ -156,7 +156,8 @@ def get_by_arn(connection: Connection, arn: str) -> Document | None:
     return None if row is None else from_row(row)
 
 
-def update_stored(connection: Connection, document: Document, touch: bool) -> Document:
+def update_stored(connection: Connection, document: Document, touch: bool) -> tuple[Document, Document]:
+    """Returns the document as it was and as it is."""
     row = _GET.first(connection, {"b_kind": document.kind, "b_region": document.region, "b_key": document.key})
     if row is None:
         raise NotFound(f"{document.kind} {document.key} does not exist in {document.region}")
@@ -195,7 +196,7 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> Do
         document_tags = tagging.get(connection, changed.arn)
         before_tokens, after_tokens = (properties.tokens(each, document_tags) for each in (stored, changed))
         properties.change(connection, row_id, before_tokens, after_tokens)
-    return changed
+    return stored, changed
 
 
 def retag(connection: Connection, arn: str, put: Mapping[str, str], remove: Collection[str]) -> None:
@@ -211,7 +212,8 @@ def retag(connection: Connection, arn: str, put: Mapping[str, str], remove: Coll
         properties.change(connection, row[0], before_tokens, after_tokens)
 
 
-def remove(connection: Connection, kind: str, region: str, key: str) -> None:
+def remove(connection: Connection, kind: str, region: str, key: str) -> Document:
+    """Returns what was removed."""
     row = _GET_LOCKED.first(connection, {"b_kind": kind, "b_region": region, "b_key": key})
     if row is None:
         raise NotFound(f"{kind} {key} does not exist in {region}")
@@ -228,6 +230,7 @@ def remove(connection: Connection, kind: str, region: str, key: str) -> None:
     if stored.arn:
         _DELETE_TAGS.run(connection, {"b_arn": stored.arn})
     _DELETE.run(connection, {"b_id": row_id})
+    return stored
 
 
 def regions(connection: Connection) -> list[str]:

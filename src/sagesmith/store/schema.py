@@ -180,3 +180,16 @@ audit_records = Table(
     Index("audit_records_by_resource", "region", "resource", "at_us"),
     Index("audit_records_by_user", "region", "user", "at_us"),
 )
+"""The key is the time of a record in microseconds since the epoch."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("transaction_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("region", Name, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""`transaction_id` is PostgreSQL's, 0 on SQLite; `number` is the time in microseconds since the epoch, or one more than
+the last where that is later."""

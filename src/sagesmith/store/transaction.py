@@ -4,7 +4,7 @@ import builtins
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from sagesmith.store import (
     associations,
     audit,
     documents,
+    events,
     leases,
     listing,
     logevents,
@@ -34,9 +35,13 @@ from sagesmith.store.base import (
     StreamEvent,
     Work,
 )
+from sagesmith.store.events import EventPage
 from sagesmith.store.searching import Found, Search
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
+
+Observer = Callable[["Transaction", Document | None, Document | None], None]
+"""Is told of every document that is created, changed or deleted, as it was and as it is, in the same transaction."""
 
 
 class Transaction:
@@ -45,10 +50,11 @@ class Transaction:
     What a failed call raises leaves the transaction usable and changes nothing.
     """
 
-    __slots__ = ("_connection", "scheduled")
+    __slots__ = ("_connection", "_observers", "scheduled")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, observers: Sequence[Observer] = ()) -> None:
         self._connection = connection
+        self._observers = observers
         self.scheduled = False
         """Whether work was scheduled, so that somebody should look."""
 
@@ -58,7 +64,9 @@ class Transaction:
         Raises:
             AlreadyExists: one of this (kind, region, key) or of this ARN is there.
         """
-        return documents.create(self._connection, document, tags)
+        stored = documents.create(self._connection, document, tags)
+        self._tell(None, stored)
+        return stored
 
     def get(self, kind: str, region: str, key: str) -> Document | None:
         return documents.get(self._connection, kind, region, key)
@@ -88,11 +96,17 @@ class Transaction:
             NotFound: there is none.
             VersionConflict: it changed since it was read.
         """
-        return documents.update_stored(self._connection, document, touch)
+        before, after = documents.update_stored(self._connection, document, touch)
+        self._tell(before, after)
+        return after
 
     def delete(self, kind: str, region: str, key: str) -> None:
         """Remove a document with its tags and facets; work that is scheduled for it stays. Raises NotFound."""
-        documents.remove(self._connection, kind, region, key)
+        self._tell(documents.remove(self._connection, kind, region, key), None)
+
+    def _tell(self, before: Document | None, after: Document | None) -> None:
+        for observer in self._observers:
+            observer(self, before, after)
 
     def list(self, query: Query) -> Page[Document]:
         """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
@@ -364,3 +378,19 @@ class Transaction:
     def prune_audit_records(self, before_us: int, limit: int) -> int:
         """Remove up to `limit` records that are older than that, the oldest first; returns how many."""
         return audit.prune(self._connection, before_us, limit)
+
+    def put_event(self, region: str, body: Mapping[str, Any]) -> None:
+        """Add an event, JSON values, behind all that are there."""
+        events.add(self._connection, region, body)
+
+    def events(self, cursor: str | None = None, limit: int = 100) -> EventPage:
+        """The events that were committed after those up to `cursor`, or from the oldest on, in their order.
+
+        Raises:
+            InvalidToken: the cursor is not from an earlier page.
+        """
+        return events.page(self._connection, cursor, limit)
+
+    def prune_events(self, before_us: int, limit: int) -> int:
+        """Remove those of the `limit` oldest events that are older than that; returns how many."""
+        return events.prune(self._connection, before_us, limit)

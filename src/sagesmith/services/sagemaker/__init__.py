@@ -14,7 +14,9 @@ from sagesmith.services.reconcile import Reconciler
 from sagesmith.services.sagemaker.engine import Kind, handlers_of
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
+from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingReconciler
+from sagesmith.store import Observer
 from sagesmith.wire.context import Handler
 
 
@@ -32,7 +34,7 @@ def _declared() -> tuple[Kind, ...]:
 
 KINDS = _declared()
 
-__all__ = ["KINDS", "NOT_BUILT", "handlers", "reconcilers", "written"]
+__all__ = ["KINDS", "NOT_BUILT", "handlers", "observers", "reconcilers", "written"]
 
 
 def written(home: Home) -> dict[str, Handler]:
@@ -48,6 +50,11 @@ def written(home: Home) -> dict[str, Handler]:
 def handlers(home: Home) -> dict[str, Handler]:
     """Every operation that is built, by name; what a module writes by hand stands for what would be made."""
     return {**handlers_of(home, KINDS), **written(home)}
+
+
+def observers() -> list[Observer]:
+    """What writes down that resources changed their state."""
+    return [observer(KINDS)]
 
 
 def reconcilers(home: Home) -> list[Reconciler]:
