@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from sagesmith.store.base import CannotOpen
+from sagesmith.store.chores import Chore
 from sagesmith.store.transaction import Observer, Transaction
 from sagesmith.store.upgrade import bring_up_to_date
 
@@ -27,6 +28,11 @@ CHECKPOINT_COMMITS = 500
 WAL_PAGES = 16_000
 """Writers carry the log over into the database themselves only if it grows beyond this (64 MB): it costs them several
 synchronisations of the disk. Normally a thread does it beside them every CHECKPOINT_COMMITS commits."""
+
+INDEX_BATCH = 64
+"""How many documents one transaction puts into the full-text indexes: others wait for it on SQLite."""
+
+INDEX_AFTER_SECONDS = 0.05
 
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _BEGIN = {
@@ -86,43 +92,6 @@ def _engine(parsed: URL) -> Engine:
     return engine
 
 
-class _Checkpointer:
-    """Carries SQLite's write-ahead log over into the database, beside the writers."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._commits = 0
-        self._due = threading.Event()
-        self._ended = False
-        self._thread: threading.Thread | None = None
-
-    def committed(self) -> None:
-        """To be called after every commit, by the one writer there is."""
-        self._commits += 1
-        if self._commits < CHECKPOINT_COMMITS:
-            return
-        self._commits = 0
-        self._due.set()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="store-checkpoint", daemon=True)
-            self._thread.start()
-
-    def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while self._due.wait() and not self._ended:
-                self._due.clear()
-                try:
-                    _driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-                except Exception:
-                    log.warning("the write-ahead log could not be carried over", exc_info=True)
-
-    def close(self) -> None:
-        self._ended = True
-        self._due.set()
-        if self._thread is not None:
-            self._thread.join()
-
-
 class _Thread(threading.local):
     """What a thread is doing to the store."""
 
@@ -147,7 +116,9 @@ class Store:
         self._idle: deque[Connection] = deque()
         sqlite = engine.dialect.name == "sqlite"
         self._writer = threading.Lock() if sqlite else None
-        self._checkpointer = _Checkpointer(engine) if sqlite else None
+        self._commits = 0
+        self._checkpoint = Chore("store-checkpoint", self._carry_log_over)
+        self._indexing = Chore("store-index", self._index, INDEX_AFTER_SECONDS)
         self._thread = _Thread()
         self._callbacks: list[Callable[[], None]] = []
         self._observers: list[Observer] = []
@@ -171,13 +142,17 @@ class Store:
         except OperationalError as error:
             where = parsed.render_as_string(hide_password=True)
             raise CannotOpen(f"the database {where} cannot be used: {' '.join(str(error.orig).split())}") from error
-        return cls(engine)
+        store = cls(engine)
+        with store.read() as tx:
+            if tx.has_unindexed():
+                store._indexing.due()
+        return store
 
     def close(self) -> None:
         """Close all connections; transactions that are open end first where they are."""
+        self._indexing.close()
+        self._checkpoint.close()
         self._closed = True
-        if self._checkpointer is not None:
-            self._checkpointer.close()
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
@@ -192,9 +167,15 @@ class Store:
         self._observers.append(observer)
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A consistent snapshot."""
+    def read(self, indexed: bool = False) -> Iterator[Transaction]:
+        """A consistent snapshot.
+
+        Args:
+            indexed: put what is not in the full-text indexes yet into them first, as `Transaction.search` needs.
+        """
         self._settle()
+        if indexed:
+            self._index()
         connection = self._start("read")
         try:
             yield Transaction(connection)
@@ -279,10 +260,14 @@ class Store:
     def _commit(self, connection: Connection, transaction: Transaction) -> None:
         try:
             self._end(connection, "COMMIT")
-            if self._checkpointer is not None:
-                self._checkpointer.committed()
+            if self._writer is not None:
+                self._commits += 1
+                if self._commits % CHECKPOINT_COMMITS == 0:
+                    self._checkpoint.due()
         finally:
             self._release()
+        if transaction.unindexed:
+            self._indexing.due()
         if transaction.scheduled:
             for callback in self._callbacks:
                 callback()
@@ -297,6 +282,17 @@ class Store:
         self._thread.writing = False
         if self._writer is not None:
             self._writer.release()
+
+    def _index(self) -> None:
+        with self.read() as tx:
+            due = tx.has_unindexed()
+        while due:
+            with self.write() as tx:
+                due = tx.index(INDEX_BATCH) == INDEX_BATCH
+
+    def _carry_log_over(self) -> None:
+        with self._engine.connect() as connection:
+            _driver(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _start(self, mode: str) -> Connection:
         while True:

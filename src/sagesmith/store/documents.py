@@ -32,6 +32,7 @@ COLUMNS = (
     _d.facets,
     _d.body,
     _d.searchable,
+    _d.unindexed,
 )
 _BY_KEY = (_d.kind == bindparam("b_kind"), _d.region == bindparam("b_region"), _d.key == bindparam("b_key"))
 _get = select(*COLUMNS).where(*_BY_KEY)
@@ -51,6 +52,7 @@ _UPDATE = Prepared(
     update(documents)
     .where(_d.id == bindparam("b_id"), _d.version == bindparam("b_version"))
     .values({column.name: bindparam(f"new_{column.name}") for column in _changing})
+    .returning(_d.unindexed)
 )
 _DELETE = Prepared(delete(documents).where(_d.id == bindparam("b_id")))
 _terms = Integers(bindparam("b_terms")).table_valued("value")
@@ -73,7 +75,7 @@ _NO_FACETS = orjson.dumps({})
 
 def from_row(row: Any) -> Document:
     """The document of a row of COLUMNS."""
-    _, kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets, body, searchable = row
+    _, kind, region, key, name, arn, parent, status, created_at, updated_at, version, facets, body, searchable, _ = row
     return Document(
         kind,
         region,
@@ -91,6 +93,11 @@ def from_row(row: Any) -> Document:
     )
 
 
+def is_unindexed(row: Any) -> bool:
+    """Whether the document of a row of COLUMNS is still to be put into the full-text indexes."""
+    return bool(row[-1])
+
+
 def _add_terms(connection: Connection, row_id: int, terms: set[int]) -> None:
     if terms:
         _INSERT_TERMS.run(connection, {"b_terms": orjson.dumps(sorted(terms)).decode(), "b_id": row_id})
@@ -106,6 +113,8 @@ def create(connection: Connection, document: Document, document_tags: Mapping[st
     document = replace(
         document, created_at=document.created_at or now, updated_at=document.updated_at or now, version=1
     )
+    sqlite = connection.dialect.name == "sqlite"
+    unindexed = sqlite or document.searchable
     row = _INSERT[connection.dialect.name].first(
         connection,
         {
@@ -122,6 +131,7 @@ def create(connection: Connection, document: Document, document_tags: Mapping[st
             "facets": orjson.dumps(dict(document.facets)),
             "body": orjson.dumps(document.body),
             "searchable": int(document.searchable),
+            "unindexed": int(unindexed),
         },
     )
     if row is None:
@@ -129,14 +139,10 @@ def create(connection: Connection, document: Document, document_tags: Mapping[st
     row_id = row[0]
     terms = Terms(document.kind, document.region)
     found = terms.changing(document.parent, document.status, document.facets)
-    if connection.dialect.name == "sqlite":
-        names.add(connection, row_id, document.name)
-    else:
+    if not sqlite:
         found |= terms.grams(document.name)
     _add_terms(connection, row_id, found)
     tagging.put(connection, document.arn, document_tags)
-    if document.searchable:
-        properties.add(connection, row_id, properties.tokens(document, document_tags))
     return document
 
 
@@ -171,7 +177,8 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> tu
         updated_at=time.time() if touch else document.updated_at,
         version=document.version + 1,
     )
-    matched = _UPDATE.run(
+    # What is not indexed yet will be as it is then; only now, under the row's lock, is it known.
+    matched = _UPDATE.first(
         connection,
         {
             "b_id": row_id,
@@ -183,15 +190,15 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> tu
             "new_facets": orjson.dumps(dict(changed.facets)),
             "new_body": orjson.dumps(changed.body),
         },
-    ).rowcount
-    if matched != 1:
+    )
+    if matched is None:
         raise VersionConflict(f"{document.kind} {document.key} is no longer at version {document.version}")
     terms = Terms(document.kind, document.region)
     before = terms.changing(stored.parent, stored.status, stored.facets)
     after = terms.changing(changed.parent, changed.status, changed.facets)
     _remove_terms(connection, row_id, before - after)
     _add_terms(connection, row_id, after - before)
-    if changed.searchable:
+    if changed.searchable and not matched[0]:
         # Read under the row's lock, which `retag` takes as well.
         document_tags = tagging.get(connection, changed.arn)
         before_tokens, after_tokens = (properties.tokens(each, document_tags) for each in (stored, changed))
@@ -202,7 +209,7 @@ def update_stored(connection: Connection, document: Document, touch: bool) -> tu
 def retag(connection: Connection, arn: str, put: Mapping[str, str], remove: Collection[str]) -> None:
     """Change the tags of whatever has this ARN, and what it is found by if it is a searchable document."""
     row = _GET_BY_ARN_LOCKED.first(connection, {"b_arn": arn})
-    document = None if row is None else from_row(row)
+    document = None if row is None or is_unindexed(row) else from_row(row)
     before = tagging.get(connection, arn) if document is not None and document.searchable else {}
     tagging.remove(connection, arn, remove)
     tagging.put(connection, arn, put)
@@ -220,12 +227,12 @@ def remove(connection: Connection, kind: str, region: str, key: str) -> Document
     row_id, stored = row[0], from_row(row)
     terms = Terms(kind, region)
     found = terms.changing(stored.parent, stored.status, stored.facets)
-    if connection.dialect.name == "sqlite":
-        names.remove(connection, row_id, stored.name)
-    else:
+    if connection.dialect.name != "sqlite":
         found |= terms.grams(stored.name)
+    elif not is_unindexed(row):
+        names.remove(connection, row_id, stored.name)
     _remove_terms(connection, row_id, found)
-    if stored.searchable:
+    if stored.searchable and not is_unindexed(row):
         properties.remove(connection, row_id, properties.tokens(stored, tagging.get(connection, stored.arn)))
     if stored.arn:
         _DELETE_TAGS.run(connection, {"b_arn": stored.arn})

@@ -7,7 +7,7 @@ PostgreSQL, where FTS5 is not to be had, bears the rows well.
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, literal_column, select, table, text
+from sqlalchemy import CompoundSelect, Connection, bindparam, literal_column, select, table, text, union_all
 
 from sagesmith.store.prepared import Prepared
 from sagesmith.store.terms import GRAM
@@ -17,12 +17,14 @@ PROBED_GRAMS = 6
 _ADD = Prepared(text("INSERT INTO document_names (rowid, name) VALUES (:id, :name)"))
 _REMOVE = Prepared(text("INSERT INTO document_names (document_names, rowid, name) VALUES ('delete', :id, :name)"))
 _names = table("document_names")
-MATCHING: Select[Any] = (
+MATCHING: CompoundSelect[Any] = union_all(
     select(literal_column("rowid"))
     .select_from(_names)
-    .where(literal_column("document_names").op("MATCH")(bindparam("name_grams")))
+    .where(literal_column("document_names").op("MATCH")(bindparam("name_grams"))),
+    select(literal_column("id")).select_from(table("documents")).where(literal_column("unindexed = 1")),
 )
-"""The ids of the documents whose name has the trigrams `name_grams`, of any kind and region. SQLite only."""
+"""The ids of the documents whose name has the trigrams `name_grams`, of any kind and region, and of those that are not
+indexed yet. SQLite only."""
 
 
 def tail(part: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -38,13 +39,16 @@ documents = Table(
     Column("facets", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("searchable", Integer, nullable=False, server_default="0"),
+    Column("unindexed", Integer, nullable=False, server_default="0"),
     Index("documents_by_key", "kind", "region", "key", unique=True),
     Index("documents_by_arn", "arn", unique=True),
     Index("documents_by_name", "kind", "region", "name", "id"),
     Index("documents_by_created_at", "kind", "region", "created_at", "id"),
     Index("documents_by_updated_at", "kind", "region", "updated_at", "id"),
     Index("documents_by_status", "kind", "region", "status", "id"),
+    Index("documents_unindexed", "id", sqlite_where=text("unindexed = 1"), postgresql_where=text("unindexed = 1")),
 )
+"""`unindexed` is 1 while a document's name and properties are not in the full-text indexes yet, see `indexing`."""
 
 document_terms = Table(
     "document_terms",

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, and_, func, select, tuple_
 
 from sagesmith.store import names
 from sagesmith.store.base import Document, InvalidToken
@@ -37,6 +37,7 @@ _COLUMNS: Mapping[str, ColumnElement[Any]] = {
     "updated_at": _d.updated_at,
     "status": _d.status,
 }
+Ids = Select[Any] | CompoundSelect[Any]
 SortColumn = Literal["name", "created_at", "updated_at", "status"]
 _WALKED = "created_at"
 """The order in which all documents are read for a sort that no column has."""
@@ -179,7 +180,7 @@ class _Walk:
         self._few = self._least()
         self._where = and_(self._narrowest(), *(self._writer.sql(part) for part in self._rest))
 
-    def _first(self, ids: Select[Any], most: int) -> _Ids:
+    def _first(self, ids: Ids, most: int) -> _Ids:
         """Up to `most` ids. The full-text index finds all before it gives the first, so that it is asked for many."""
         found = ids.limit(most).subquery()
         (column,) = found.c
@@ -191,7 +192,7 @@ class _Walk:
         if self._told is not None and self._told.count < PROBE:
             return self._told
         longest = max((part.part for part in self._rest if isinstance(part, Named)), key=len, default="")
-        ways = [self._named(longest)] if len(longest) >= GRAM else []
+        ways: list[Ids] = [self._named(longest)] if len(longest) >= GRAM else []
         if windows := self._windows():
             ways.append(select(_d.id).where(self._of_kind(), *windows))
         return next((found for way in ways if (found := self._first(way, PROBE)).count < PROBE), None)
@@ -259,7 +260,7 @@ class _Walk:
     def _windows(self) -> list[ColumnElement[bool]]:
         return [self._writer.window(part, indexed=True) for part in self._rest if isinstance(part, At)]
 
-    def _named(self, part: str) -> Select[Any]:
+    def _named(self, part: str) -> Ids:
         """The ids of the documents whose name may have `part` in it."""
         if self._writer.dialect == "sqlite":
             self._writer.values["name_grams"] = names.match_expression(part)

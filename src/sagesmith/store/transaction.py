@@ -13,6 +13,7 @@ from sagesmith.store import (
     audit,
     documents,
     events,
+    indexing,
     leases,
     listing,
     logevents,
@@ -50,13 +51,15 @@ class Transaction:
     What a failed call raises leaves the transaction usable and changes nothing.
     """
 
-    __slots__ = ("_connection", "_observers", "scheduled")
+    __slots__ = ("_connection", "_observers", "scheduled", "unindexed")
 
     def __init__(self, connection: Connection, observers: Sequence[Observer] = ()) -> None:
         self._connection = connection
         self._observers = observers
         self.scheduled = False
         """Whether work was scheduled, so that somebody should look."""
+        self.unindexed = False
+        """Whether documents were stored that the full-text indexes do not have yet."""
 
     def create(self, document: Document, tags: Mapping[str, str] = _NO_TAGS) -> Document:
         """Store a new document. `created_at` and `updated_at` become now where they are 0, the version becomes 1.
@@ -64,6 +67,7 @@ class Transaction:
         Raises:
             AlreadyExists: one of this (kind, region, key) or of this ARN is there.
         """
+        self.unindexed = True
         stored = documents.create(self._connection, document, tags)
         self._tell(None, stored)
         return stored
@@ -121,8 +125,25 @@ class Transaction:
         return listing.count(self._connection, query)
 
     def search(self, asked: Search) -> Found:
-        """One page of searchable documents. Raises InvalidToken, and ValueError if the limit is not positive."""
+        """One page of searchable documents, in a transaction that was begun as `indexed`.
+
+        Raises:
+            InvalidToken: the token is of another search.
+            ValueError: the limit is not positive.
+        """
         return searching.search(self._connection, asked)
+
+    def has_unindexed(self) -> bool:
+        """Whether there are documents that the full-text indexes do not have yet."""
+        return indexing.is_due(self._connection)
+
+    def index(self, most: int) -> int:
+        """Put up to `most` documents into the full-text indexes; those that somebody else is changing are left.
+
+        Returns:
+            How many there were.
+        """
+        return indexing.index(self._connection, most)
 
     def regions(self) -> Sequence[str]:
         """The regions in which there is any document."""

@@ -25,11 +25,15 @@ def _as_given(home: Home, params: Params) -> Params:
     return params
 
 
-def reading(home: Home, run: Run) -> Handler:
-    """An operation that reads, in one snapshot."""
+def reading(home: Home, run: Run, indexed: bool = False) -> Handler:
+    """An operation that reads, in one snapshot.
+
+    Args:
+        indexed: whether it searches, so that the full-text indexes must have everything.
+    """
 
     def handler(context: RequestContext, params: Params) -> Params:
-        with home.store.read() as tx:
+        with home.store.read(indexed) as tx:
             return run(Call(home, context, tx, time.time()), params)
 
     return handler

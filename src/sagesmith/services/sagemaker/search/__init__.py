@@ -36,7 +36,8 @@ _NOT_IDENTITY = ("NextToken", "MaxResults")
 
 def operations(home: Home) -> dict[str, Handler]:
     """Search and GetSearchSuggestions."""
-    return {"Search": reading(home, _search), "GetSearchSuggestions": reading(home, _suggest)}
+    runs = {"Search": _search, "GetSearchSuggestions": _suggest}
+    return {operation: reading(home, run, indexed=True) for operation, run in runs.items()}
 
 
 @cache

@@ -29,6 +29,9 @@ _BATCH = (
 
 def upgrade() -> None:
     op.add_column("documents", sa.Column("searchable", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("documents", sa.Column("unindexed", sa.Integer, nullable=False, server_default="0"))
+    few = sa.text("unindexed = 1")
+    op.create_index("documents_unindexed", "documents", ["id"], sqlite_where=few, postgresql_where=few)
     if op.get_bind().dialect.name == "sqlite":
         op.execute(
             "CREATE VIRTUAL TABLE document_properties USING"
