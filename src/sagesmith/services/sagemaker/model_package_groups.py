@@ -20,6 +20,7 @@ _POLICY_MISSING = Wording(ValidationException, "Cannot find resource policy for:
 MODEL_PACKAGE_GROUP = Kind(
     noun="ModelPackageGroup",
     rests_as="Completed",
+    ascending=True,
     unbuilt=(Unbuilt("ManagedConfiguration.ManagedStorageType", "Managed storage of model packages is"),),
     missing=Wording(ValidationException, "ModelPackageGroup {arn} does not exist."),
     duplicate=Wording(ValidationException, "Model Package Group already exists: {arn}"),

@@ -34,6 +34,18 @@ def test_a_group_that_is_there_or_is_not_is_worded_as_aws_words_it(world: World)
         assert (error.code, error.message) == ("ValidationException", f"ModelPackageGroup {ARN}/b does not exist.")
 
 
+def test_a_list_begins_with_the_oldest_group_unless_it_is_asked_otherwise(world: World) -> None:
+    for name in ("b", "a"):
+        create(world, name)
+
+    def names(**asked: str) -> list[str]:
+        listed = checked(world, "ListModelPackageGroups", **asked)["ModelPackageGroupSummaryList"]
+        return [each["ModelPackageGroupName"] for each in listed]
+
+    assert names() == ["b", "a"]
+    assert names(SortOrder="Descending") == names(SortBy="Name") == ["a", "b"]
+
+
 def test_an_arn_of_another_region_account_or_kind_is_not_found(world: World) -> None:
     create(world, "a")
     for arn in (
