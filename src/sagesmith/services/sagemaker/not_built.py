@@ -8,9 +8,8 @@ from collections.abc import Mapping
 
 _BY_CAPABILITY = {
     "AI benchmarks": """
-        CreateAIBenchmarkJob CreateAIRecommendationJob CreateAIWorkloadConfig DeleteAIBenchmarkJob
-        DeleteAIRecommendationJob DeleteAIWorkloadConfig DescribeAIBenchmarkJob DescribeAIRecommendationJob
-        DescribeAIWorkloadConfig ListAIBenchmarkJobs ListAIRecommendationJobs ListAIWorkloadConfigs
+        CreateAIBenchmarkJob CreateAIRecommendationJob DeleteAIBenchmarkJob DeleteAIRecommendationJob
+        DescribeAIBenchmarkJob DescribeAIRecommendationJob ListAIBenchmarkJobs ListAIRecommendationJobs
         StopAIBenchmarkJob StopAIRecommendationJob
     """,
     "apps": """
@@ -23,11 +22,6 @@ _BY_CAPABILITY = {
     "batch transform": """
         CreateTransformJob DescribeTransformJob ListTransformJobs StopTransformJob
     """,
-    "cluster scheduling": """
-        CreateClusterSchedulerConfig CreateComputeQuota DeleteClusterSchedulerConfig DeleteComputeQuota
-        DescribeClusterSchedulerConfig DescribeComputeQuota ListClusterSchedulerConfigs ListComputeQuotas
-        UpdateClusterSchedulerConfig UpdateComputeQuota
-    """,
     "clusters": """
         AttachClusterNodeNetworkInterface AttachClusterNodeVolume BatchAddClusterNodes BatchDeleteClusterNodes
         BatchRebootClusterNodes BatchReplaceClusterNodes CreateCluster CreateClusterExtension DeleteCluster
@@ -39,12 +33,8 @@ _BY_CAPABILITY = {
     "compilation": """
         CreateCompilationJob DeleteCompilationJob DescribeCompilationJob ListCompilationJobs StopCompilationJob
     """,
-    "edge devices": """
-        CreateDeviceFleet CreateEdgeDeploymentPlan CreateEdgeDeploymentStage DeleteDeviceFleet
-        DeleteEdgeDeploymentPlan DeleteEdgeDeploymentStage DeregisterDevices DescribeDevice DescribeDeviceFleet
-        DescribeEdgeDeploymentPlan GetDeviceFleetReport ListDeviceFleets ListDevices ListEdgeDeploymentPlans
-        ListStageDevices RegisterDevices StartEdgeDeploymentStage StopEdgeDeploymentStage UpdateDeviceFleet
-        UpdateDevices
+    "edge deployments": """
+        StartEdgeDeploymentStage StopEdgeDeploymentStage
     """,
     "edge packaging": """
         CreateEdgePackagingJob DescribeEdgePackagingJob ListEdgePackagingJobs StopEdgePackagingJob
@@ -127,9 +117,6 @@ _BY_CAPABILITY = {
         CreateProject DeleteProject DescribeProject DisableSagemakerServicecatalogPortfolio
         EnableSagemakerServicecatalogPortfolio GetSagemakerServicecatalogPortfolioStatus ListProjects
         UpdateProject
-    """,
-    "resource catalogs": """
-        ListResourceCatalogs
     """,
     "Studio images": """
         CreateAppImageConfig CreateImage CreateImageVersion DeleteAppImageConfig DeleteImage DeleteImageVersion
