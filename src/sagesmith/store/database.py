@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from sagesmith.store.base import CannotOpen
+from sagesmith.store.base import CannotOpen, VersionConflict
 from sagesmith.store.chores import Chore
 from sagesmith.store.transaction import Observer, Transaction
 from sagesmith.store.upgrade import bring_up_to_date
@@ -33,6 +33,9 @@ INDEX_BATCH = 64
 """How many documents one transaction puts into the full-text indexes: others wait for it on SQLite."""
 
 INDEX_AFTER_SECONDS = 0.05
+
+_DEADLOCK = "40P01"
+"""SQLSTATE deadlock_detected."""
 
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _BEGIN = {
@@ -191,6 +194,7 @@ class Store:
 
         Raises:
             RuntimeError: this thread is writing already.
+            VersionConflict: PostgreSQL rolled it back because of a deadlock; it may be tried again.
         """
         if self._thread.writing:
             raise RuntimeError("this thread has a write transaction open")
@@ -206,8 +210,10 @@ class Store:
             raise
         try:
             yield transaction
-        except BaseException:
+        except BaseException as error:
             self._roll_back(connection)
+            if _is_deadlock(error):
+                raise VersionConflict("another transaction waited for this one, which waited for it") from error
             raise
         if self._thread.postpones:
             self._thread.postponed = connection, transaction
@@ -331,3 +337,8 @@ class Store:
 def _driver(connection: Connection) -> Any:
     """The driver's own connection."""
     return connection.connection.dbapi_connection
+
+
+def _is_deadlock(error: BaseException) -> bool:
+    """Whether PostgreSQL chose this transaction to end a deadlock."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) == _DEADLOCK

@@ -19,7 +19,7 @@ from sagesmith.services.sagemaker.engine.relations import Relations, keep
 from sagesmith.services.sagemaker.engine.running import Run, reading, writing
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.view import View, view_of
-from sagesmith.store import AlreadyExists, Document
+from sagesmith.store import AlreadyExists, Document, NotFound
 from sagesmith.wire.context import Handler, Params
 
 _NOT_STORED = frozenset({"Tags", *TOKEN_MEMBERS})
@@ -182,7 +182,8 @@ def _changer(view: View, operation: str, change: Change) -> Run:
     is_update = operation == f"Update{kind.noun}"
 
     def update(call: Call, params: Params) -> Params:
-        document = kind.locate(kind, call, params)
+        # Of many who change it at once the second waits for the first, instead of being told to try again.
+        document = _locked(call, kind.locate(kind, call, params))
         if is_update:
             require_references(call, kind, params)
         changed = change(call, document, params)
@@ -196,6 +197,14 @@ def _changer(view: View, operation: str, change: Change) -> Run:
         return answer(stored)
 
     return update
+
+
+def _locked(call: Call, document: Document) -> Document:
+    """A document as it is once nobody else can change it."""
+    present = call.tx.lock(document.kind, document.region, document.key, exclusive=True)
+    if present is None:
+        raise NotFound(f"{document.kind} {document.key} was deleted meanwhile")
+    return present
 
 
 def require_references(call: Call, kind: Kind, params: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.engine.kind import Call
-from sagesmith.store import VersionConflict
+from sagesmith.store import NotFound, VersionConflict
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import ConflictException
 
@@ -65,7 +65,8 @@ def writing(
                     if token is None:
                         return run(call, params)
                     return idempotency.once(call, token, params, run)
-            except VersionConflict:
+            except (VersionConflict, NotFound):
+                # Changed or deleted since it was read: the next attempt sees what became of it.
                 continue
         raise ConflictException("The resource is being changed by other requests. Try again.")
 
