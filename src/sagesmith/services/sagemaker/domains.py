@@ -1,12 +1,16 @@
 """Studio's administration: domains, and the user profiles and spaces in them. What runs in them are apps.
 
-Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateDomain.html, …/API_CreateUserProfile.html,
-…/API_CreateSpace.html, https://docs.aws.amazon.com/sagemaker/latest/dg/sm-domain.html
+Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateDomain.html, …/API_UpdateDomain.html,
+…/API_CreateUserProfile.html, …/API_CreateSpace.html, …/API_UserSettings.html,
+https://docs.aws.amazon.com/sagemaker/latest/dg/sm-domain.html
 """
 
 from dataclasses import replace
+from typing import Any
 
-from sagesmith.services.sagemaker.engine import Call, Kind, Wording, new_id, updated
+from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, new_id, updated
+from sagesmith.services.sagemaker.engine.paths import first
+from sagesmith.services.sagemaker.studio_settings import IMAGE_VERSIONS, cleared, held_by, image_versions, named_in
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationException
@@ -14,22 +18,63 @@ from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationExc
 _MISSING = Wording(ResourceNotFound, "{noun} [{arn}] does not exist.")
 _DUPLICATE = Wording(ResourceInUse, "{noun} [{arn}] already exists.")
 
+_RSTUDIO_ROLE = "DomainSettings.RStudioServerProDomainSettings.DomainExecutionRoleArn"
+_RSTUDIO_ROLE_FOR_UPDATE = "DomainSettingsForUpdate.RStudioServerProDomainSettingsForUpdate.DomainExecutionRoleArn"
 
-def _initial(call: Call, params: Params) -> Params:
+
+def _versions(call: Call, body: Params) -> Params:
+    """The versions of custom images that the settings of a resource name, which stay as long as they do."""
+    return {IMAGE_VERSIONS: image_versions(call, body)}
+
+
+def _with_versions(call: Call, document: Document) -> Document:
+    return replace(document, body={**document.body, **_versions(call, document.body)})
+
+
+def _check_domain(params: Params) -> None:
+    _check_user_settings("DefaultUserSettings", params)
+    isolated_rstudio = params["AppNetworkAccessType"] == "VpcOnly" and first(params, _RSTUDIO_ROLE)
+    if isolated_rstudio and not params.get("AppSecurityGroupManagement"):
+        raise ValidationException(
+            "AppSecurityGroupManagement is required when AppNetworkAccessType is VpcOnly and a DomainExecutionRoleArn "
+            "is given."
+        )
+
+
+def _check_user_settings(member: str, params: Params) -> None:
+    """What does not hold for a domain, though it does for a user profile."""
+    if (params.get(member) or {}).get("AutoMountHomeEFS") == "DefaultAsDomain":
+        raise ValidationException(f"{member}.AutoMountHomeEFS cannot be DefaultAsDomain: it is for user profiles.")
+
+
+def _domain(call: Call, params: Params) -> Params:
     domain = new_id("d-")
-    return {"DomainId": domain, "Url": f"https://{domain}.studio.{call.context.region}.sagemaker.aws"}
+    url = f"https://{domain}.studio.{call.context.region}.sagemaker.aws"
+    return {"DomainId": domain, "Url": url, **_versions(call, params)}
 
 
-def _update(call: Call, document: Document, params: Params) -> Document:
+def _update_domain(call: Call, document: Document, params: Params) -> Document:
     """UpdateDomain calls the settings of RStudio otherwise, within the settings that it calls otherwise."""
-    changed = updated(DOMAIN, document, params)
+    _check_user_settings("DefaultUserSettings", params)
+    _check_network(document, params)
+    changed = _with_versions(call, updated(DOMAIN, document, params))
     settings = dict(changed.body.get("DomainSettings", {}))
     if rstudio := settings.pop("RStudioServerProDomainSettingsForUpdate", None):
         settings["RStudioServerProDomainSettings"] = {**settings.get("RStudioServerProDomainSettings", {}), **rstudio}
     return replace(changed, body={**changed.body, "DomainSettings": settings}) if settings else changed
 
 
-def _check_sign_on(call: Call, params: Params) -> Params:
+def _check_network(domain: Document, params: Params) -> None:
+    present = domain.body["AppNetworkAccessType"]
+    if params.get("AppNetworkAccessType", present) != present and (
+        first(domain.body, _RSTUDIO_ROLE) or first(params, _RSTUDIO_ROLE_FOR_UPDATE)
+    ):
+        raise ValidationException("AppNetworkAccessType cannot be updated for a Domain with a DomainExecutionRoleArn.")
+    if domain.body["HomeEfsFileSystemCreation"] == "Enabled" and params.get("HomeEfsFileSystemCreation") == "Disabled":
+        raise ValidationException("HomeEfsFileSystemCreation cannot be changed from Enabled to Disabled.")
+
+
+def _user_profile(call: Call, params: Params) -> Params:
     """Users of a domain with IAM Identity Center are named by it, others must not be."""
     named = [params.get("SingleSignOnUserIdentifier"), params.get("SingleSignOnUserValue")]
     with_sso = DOMAIN.find(call.tx, call.context, params["DomainId"]).body["AuthMode"] == "SSO"
@@ -42,7 +87,11 @@ def _check_sign_on(call: Call, params: Params) -> Params:
             "SingleSignOnUserIdentifier and SingleSignOnUserValue cannot be specified when the Domain's AuthMode is "
             "IAM."
         )
-    return {}
+    return _versions(call, params)
+
+
+def _update_user_profile(call: Call, document: Document, params: Params) -> Document:
+    return _with_versions(call, updated(USER_PROFILE, document, params))
 
 
 def _check_space(params: Params) -> None:
@@ -50,11 +99,31 @@ def _check_space(params: Params) -> None:
         raise ValidationException("OwnershipSettings and SpaceSharingSettings must be specified together.")
 
 
+def _space(call: Call, params: Params) -> Params:
+    return _versions(call, params)
+
+
+def _update_space(call: Call, document: Document, params: Params) -> Document:
+    changed = updated(SPACE, document, params)
+    before, after = (_app_type(each.body) for each in (document, changed))
+    if before not in (None, after):
+        raise ValidationException(f"The AppType of a Space cannot be changed: it is {before}.")
+    return _with_versions(call, changed)
+
+
+def _app_type(body: Params) -> Any:
+    return first(body, "SpaceSettings.AppType")
+
+
 DOMAIN = Kind(
     noun="Domain",
-    initial=_initial,
+    check=_check_domain,
+    prepare=cleared,
+    initial=_domain,
     rests_as="InService",
     ascending=True,
+    refers={**named_in("CreateDomain"), **named_in("UpdateDomain")},
+    holds=held_by("CreateDomain"),
     defaults={
         "AppNetworkAccessType": "PublicInternetOnly",
         "HomeEfsFileSystemCreation": "Enabled",
@@ -66,7 +135,7 @@ DOMAIN = Kind(
     },
     merges=frozenset({"DefaultUserSettings", "DefaultSpaceSettings", "DomainSettingsForUpdate"}),
     renamed={"DomainSettingsForUpdate": "DomainSettings"},
-    changes={"UpdateDomain": _update},
+    changes={"UpdateDomain": _update_domain},
     missing=_MISSING,
     duplicate=_DUPLICATE,
 )
@@ -74,28 +143,40 @@ DOMAIN = Kind(
 USER_PROFILE = Kind(
     noun="UserProfile",
     parent=DOMAIN,
-    initial=_check_sign_on,
+    prepare=cleared,
+    initial=_user_profile,
     rests_as="InService",
     ascending=True,
+    refers=named_in("CreateUserProfile"),
+    holds=held_by("CreateUserProfile"),
     merges=frozenset({"UserSettings"}),
+    changes={"UpdateUserProfile": _update_user_profile},
     missing=_MISSING,
     duplicate=_DUPLICATE,
 )
+
+_OWNER = {"OwnershipSettings.OwnerUserProfileName": USER_PROFILE}
 
 SPACE = Kind(
     noun="Space",
     parent=DOMAIN,
     check=_check_space,
-    refers={"OwnershipSettings.OwnerUserProfileName": USER_PROFILE},
-    holds={"OwnershipSettings.OwnerUserProfileName": USER_PROFILE},
+    prepare=cleared,
+    initial=_space,
     rests_as="InService",
     ascending=True,
+    refers={**named_in("CreateSpace"), **_OWNER},
+    holds={**held_by("CreateSpace"), **_OWNER},
+    unbuilt=(
+        Unbuilt("SpaceSettings.SpaceManagedResources", "Managed resources of spaces are", frozenset({"ENABLED"})),
+    ),
     summary={
         "SpaceSettingsSummary": "SpaceSettings",
         "SpaceSharingSettingsSummary": "SpaceSharingSettings",
         "OwnershipSettingsSummary": "OwnershipSettings",
     },
     merges=frozenset({"SpaceSettings"}),
+    changes={"UpdateSpace": _update_space},
     missing=_MISSING,
     duplicate=_DUPLICATE,
 )

@@ -69,11 +69,6 @@ _BY_CAPABILITY = {
     "labeling": """
         CreateLabelingJob DescribeLabelingJob ListLabelingJobs ListLabelingJobsForWorkteam StopLabelingJob
     """,
-    "lifecycle configurations": """
-        CreateNotebookInstanceLifecycleConfig CreateStudioLifecycleConfig DeleteNotebookInstanceLifecycleConfig
-        DeleteStudioLifecycleConfig DescribeNotebookInstanceLifecycleConfig DescribeStudioLifecycleConfig
-        ListNotebookInstanceLifecycleConfigs ListStudioLifecycleConfigs UpdateNotebookInstanceLifecycleConfig
-    """,
     "MLflow": """
         CreateMlflowApp CreateMlflowTrackingServer CreatePresignedMlflowAppUrl
         CreatePresignedMlflowTrackingServerUrl DeleteMlflowApp DeleteMlflowTrackingServer DescribeMlflowApp
@@ -112,16 +107,6 @@ _BY_CAPABILITY = {
     """,
     "processing": """
         CreateProcessingJob DeleteProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob
-    """,
-    "projects": """
-        CreateProject DeleteProject DescribeProject DisableSagemakerServicecatalogPortfolio
-        EnableSagemakerServicecatalogPortfolio GetSagemakerServicecatalogPortfolioStatus ListProjects
-        UpdateProject
-    """,
-    "Studio images": """
-        CreateAppImageConfig CreateImage CreateImageVersion DeleteAppImageConfig DeleteImage DeleteImageVersion
-        DescribeAppImageConfig DescribeImage DescribeImageVersion ListAliases ListAppImageConfigs
-        ListImageVersions ListImages UpdateAppImageConfig UpdateImage UpdateImageVersion
     """,
     "Studio sessions": """
         StartSession
