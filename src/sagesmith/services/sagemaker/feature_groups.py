@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Wording, created, paged
+from sagesmith.services.sagemaker.resource_catalogs import open_catalog
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
@@ -113,6 +114,11 @@ def _initial(call: Call, params: Params) -> Params:
     }
 
 
+def _on_create(call: Call, group: Document) -> None:
+    _define(call, group, group.body["FeatureDefinitions"])
+    open_catalog(call)
+
+
 def _define(call: Call, group: Document, features: Iterable[Feature]) -> None:
     for feature in features:
         created(
@@ -195,7 +201,7 @@ FEATURE_GROUP = Kind(
     check=_check,
     defaults={"ThroughputConfig": {"ThroughputMode": "OnDemand"}},
     initial=_initial,
-    on_create=lambda call, document: _define(call, document, document.body["FeatureDefinitions"]),
+    on_create=_on_create,
     rests_as="Created",
     without_effect={
         "OnlineStoreConfig": "there is no online store yet: records cannot be put",
