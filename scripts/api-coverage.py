@@ -46,6 +46,9 @@ Written by `scripts/api-coverage.py` from the operations' declarations and botoc
 An operation that is not built answers with HTTP 501, `NotImplementedException` and its name, before it looks at the
 request. A **record** is kept, shown, listed and changed as at AWS, and nothing runs for it; what is **built** does
 more. S3 is not listed: its requests are passed on to the object store.
+
+Of a kind whose Create is not built, Describe and List are not built either. There is none of it, and an empty List
+would be true; but who reads it would take the kind for one that is there.
 """
 MEMBERS = """
 ## Members of requests
@@ -108,6 +111,17 @@ DIFFERENCES = """
   of 50 vertices. It needs a `StartArns`, and returns the start like any other vertex that the filters accept.
 * Artifacts, contexts and associations are made by hand: a training job makes its trial component alone, models and
   endpoints make no lineage. A lineage group is shared with nobody, so that it has no policy.
+* No device sends a heartbeat: fleets and devices are what was registered, none is connected, and `IotRoleAlias` is what
+  the ARN of the alias would be. `ListDevices` takes a fleet's whole name. A fleet with devices, or with a plan that
+  deploys to it, cannot be deleted.
+* No stage of an edge deployment plan is started, so that each is ready to deploy and may be deleted. A percentage of
+  devices are the first by name. Packaging jobs that a plan names need not exist. Plans sorted by `DEVICE_FLEET_NAME`
+  are sorted by their own name.
+* The cluster of a cluster policy or a compute quota need not exist, and nothing is scheduled by them. `TargetVersion`
+  is the version that is shown before the update. A team has one quota of a cluster. Quotas sorted by `ClusterArn` are
+  sorted by name.
+* `DefaultFeatureGroupCatalog` comes with the first feature group of a region, and stays.
+* The workload of an AI workload configuration is kept as text: nothing reads it, and it need not be YAML or JSON.
 """
 
 

@@ -22,3 +22,11 @@ def test_two_kinds_do_not_share_a_resource_type_or_an_arn() -> None:
     assert [kind for kind, count in Counter(kind.id for kind in KINDS).items() if count > 1] == []
     forms = Counter(kind.arn_form or kind.id for kind in KINDS)
     assert [form for form, count in forms.items() if count > 1] == []
+
+
+def test_of_a_kind_that_cannot_be_created_nothing_is_described_or_listed() -> None:
+    nouns = [each.removeprefix("Create") for each in NOT_BUILT if each.startswith("Create")]
+    others = [f"{verb}{noun}{ending}" for noun in nouns for verb, ending in (("Describe", ""), ("List", "s"))]
+    there = sagemaker_shapes().model.operations.keys() & others
+    assert "ListTrainingPlans" in there
+    assert sorted(there - NOT_BUILT.keys()) == []
