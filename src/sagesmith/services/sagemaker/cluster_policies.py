@@ -45,8 +45,6 @@ def _next_version(call: Call, kind: Kind, past: Kind, document: Document, params
     Raises:
         ConflictException: the update was made for another version than the present one.
     """
-    # As it is when nobody else changes it: of two updates for the same version the second is refused.
-    document = call.tx.lock(kind.id, document.region, document.key, exclusive=True) or document
     number = f"{kind.noun}Version"
     present, target = document.body[number], params["TargetVersion"]
     if target != present:
