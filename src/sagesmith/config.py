@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,6 +111,9 @@ class Platform:
     """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
     keep_days: int | None = None
     """Ended training jobs and log events that are older are removed; None: they are kept."""
+    quotas: Mapping[str, int] = field(default_factory=dict)
+    """How many resources of a kind, by AWS's noun such as `Model`, a region may have; of jobs, how many that are not
+    over. Kinds that are not here have no limit."""
     audit_days: int = DEFAULT_AUDIT_DAYS
     """Records of the audit trail, and events of changes, that are older are removed."""
     cache_limit_bytes: int | None = None
@@ -165,6 +168,21 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size: a number of bytes, or one with K, M, G or T, such as 2G")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_quotas(text: str) -> dict[str, int]:
+    """The limits of `Model=100,Endpoint=5`: how many by what.
+
+    Raises:
+        ValueError: it is no such list.
+    """
+    quotas = {}
+    for entry in filter(None, (each.strip() for each in text.split(","))):
+        noun, separator, number = entry.partition("=")
+        if not separator or not number.strip().isdecimal():
+            raise ValueError(f"{entry!r} is not a limit: a kind and a whole number, such as Endpoint=5")
+        quotas[noun.strip()] = int(number)
+    return quotas
 
 
 def whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

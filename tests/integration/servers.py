@@ -27,7 +27,13 @@ class Server:
         self.home: Home = replace(home, platform=platform, store=Store.open(url))
         for observer in observers():
             self.home.store.on_change(observer)
-        self.dispatcher = Dispatcher(all_handlers(self.home), not_built(), AuditTrail(self.home.store))
+        self.dispatcher = _dispatcher(self.home)
+
+    def limited(self, **quotas: int) -> "Server":
+        """The same server under quotas."""
+        self.home = replace(self.home, platform=replace(self.home.platform, quotas=quotas))
+        self.dispatcher = _dispatcher(self.home)
+        return self
 
     def client(self, service: str = "sagemaker", region: str = REGION) -> Any:
         """A boto3 client whose requests end here."""
@@ -35,3 +41,7 @@ class Server:
 
     def close(self) -> None:
         self.home.store.close()
+
+
+def _dispatcher(home: Home) -> Dispatcher:
+    return Dispatcher(all_handlers(home), not_built(), AuditTrail(home.store))

@@ -183,6 +183,12 @@ def test_the_same_token_at_once_makes_one_resource(servers: tuple[Server, Server
     assert len(servers[0].client().list_model_packages(ModelPackageGroupName="g")["ModelPackageSummaryList"]) == 1
 
 
+def test_many_creates_at_once_do_not_exceed_a_quota(servers: tuple[Server, Server]) -> None:
+    limited = [each.limited(Model=5).client() for each in servers]
+    answers, errors = at_once([lambda client=limited[n % 2], n=n: model(client, f"m{n}") for n in range(CLIENTS)])
+    assert (len(answers), errors) == (5, {"ResourceLimitExceeded": CLIENTS - 5})
+
+
 def test_a_parent_that_is_deleted_leaves_no_orphan(servers: tuple[Server, Server]) -> None:
     one = servers[0].client()
 

@@ -18,6 +18,7 @@ from sagesmith.config import (
     DataDir,
     Platform,
     default_cache_dir,
+    parse_quotas,
     parse_size,
     whole_number,
 )
@@ -275,6 +276,7 @@ def _plan(
         max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
         min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
+        quotas=_quotas(options.environ),
         audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
         keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
@@ -293,6 +295,21 @@ def _size(environ: Mapping[str, str], name: str, default: _Default) -> int | _De
         return parse_size(environ[name]) if environ.get(name) else default
     except ValueError as error:
         raise StartFailed(f"{name}: {error}.") from error
+
+
+def _quotas(environ: Mapping[str, str]) -> dict[str, int]:
+    try:
+        quotas = parse_quotas(environ.get("SAGESMITH_QUOTAS", ""))
+    except ValueError as error:
+        raise StartFailed(f"SAGESMITH_QUOTAS: {error}.") from error
+    if not quotas:
+        return {}
+    from sagesmith.wire.models import load_model  # 35 ms and some memory for SageMaker's
+
+    for noun in quotas:
+        if f"Create{noun}" not in load_model("sagemaker").operations:
+            raise StartFailed(f"SAGESMITH_QUOTAS: SageMaker has no operation Create{noun}.")
+    return quotas
 
 
 def _bind(host: str, port: int, fall_back: bool = False) -> socket.socket:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import paths, tags
+from sagesmith.services.sagemaker.engine import paths, quotas, tags
 from sagesmith.services.sagemaker.engine.idempotency import TOKEN_MEMBERS
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
 from sagesmith.services.sagemaker.engine.listing import lister
@@ -124,6 +124,7 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
         searchable=bool(kind.search),
     )
     keep(call, kind, document)
+    quotas.require_room(call, kind)
     try:
         stored = call.tx.create(document, tags.at_creation(params.get("Tags")))
     except AlreadyExists as error:
