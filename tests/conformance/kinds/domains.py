@@ -1,5 +1,6 @@
 """Domains, user profiles, spaces."""
 
+from sagesmith.services.sagemaker.studio_settings import named_in
 from tests.conformance.facts import Facts
 from tests.conformance.model import Params
 
@@ -12,10 +13,72 @@ def _owned_and_shared(params: Params) -> Params:
     return params
 
 
-DOMAIN = Facts("Domain", named=False, values={"AuthMode": "IAM"})
+def _tried(path: str) -> bool:
+    """Whether requests name something at a path. What settings of all apps have in common is tried with one of them."""
+    return path.partition(".")[0] != "DefaultSpaceSettings" and ".JupyterLabAppSettings." in path
+
+
+def _needs(create: str) -> dict[str, str]:
+    """What settings name by its ARN, which they do not by a name."""
+    named = {path: kind for path, kind in named_in(create).items() if _tried(path)}
+    by_arn = {path: kind for path, kind in named.items() if path.removesuffix("[]").removesuffix("s").endswith("Arn")}
+    return {
+        **{path: f"{kind.noun}:{kind.arn_member}" for path, kind in by_arn.items()},
+        **{path: "" for path in named_in(create) if not _tried(path)},
+    }
+
+
+def _plans(create: str) -> dict[str, str]:
+    """Training plans, which `None` would clear."""
+    images = (path for path in named_in(create) if path.endswith(".SageMakerImageArn"))
+    plan = "arn:aws:sagemaker:us-east-1:123456789012:training-plan/plan"
+    return {path.replace("SageMakerImageArn", "TrainingPlanArn"): plan for path in images}
+
+
+def _without(create: str, update: str) -> dict[str, str]:
+    """What settings do not name: versions that an image has not, and in an Update what nobody has made."""
+    images = (path for path in named_in(create) if path.endswith("[].ImageName"))
+    return {
+        **{path.replace("ImageName", "ImageVersionNumber"): "the image has no such version" for path in images},
+        **{path.partition("[]")[0]: "another app names the same" for path in named_in(create) if not _tried(path)},
+        **{f"{update}:{path.partition('[]')[0]}": "only what Create names is made" for path in named_in(update)},
+    }
+
+
+DOMAIN = Facts(
+    "Domain",
+    named=False,
+    values={"AuthMode": "IAM", **_plans("CreateDomain")},
+    always=frozenset({"AppSecurityGroupManagement"}),
+    needs=_needs("CreateDomain"),
+    without={
+        **_without("CreateDomain", "UpdateDomain"),
+        "DefaultUserSettings.AutoMountHomeEFS": "one of its values is for user profiles alone",
+        "UpdateDomain:AppNetworkAccessType": "it stays what it is where RStudio has a role",
+        "UpdateDomain:HomeEfsFileSystemCreation": "what is enabled cannot be disabled",
+    },
+)
 
 _SIGN_ON = "only domains with single sign-on have it; AuthMode is IAM here"
 
-USER_PROFILE = Facts("UserProfile", without={"SingleSignOnUserIdentifier": _SIGN_ON, "SingleSignOnUserValue": _SIGN_ON})
+USER_PROFILE = Facts(
+    "UserProfile",
+    values=_plans("CreateUserProfile"),
+    needs=_needs("CreateUserProfile"),
+    without={
+        **_without("CreateUserProfile", "UpdateUserProfile"),
+        "SingleSignOnUserIdentifier": _SIGN_ON,
+        "SingleSignOnUserValue": _SIGN_ON,
+    },
+)
 
-SPACE = Facts("Space", mend=_owned_and_shared)
+SPACE = Facts(
+    "Space",
+    values=_plans("CreateSpace"),
+    needs=_needs("CreateSpace"),
+    without={
+        **_without("CreateSpace", "UpdateSpace"),
+        "UpdateSpace:SpaceSettings.AppType": "it stays what it is",
+    },
+    mend=_owned_and_shared,
+)
