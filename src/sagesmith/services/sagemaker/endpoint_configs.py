@@ -6,9 +6,15 @@ from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.models import MODEL
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ValidationException
+from sagesmith.wire.validation import validation_message, violation
 
 _CAPACITY = ("InstanceType", "InitialInstanceCount")
 _CAPACITY_ELSEWHERE = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling")
+_SERVERLESS_MEMORY = range(1024, 6144 + 1, 1024)
+"""In MB; the model of the API has the ends alone.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariantServerlessConfig.html
+"""
 
 
 def _variants(params: Params) -> list[Params]:
@@ -24,8 +30,27 @@ def _check(params: Params) -> None:
         for member in _CAPACITY:
             if not variant.get(member) and not any(variant.get(each) for each in _CAPACITY_ELSEWHERE):
                 raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
+    _check_serverless(params)
     if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
+
+
+def _check_serverless(params: Params) -> None:
+    problems = []
+    for variants in ("ProductionVariants", "ShadowProductionVariants"):
+        for index, variant in enumerate(params.get(variants) or (), 1):
+            config = variant.get("ServerlessConfig")
+            if not config:
+                continue
+            path = f"{variants[0].lower()}{variants[1:]}.{index}.member.serverlessConfig"
+            if (memory := config["MemorySizeInMB"]) not in _SERVERLESS_MEMORY:
+                allowed = f"Member must satisfy enum value set: {[*_SERVERLESS_MEMORY]}"
+                problems.append(violation(memory, f"{path}.memorySizeInMB", allowed))
+            if (provisioned := config.get("ProvisionedConcurrency", 0)) > (most := config["MaxConcurrency"]):
+                fewer = f"Member must have value less than or equal to {most}"
+                problems.append(violation(provisioned, f"{path}.provisionedConcurrency", fewer))
+    if problems:
+        raise ValidationException(validation_message(problems))
 
 
 def require_servable(config: Params) -> None:

@@ -207,6 +207,35 @@ def test_models_and_configurations_are_records_of_what_no_endpoint_serves_yet(
     assert world.call("ListEndpoints")["Endpoints"] == []
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"MemorySizeInMB": 1111, "MaxConcurrency": 5},
+            "Value '1111' at 'productionVariants.1.member.serverlessConfig.memorySizeInMB' failed to satisfy "
+            "constraint: Member must satisfy enum value set: [1024, 2048, 3072, 4096, 5120, 6144]",
+        ),
+        (
+            {"MemorySizeInMB": 1024, "MaxConcurrency": 5, "ProvisionedConcurrency": 6},
+            "Value '6' at 'productionVariants.1.member.serverlessConfig.provisionedConcurrency' failed to satisfy "
+            "constraint: Member must have value less than or equal to 5",
+        ),
+    ],
+)
+def test_a_serverless_variant_has_whole_gigabytes_and_provisions_no_more_than_it_may_have(
+    world: World, config: Params, said: str
+) -> None:
+    create_model(world, "m")
+    variants = [{**SERVERLESS, "ServerlessConfig": config}]
+    with pytest.raises(AwsError) as refused:
+        world.call("CreateEndpointConfig", EndpointConfigName="c", ProductionVariants=variants)
+    assert (refused.value.code, refused.value.message) == (
+        "ValidationException",
+        f"1 validation error detected: {said}",
+    )
+    assert world.call("ListEndpointConfigs")["EndpointConfigs"] == []
+
+
 FAST_FILE = {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "FastFile"}}
 UNBUILT_JOBS = [
     (FAST_FILE, "FastFile"),
