@@ -53,7 +53,8 @@ class Record:
 
     @cached_property
     def _lists(self) -> tuple[str, ...]:
-        return tuple(each for each, shape in self.members.items() if sagemaker_shapes().shape(shape)["type"] == "list")
+        shapes = {member: sagemaker_shapes().shape(shape) for member, shape in self.members.items()}
+        return tuple(each for each, shape in shapes.items() if shape["type"] == "list" and not shape.get("min"))
 
     def own(self, document: Document) -> Params:
         """What a document itself has of its record: quickly made, for who looks at many."""
@@ -69,7 +70,7 @@ class Record:
         return {self.wrapper: shown} if self.wrapper else shown
 
     def show(self, call: Call, document: Document) -> Params:
-        """The record of a document, its lists included when they are empty."""
+        """The record of a document, its lists included when they are empty, if they may be."""
         shown: Params = {member: [] for member in self._lists}
         for source in (document.body, self.view.describe(document)):
             shown |= {member: value for member, value in source.items() if member in self.members}
