@@ -1,5 +1,7 @@
 """Domains, and the user profiles and spaces in them: a parent, children, ids that the service makes."""
 
+from typing import Any
+
 import pytest
 
 from sagesmith.wire.context import Params
@@ -150,3 +152,191 @@ def test_children_have_tags(world: World) -> None:
     arn = profile(world, here)
     world.call("AddTags", ResourceArn=arn, Tags=[{"Key": "a", "Value": "b"}])
     assert world.call("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+def image(world: World, versions: int = 1) -> None:
+    checked(world, "CreateImage", ImageName="Kernels", RoleArn=ROLE)
+    for number in range(versions):
+        checked(world, "CreateImageVersion", ImageName="Kernels", BaseImage="repository:tag", ClientToken=f"t-{number}")
+    checked(world, "CreateAppImageConfig", AppImageConfigName="Lab")
+
+
+def script(world: World) -> str:
+    made = checked(
+        world,
+        "CreateStudioLifecycleConfig",
+        StudioLifecycleConfigName="Setup",
+        StudioLifecycleConfigContent="ZWNobw==",
+        StudioLifecycleConfigAppType="JupyterLab",
+    )
+    return str(made["StudioLifecycleConfigArn"])
+
+
+def custom_image(**changes: Any) -> Params:
+    return {
+        "JupyterLabAppSettings": {"CustomImages": [{"ImageName": "Kernels", "AppImageConfigName": "Lab", **changes}]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        (custom_image(ImageName="none"), "Image with ImageName none does not exist"),
+        (custom_image(AppImageConfigName="none"), f"AppImageConfig [{ARN}:app-image-config/none] does not exist."),
+        (custom_image(ImageVersionNumber=7), f"ImageVersion [{ARN}:image-version/kernels/7] does not exist."),
+        (
+            {"KernelGatewayAppSettings": {"LifecycleConfigArns": [f"{ARN}:studio-lifecycle-config/none"]}},
+            f"StudioLifecycleConfig [{ARN}:studio-lifecycle-config/none] does not exist.",
+        ),
+        (
+            {"JupyterServerAppSettings": {"DefaultResourceSpec": {"SageMakerImageArn": f"{ARN}:image/none"}}},
+            f"Image with ImageName {ARN}:image/none does not exist",
+        ),
+    ],
+)
+def test_what_settings_name_must_exist(world: World, settings: Params, missing: str) -> None:
+    image(world)
+    here = domain(world)["DomainId"]
+    profile(world, here)
+    asked: dict[str, Params] = {
+        "CreateDomain": {
+            "DomainName": "Other",
+            "AuthMode": "IAM",
+            "DefaultUserSettings": settings,
+        },
+        "UpdateDomain": {"DomainId": here, "DefaultUserSettings": settings},
+        "CreateUserProfile": {"DomainId": here, "UserProfileName": "Bob", "UserSettings": settings},
+        "UpdateUserProfile": {"DomainId": here, "UserProfileName": "Ann", "UserSettings": settings},
+    }
+    for operation, params in asked.items():
+        error = refused(world, operation, **params)
+        assert (error.code, missing in error.message) == ("ResourceNotFound", True)
+    assert len(checked(world, "ListDomains")["Domains"]) == 1
+    assert len(checked(world, "ListUserProfiles")["UserProfiles"]) == 1
+    assert "UserSettings" not in checked(world, "DescribeUserProfile", DomainId=here, UserProfileName="Ann")
+
+
+def test_images_of_aws_are_there_without_anybody_having_made_them(world: World) -> None:
+    aws = "arn:aws:sagemaker:us-east-1:081325390199"
+    spec = {
+        "SageMakerImageArn": f"{aws}:image/jupyter-server-3",
+        "SageMakerImageVersionArn": f"{aws}:image-version/jupyter-server-3/1",
+    }
+    settings = {"JupyterServerAppSettings": {"DefaultResourceSpec": spec}}
+    here = domain(world)["DomainId"]
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings=settings)
+    shown = checked(world, "DescribeDomain", DomainId=here)["DefaultUserSettings"]
+    assert shown["JupyterServerAppSettings"]["DefaultResourceSpec"] == spec
+    elsewhere = {"SageMakerImageArn": spec["SageMakerImageArn"].replace("us-east-1", "eu-west-1")}
+    settings = {"JupyterServerAppSettings": {"DefaultResourceSpec": elsewhere}}
+    assert refused(world, "UpdateDomain", DomainId=here, DefaultUserSettings=settings).code == "ResourceNotFound"
+
+
+def test_a_setting_of_an_arn_is_cleared_by_the_word_none(world: World) -> None:
+    arn = script(world)
+    here = domain(world)["DomainId"]
+    spec = {"InstanceType": "ml.t3.medium", "LifecycleConfigArn": arn}
+    lab: Params = {"DefaultResourceSpec": spec, "LifecycleConfigArns": [arn]}
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings={"JupyterLabAppSettings": lab})
+    lab = {"DefaultResourceSpec": {**spec, "LifecycleConfigArn": "None"}, "LifecycleConfigArns": ["None"]}
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings={"JupyterLabAppSettings": lab})
+    shown = checked(world, "DescribeDomain", DomainId=here)["DefaultUserSettings"]["JupyterLabAppSettings"]
+    assert shown == {"DefaultResourceSpec": {"InstanceType": "ml.t3.medium"}, "LifecycleConfigArns": []}
+
+
+def test_a_lifecycle_configuration_that_users_have_cannot_be_deleted(world: World) -> None:
+    arn = script(world)
+    here = domain(world)["DomainId"]
+    profile(world, here)
+    delete = {"StudioLifecycleConfigName": "Setup"}
+    settings = {"JupyterLabAppSettings": {"LifecycleConfigArns": [arn]}}
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings=settings)
+    checked(world, "UpdateUserProfile", DomainId=here, UserProfileName="Ann", UserSettings=settings)
+    error = refused(world, "DeleteStudioLifecycleConfig", **delete)
+    assert (error.code, error.message) == (
+        "ResourceInUse",
+        f"Unable to delete StudioLifecycleConfig [{arn}] because Domain(s) are associated with it.",
+    )
+    cleared: Params = {"JupyterLabAppSettings": {"LifecycleConfigArns": []}}
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings=cleared)
+    assert "UserProfile(s) are associated" in refused(world, "DeleteStudioLifecycleConfig", **delete).message
+    checked(world, "UpdateUserProfile", DomainId=here, UserProfileName="Ann", UserSettings=cleared)
+    assert world.call("DeleteStudioLifecycleConfig", **delete) == {}
+
+
+def test_an_image_and_a_version_that_a_domain_has_cannot_be_deleted(world: World) -> None:
+    image(world, versions=2)
+    here = domain(world)["DomainId"]
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings=custom_image())
+    error = refused(world, "DeleteImage", ImageName="Kernels")
+    assert (error.code, error.message) == (
+        "ResourceInUse",
+        f"Unable to delete Image [{ARN}:image/kernels] because Domain(s) are associated with it.",
+    )
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings=custom_image(ImageVersionNumber=1))
+    error = refused(world, "DeleteImageVersion", ImageName="Kernels", Version=1)
+    assert (error.code, "Domain(s) are associated" in error.message) == ("ResourceInUse", True)
+    world.call("DeleteImageVersion", ImageName="Kernels", Version=2)
+    checked(world, "UpdateDomain", DomainId=here, DefaultUserSettings={"JupyterLabAppSettings": {"CustomImages": []}})
+    world.call("DeleteImage", ImageName="Kernels")
+
+
+def test_settings_of_spaces_name_what_exists(world: World) -> None:
+    image(world)
+    here = domain(world)["DomainId"]
+    kernels = {"KernelGatewayAppSettings": custom_image()["JupyterLabAppSettings"]}
+    checked(world, "CreateSpace", DomainId=here, SpaceName="s", SpaceSettings=kernels)
+    kernels = {"KernelGatewayAppSettings": custom_image(ImageName="none")["JupyterLabAppSettings"]}
+    for operation, name in (("CreateSpace", "t"), ("UpdateSpace", "s")):
+        error = refused(world, operation, DomainId=here, SpaceName=name, SpaceSettings=kernels)
+        assert (error.code, "ImageName none does not exist" in error.message) == ("ResourceNotFound", True)
+
+
+def test_the_app_of_a_space_stays(world: World) -> None:
+    here = domain(world)["DomainId"]
+    checked(world, "CreateSpace", DomainId=here, SpaceName="s", SpaceSettings={"AppType": "JupyterLab"})
+    same = {"AppType": "JupyterLab", "RemoteAccess": "ENABLED"}
+    checked(world, "UpdateSpace", DomainId=here, SpaceName="s", SpaceSettings=same)
+    other = {"AppType": "CodeEditor"}
+    error = refused(world, "UpdateSpace", DomainId=here, SpaceName="s", SpaceSettings=other)
+    assert (error.code, error.message) == (
+        "ValidationException",
+        "The AppType of a Space cannot be changed: it is JupyterLab.",
+    )
+    assert checked(world, "DescribeSpace", DomainId=here, SpaceName="s")["SpaceSettings"] == same
+
+
+def test_a_space_that_would_start_its_app_is_not_built(world: World) -> None:
+    here = domain(world)["DomainId"]
+    settings = {"AppType": "JupyterLab", "SpaceManagedResources": "ENABLED"}
+    error = refused(world, "CreateSpace", DomainId=here, SpaceName="s", SpaceSettings=settings)
+    assert (error.code, error.status) == ("NotImplementedException", 501)
+    assert checked(world, "ListSpaces")["Spaces"] == []
+
+
+def test_the_network_of_a_domain_with_rstudio_stays(world: World) -> None:
+    rstudio = {"RStudioServerProDomainSettings": {"DomainExecutionRoleArn": ROLE}}
+    asked = {"DomainName": "R", "AuthMode": "IAM", "DefaultUserSettings": {}, "DomainSettings": rstudio}
+    error = refused(world, "CreateDomain", AppNetworkAccessType="VpcOnly", **asked)
+    assert (error.code, "AppSecurityGroupManagement is required" in error.message) == ("ValidationException", True)
+    here = checked(
+        world, "CreateDomain", AppNetworkAccessType="VpcOnly", AppSecurityGroupManagement="Service", **asked
+    )["DomainId"]
+    checked(world, "UpdateDomain", DomainId=here, AppNetworkAccessType="VpcOnly")
+    error = refused(world, "UpdateDomain", DomainId=here, AppNetworkAccessType="PublicInternetOnly")
+    assert (error.code, "DomainExecutionRoleArn" in error.message) == ("ValidationException", True)
+
+
+def test_what_a_domain_cannot_be_changed_to_is_refused(world: World) -> None:
+    here = domain(world)["DomainId"]
+    wrong: list[Params] = [
+        {"HomeEfsFileSystemCreation": "Disabled"},
+        {"DefaultUserSettings": {"AutoMountHomeEFS": "DefaultAsDomain"}},
+    ]
+    for change in wrong:
+        assert refused(world, "UpdateDomain", DomainId=here, **change).code == "ValidationException"
+    shown = checked(world, "DescribeDomain", DomainId=here)
+    assert shown["HomeEfsFileSystemCreation"] == "Enabled"
+    assert "AutoMountHomeEFS" not in shown["DefaultUserSettings"]
+    settings = {"AutoMountHomeEFS": "DefaultAsDomain"}
+    checked(world, "CreateUserProfile", DomainId=here, UserProfileName="Ann", UserSettings=settings)
