@@ -95,11 +95,10 @@ def _initial(call: Call, params: Params) -> Params:
 
 
 def _locate(kind: Kind, call: Call, params: Params) -> Document:
-    """The version of a number or an alias; the latest, where it is only looked at and neither is given."""
-    name = params["ImageName"]
-    described = call.context.operation == f"Describe{kind.noun}"
-    image = IMAGE.find(call.tx, call.context, name) if described else _locked(call, name)
-    if not described and _number(image, params) is None:
+    """The version of a number or an alias; the latest if neither is given, unless it is to be deleted."""
+    name, operation = params["ImageName"], call.context.operation
+    image = IMAGE.find(call.tx, call.context, name) if operation.startswith("Describe") else _locked(call, name)
+    if operation.startswith("Delete") and _number(image, params) is None:
         raise ValidationException("Either Version or Alias must be specified.")
     return _version(call, image, params)
 

@@ -136,13 +136,15 @@ def test_versions_that_are_not_there_are_refused(world: World) -> None:
     assert refused(world, "CreateImageVersion", **missing).code == "ResourceNotFound"
 
 
-def test_what_changes_a_version_must_say_which(world: World) -> None:
+def test_the_latest_version_is_meant_where_none_is_named_unless_it_is_deleted(world: World) -> None:
     image(world)
-    version(world)
-    for operation in ("UpdateImageVersion", "DeleteImageVersion"):
-        error = refused(world, operation, ImageName="Kernels")
-        assert (error.code, error.message) == ("ValidationException", "Either Version or Alias must be specified.")
-    assert described(world)["Version"] == 1
+    assert [version(world), version(world)] == [1, 2]
+    checked(world, "UpdateImageVersion", ImageName="Kernels", ReleaseNotes="second")
+    assert described(world)["ReleaseNotes"] == "second"
+    assert "ReleaseNotes" not in described(world, Version=1)
+    error = refused(world, "DeleteImageVersion", ImageName="Kernels")
+    assert (error.code, error.message) == ("ValidationException", "Either Version or Alias must be specified.")
+    assert described(world)["Version"] == 2
 
 
 def test_an_alias_names_one_version_of_an_image(world: World) -> None:
