@@ -69,11 +69,14 @@ def _with_weights(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _initial(call: Call, params: Params) -> Params:
-    return {
+    members: Params = {
         member: _with_weights(params[member])
         for member in ("ProductionVariants", "ShadowProductionVariants")
         if params.get(member)
     }
+    if capture := params.get("DataCaptureConfig"):
+        members["DataCaptureConfig"] = {"EnableCapture": True, **capture}
+    return members
 
 
 ENDPOINT_CONFIG = Kind(

@@ -189,6 +189,7 @@ UNSERVED = [
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
     (model("m"), {"ShadowProductionVariants": [variant("m", "shadow")]}),
     (model("m"), {"DataCaptureConfig": CAPTURE}),
+    (model("m"), {"DataCaptureConfig": without(CAPTURE, "EnableCapture")}),
 ]
 
 
