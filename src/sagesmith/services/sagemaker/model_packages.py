@@ -201,7 +201,7 @@ MODEL_PACKAGE = Kind(
         "SecurityConfig": "what is stored of a package is not encrypted by a key of its own",
     },
     missing=Wording(ValidationException, "ModelPackage {arn} does not exist."),
-    duplicate=Wording(ValidationException, "Model Package already exists: {arn}"),
+    duplicate=Wording(ValidationException, "ModelPackage already exists: {arn}"),
     search="ModelPackage",
 )
 

@@ -103,7 +103,7 @@ def test_a_package_without_a_group_has_a_name_of_its_own(world: World) -> None:
     assert described["ModelPackageName"] == "Own"
     assert not {"ModelPackageGroupName", "ModelPackageVersion", "ModelApprovalStatus"} & described.keys()
     again = message(world, "CreateModelPackage", ModelPackageName="own", InferenceSpecification=WHOLE)
-    assert again == f"Model Package already exists: {ARN}/own"
+    assert again == f"ModelPackage already exists: {ARN}/own"
     updated = message(world, "UpdateModelPackage", ModelPackageArn=f"{ARN}/own", ModelApprovalStatus="Approved")
     assert updated == f"Only versioned model packages can be updated: {ARN}/own"
 
