@@ -28,6 +28,10 @@ MODEL = Facts(
     },
 )
 
+_SERVERLESS = st.integers(1, 6).map(
+    lambda gigabytes: {"MemorySizeInMB": gigabytes * 1024, "MaxConcurrency": 9, "ProvisionedConcurrency": gigabytes}
+)
+
 ENDPOINT_CONFIG = Facts(
     "EndpointConfig",
     always=frozenset(
@@ -36,6 +40,8 @@ ENDPOINT_CONFIG = Facts(
     values={
         "ProductionVariants[].InitialVariantWeight": st.integers(1, 8).map(lambda eighths: eighths / 8),
         "ShadowProductionVariants[].VariantName": "shadow",
+        "ProductionVariants[].ServerlessConfig": _SERVERLESS,
+        "ShadowProductionVariants[].ServerlessConfig": _SERVERLESS,
     },
 )
 
