@@ -45,8 +45,17 @@ def _without(create: str, update: str) -> dict[str, str]:
     }
 
 
+def _in_a_vpc(params: Params) -> Params:
+    """A domain that is reached by its VPC alone says which."""
+    if params.get("AppNetworkAccessType") == "VpcOnly":
+        params = {"VpcId": "vpc-1", **params, "SubnetIds": ["subnet-1"]}
+        params["DefaultUserSettings"]["SecurityGroups"] = ["sg-1"]
+    return params
+
+
 DOMAIN = Facts(
     "Domain",
+    mend=_in_a_vpc,
     named=False,
     values={"AuthMode": "IAM", **_plans("CreateDomain")},
     always=frozenset({"AppSecurityGroupManagement"}),
@@ -55,6 +64,7 @@ DOMAIN = Facts(
         **_without("CreateDomain", "UpdateDomain"),
         "DefaultUserSettings.AutoMountHomeEFS": "one of its values is for user profiles alone",
         "UpdateDomain:AppNetworkAccessType": "it stays what it is where RStudio has a role",
+        "UpdateDomain:VpcId": "it stays what it is",
         "UpdateDomain:HomeEfsFileSystemCreation": "what is enabled cannot be disabled",
     },
 )

@@ -18,6 +18,7 @@ from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationExc
 _MISSING = Wording(ResourceNotFound, "{noun} [{arn}] does not exist.")
 _DUPLICATE = Wording(ResourceInUse, "{noun} [{arn}] already exists.")
 
+_OF_A_VPC = ("VpcId", "SubnetIds", "DefaultUserSettings.SecurityGroups")
 _RSTUDIO_ROLE = "DomainSettings.RStudioServerProDomainSettings.DomainExecutionRoleArn"
 _RSTUDIO_ROLE_FOR_UPDATE = "DomainSettingsForUpdate.RStudioServerProDomainSettingsForUpdate.DomainExecutionRoleArn"
 
@@ -33,8 +34,12 @@ def _with_versions(call: Call, document: Document) -> Document:
 
 def _check_domain(params: Params) -> None:
     _check_user_settings("DefaultUserSettings", params)
-    isolated_rstudio = params["AppNetworkAccessType"] == "VpcOnly" and first(params, _RSTUDIO_ROLE)
-    if isolated_rstudio and not params.get("AppSecurityGroupManagement"):
+    if params["AppNetworkAccessType"] != "VpcOnly":
+        return
+    for path in _OF_A_VPC:
+        if not first(params, path):
+            raise ValidationException(f"{path} is required when AppNetworkAccessType is VpcOnly.")
+    if first(params, _RSTUDIO_ROLE) and not params.get("AppSecurityGroupManagement"):
         raise ValidationException(
             "AppSecurityGroupManagement is required when AppNetworkAccessType is VpcOnly and a DomainExecutionRoleArn "
             "is given."
@@ -56,7 +61,7 @@ def _domain(call: Call, params: Params) -> Params:
 def _update_domain(call: Call, document: Document, params: Params) -> Document:
     """UpdateDomain calls the settings of RStudio otherwise, within the settings that it calls otherwise."""
     _check_user_settings("DefaultUserSettings", params)
-    _check_network(document, params)
+    _check_unchanged(document, params)
     changed = _with_versions(call, updated(DOMAIN, document, params))
     settings = dict(changed.body.get("DomainSettings", {}))
     if rstudio := settings.pop("RStudioServerProDomainSettingsForUpdate", None):
@@ -64,12 +69,15 @@ def _update_domain(call: Call, document: Document, params: Params) -> Document:
     return replace(changed, body={**changed.body, "DomainSettings": settings}) if settings else changed
 
 
-def _check_network(domain: Document, params: Params) -> None:
+def _check_unchanged(domain: Document, params: Params) -> None:
+    """What an Update cannot change, or not any more."""
     present = domain.body["AppNetworkAccessType"]
     if params.get("AppNetworkAccessType", present) != present and (
         first(domain.body, _RSTUDIO_ROLE) or first(params, _RSTUDIO_ROLE_FOR_UPDATE)
     ):
         raise ValidationException("AppNetworkAccessType cannot be updated for a Domain with a DomainExecutionRoleArn.")
+    if params.get("VpcId") not in (None, domain.body.get("VpcId", params.get("VpcId"))):
+        raise ValidationException(f"VpcId cannot be changed: the Domain's is {domain.body['VpcId']}.")
     if domain.body["HomeEfsFileSystemCreation"] == "Enabled" and params.get("HomeEfsFileSystemCreation") == "Disabled":
         raise ValidationException("HomeEfsFileSystemCreation cannot be changed from Enabled to Disabled.")
 

@@ -314,17 +314,47 @@ def test_a_space_that_would_start_its_app_is_not_built(world: World) -> None:
     assert checked(world, "ListSpaces")["Spaces"] == []
 
 
+def test_a_domain_that_is_reached_by_its_vpc_alone_has_one(world: World) -> None:
+    asked = {"DomainName": "V", "AuthMode": "IAM", "AppNetworkAccessType": "VpcOnly"}
+    users = {"SecurityGroups": ["sg-1"]}
+    without: list[Params] = [
+        {"SubnetIds": ["subnet-1"], "DefaultUserSettings": users},
+        {"VpcId": "vpc-1", "DefaultUserSettings": users},
+        {"VpcId": "vpc-1", "SubnetIds": ["subnet-1"], "DefaultUserSettings": {}},
+    ]
+    for missing, members in zip(("VpcId", "SubnetIds", "DefaultUserSettings.SecurityGroups"), without, strict=True):
+        error = refused(world, "CreateDomain", **asked, **members)
+        assert (error.code, error.message) == (
+            "ValidationException",
+            f"{missing} is required when AppNetworkAccessType is VpcOnly.",
+        )
+    assert checked(world, "ListDomains")["Domains"] == []
+
+
 def test_the_network_of_a_domain_with_rstudio_stays(world: World) -> None:
-    rstudio = {"RStudioServerProDomainSettings": {"DomainExecutionRoleArn": ROLE}}
-    asked = {"DomainName": "R", "AuthMode": "IAM", "DefaultUserSettings": {}, "DomainSettings": rstudio}
-    error = refused(world, "CreateDomain", AppNetworkAccessType="VpcOnly", **asked)
+    asked: Params = {
+        "DomainName": "R",
+        "AuthMode": "IAM",
+        "AppNetworkAccessType": "VpcOnly",
+        "VpcId": "vpc-1",
+        "SubnetIds": ["subnet-1"],
+        "DefaultUserSettings": {"SecurityGroups": ["sg-1"]},
+        "DomainSettings": {"RStudioServerProDomainSettings": {"DomainExecutionRoleArn": ROLE}},
+    }
+    error = refused(world, "CreateDomain", **asked)
     assert (error.code, "AppSecurityGroupManagement is required" in error.message) == ("ValidationException", True)
-    here = checked(
-        world, "CreateDomain", AppNetworkAccessType="VpcOnly", AppSecurityGroupManagement="Service", **asked
-    )["DomainId"]
+    here = checked(world, "CreateDomain", AppSecurityGroupManagement="Service", **asked)["DomainId"]
     checked(world, "UpdateDomain", DomainId=here, AppNetworkAccessType="VpcOnly")
     error = refused(world, "UpdateDomain", DomainId=here, AppNetworkAccessType="PublicInternetOnly")
     assert (error.code, "DomainExecutionRoleArn" in error.message) == ("ValidationException", True)
+
+
+def test_a_domain_gets_a_vpc_once(world: World) -> None:
+    here = domain(world)["DomainId"]
+    checked(world, "UpdateDomain", DomainId=here, VpcId="vpc-1")
+    checked(world, "UpdateDomain", DomainId=here, VpcId="vpc-1")
+    error = refused(world, "UpdateDomain", DomainId=here, VpcId="vpc-2")
+    assert (error.code, error.message) == ("ValidationException", "VpcId cannot be changed: the Domain's is vpc-1.")
 
 
 def test_what_a_domain_cannot_be_changed_to_is_refused(world: World) -> None:
