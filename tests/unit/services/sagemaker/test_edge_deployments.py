@@ -71,6 +71,13 @@ def test_stages_are_described_in_pages(world: World) -> None:
     assert "NextToken" not in rest
 
 
+def test_a_page_of_fewer_stages_than_none_is_refused(world: World) -> None:
+    fleet(world, "f")
+    plan(world, Stages=[stage("s")])
+    error = refused(world, "DescribeEdgeDeploymentPlan", EdgeDeploymentPlanName="plan", MaxResults=-1)
+    assert (error.code, "maxResults" in error.message) == ("ValidationException", True)
+
+
 def test_stages_come_and_go(world: World) -> None:
     fleet(world, "f")
     plan(world)

@@ -6,7 +6,7 @@ import pytest
 
 from sagesmith.services.sagemaker.engine import Kind, contains
 from sagesmith.wire.context import Params
-from tests.unit.services.sagemaker.answers import checked, declare, listed
+from tests.unit.services.sagemaker.answers import checked, declare, listed, refused
 from tests.unit.services.sagemaker.small_kinds import create_pipeline, pipelines
 from tests.unit.services.sagemaker.world import ROLE, World
 
@@ -81,6 +81,14 @@ def test_orders_have_several_spellings(
     checked(world, "UpdateDeviceFleet", DeviceFleetName="b", OutputConfig=output)
     query: Params = {"SortBy": sort_by, "SortOrder": order}
     assert listed(world, "ListDeviceFleets", "DeviceFleetSummaries", "DeviceFleetName", **query) == expected
+
+
+@pytest.mark.parametrize("operation", ["ListDeviceFleets", "ListDevices", "ListEdgeDeploymentPlans"])
+def test_a_page_of_fewer_than_none_is_refused(world: World, operation: str) -> None:
+    error = refused(world, operation, MaxResults=-1)
+    assert error.code == "ValidationException"
+    assert "Value '-1' at 'maxResults'" in error.message
+    checked(world, operation, MaxResults=0)
 
 
 def test_an_order_that_the_store_does_not_have_must_be_declared(world: World) -> None:

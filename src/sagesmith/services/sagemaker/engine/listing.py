@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sagesmith.services.sagemaker.engine.kind import PAGING, Among, Call, Kind, Select, facet
-from sagesmith.services.sagemaker.engine.pages import DEFAULT_PAGE, invalid_token, paged
+from sagesmith.services.sagemaker.engine.pages import invalid_token, page_size, paged
 from sagesmith.services.sagemaker.engine.running import Run
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.view import View
@@ -180,7 +180,7 @@ def _query(call: Call, kind: Kind, plan: _Plan, params: Params) -> Query:
         ),
         sort=plan.sorts[params.get("SortBy") or ""],
         descending=not kind.ascending if order is None else order.upper() == "DESCENDING",
-        limit=params.get("MaxResults") or DEFAULT_PAGE,
+        limit=page_size(params),
         token=params.get("NextToken"),
         **fields,
     )
