@@ -52,6 +52,8 @@ def _initial(call: Call, params: Params) -> Params:
     members: Params = {"SubDomain": f"{new_id()}.labeling.{call.context.region}.sagemaker.aws"}
     if oidc := params.get("OidcConfig"):
         members["OidcConfig"] = _without_secret(oidc)
+    if params.get("WorkforceVpcConfig") == {}:
+        members["WorkforceVpcConfig"] = None
     return members
 
 

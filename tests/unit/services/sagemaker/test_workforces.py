@@ -100,6 +100,12 @@ def test_where_workers_may_come_from_is_replaced_and_given_up(world: World) -> N
     assert "all of VpcId" in refused(world, "UpdateWorkforce", WorkforceName="w", WorkforceVpcConfig=half).message
 
 
+def test_a_workforce_that_is_in_no_vpc_shows_none(world: World) -> None:
+    checked(world, "CreateWorkforce", WorkforceName="w", CognitoConfig=COGNITO, WorkforceVpcConfig={})
+    assert "WorkforceVpcConfig" not in workforce(world)
+    checked(world, "ListWorkforces")
+
+
 def test_a_workforce_that_is_not_there_is_called_so(world: World) -> None:
     for operation in ("DescribeWorkforce", "UpdateWorkforce", "DeleteWorkforce"):
         error = refused(world, operation, WorkforceName="w")

@@ -144,7 +144,8 @@ class Kind:
         check: looks at a Create input alone and raises what is wrong with it, outside any transaction.
         prepare: completes an input of Create or Update, or raises what is wrong with it, after `check` and before the
             transaction: what takes long or lies elsewhere, such as an object in S3.
-        initial: members that a new document has besides the input's; runs in the transaction of Create.
+        initial: members that a new document has besides the input's, None for one of those that it has not; runs in the
+            transaction of Create.
         on_create: runs in the transaction of Create when the document is stored: makes what comes with it.
         starts_as: the status of a new resource that a reconciler gives a life.
         rests_as: the status of a new resource that is a mere record, and complete as soon as it is stored.

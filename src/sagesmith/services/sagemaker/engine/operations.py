@@ -109,6 +109,7 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
         body |= {member: parent.body[of] for member, of in _names_of_parent(kind).items() if of in parent.body}
     body |= view.made_by(context)
     body |= kind.initial(call, {**params, **body})
+    body = {member: value for member, value in body.items() if value is not None}
     names = [str(body[member]) for member in kind.named_by if body.get(member) is not None]
     arn = kind.arn(context, *names)
     document = Document(
