@@ -23,7 +23,7 @@ def _claim(call: Call, owner: Kind, cluster: str, member: str, value: str) -> No
     """Take what only one policy or quota of a cluster may have, so that of two at once the second is refused."""
     kind, key = _claimed(owner, cluster, member, value)
     try:
-        call.tx.create(Document(kind, call.context.region, key, "", f"{kind}:{call.context.region}:{key}", {}))
+        call.tx.create(Document(kind, call.context.region, key, "", "", {}))
     except AlreadyExists as error:
         said = f"with {member} {value} " if value else ""
         raise ConflictException(f"{owner.noun} {said}already exists for cluster {cluster}.") from error
