@@ -43,6 +43,30 @@ def test_the_quickstart_with_boto3_alone(platform: Running) -> None:
     assert re.search(r"score: (0\.\d+|1\.0+)", answer.stdout)
 
 
+@pytest.mark.sdk
+def test_the_registry_with_sdk_v2(platform: Running) -> None:
+    answer = platform.run([environment_python("sdk-v2"), "registry.py"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    assert answer.stdout.splitlines()[-3:] == [
+        "approved: version 2",
+        "found: version 1, PendingManualApproval",
+        "refused: ConflictException",
+    ]
+    groups = platform.client("sagemaker").list_model_package_groups(NameContains="tumours-")
+    assert groups["ModelPackageGroupSummaryList"] == []
+
+
+@pytest.mark.sdk
+def test_experiments_and_lineage_with_sdk_v2(platform: Running) -> None:
+    answer = platform.run([environment_python("sdk-v2"), "experiments_and_lineage.py"], cwd=EXAMPLES)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    experiment = re.search(r"^best: (threshold-\d+)-radius-15$", answer.stdout, re.MULTILINE)
+    assert experiment
+    assert f"made from: s3://{experiment.group(1)}/train.csv" in answer.stdout
+    experiments = platform.client("sagemaker").list_experiments()["ExperimentSummaries"]
+    assert experiment.group(1) not in {each["ExperimentName"] for each in experiments}
+
+
 def test_the_aws_cli(platform: Running, tmp_path: Path) -> None:
     aws = Path(environment_python("aws-cli")).with_name("aws")
     path = f"PATH={aws.parent}:{platform.environment()['PATH']}"
