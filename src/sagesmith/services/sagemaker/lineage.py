@@ -38,7 +38,7 @@ LINEAGE_GROUP = Kind(noun="LineageGroup", ascending=True, missing=DOES_NOT_EXIST
 
 
 def in_group(call: Call, params: Params) -> Params:
-    """What a new lineage entity has besides its input: its account's group in the region, which comes with the first."""
+    """What a new lineage entity has besides its input: its account's group in the region, made with the first one."""
     if LINEAGE_GROUP.seek(call.tx, call.context, DEFAULT_GROUP) is None:
         # Two may be the first at once.
         with contextlib.suppress(ResourceInUse):
