@@ -47,7 +47,7 @@ class Resource:
         return {**self.request, **self.answer}
 
 
-@dataclass
+@dataclass(repr=False)
 class Subject:
     """One kind of the platform.
 
@@ -61,6 +61,10 @@ class Subject:
     others: Callable[[str], "Subject"]
     used: set[str] = field(default_factory=set)
     checked: set[str] = field(default_factory=set)
+
+    def __repr__(self) -> str:
+        """Short, because every failure is shown with it, and each subject knows all others."""
+        return f"Subject({self.facts.noun})"
 
     @property
     def operations(self) -> Operations:
