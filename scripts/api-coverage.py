@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Write docs/api-coverage.md: which operations are built, and which request members are refused or have no effect.
 
+The README's counts of SageMaker's operations are written as well.
+
 All of it is read from the operations' declarations and the API's models, but for the version that an operation is built
 since: that is the one of the file as it is, or this version for an operation that was not built there. With `--check`,
 only say whether the file is up to date.
@@ -25,11 +27,14 @@ from sagesmith.store import Store
 from sagesmith.wire.models import load_model
 
 TARGET = Path(__file__).parents[1] / "docs" / "api-coverage.md"
+README = Path(__file__).parents[1] / "README.md"
+COUNT = re.compile(r"\d+ of the \d+ operations of SageMaker's API")
 ACCOUNT = "123456789012"
 SERVICES = {
     "sagemaker": "Amazon SageMaker",
     "sagemaker-runtime": "Amazon SageMaker Runtime",
     "sagemaker-metrics": "Amazon SageMaker Metrics Service",
+    "cloudtrail": "AWS CloudTrail",
     "sts": "AWS Security Token Service",
     "iam": "AWS Identity and Access Management",
     "logs": "Amazon CloudWatch Logs",
@@ -126,19 +131,29 @@ DIFFERENCES = """
 
 
 def main() -> int:
-    text = "".join(page())
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text)
-        return 0
-    if TARGET.exists() and TARGET.read_text() == text:
-        return 0
-    sys.stderr.write(f"{TARGET.name} is not up to date: run scripts/api-coverage.py\n")
-    return 1
-
-
-def page() -> Iterator[str]:
-    yield HEAD
     operations = built()
+    files = {TARGET: "".join(page(operations)), README: counted(operations["sagemaker"])}
+    if "--check" not in sys.argv[1:]:
+        for file, text in files.items():
+            file.write_text(text)
+        return 0
+    stale = [file.name for file, text in files.items() if not file.exists() or file.read_text() != text]
+    for name in stale:
+        sys.stderr.write(f"{name} is not up to date: run scripts/api-coverage.py\n")
+    return 1 if stale else 0
+
+
+def counted(operations: set[str]) -> str:
+    """The README with the counts of now."""
+    count = f"{len(operations)} of the {len(load_model('sagemaker').operations)} operations of SageMaker's API"
+    text, found = COUNT.subn(count, README.read_text())
+    if not found:
+        raise SystemExit(f"{README.name} does not say how many operations are built: {count}")
+    return text
+
+
+def page(operations: Mapping[str, set[str]]) -> Iterator[str]:
+    yield HEAD
     yield "\n| service | built | of |\n|---|---|---|\n"
     for service, title in SERVICES.items():
         yield f"| {title} | {len(operations[service])} | {len(load_model(service).operations)} |\n"
