@@ -45,8 +45,12 @@ class Chore:
             self._thread.join()
 
     def _run(self) -> None:
-        while self._due.wait() and not self._ended.wait(self._gather_seconds):
+        while self._due.wait():
+            self._ended.wait(self._gather_seconds)
+            # In this order: whoever ends it says so before it becomes due for the last time.
             self._due.clear()
+            if self._ended.is_set():
+                return
             try:
                 self._do()
             except Exception:
