@@ -134,7 +134,10 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
     present = document.body["_fleet"]
     unknown = wanted.keys() - {variant["name"] for variant in present["variants"]}
     if unknown:
-        raise ValidationException(f'Could not find variants {sorted(unknown)} of endpoint "{document.arn}".')
+        names, config = ", ".join(sorted(unknown)), present["config"]
+        raise ValidationException(
+            f'The variant name(s) "{names}" is/are not present within endpoint configuration "{config}".'
+        )
     Unbuilt("DesiredWeightsAndCapacities[].ServerlessUpdateConfig", "Serverless inference is").refuse(params)
     variants = []
     for variant in present["variants"]:

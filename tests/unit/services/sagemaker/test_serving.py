@@ -308,6 +308,20 @@ def test_weights_and_counts_change_without_a_new_configuration(world: World) -> 
     assert describe(world)["EndpointStatus"] == "InService"
 
 
+def test_the_weight_of_a_variant_that_is_not_there_changes_nothing(world: World) -> None:
+    create(world)
+    serve(world)
+    before = describe(world)
+    changes = [{"VariantName": name, "DesiredWeight": 0.25} for name in ("AllTraffic", "other")]
+    with pytest.raises(AwsError) as refused:
+        world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=changes)
+    assert (refused.value.code, refused.value.message) == (
+        "ValidationException",
+        'The variant name(s) "other" is/are not present within endpoint configuration "C".',
+    )
+    assert describe(world) == before
+
+
 def test_instances_beyond_the_machine_s_limit_are_not_started(world: World) -> None:
     create(world, InitialInstanceCount=50)
     assert len(world.backend.started) == 2
