@@ -125,6 +125,13 @@ DIFFERENCES = """
 * The cluster of a cluster policy or a compute quota need not exist, and nothing is scheduled by them. `TargetVersion`
   is the version that is shown before the update. A team has one quota of a cluster. Quotas sorted by `ClusterArn` are
   sorted by name.
+* No registry is asked for an image of Studio: a version is `CREATED` at once, and its `ContainerImage` is its
+  `BaseImage`. `UpdateImageVersion` means the latest version if it names none; `DeleteImageVersion` must name one.
+* What settings of domains, user profiles and spaces name must exist, but for images of other accounts, which stand for
+  AWS's own. A custom image, or its version, that settings name cannot be deleted; its app image configuration can.
+* A domain has no file system, and nothing answers at its `Url`.
+* A project without a template is a record, and `CreateCompleted` at once; templates are not built. One that is deleted
+  is gone, where AWS shows it as `DeleteCompleted` for a while.
 * `DefaultFeatureGroupCatalog` comes with the first feature group of a region, and stays.
 * The workload of an AI workload configuration is kept as text: nothing reads it, and it need not be YAML or JSON.
 """
