@@ -61,6 +61,6 @@ Handler = Callable[[RequestContext, Params], Params]
 """One operation: takes the parsed and validated input, returns the output's members. Runs in a worker
 thread, may block.
 
-Timestamps are seconds since the epoch (float) in both; blobs are bytes. Members that are None are left out; list
-members of the output shape that are missing are sent as empty lists by the serializer.
+Timestamps are seconds since the epoch (float) in both; blobs are bytes. Members that are None are left out, lists too;
+list members of the output shape that are missing are sent as empty lists by the serializer.
 """

@@ -65,6 +65,24 @@ def test_lists_that_are_absent_are_answered_empty_and_none_is_left_out() -> None
     assert client.search(Resource="TrainingJob")["Results"] == []
 
 
+_METRIC = {"MetricName": "loss", "Timestamp": 1.0, "Value": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "member", "params"),
+    [
+        ("sagemaker", "DescribeModel", "Containers", {"ModelName": "m"}),
+        ("sagemaker-metrics", "BatchPutMetrics", "Errors", {"TrialComponentName": "t", "MetricData": [_METRIC]}),
+        ("iam", "ListRoles", "Roles", {}),
+    ],
+)
+def test_a_list_that_is_said_to_be_none_is_left_out(
+    service: str, operation: str, member: str, params: dict[str, Any]
+) -> None:
+    client = client_for(service, Dispatcher({service: {operation: Recorder({member: None})}}))
+    assert member not in client._make_api_call(operation, params)
+
+
 def test_unknown_members_and_nulls_of_a_request_are_ignored() -> None:
     handler = Recorder()
     body = json.dumps({"ModelName": "m", "Nonsense": [1], "EnableNetworkIsolation": None}).encode()

@@ -61,7 +61,7 @@ class JsonProtocol:
         def write(result: Params, request_id: str) -> Response:
             document = serialize(result)
             for name in lists:
-                if name not in document:
+                if name not in document and name not in result:
                     document[name] = []
             return _response(status, content_type, request_id, orjson.dumps(document))
 

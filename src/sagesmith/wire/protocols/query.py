@@ -55,7 +55,7 @@ class QueryProtocol:
         def answer(result: Params, request_id: str) -> Response:
             pieces = [head]
             if write is not None:
-                write({**dict.fromkeys(lists, ()), **_present(result)}, wrapper, pieces)
+                write(_present({**dict.fromkeys(lists, ()), **result}), wrapper, pieces)
             pieces.append(f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}Response>")
             return _response(operation.success_status, request_id, "".join(pieces))
 

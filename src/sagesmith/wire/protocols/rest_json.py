@@ -87,7 +87,8 @@ class RestJsonProtocol:
                     body = orjson.dumps(in_body(value)) if value is not None else b""
             else:
                 inside = {name: value for name, value in result.items() if name not in names_outside}
-                body = orjson.dumps({**dict.fromkeys(lists, ()), **in_body(inside)})
+                empty = {name: () for name in lists if name not in inside}
+                body = orjson.dumps({**empty, **in_body(inside)})
             if not raw:
                 headers.append((b"content-type", b"application/json"))
             return _response(status or operation.success_status, headers, request_id, body)
