@@ -20,6 +20,9 @@ _OWN_IMAGE = "an Image is given, and a model package has its own"
 MODEL = Facts(
     "Model",
     mend=_one_source,
+    exceptions={
+        "DescribeModel.Containers: missing list": "a model of a PrimaryContainer has none; SDK v2 looks for them"
+    },
     always=frozenset({"PrimaryContainer", "PrimaryContainer.Image"}),
     without={
         "Containers": "PrimaryContainer is given, and only one of the two may be",

@@ -4,6 +4,7 @@ from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.model_packages import containers_of
+from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ValidationException
 
@@ -49,6 +50,11 @@ def _initial(call: Call, params: Params) -> Params:
     return members
 
 
+def _several(call: Call, document: Document, params: Params) -> Params:
+    """SDK v2 takes a model whose description has Containers for an inference pipeline, even if they are none."""
+    return {"Containers": document.body.get("Containers")}
+
+
 def _resolved(call: Call, container: Params) -> list[Params]:
     packaged = [{}] if not container.get("ModelPackageName") else containers_of(call, container)
     return [{**_CONTAINER, **members, **container} for members in packaged]
@@ -91,6 +97,7 @@ MODEL = Kind(
     check=_check,
     initial=_initial,
     defaults={"EnableNetworkIsolation": False},
+    lookup=_several,
     unserved=(
         *_containers("Multi-model containers are", "Mode", frozenset({"MultiModel"})),
         *_containers("Additional model data sources are", "AdditionalModelDataSources"),

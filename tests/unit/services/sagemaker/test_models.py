@@ -35,6 +35,7 @@ def test_a_model_of_a_package_has_the_containers_of_the_package(world: World) ->
     checked(world, "CreateModel", ModelName="m", PrimaryContainer={"ModelPackageName": arn})
     described = checked(world, "DescribeModel", ModelName="m")
     assert described["PrimaryContainer"] == {"Mode": "SingleModel", "ModelPackageName": arn, **CONTAINER}
+    assert "Containers" not in described
     checked(world, "CreateModel", ModelName="n", Containers=[{"ModelPackageName": "g/1"}])
     described = checked(world, "DescribeModel", ModelName="n")
     assert described["Containers"] == [{"Mode": "SingleModel", "ModelPackageName": "g/1", **CONTAINER}]
