@@ -17,9 +17,11 @@ from sagesmith.store import Document, Store
 from tests.integration.conftest import ROOT, Running
 
 MOTO = ROOT / ".envs" / "moto"
-FEW, MANY = 1_000, 100_000
+FEW = 1_000
 PAGES = 20
-QUIET, CROWDED = "eu-north-1", "eu-south-1"
+QUIET = "eu-north-1"
+CROWDED = {10_000: "eu-west-3", 100_000: "eu-south-1"}
+"""Regions by how many models are put there."""
 REACH = {"CreateModel": 2.0, "DescribeModel": 2.5, "ListModels": 10.0}
 ACCOUNT = "123456789012"
 CONTAINER = {
@@ -104,16 +106,18 @@ def wait_for_port(port: int) -> None:
 
 
 def figures(platform: Running) -> Figures:
-    ours, crowded = client_of(platform, QUIET), client_of(platform, CROWDED)
+    ours = client_of(platform, QUIET)
     with moto() as theirs:
         yield beside_moto("CreateModel", create, ours, theirs, FEW // ROUNDS)
         yield beside_moto("DescribeModel", describe, ours, theirs, FEW // ROUNDS)
         yield beside_moto("ListModels", find("model-0"), ours, theirs, PAGES)
-    fill(platform.data, CROWDED, MANY)
-    for text in ("model-0", "model-09999"):
-        many, few = alternate(*(rounds(find(text), each, PAGES) for each in (crowded, ours)))
-        name = f"ListModels of {MANY:,}, NameContains {text}"
-        yield Figure(name, "/s", many, "times", 0.5, few, f"{FEW:,} models")
+    for count, region in CROWDED.items():
+        fill(platform.data, region, count)
+        crowded = client_of(platform, region)
+        for text in ("model-0", f"model-{count // 10 - 1:05}"):
+            many, few = alternate(*(rounds(find(text), each, PAGES) for each in (crowded, ours)))
+            name = f"ListModels of {count:,}, NameContains {text}"
+            yield Figure(name, "/s", many, "times", 0.5, few, f"{FEW:,} models")
 
 
 def beside_moto(operation: str, call: Call, ours: Any, theirs: Any, calls: int) -> Figure:

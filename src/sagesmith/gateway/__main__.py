@@ -51,6 +51,7 @@ async def _run(data: Path, listening: list[int]) -> None:
     log.info("ready", port=platform.port, proxy_port=platform.proxy_port)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
     await stop.wait()
     await asyncio.gather(*(server.close() for server in servers))
     router.close()

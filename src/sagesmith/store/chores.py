@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
@@ -13,13 +14,17 @@ class Chore:
     Args:
         name: the thread's.
         do: does it, for all reasons why it was due until now.
-        gather_seconds: how long to wait for more reasons before doing it.
+        pause_seconds: it is done when no new reason came for so long,
+        latest_seconds: or after this time, if they do not cease to come.
     """
 
-    def __init__(self, name: str, do: Callable[[], None], gather_seconds: float = 0.0) -> None:
+    def __init__(
+        self, name: str, do: Callable[[], None], pause_seconds: float = 0.0, latest_seconds: float = 0.0
+    ) -> None:
         self._name = name
         self._do = do
-        self._gather_seconds = gather_seconds
+        self._pause_seconds = pause_seconds
+        self._latest_seconds = latest_seconds
         self._due = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -46,11 +51,14 @@ class Chore:
 
     def _run(self) -> None:
         while self._due.wait():
-            self._ended.wait(self._gather_seconds)
-            # In this order: whoever ends it says so before it becomes due for the last time.
-            self._due.clear()
-            if self._ended.is_set():
-                return
+            latest = time.monotonic() + self._latest_seconds
+            while self._due.is_set():
+                # In this order: whoever ends it says so before it becomes due for the last time.
+                self._due.clear()
+                if self._ended.wait(self._pause_seconds):
+                    return
+                if time.monotonic() >= latest:
+                    break
             try:
                 self._do()
             except Exception:

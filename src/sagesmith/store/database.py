@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
-CHECKPOINT_COMMITS = 500
+CHECKPOINT_COMMITS = 1000
 WAL_PAGES = 16_000
 """Writers carry the log over into the database themselves only if it grows beyond this (64 MB): it costs them several
 synchronisations of the disk. Normally a thread does it beside them every CHECKPOINT_COMMITS commits."""
@@ -33,6 +33,8 @@ INDEX_BATCH = 64
 """How many documents one transaction puts into the full-text indexes: others wait for it on SQLite."""
 
 INDEX_AFTER_SECONDS = 0.05
+INDEX_AT_LATEST_SECONDS = 2.0
+"""Documents are indexed when none was stored for the former time, or after the latter."""
 
 _DEADLOCK = "40P01"
 """SQLSTATE deadlock_detected."""
@@ -121,7 +123,7 @@ class Store:
         self._writer = threading.Lock() if sqlite else None
         self._commits = 0
         self._checkpoint = Chore("store-checkpoint", self._carry_log_over)
-        self._indexing = Chore("store-index", self._index, INDEX_AFTER_SECONDS)
+        self._indexing = Chore("store-index", self._index, INDEX_AFTER_SECONDS, INDEX_AT_LATEST_SECONDS)
         self._thread = _Thread()
         self._callbacks: list[Callable[[], None]] = []
         self._observers: list[Observer] = []

@@ -44,3 +44,16 @@ def test_it_is_done_after_it_was_due_and_not_after_it_was_closed() -> None:
     chore.close()
     chore.due()
     assert not done.acquire(timeout=0)
+
+
+def test_it_waits_for_a_pause_but_not_for_ever() -> None:
+    done = threading.Semaphore(0)
+    patient = Chore("patient", done.release, pause_seconds=0.01, latest_seconds=3600)
+    patient.due()
+    assert done.acquire(timeout=20)
+    patient.close()
+
+    hurried = Chore("hurried", done.release, pause_seconds=0.001, latest_seconds=0.02)
+    while not done.acquire(timeout=0):
+        hurried.due()
+    hurried.close()
