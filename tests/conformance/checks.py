@@ -50,16 +50,18 @@ def check(needs: str = "", examples: int = EXAMPLES) -> Callable[[Check], Callab
 
         @wraps(function)
         def test(subject: Subject) -> None:
-            missing = [role for role in needs.split() if not getattr(subject.operations, role)]
-            if not missing:
+            if concerns(subject):
                 drawn(subject)
                 assert subject.facts.noun in whole, "hypothesis has given every example up"
             subject.checked.add(function.__name__)
-            if missing:
-                pytest.skip(f"{subject.facts.noun} has no {' and no '.join(missing)}")
+
+        def concerns(subject: Subject) -> bool:
+            """Whether the kind has the operations that are needed."""
+            return all(getattr(subject.operations, role) for role in needs.split())
 
         test.__dict__.pop("__wrapped__", None)
         test.__signature__ = None  # type: ignore[attr-defined]
+        test.__dict__["concerns"] = concerns
         return test
 
     return decorate

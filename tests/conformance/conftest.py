@@ -14,7 +14,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        subjects = the_run().subjects
+        concerns = getattr(metafunc.function, "concerns", lambda subject: True)
+        subjects = {noun: subject for noun, subject in the_run().subjects.items() if concerns(subject)}
+        for noun in the_run().subjects.keys() - subjects.keys():
+            the_run().subjects[noun].checked.add(metafunc.function.__name__)
         metafunc.parametrize("subject", subjects.values(), ids=subjects.keys())
 
 
