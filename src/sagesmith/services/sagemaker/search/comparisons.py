@@ -121,17 +121,7 @@ def times(name: str, operator: str, value: str) -> tuple[float, float]:
     """The bounds, both included, of the times that satisfy an operator, so that a time that was shown, which is
     rounded to milliseconds, equals its own resource's."""
     at = _seconds(name, value)
-    first, last = at - _HALF_A_MILLISECOND, at + _HALF_A_MILLISECOND
-    match operator:
-        case "GreaterThan":
-            return _above(last), math.inf
-        case "GreaterThanOrEqualTo":
-            return first, math.inf
-        case "LessThan":
-            return -math.inf, _below(first)
-        case "LessThanOrEqualTo":
-            return -math.inf, last
-    return first, last
+    return _compared(operator, at - _HALF_A_MILLISECOND, at + _HALF_A_MILLISECOND)
 
 
 def _seconds(name: str, value: str) -> float:
@@ -146,32 +136,28 @@ def _seconds(name: str, value: str) -> float:
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
-def _exactly(operator: str, value: float) -> tuple[float, float]:
-    """The bounds, both included, of the numbers that satisfy an operator."""
+def _compared(operator: str, first: float, last: float) -> tuple[float, float]:
+    """The bounds, both included, of what satisfies an operator, where all from `first` to `last` is equal."""
     match operator:
         case "GreaterThan":
-            return _above(value), math.inf
+            return _above(last), math.inf
         case "GreaterThanOrEqualTo":
-            return value, math.inf
+            return first, math.inf
         case "LessThan":
-            return -math.inf, _below(value)
+            return -math.inf, _below(first)
         case "LessThanOrEqualTo":
-            return -math.inf, value
-    return value, value
+            return -math.inf, last
+    return first, last
+
+
+def _exactly(operator: str, value: float) -> tuple[float, float]:
+    """The bounds, both included, of the numbers that satisfy an operator."""
+    return _compared(operator, value, value)
 
 
 def _truncated(operator: str, value: float) -> tuple[float, float]:
     """The bounds, both included, of the numbers that satisfy an operator without their digits after the point."""
-    match operator:
-        case "GreaterThan":
-            return _least(value + 1), math.inf
-        case "GreaterThanOrEqualTo":
-            return _least(value), math.inf
-        case "LessThan":
-            return -math.inf, _greatest(value - 1)
-        case "LessThanOrEqualTo":
-            return -math.inf, _greatest(value)
-    return _least(value), _greatest(value)
+    return _compared(operator, _least(value), _greatest(value))
 
 
 def _least(value: float) -> float:
