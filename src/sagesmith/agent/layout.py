@@ -1,6 +1,7 @@
-"""/opt/ml of a training container, as AWS lays it out.
+"""/opt/ml of a container, as AWS lays it out.
 
-https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+Training: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+Processing: https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
 """
 
 import json
@@ -15,6 +16,9 @@ MODEL = Path("model")
 OUTPUT_DATA = Path("output/data")
 FAILURE = Path("output/failure")
 CODE = Path("code")
+PROCESSING = Path("processing")
+PROCESSING_CONFIG = Path("config")
+MESSAGE = Path("output/message")
 
 _DIRECTORIES = (CHANNELS, CONFIG, MODEL, OUTPUT_DATA, Path("output/intermediate"), CODE, Path("checkpoints"))
 
@@ -31,6 +35,21 @@ def make_training_directories(root: Path, spec: TaskSpec) -> None:
     }
     for name, content in files.items():
         (root / CONFIG / name).write_text(json.dumps(content), encoding="utf-8")
+
+
+def make_processing_directories(root: Path, spec: TaskSpec) -> None:
+    """Make a processing container's directories and configuration files below `root`: /opt/ml."""
+    folders = [each.name for each in spec.channels] + [each.folder for each in spec.outputs]
+    for directory in (PROCESSING_CONFIG, MESSAGE.parent, PROCESSING, *(PROCESSING / folder for folder in folders)):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+    resources = {
+        "current_host": spec.host,
+        "current_instance_type": spec.instance_type,
+        "hosts": spec.hosts,
+        "network_interface_name": "eth0",
+    }
+    for name, content in (("processingjobconfig.json", spec.configuration), ("resourceconfig.json", resources)):
+        (root / PROCESSING_CONFIG / name).write_text(json.dumps(content), encoding="utf-8")
 
 
 def contract_variables(spec: TaskSpec) -> dict[str, str]:

@@ -72,6 +72,10 @@ def _run(task: Task) -> Ending:
             from sagesmith.agent.serve import serve
 
             return serve(task)
+        if task.spec.kind == "process":
+            from sagesmith.agent.processing import process
+
+            return process(task)
         return train(task)
     except (TaskFailed, TaskStopped) as ended:
         return ending_of(ended)

@@ -3,6 +3,7 @@
 botocore takes a quarter of a second to load, so this module is imported where a transfer is due, not before.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -173,6 +174,18 @@ class S3:
             _patiently(attempt)
 
         _all(put, files)
+
+    def upload_opened(self, open_file: Callable[[], IO[bytes]], bucket: str, key: str, kms_key_id: str | None) -> None:
+        """Put the file there that `open_file` opens, anew at each attempt; its OSError is passed on."""
+
+        def attempt() -> None:
+            with open_file() as file:
+                size = os.fstat(file.fileno()).st_size
+                with self._manager(size) as manager:
+                    manager.upload(file, bucket, key, _encryption(kms_key_id)).result()
+            self._check(bucket, key, size)
+
+        _patiently(attempt)
 
     def upload_stream(
         self, write: Callable[[IO[bytes]], None], bucket: str, key: str, kms_key_id: str | None, expected_bytes: int

@@ -1,4 +1,4 @@
-"""What training and serving have in common: one task at work."""
+"""What training, processing and serving have in common: one task at work."""
 
 import errno
 import os
@@ -138,14 +138,19 @@ def real_directory(root: Path, relative: Path) -> Path | None:
 
 def read_failure_file(folder: Path | None, limit: int) -> str:
     """The beginning of what user code wrote to the file `failure` in a folder of its; only a regular file counts."""
+    return read_beginning(folder, FAILURE.name, limit * 4).decode("utf-8", "replace")[:limit].strip()
+
+
+def read_beginning(folder: Path | None, name: str, max_bytes: int) -> bytes:
+    """The beginning of a file that user code wrote into a folder of its; nothing if it is not a regular file."""
     if folder is None:
-        return ""
+        return b""
     try:
-        descriptor = os.open(folder / FAILURE.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return b""
     with os.fdopen(descriptor, "rb") as file:
         try:
-            return file.read(limit * 4).decode("utf-8", "replace")[:limit].strip()
+            return file.read(max_bytes)
         except OSError:
-            return ""
+            return b""

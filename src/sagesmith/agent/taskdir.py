@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sagesmith.compute.base import Channel, MetricDefinition, S3Access, TaskEvent, TaskSpec
+from sagesmith.compute.base import Channel, MetricDefinition, ProcessingOutput, S3Access, TaskEvent, TaskSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def spec_from_json(text: str) -> TaskSpec:
     fields: dict[str, Any] = json.loads(text)
     fields["s3"] = S3Access(**fields["s3"])
     fields["channels"] = [Channel(**each) for each in fields["channels"]]
+    fields["outputs"] = [ProcessingOutput(**each) for each in fields["outputs"]]
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
     return TaskSpec(**fields)
 

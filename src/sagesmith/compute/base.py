@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-TaskKind = Literal["train", "serve"]
-TaskState = Literal["Starting", "Downloading", "Training", "Uploading", "Serving", "Completed", "Failed", "Stopped"]
+TaskKind = Literal["train", "serve", "process"]
+TaskState = Literal[
+    "Starting", "Downloading", "Training", "Processing", "Uploading", "Serving", "Completed", "Failed", "Stopped"
+]
 ENDED: frozenset[TaskState] = frozenset({"Completed", "Failed", "Stopped"})
 
 
@@ -22,7 +24,12 @@ class S3Access:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """One input channel of a training task; members as in the API's Channel shape."""
+    """One input channel of a training task; members as in the API's Channel shape.
+
+    Attributes:
+        name: its folder below /opt/ml/input/data; of a processing input the folder below /opt/ml/processing, which may
+            have several parts.
+    """
 
     name: str
     s3_uri: str
@@ -31,6 +38,21 @@ class Channel:
     content_type: str | None = None
     input_mode: str = "File"
     record_wrapper: str = "None"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingOutput:
+    """A folder of a processing task that goes to S3.
+
+    Attributes:
+        folder: relative to /opt/ml/processing; "." is that itself.
+        s3_uri: the prefix that its files come under.
+        continuous: whether they are uploaded while the program runs, or only at its end.
+    """
+
+    folder: str
+    s3_uri: str
+    continuous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +67,19 @@ class TaskSpec:
 
     Attributes:
         id: unique over all time, safe as a file name, at most 40 characters; names attempt too.
-        label: shown in process names as `agent:<label>` and `job:<label>` (training) or `model:<label>` (serving).
+        label: shown in process names as `agent:<label>` and `job:<label>` (training, processing) or `model:<label>`
+            (serving).
         image: the image URI as the user gave it.
         command: what to run instead of the image's `train` or `serve`, empty for the image's own.
+        arguments: what follows the command, be it the image's own or not.
         environment: the user's variables plus the platform's (`AWS_REGION`, `TRAINING_JOB_NAME`, credentials, proxy,
             CA bundle, …): complete, the agent adds only what depends on the sandbox.
         hyperparameters: exactly as sent by the user.
         model_data: S3 URI of the model artifact (serving), None if there is none.
         code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
         output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
+        outputs: what a processing task uploads.
+        configuration: content of a processing task's processingjobconfig.json.
         s3: for the agent's own transfers, never shown to user code.
         ca_bundle: a file to show inside the sandbox; variables that name it are given its place there. None if none.
         startup_timeout_seconds: how long a model server may take until its first healthy /ping.
@@ -71,9 +97,12 @@ class TaskSpec:
     s3: S3Access
     cache: str
     command: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     hyperparameters: dict[str, str] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
+    outputs: list[ProcessingOutput] = field(default_factory=list)
+    configuration: dict[str, Any] = field(default_factory=dict)
     metric_definitions: list[MetricDefinition] = field(default_factory=list)
     model_data: str | None = None
     code: str | None = None
@@ -95,7 +124,8 @@ class TaskEvent:
         time: seconds since the epoch.
         message: for people; becomes the StatusMessage of the secondary status transition.
         detail: on an end: `failure_reason`, `exit_code`, `model_artifacts` (S3 URI), `metrics`
-            ([{MetricName, Value, Timestamp}]), `training_started_at`, `training_ended_at`; on Serving: nothing.
+            ([{MetricName, Value, Timestamp}]), `training_started_at`, `training_ended_at`; of a processing task
+            `exit_message`, `processing_started_at`, `processing_ended_at`; on Serving: nothing.
     """
 
     sequence: int

@@ -1,0 +1,171 @@
+"""A processing task, from its first event to its last.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html
+"""
+
+import codecs
+import time
+from dataclasses import replace
+from typing import Any
+
+from sagesmith.agent import layout
+from sagesmith.agent.failures import MAX_REASON, TaskFailed
+from sagesmith.agent.mirror import Mirror, kept_up_to_date
+from sagesmith.agent.process import Ended
+from sagesmith.agent.reasons import algorithm_error
+from sagesmith.agent.runtime import container_variables
+from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
+from sagesmith.agent.task import Task, machine_failed, read_beginning, real_directory
+from sagesmith.agent.train import Ending
+from sagesmith.images.base import BuiltEnvironment, Runtime
+
+MAX_MESSAGE_BYTES = 1024
+_BWRAP = "bwrap: "
+
+
+def process(task: Task) -> Ending:
+    """Run a processing task up to the event that ends it, which the caller writes.
+
+    Raises:
+        TaskFailed, TaskStopped: it ended before user code ran.
+    """
+    spec, report = task.spec, task.report
+    report.write("Starting", "Preparing the instances for processing")
+    with task.signals.interruptible():
+        runtime = task.resolve()
+    command = _command(task)
+    report.write("Downloading", runtime.notice or "Downloading input data")
+    with task.signals.interruptible():
+        environment, sandbox = _prepare(task, runtime)
+        mirrors = [_mirror(task, index) for index in range(len(spec.outputs))]
+    variables = {**container_variables(runtime, environment), "HOSTNAME": spec.host, **task.variables()}
+    started_at = time.time()
+    report.write("Processing", "Processing image download completed. Processing in progress.")
+    process = task.process()
+    continuous = [mirror for mirror, output in zip(mirrors, spec.outputs, strict=True) if output.continuous]
+    try:
+        process.start(sandbox, f"job:{spec.label}", command, variables)
+        with kept_up_to_date(continuous, lambda: task.s3):
+            ended = process.run(spec.max_runtime_seconds)
+    except SandboxFailed as error:
+        raise TaskFailed(f"InternalServerError: {error}") from error
+    detail: dict[str, Any] = {
+        "exit_code": ended.exit_code,
+        "processing_started_at": started_at,
+        "processing_ended_at": time.time(),
+    }
+    reason = _failure_reason(task, ended)
+    try:
+        detail["exit_message"] = _exit_message(task)
+    except TaskFailed as error:
+        reason = reason or error.reason
+    try:
+        _upload(task, mirrors)
+    except TaskFailed as error:
+        reason = reason or error.reason
+    return _ending(ended, reason, detail)
+
+
+def _command(task: Task) -> list[str]:
+    """What to run: as a container engine does it, the arguments are the command of an image without an entrypoint."""
+    command = [*task.spec.command, *task.spec.arguments]
+    if not command:
+        raise TaskFailed(
+            f"ClientError: The image {task.spec.image} has no program of its own. "
+            "Name one as ContainerEntrypoint of AppSpecification."
+        )
+    return command
+
+
+def _prepare(task: Task, runtime: Runtime) -> tuple[BuiltEnvironment, Sandbox]:
+    spec, opt_ml = task.spec, task.directory.opt_ml
+    environment = task.ensure(runtime)
+    try:
+        layout.make_processing_directories(opt_ml, spec)
+        if spec.channels:
+            from sagesmith.agent.inputs import download_channels
+
+            download_channels(task.s3, spec.channels, opt_ml / layout.PROCESSING, spec.s3.region)
+        # A container's own directory is its root, which may be written to; ours may not.
+        sandbox = replace(task.sandbox(environment, []), work=HOME)
+        own_tree(opt_ml, task.uid)
+        own_tree(task.directory.scratch / "venv", task.uid)
+    except OSError as error:
+        raise machine_failed(error, "downloading input data") from error
+    return environment, sandbox
+
+
+def _mirror(task: Task, index: int) -> Mirror:
+    from sagesmith.agent.s3 import S3Failed, split_uri
+
+    output = task.spec.outputs[index]
+    try:
+        bucket, prefix = split_uri(output.s3_uri)
+    except S3Failed as error:
+        raise TaskFailed(f"ClientError: {error.code}: {error} ({output.s3_uri})") from error
+    folder = layout.PROCESSING / output.folder
+    return Mirror(
+        task.directory.opt_ml, folder, f"/opt/ml/{folder}", bucket, prefix, task.spec.kms_key_id, task.output.say
+    )
+
+
+def _upload(task: Task, mirrors: list[Mirror]) -> None:
+    """Upload the outputs, those of a program that failed too.
+
+    Raises:
+        TaskFailed: something could not be stored.
+    """
+    from sagesmith.agent.s3 import S3Failed
+
+    if mirrors:
+        task.report.write("Uploading", "Uploading outputs")
+    for mirror in mirrors:
+        try:
+            mirror.finish(lambda: task.s3)
+        except S3Failed as error:
+            said = f"Data upload failed:{error.code}: {error} (uploading to {mirror.target})"
+            if error.is_the_stores:
+                hint = "The object store's disk may be full: `sagesmith doctor` shows what is free, its log says more."
+                raise TaskFailed(f"InternalServerError: {said}. {hint}") from error
+            raise TaskFailed(f"ClientError: {said}") from error
+        except OSError as error:
+            raise machine_failed(error, "uploading outputs") from error
+
+
+def _failure_reason(task: Task, ended: Ended) -> str | None:
+    """AWS's FailureReason, None if user code did what it should."""
+    # A program that was asked to end may do so with any exit code.
+    if ended.exit_code == 0 or ended.stopped or ended.timed_out:
+        return None
+    lines = task.output.last_lines()
+    if lines and lines[0].startswith(_BWRAP):
+        return f"InternalServerError: {check() or lines[0]}"[:MAX_REASON]
+    return algorithm_error("", lines, ended.exit_code)
+
+
+def _exit_message(task: Task) -> str:
+    """The first KB of /opt/ml/output/message.
+
+    Raises:
+        TaskFailed: it is not UTF-8.
+    """
+    folder = real_directory(task.directory.opt_ml, layout.MESSAGE.parent)
+    data = read_beginning(folder, layout.MESSAGE.name, MAX_MESSAGE_BYTES + 1)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        # A character that the limit cuts is left out.
+        text = decoder.decode(data[:MAX_MESSAGE_BYTES], final=len(data) <= MAX_MESSAGE_BYTES)
+    except UnicodeDecodeError as error:
+        raise TaskFailed(f"ClientError: The content of /opt/ml/{layout.MESSAGE} is not UTF-8 text") from error
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _ending(ended: Ended, reason: str | None, detail: dict[str, Any]) -> Ending:
+    if reason is not None:
+        return Ending("Failed", reason, {**detail, "failure_reason": reason})
+    if ended.timed_out:
+        message = "Processing job runtime exceeded MaxRuntimeInSeconds provided"
+        return Ending("Stopped", message, {**detail, "secondary_status": "MaxRuntimeExceeded"})
+    if ended.stopped:
+        return Ending("Stopped", "Processing job stopped", detail)
+    return Ending("Completed", "Processing job completed", detail)
