@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sagesmith.compute.base import TaskSpec
+from sagesmith.compute.base import InstanceGroup, TaskSpec
 
 CHANNELS = Path("input/data")
 CONFIG = Path("input/config")
@@ -77,12 +77,15 @@ def _input_data_config(spec: TaskSpec) -> dict[str, Any]:
 
 
 def _resource_config(spec: TaskSpec) -> dict[str, Any]:
-    group = "homogeneousCluster"
+    groups = spec.instance_groups or [InstanceGroup("homogeneousCluster", spec.instance_type, spec.hosts)]
     return {
         "current_host": spec.host,
         "current_instance_type": spec.instance_type,
-        "current_group_name": group,
+        "current_group_name": next((each.name for each in groups if spec.host in each.hosts), groups[0].name),
         "hosts": spec.hosts,
-        "instance_groups": [{"instance_group_name": group, "instance_type": spec.instance_type, "hosts": spec.hosts}],
+        "instance_groups": [
+            {"instance_group_name": each.name, "instance_type": each.instance_type, "hosts": each.hosts}
+            for each in groups
+        ],
         "network_interface_name": "eth0",
     }

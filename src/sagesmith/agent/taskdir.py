@@ -5,7 +5,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sagesmith.compute.base import Channel, MetricDefinition, ProcessingOutput, S3Access, TaskEvent, TaskSpec
+from sagesmith.compute.base import (
+    Channel,
+    InstanceGroup,
+    MetricDefinition,
+    ProcessingOutput,
+    Resources,
+    S3Access,
+    TaskEvent,
+    TaskSpec,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,8 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["channels"] = [Channel(**each) for each in fields["channels"]]
     fields["outputs"] = [ProcessingOutput(**each) for each in fields["outputs"]]
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
+    fields["instance_groups"] = [InstanceGroup(**each) for each in fields["instance_groups"]]
+    fields["resources"] = Resources(**fields["resources"])
     return TaskSpec(**fields)
 
 

@@ -1,5 +1,6 @@
 """What a task is, and what a backend does with it. The node agent and every backend share these types."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -56,6 +57,24 @@ class ProcessingOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class InstanceGroup:
+    """Some of a job's hosts, all of one type, under a name."""
+
+    name: str
+    instance_type: str
+    hosts: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a task may use of its node. None: whatever is there."""
+
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class MetricDefinition:
     name: str
     regex: str
@@ -67,6 +86,12 @@ class TaskSpec:
 
     Attributes:
         id: unique over all time, safe as a file name, at most 40 characters; names attempt too.
+        gang: names the tasks that are one attempt at one job, one a host: safe as a file name, at most 36 characters;
+            empty for a task on its own.
+        attempt: which attempt at its job this is, from 1.
+        instance_type: of this host; another group of the job may have another.
+        hosts: all hosts of the job, `algo-1` first, of which `host` is this task's.
+        instance_groups: the hosts by group; empty if the job has no groups.
         label: shown in process names as `agent:<label>` and `job:<label>` (training, processing) or `model:<label>`
             (serving).
         image: the image URI as the user gave it.
@@ -114,6 +139,10 @@ class TaskSpec:
     volume_size_bytes: int | None = None
     ca_bundle: str | None = None
     startup_timeout_seconds: float = 600.0
+    gang: str = ""
+    attempt: int = 1
+    instance_groups: list[InstanceGroup] = field(default_factory=list)
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +203,12 @@ class Backend(Protocol):
     Thread safe. Raises OSError where the machine fails; everything that is the task's own fault becomes an event.
     """
 
-    def start(self, spec: TaskSpec) -> None:
-        """Start the node agent for `spec`; nothing if a task of this id was ever started here."""
+    def start(self, specs: Sequence[TaskSpec]) -> None:
+        """Start a gang, one node agent a specification, all or none; those that were ever started here are left alone.
+
+        Raises:
+            OSError: it could not be. Nothing of it runs then, unless a former call had started it.
+        """
         ...
 
     def stop(self, task_id: str) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +65,22 @@ class LocalBackend:
         for path in tasks_dir.glob(f"{_REMOVED}*"):
             remove_tree(path)
 
-    def start(self, spec: TaskSpec) -> None:
-        """Write the specification, then start the agent; a crash in between leaves what the next call completes."""
+    def start(self, specs: Sequence[TaskSpec]) -> None:
+        """Start a gang's agents one after the other; a crash in between leaves what the next call completes."""
+        begun: list[str] = []
+        try:
+            for spec in specs:
+                if not self._directory(spec.id).agent.exists():
+                    begun.append(spec.id)
+                    self._start(spec)
+        except BaseException:
+            for task_id in begun:
+                with contextlib.suppress(OSError):
+                    self.forget(task_id)
+            raise
+
+    def _start(self, spec: TaskSpec) -> None:
+        """Write the specification, then start the agent."""
         directory = self._directory(spec.id)
         with self._task(spec.id) as known:
             if directory.agent.exists():

@@ -124,7 +124,7 @@ class Tasks:
 
     def start(self, task_id: str, command: "str | list[str]" = "", **changes: Any) -> TaskSpec:
         spec = self.spec(task_id, command, **changes)
-        self.backend.start(spec)
+        self.backend.start([spec])
         return spec
 
     def run(self, task_id: str, command: "str | list[str]" = "", **changes: Any) -> TaskObservation:

@@ -62,7 +62,7 @@ def test_a_restarted_platform_finds_a_running_task_and_its_whole_log(tasks: Task
     assert seen is not None
     assert seen.alive
     assert [each.pid for each in seen.processes] == [each.pid for each in before.processes]
-    again.start(tasks.spec("found", "echo another"))
+    again.start([tasks.spec("found", "echo another")])
     (tasks.data / "tasks/found/sandbox/tmp/go").touch()
     tasks.wait("found", lambda seen: seen.ended)
     while not (ended := again.inspect("found")).ended:
@@ -87,10 +87,10 @@ def test_a_task_is_run_once_however_often_it_is_started(tasks: Tasks) -> None:
     spec = tasks.spec("once", "echo ran")
     backends = [tasks.backend, tasks.another_backend(), tasks.another_backend()]
     for backend in backends:
-        backend.start(spec)
+        backend.start([spec])
     tasks.wait("once", lambda seen: seen.ended)
     for backend in backends:
-        backend.start(spec)
+        backend.start([spec])
         assert backend.inspect("once").ended
     assert tasks.lines("once") == ["ran"]
 
@@ -126,7 +126,7 @@ def test_a_task_that_was_killed_before_its_agent_came_up_never_runs(tasks: Tasks
     again.kill("never")
     tasks.wait("never", lambda seen: seen.lost)
     assert tasks.lines("never") == []
-    tasks.backend.start(tasks.spec("never", "echo ran"))
+    tasks.backend.start([tasks.spec("never", "echo ran")])
     assert tasks.backend.inspect("never").lost
 
 

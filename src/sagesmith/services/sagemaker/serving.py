@@ -91,7 +91,7 @@ class EndpointReconciler:
         for instance in _instances(document):
             task = tasks.observe(home.backend, instance.id)
             if task is None and instance.wanted and instance.start_at <= time.time():
-                home.backend.start(_task_spec(home, document, instance, self._credentials_seconds))
+                home.backend.start([_task_spec(home, document, instance, self._credentials_seconds)])
                 task = home.backend.inspect(instance.id)
             if task is not None:
                 _collect(home, document, instance, task)

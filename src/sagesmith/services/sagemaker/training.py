@@ -91,7 +91,7 @@ class TrainingReconciler:
             if not self._is_next(home, document):
                 return NEXT_LOOK_SECONDS
             try:
-                home.backend.start(task_spec(home, document))
+                home.backend.start([task_spec(home, document)])
             except Exception as error:
                 # Whatever it is, the jobs behind this one must not wait for it.
                 log.exception("training job could not be started", name=document.name)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -59,13 +59,14 @@ class MemoryBackend:
         self.fail_start: OSError | None = None
         self._lock = threading.Lock()
 
-    def start(self, spec: TaskSpec) -> None:
+    def start(self, specs: Sequence[TaskSpec]) -> None:
         with self._lock:
             if self.fail_start is not None:
                 raise self.fail_start
-            if all(each.id != spec.id for each in self.started):
-                self.started.append(spec)
-                self.present[spec.id] = Task(spec)
+            for spec in specs:
+                if all(each.id != spec.id for each in self.started):
+                    self.started.append(spec)
+                    self.present[spec.id] = Task(spec)
 
     def stop(self, task_id: str) -> None:
         self.present[task_id].stopped = True
