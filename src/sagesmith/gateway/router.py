@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import re
 import time
 
@@ -15,6 +14,7 @@ from sagesmith.gateway.s3 import S3Front
 from sagesmith.gateway.s3_address import host_of, is_s3_host
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
+from sagesmith.identifiers import random_uuid
 from sagesmith.routes import RoutesFile
 from sagesmith.wire import sigv4
 from sagesmith.wire.answers import error_response
@@ -74,7 +74,7 @@ class Router:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request; never raises but for a client that is gone."""
-        request_id = _new_request_id()
+        request_id = random_uuid()
         service = ""
         try:
             if hosts.is_telemetry(request.host):
@@ -165,13 +165,6 @@ class Router:
         if error.status == 503:
             response.headers.append((b"retry-after", b"1"))
         return response
-
-
-def _new_request_id() -> str:
-    """A random UUID (RFC 9562, version 4), without the objects that `uuid` makes on the way."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _verify(request: Request, signature: sigv4.Signature, secret: str, body: bytes) -> None:

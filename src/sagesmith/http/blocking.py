@@ -150,7 +150,12 @@ class _Connection:
                     self._write(Response(413), keep=False)
                     return
                 if self._whole:
-                    self._write(self._answer(), self._keep)
+                    response = self._answer()
+                    try:
+                        self._write(response, self._keep)
+                    finally:
+                        if response.close is not None:
+                            response.close()
 
     def _answer(self) -> Response:
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)

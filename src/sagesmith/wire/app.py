@@ -144,7 +144,7 @@ class Dispatcher:
                 service.plan(model.operations[operation])
 
     def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
-        """Answer one request; never raises.
+        """Answer one request; never raises. The answer's `close` writes the request's line into the log.
 
         Args:
             context: as the router verified it; its `service` is the name in the signature's scope.
@@ -173,13 +173,14 @@ class Dispatcher:
                 response = service.codec.error(error, context.request_id)
             else:
                 response = error_response(signing_name, target, headers, error, context.request_id)
-        log.info(
-            "request",
-            **_fields(context),
-            status=response.status,
-            error=error.code if error is not None else None,
-            milliseconds=round((time.perf_counter() - started) * 1000, 2),
-        )
+        milliseconds = round((time.perf_counter() - started) * 1000, 2)
+
+        def note() -> None:
+            code = error.code if error is not None else None
+            log.info("request", **_fields(context), status=response.status, error=code, milliseconds=milliseconds)
+
+        # The client need not wait for it.
+        response.close = note
         return response
 
     def _find(self, signing_name: str, method: str, call: Call) -> tuple[_Service, Operation, Call]:

@@ -51,7 +51,8 @@ def client_for(
             wire_headers(request.headers),
             body.encode() if isinstance(body, str) else bytes(body),
         )
-        assert isinstance(answer.body, bytes)
+        assert isinstance(answer.body, bytes) and answer.close is not None
+        answer.close()
         return AWSResponse(
             request.url,
             answer.status,

@@ -8,13 +8,14 @@ https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-sagemaker.html
 """
 
 import re
-import uuid
+import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from sagesmith.identifiers import random_uuid
 from sagesmith.services.sagemaker.engine import Kind, View, sagemaker_shapes, view_of
 from sagesmith.store import Document, Observer, Transaction
 from sagesmith.wire.context import Params
@@ -104,15 +105,21 @@ def event_of(tx: Transaction, view: View, change: StateChange, document: Documen
         detail[view.status] = change.status(detail[view.status])
     return {
         "version": "0",
-        "id": str(uuid.uuid4()),
+        "id": random_uuid(),
         "detail-type": f"SageMaker {_words(view.kind.noun)} State Change",
         "source": "aws.sagemaker",
         "account": document.arn.split(":")[4],
-        "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": _moment(int(clock.time())),
         "region": document.region,
         "resources": [document.arn],
         "detail": {**_speller(view.kind, change.time)(detail), "Tags": tx.tags(document.arn)},
     }
+
+
+@lru_cache(maxsize=4)
+def _moment(seconds: int) -> str:
+    """A time as events spell it; many events are of the same second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @cache
