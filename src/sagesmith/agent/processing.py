@@ -83,9 +83,9 @@ def _prepare(task: Task, runtime: Runtime) -> tuple[BuiltEnvironment, Sandbox]:
     try:
         layout.make_processing_directories(opt_ml, spec)
         if spec.channels:
-            from sagesmith.agent.inputs import download_channels
+            from sagesmith.agent.inputs import channels_here, download_channels
 
-            download_channels(task.s3, spec.channels, opt_ml / layout.PROCESSING, spec.s3.region)
+            download_channels(task.s3, channels_here(spec), spec, opt_ml / layout.PROCESSING, task.output.say)
         # A container's own directory is its root, which may be written to; ours may not.
         sandbox = replace(task.sandbox(environment, []), work=HOME)
         own_tree(opt_ml, task.uid)

@@ -3,6 +3,7 @@
 botocore takes a quarter of a second to load, so this module is imported where a transfer is due, not before.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from botocore.exceptions import (
     ConnectionClosedError,
     EndpointConnectionError,
     HTTPClientError,
+    IncompleteReadError,
 )
 
 from sagesmith.compute.base import S3Access
@@ -31,10 +33,13 @@ PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 _PLATFORMS_BUCKETS = "sagesmith-internal-"
-_PARALLEL_FILES = 8
+_PARALLEL = 10
 _PART_BYTES = 16 << 20
+_PIECE_BYTES = 8 << 20
+_CHUNK_BYTES = 1 << 20
 _MAX_PARTS = 10_000
 _STORE_AWAY = {"500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"}
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
@@ -53,9 +58,12 @@ class S3Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class S3Object:
+    """An object as it was when it was listed; reads of an `etag` fail if there is another content by then."""
+
     bucket: str
     key: str
     size: int
+    etag: str = ""
 
     @property
     def uri(self) -> str:
@@ -98,7 +106,7 @@ class S3:
             signature_version="s3v4",
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=_PARALLEL_FILES * 4,
+            max_pool_connections=_PARALLEL * 4,
             connect_timeout=5,
             read_timeout=60,
             proxies={},
@@ -124,14 +132,24 @@ class S3:
             parameters = {"Bucket": bucket, "Prefix": prefix, **token}
             page: Any = _patiently(partial(self._client.list_objects_v2, **parameters))
             for entry in page.get("Contents", []):
-                yield S3Object(bucket, entry["Key"], entry["Size"])
+                yield S3Object(bucket, entry["Key"], entry["Size"], entry.get("ETag", ""))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def size(self, bucket: str, key: str) -> int:
-        """The size of an object in bytes."""
-        return int(_patiently(lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"])
+    def look_up(self, names: Sequence[tuple[str, str]]) -> Sequence[S3Object]:
+        """The objects of (bucket, key), in this order."""
+
+        def head(name: tuple[str, str]) -> S3Object:
+            bucket, key = name
+            try:
+                found = _patiently(lambda: self._client.head_object(Bucket=bucket, Key=key))
+            except S3Failed as error:
+                # The answer to HEAD has no body to tell which it was.
+                raise S3Failed(error.code, f"{error}: s3://{bucket}/{key}") from error
+            return S3Object(bucket, key, int(found["ContentLength"]), found.get("ETag", ""))
+
+        return _all(head, names)
 
     def read(self, bucket: str, key: str, version: str | None = None, max_bytes: int | None = None) -> bytes:
         """A small object's content, of a version of it; one that is larger than `max_bytes` is not read."""
@@ -146,21 +164,34 @@ class S3:
 
         return _patiently(get)
 
+    def read_range(self, entry: S3Object, start: int, length: int) -> bytes:
+        """`length` bytes of an object, from byte `start` on."""
+        content = bytearray()
+
+        def attempt() -> None:
+            content.clear()
+            self._get(entry, start, length, content.extend)
+
+        _patiently(attempt)
+        return bytes(content)
+
     def download(self, files: Sequence[tuple[S3Object, Path]]) -> None:
-        """Fetch objects into files, several at a time; parent directories must be there."""
-        if not files:
-            return
+        """Fetch objects into files, in pieces, several at a time; parent directories must be there.
 
-        def fetch(item: tuple[S3Object, Path]) -> None:
-            entry, path = item
-            _patiently(lambda: self._fetch(entry, path))
-
-        _all(fetch, files)
+        Raises:
+            OSError: a file cannot be written; a disk that is too small is known before the first byte comes.
+        """
+        for entry, path in files:
+            _make_room(path, entry.size)
+        pieces = [
+            (entry, path, start)
+            for entry, path in files
+            for start in range(0, entry.size, max(_PIECE_BYTES, entry.size // _MAX_PARTS))
+        ]
+        _all(self._fetch, pieces)
 
     def upload_files(self, files: Sequence[tuple[Path, str, str]], kms_key_id: str | None) -> None:
         """Put (file, bucket, key) there, several at a time."""
-        if not files:
-            return
 
         def put(item: tuple[Path, str, str]) -> None:
             path, bucket, key = item
@@ -210,12 +241,30 @@ class S3:
 
         return _patiently(attempt)
 
-    def _fetch(self, entry: S3Object, path: Path) -> None:
-        with self._manager(entry.size) as manager:
-            manager.download(entry.bucket, entry.key, str(path)).result()
-        size = path.stat().st_size
-        if size != entry.size:
-            raise S3Failed("IncompleteBody", f"{entry.uri} has {entry.size} bytes, {size} arrived")
+    def _fetch(self, piece: tuple[S3Object, Path, int]) -> None:
+        entry, path, start = piece
+        length = min(max(_PIECE_BYTES, entry.size // _MAX_PARTS), entry.size - start)
+        with path.open("r+b", buffering=0) as file:
+
+            def attempt() -> None:
+                file.seek(start)
+                self._get(entry, start, length, file.write)
+
+            _patiently(attempt)
+
+    def _get(self, entry: S3Object, start: int, length: int, take: Callable[[bytes], Any]) -> None:
+        """Hand a range of an object to `take`, chunk by chunk. Not repeated: `take` has had what came."""
+        which = {"IfMatch": entry.etag} if entry.etag else {}
+        if length < entry.size:
+            which["Range"] = f"bytes={start}-{start + length - 1}"
+        found = self._client.get_object(Bucket=entry.bucket, Key=entry.key, **which)
+        arrived = 0
+        with closing(found["Body"]) as body:
+            while arrived < length and (chunk := body.read(min(_CHUNK_BYTES, length - arrived))):
+                take(chunk)
+                arrived += len(chunk)
+        if arrived != length:
+            raise IncompleteReadError(actual_bytes=arrived, expected_bytes=length)
 
     def _check(self, bucket: str, key: str, size: int) -> None:
         found = int(self._client.head_object(Bucket=bucket, Key=key)["ContentLength"])
@@ -234,11 +283,26 @@ def _encryption(kms_key_id: str | None) -> dict[str, str]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
 
-def _all(work: Callable[[Any], None], items: Sequence[Any]) -> None:
-    pool = ThreadPoolExecutor(min(_PARALLEL_FILES, len(items)))
+def _make_room(path: Path, size: int) -> None:
+    with path.open("wb") as file:
+        if size > _PIECE_BYTES:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+                file.truncate(size)
+
+
+def _all(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    if not items:
+        return []
+    pool = ThreadPoolExecutor(min(_PARALLEL, len(items)))
     try:
-        for done in as_completed([pool.submit(work, item) for item in items]):
+        pending = [pool.submit(work, item) for item in items]
+        for done in as_completed(pending):
             done.result()
+        return [each.result() for each in pending]
     finally:
         # A request to stop, or the first failure, must not wait for what has not begun.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -255,7 +319,7 @@ def _patiently(action: Callable[[], _Result]) -> _Result:
             code = str(error.response["Error"].get("Code", "Unknown"))
             if code not in _STORE_AWAY or time.monotonic() > give_up:
                 raise S3Failed(code, str(error.response["Error"].get("Message") or error)) from error
-        except (HTTPClientError, EndpointConnectionError, ConnectionClosedError) as error:
+        except (HTTPClientError, EndpointConnectionError, ConnectionClosedError, IncompleteReadError) as error:
             if time.monotonic() > give_up:
                 raise S3Failed(type(error).__name__, f"the object store does not answer: {error}") from error
         except BotoCoreError as error:

@@ -201,14 +201,14 @@ def _fetch_archive(task: Task, uri: str, target: Path, what: str) -> None:
 
 
 def _download(s3: "S3", uri: str, path: Path, limit: int, what: str) -> None:
-    from sagesmith.agent.s3 import S3Failed, S3Object, split_uri
+    from sagesmith.agent.s3 import S3Failed, split_uri
 
     try:
         bucket, key = split_uri(uri)
-        size = s3.size(bucket, key)
-        if size > limit:
-            raise TaskFailed(f"ClientError: The {what} {uri} has {size} bytes; there is room for {limit}.")
-        s3.download([(S3Object(bucket, key, size), path)])
+        (model,) = s3.look_up([(bucket, key)])
+        if model.size > limit:
+            raise TaskFailed(f"ClientError: The {what} {uri} has {model.size} bytes; there is room for {limit}.")
+        s3.download([(model, path)])
     except S3Failed as error:
         if error.code in ("404", "NoSuchKey", "NoSuchBucket"):
             raise TaskFailed(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sagesmith.compute.base import (
     Channel,
+    Checkpoints,
     InstanceGroup,
     MetricDefinition,
     ProcessingOutput,
@@ -85,6 +86,8 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["s3"] = S3Access(**fields["s3"])
     fields["channels"] = [Channel(**each) for each in fields["channels"]]
     fields["outputs"] = [ProcessingOutput(**each) for each in fields["outputs"]]
+    if fields.get("checkpoints"):
+        fields["checkpoints"] = Checkpoints(**fields["checkpoints"])
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
     fields["instance_groups"] = [InstanceGroup(**each) for each in fields["instance_groups"]]
     fields["resources"] = Resources(**fields["resources"])

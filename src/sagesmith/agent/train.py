@@ -45,9 +45,9 @@ def train(task: Task) -> Ending:
         try:
             layout.make_training_directories(opt_ml, spec)
             if spec.channels:
-                from sagesmith.agent.inputs import download_channels
+                from sagesmith.agent.inputs import channels_here, download_channels
 
-                download_channels(task.s3, spec.channels, opt_ml / layout.CHANNELS, spec.s3.region)
+                download_channels(task.s3, channels_here(spec), spec, opt_ml / layout.CHANNELS, task.output.say)
             sandbox = task.sandbox(environment, [TOOLKITS], training_packages())
             own_tree(opt_ml, task.uid)
             own_tree(task.directory.scratch / "venv", task.uid)

@@ -30,6 +30,10 @@ class Channel:
     Attributes:
         name: its folder below /opt/ml/input/data; of a processing input the folder below /opt/ml/processing, which may
             have several parts.
+        compression: `Gzip`: objects are decompressed on their way into a pipe.
+        shuffle_seed: of ShuffleConfig, None if there is none.
+        attribute_names: what a pipe gives of each line of an augmented manifest, in this order.
+        hosts: who gets data, of the task's hosts; empty: all of them. Others do not see the channel (instance groups).
     """
 
     name: str
@@ -39,6 +43,22 @@ class Channel:
     content_type: str | None = None
     input_mode: str = "File"
     record_wrapper: str = "None"
+    compression: str = "None"
+    shuffle_seed: int | None = None
+    attribute_names: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """What is fetched from `s3_uri` before user code starts, and kept in step with it afterwards.
+
+    Attributes:
+        local_path: a directory below /opt/ml, as user code sees it.
+    """
+
+    s3_uri: str
+    local_path: str = "/opt/ml/checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +148,7 @@ class TaskSpec:
     channels: list[Channel] = field(default_factory=list)
     outputs: list[ProcessingOutput] = field(default_factory=list)
     configuration: dict[str, Any] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None
     metric_definitions: list[MetricDefinition] = field(default_factory=list)
     model_data: str | None = None
     code: str | None = None
