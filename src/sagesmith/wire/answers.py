@@ -2,7 +2,7 @@
 
 from sagesmith.http.messages import Headers, Response
 from sagesmith.wire.errors import AwsError
-from sagesmith.wire.protocols import Protocol, json, protocol_of, query, rest_json
+from sagesmith.wire.protocols import Protocol, cbor, json, protocol_of, query, rest_json
 
 UNKNOWN_OPERATION = "The requested operation is not recognized by the service."
 
@@ -21,3 +21,5 @@ def error_response(signing_name: str, target: bytes, headers: Headers, error: Aw
             return query.error_answer(error, request_id)
         case Protocol.REST_JSON:
             return rest_json.error_answer(error, request_id)
+        case Protocol.CBOR:
+            return cbor.error_answer(error, request_id)

@@ -13,7 +13,9 @@ from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
 from sagesmith.wire.models import Operation, ServiceModel, UnknownService, load_model, services_of
 from sagesmith.wire.protocols import Call, Codec, Protocol, protocol_of
-from sagesmith.wire.protocols.json import JsonProtocol
+from sagesmith.wire.protocols.cbor import CborProtocol, named_by
+from sagesmith.wire.protocols.compression import decompressed
+from sagesmith.wire.protocols.json import JsonProtocol, target_of
 from sagesmith.wire.protocols.query import QueryProtocol, fields_of
 from sagesmith.wire.protocols.rest_json import RestJsonProtocol
 from sagesmith.wire.validation import Validator
@@ -25,6 +27,7 @@ _CODECS: dict[Protocol, Callable[[ServiceModel], Codec]] = {
     Protocol.JSON: JsonProtocol,
     Protocol.QUERY: QueryProtocol,
     Protocol.REST_JSON: RestJsonProtocol,
+    Protocol.CBOR: CborProtocol,
 }
 
 
@@ -185,11 +188,11 @@ class Dispatcher:
 
     def _find(self, signing_name: str, method: str, call: Call) -> tuple[_Service, Operation, Call]:
         protocol = protocol_of(signing_name, call.target, call.headers)
+        call = decompressed(call)
         services = self._candidates(signing_name, protocol)
         match protocol:
-            case Protocol.JSON:
-                target = (call.header(b"x-amz-target") or b"").decode("latin-1")
-                prefix, _, name = target.rpartition(".")
+            case Protocol.JSON | Protocol.CBOR:
+                prefix, name = target_of(call) if protocol is Protocol.JSON else named_by(call)
                 for service in services:
                     if service.model.target_prefix == prefix and name in service.model.operations:
                         return service, service.model.operations[name], call

@@ -77,6 +77,8 @@ class ServiceModel:
         service: botocore's name of it, such as `sagemaker-runtime`.
         protocols: those that it speaks and we know, preferred first.
         target_prefix: what precedes the operation in `X-Amz-Target`, empty for other protocols.
+        query_compatible: it spoke Query once, and its clients still know errors by the codes of that
+            (https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait).
     """
 
     service: str
@@ -86,6 +88,7 @@ class ServiceModel:
     xml_namespace: str
     operations: dict[str, Operation]
     shapes: dict[str, Shape] = field(repr=False)
+    query_compatible: bool = False
 
     def match_path(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:
         """The REST operation of a request and the path's labels, still percent-encoded."""
@@ -99,6 +102,15 @@ class ServiceModel:
     def _routes(self) -> list[_Route]:
         ordered = sorted(self.operations.values(), key=lambda each: each.path.count("{"))
         return [_Route(each.method, _path_pattern(each.path), each.name) for each in ordered]
+
+    @cached_property
+    def error_shapes(self) -> dict[str, str]:
+        """Error code → the name of its shape, where that is another."""
+        return {
+            code: name
+            for name, shape in self.shapes.items()
+            if shape.get("exception") and (code := shape.get("error", {}).get("code", name)) != name
+        }
 
     @cached_property
     def message_members(self) -> dict[str, str]:
@@ -176,6 +188,7 @@ def load_model(service: str) -> ServiceModel:
         xml_namespace=_namespace(metadata.get("xmlNamespace", "")),
         operations={name: _operation(name, each) for name, each in raw["operations"].items()},
         shapes={name: _without_documentation(each) for name, each in raw["shapes"].items()},
+        query_compatible="awsQueryCompatible" in metadata,
     )
 
 

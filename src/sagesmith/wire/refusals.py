@@ -78,7 +78,7 @@ def _code(protocol: Protocol, query: str, other: str) -> str:
 
 
 def _status(protocol: Protocol) -> int:
-    return 400 if protocol is Protocol.JSON else 403
+    return 400 if protocol in (Protocol.JSON, Protocol.CBOR) else 403
 
 
 def _iso(seconds: float) -> str:

@@ -47,7 +47,8 @@ class Validator:
 
     @property
     def _default_code(self) -> str:
-        return "ValidationError" if self._model.protocols[0] is Protocol.QUERY else "ValidationException"
+        spoke_query = self._model.query_compatible or self._model.protocols[0] is Protocol.QUERY
+        return "ValidationError" if spoke_query else "ValidationException"
 
 
 def validation_message(problems: list[str]) -> str:

@@ -21,6 +21,7 @@ class Protocol(Enum):
     JSON = "json"
     REST_JSON = "rest-json"
     QUERY = "query"
+    CBOR = "smithy-rpc-v2-cbor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ def protocol_of(signing_name: str, target: bytes, headers: Headers) -> Protocol:
     Args:
         signing_name: the service in the signature's scope, empty if the request is unsigned.
     """
+    if find_header(headers, b"smithy-protocol") == b"rpc-v2-cbor":
+        return Protocol.CBOR
     if find_header(headers, b"x-amz-target") is not None:
         return Protocol.JSON
     content_type = find_header(headers, b"content-type") or b""

@@ -68,9 +68,24 @@ class JsonProtocol:
         return write
 
     def error(self, error: AwsError, request_id: str) -> Response:
-        return error_answer(
-            error, request_id, self._content_type, self._model.message_members.get(error.code, "message")
-        )
+        message_member = self._model.message_members.get(error.code, "message")
+        if not self._model.query_compatible:
+            return error_answer(error, request_id, self._content_type, message_member)
+        shape = self._model.error_shapes.get(error.code, error.code)
+        response = error_answer(error, request_id, self._content_type, message_member, shape)
+        response.headers.append(query_error(error))
+        return response
+
+
+def target_of(call: Call) -> tuple[str, str]:
+    """The service (as a model's `target_prefix` has it) and the operation that a request names in its header."""
+    prefix, _, name = (call.header(b"x-amz-target") or b"").decode("latin-1").rpartition(".")
+    return prefix, name
+
+
+def query_error(error: AwsError) -> tuple[bytes, bytes]:
+    """The header by which services that spoke Query once tell clients what the code was there."""
+    return b"x-amzn-query-error", f"{error.code};{'Sender' if error.status < 500 else 'Receiver'}".encode()
 
 
 def error_answer(
@@ -78,11 +93,16 @@ def error_answer(
     request_id: str,
     content_type: bytes = b"application/x-amz-json-1.1",
     message_member: str = "message",
+    shape: str | None = None,
 ) -> Response:
-    """An error as JSON 1.1 has it: `{"__type", "message"}` and `x-amzn-errortype`."""
-    document = {"__type": error.code, message_member: error.message, **error.members}
+    """An error as JSON 1.1 has it: `{"__type", "message"}` and `x-amzn-errortype`.
+
+    Args:
+        shape: the name of its shape, if that is not its code.
+    """
+    document = {"__type": shape or error.code, message_member: error.message, **error.members}
     response = _response(error.status, content_type, request_id, orjson.dumps(document))
-    response.headers.append((b"x-amzn-errortype", error.code.encode()))
+    response.headers.append((b"x-amzn-errortype", (shape or error.code).encode()))
     return response
 
 
