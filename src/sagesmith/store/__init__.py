@@ -1,4 +1,4 @@
-"""Documents, tags, leases and logs, on SQLite or PostgreSQL."""
+"""Documents, tags, leases, logs and metrics, on SQLite or PostgreSQL."""
 
 from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, AssociationSort, End
 from sagesmith.store.audit import AuditFilter, AuditPage, AuditQuery, AuditRecord
@@ -27,6 +27,8 @@ from sagesmith.store.database import Store
 from sagesmith.store.events import EventPage
 from sagesmith.store.properties import ARN, STATUS, TAGS, number_of
 from sagesmith.store.searching import Found, Search
+from sagesmith.store.statisticsets import StatisticSet
+from sagesmith.store.timeseries import Aggregate, Datum, Metric, MetricQuery, Window
 from sagesmith.store.transaction import Observer, Transaction
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "EVERY",
     "STATUS",
     "TAGS",
+    "Aggregate",
     "AllOf",
     "AlreadyExists",
     "AnyOf",
@@ -48,6 +51,7 @@ __all__ = [
     "AuditRecord",
     "CannotOpen",
     "Condition",
+    "Datum",
     "Document",
     "End",
     "Equal",
@@ -58,7 +62,9 @@ __all__ = [
     "LogEvent",
     "LogGroup",
     "LogStream",
+    "Metric",
     "MetricPoint",
+    "MetricQuery",
     "Named",
     "Not",
     "NotFound",
@@ -69,11 +75,13 @@ __all__ = [
     "SchemaMismatch",
     "Search",
     "SortKey",
+    "StatisticSet",
     "Store",
     "StoreError",
     "StreamEvent",
     "Transaction",
     "VersionConflict",
+    "Window",
     "Within",
     "Work",
     "Written",

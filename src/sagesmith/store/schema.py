@@ -147,6 +147,58 @@ metric_points = Table(
     sqlite_with_rowid=False,
 )
 
+time_series = Table(
+    "time_series",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("digest", Name, nullable=False),
+    Column("region", Name, nullable=False),
+    Column("namespace", Name, nullable=False),
+    Column("name", Name, nullable=False),
+    Column("dimensions", LargeBinary, nullable=False),
+    Column("active_at", BigInteger, nullable=False),
+    Index("time_series_by_digest", "digest", unique=True),
+    Index("time_series_by_name", "region", "namespace", "name", "id"),
+    Index("time_series_by_active_at", "active_at"),
+)
+"""`digest` is of everything that identifies a series, which may be longer than an index takes. `active_at` is the time
+of its newest data, or up to a minute before. Times here are seconds since the epoch."""
+
+time_series_terms = Table(
+    "time_series_terms",
+    metadata,
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""The dimensions of series, by name and by name and value, hashed."""
+
+time_series_data = Table(
+    "time_series_data",
+    metadata,
+    Column("series_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("unit", Name, primary_key=True),
+    Column("count", Double, nullable=False),
+    Column("sum", Double, nullable=False),
+    Column("minimum", Double, nullable=False),
+    Column("maximum", Double, nullable=False),
+    Column("samples", LargeBinary),
+    sqlite_with_rowid=False,
+)
+"""Statistic sets. `samples` are pairs of doubles, a value and how often it was there; NULL where they are not known, or
+where `minimum` and `maximum` say it all."""
+
+time_series_sources = Table(
+    "time_series_sources",
+    metadata,
+    Column("source", Name, primary_key=True),
+    Column("offset", BigInteger, nullable=False),
+    Column("read_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Up to where the files have been read that data come from, and up to when data have been rolled up."""
+
 associations = Table(
     "associations",
     metadata,

@@ -21,6 +21,7 @@ from sagesmith.store import (
     metrics,
     searching,
     tagging,
+    timeseries,
 )
 from sagesmith.store.associations import Association, AssociationPage, AssociationQuery, End
 from sagesmith.store.audit import AuditPage, AuditQuery, AuditRecord
@@ -38,6 +39,7 @@ from sagesmith.store.base import (
 )
 from sagesmith.store.events import EventPage
 from sagesmith.store.searching import Found, Search
+from sagesmith.store.timeseries import Aggregate, Datum, Metric, MetricQuery, Window
 
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -363,6 +365,50 @@ class Transaction:
     def remove_metrics(self, resource: str) -> None:
         """Remove all metrics of a resource."""
         metrics.remove(self._connection, resource)
+
+    def put_statistics(self, region: str, data: Sequence[Datum]) -> None:
+        """Add values to metrics, making those that are not there. Old data are kept by the period that they would have
+        by now (`timeseries.RESOLUTIONS`)."""
+        timeseries.put(self._connection, region, data)
+
+    def statistics(self, region: str, metric: Metric, window: Window) -> builtins.list[Aggregate]:
+        """The values of a metric by period and unit, in the order of their time; empty if there is no such metric."""
+        return timeseries.read(self._connection, region, metric, window)
+
+    def metrics(self, query: MetricQuery) -> tuple[builtins.list[Metric], str | None]:
+        """One page of metrics, and the token of the next. Raises InvalidToken."""
+        return timeseries.metrics(self._connection, query)
+
+    def statistics_offset(self, source: str) -> int:
+        """Up to where a source of statistics was read, 0 if it never was."""
+        return timeseries.offset(self._connection, source)
+
+    def advance_statistics(self, source: str, before: int, after: int) -> None:
+        """Say that a source was read from offset `before` to `after`; with `put_statistics` in the same transaction
+        none of it is lost or doubled.
+
+        Raises:
+            VersionConflict: somebody else read it meanwhile.
+        """
+        timeseries.advance(self._connection, source, before, after)
+
+    def forget_statistics_sources(self, before: int) -> None:
+        """Forget the offsets of sources that were not read since a time, in seconds since the epoch."""
+        timeseries.forget_sources(self._connection, before)
+
+    def roll_up_statistics(self, start: int, end: int, period: int, after: int, limit: int) -> int | None:
+        """Make one datum a period of the data of a window (seconds since the epoch, multiples of `period`), for the
+        series behind the id `after`: up to `limit` of them, or until as many data were read.
+
+        Returns:
+            The id of the last one; None if there are no more.
+        """
+        return timeseries.roll_up(self._connection, start, end, period, after, limit)
+
+    def prune_statistics(self, before: int, after: int, limit: int) -> int | None:
+        """Remove the data from before a time of up to `limit` series behind the id `after`, and series that have no
+        others. Returns as `roll_up_statistics`."""
+        return timeseries.prune(self._connection, before, after, limit)
 
     def associate(self, association: Association) -> Association:
         """Store an edge. That its ends exist, and stay, is for the caller to see to (see `lock`). Raises AlreadyExists
