@@ -37,6 +37,7 @@ SERVICES = {
     "cloudtrail": "AWS CloudTrail",
     "sts": "AWS Security Token Service",
     "iam": "AWS Identity and Access Management",
+    "cloudwatch": "Amazon CloudWatch",
     "logs": "Amazon CloudWatch Logs",
     "kms": "AWS Key Management Service",
 }

@@ -18,6 +18,8 @@ DATA_FORMAT = 1
 DEFAULT_MIN_FREE_DISK_BYTES = 2 << 30
 DEFAULT_AUDIT_DAYS = 90
 """As long as CloudTrail's event history goes back."""
+DEFAULT_METRICS_DAYS = 455
+"""As long as CloudWatch keeps metrics."""
 
 StoreKms = Literal["platform", "store", "none"]
 """Where the object store takes its encryption keys from: the platform's own KMS, one of its own, or nowhere."""
@@ -116,6 +118,8 @@ class Platform:
     over. Kinds that are not here have no limit."""
     audit_days: int = DEFAULT_AUDIT_DAYS
     """Records of the audit trail, and events of changes, that are older are removed."""
+    metrics_days: int = DEFAULT_METRICS_DAYS
+    """Data of metrics that are older are removed."""
     cache_limit_bytes: int | None = None
     """Above that the environments that nobody used for longest are removed; None: they are kept."""
 

@@ -1,5 +1,6 @@
 """What is kept, and for how long: `sagesmith prune` removes it once, a running platform by its settings every hour."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,21 +10,27 @@ from sagesmith.config import Platform
 from sagesmith.images import pruning
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
-from sagesmith.store import Query, Store, Transaction
+from sagesmith.store import Query, Store, Transaction, VersionConflict
+from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff, rolled_up
 
 INTERVAL_SECONDS = 3600.0
 
 _BATCH = 100
 """Records that one transaction removes: a platform that runs goes on between two of them."""
+_METRIC_BATCH = 1000
+"""Data or series of metrics, likewise."""
+_SOURCE_SECONDS = 60 * DAY
+"""No task runs for so long without a metric of its instance."""
 
 log = logging.get("retention")
 
 
 def keep(platform: Platform, store: Store) -> None:
-    """Remove what the platform's settings do not want kept (`SAGESMITH_AUDIT_DAYS`, `SAGESMITH_KEEP_DAYS`,
-    `SAGESMITH_CACHE_LIMIT`), and client tokens that have had their day."""
+    """Remove what the platform's settings do not want kept (`SAGESMITH_AUDIT_DAYS`, `SAGESMITH_METRICS_DAYS`,
+    `SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`), and client tokens that have had their day."""
     idempotency.forget(store, time.time() - idempotency.KEPT_SECONDS)
     _remove_history(store, time.time() - platform.audit_days * 86400)
+    _age_metrics(store, int(time.time()), platform.metrics_days * DAY)
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:
@@ -40,6 +47,28 @@ def _remove_history(store: Store, before: float) -> None:
         while removed == _BATCH:
             with store.write() as tx:
                 removed = prune(tx, before_us, _BATCH)
+
+
+def _age_metrics(store: Store, now: int, kept_seconds: int) -> None:
+    """Make data of metrics coarser as they grow old, and remove what is older than `kept_seconds`."""
+    for age, period in RESOLUTIONS:
+        source, end = rolled_up(period), cutoff(now, age, period)
+        with store.read() as tx:
+            start = tx.statistics_offset(source)
+        after: int | None = 0 if start < end else None
+        while after is not None:
+            with store.write() as tx:
+                after = tx.roll_up_statistics(start, end, period, after, _METRIC_BATCH)
+        if start < end:
+            # Another API process that did the same beside this one has said so.
+            with contextlib.suppress(VersionConflict), store.write() as tx:
+                tx.advance_statistics(source, start, end)
+    after = 0
+    while after is not None:
+        with store.write() as tx:
+            after = tx.prune_statistics(now - kept_seconds, after, _METRIC_BATCH)
+    with store.write() as tx:
+        tx.forget_statistics_sources(now - _SOURCE_SECONDS)
 
 
 def _say(line: str) -> None:

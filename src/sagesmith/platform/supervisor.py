@@ -13,6 +13,7 @@ from typing import TypeVar
 from sagesmith.compute.local import LocalBackend
 from sagesmith.config import (
     DEFAULT_AUDIT_DAYS,
+    DEFAULT_METRICS_DAYS,
     DEFAULT_MIN_FREE_DISK_BYTES,
     DEFAULT_PORT,
     DataDir,
@@ -278,6 +279,7 @@ def _plan(
         s3_kms=store.kms,
         quotas=_quotas(options.environ),
         audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
+        metrics_days=_number(options.environ, "SAGESMITH_METRICS_DAYS", DEFAULT_METRICS_DAYS),
         keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     """Every operation that is built, by botocore's service name and operation name."""
-    from sagesmith.services import cloudtrail, iam, kms, logs, sagemaker, sagemaker_metrics, sts
+    from sagesmith.services import cloudtrail, cloudwatch, iam, kms, logs, sagemaker, sagemaker_metrics, sts
 
     return {
         "cloudtrail": cloudtrail.handlers(home),
+        "cloudwatch": cloudwatch.handlers(home),
         "iam": iam.handlers(home),
         "kms": kms.handlers(home),
         "logs": logs.handlers(home),
