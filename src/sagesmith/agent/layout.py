@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sagesmith.agent.inputs.sources import channels_here
 from sagesmith.compute.base import InstanceGroup, TaskSpec
 
 CHANNELS = Path("input/data")
@@ -64,7 +65,7 @@ def contract_variables(spec: TaskSpec) -> dict[str, str]:
 
 def _input_data_config(spec: TaskSpec) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    for channel in spec.channels:
+    for channel in channels_here(spec):
         entry = {
             "TrainingInputMode": channel.input_mode,
             "S3DistributionType": channel.distribution,

@@ -1,7 +1,10 @@
 """A folder that user code writes to, copied to a prefix of S3: while the program runs, and at its end."""
 
 import contextlib
+import errno
+import fcntl
 import os
+import shutil
 import stat
 import threading
 import time
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 _SHARE_OF_TIME = 20.0
 """Looking through a large folder costs processor time, which is the program's: at most a twentieth of it."""
+_LONG_OPEN_SECONDS = 30.0
+"""A file that stays open, as a log does, is taken for whole when it has not changed for so long."""
+_COPY_BYTES = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -35,6 +41,10 @@ class _State:
     @classmethod
     def of(cls, status: os.stat_result) -> "_State":
         return cls(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class _Changed(Exception):
+    """A file was written to while it was read."""
 
 
 class Mirror:
@@ -67,7 +77,7 @@ class Mirror:
         self._prefix = prefix.rstrip("/")
         self._kms_key_id = kms_key_id
         self._say = say
-        self._before: dict[str, _State] = {}
+        self._seen: dict[str, tuple[_State, float]] = {}
         self._stored: dict[str, _State] = {}
 
     @property
@@ -75,23 +85,30 @@ class Mirror:
         return f"s3://{self._bucket}/{self._prefix}"
 
     def look(self, s3: "S3", give_up: Callable[[], bool]) -> None:
-        """Upload the files that are new or changed, and were not changed since the look before: half a file is none.
+        """Upload the files that are new or changed and are whole: not changed since the look before, and closed.
 
         What cannot be stored now is tried again at the next look, and by `finish`, which says why.
         """
         from sagesmith.agent.s3 import S3Failed
 
-        now = dict(self._files())
-        for name, state in now.items():
-            if give_up():
-                return
-            if self._stored.get(name) == state or self._before.get(name) != state:
+        before, self._seen = self._seen, {}
+        moment = time.monotonic()
+        # The oldest first: what names other files, as the latest checkpoint's, is written after them.
+        for name, state in sorted(self._files(), key=lambda each: each[1].modified_ns):
+            seen_as, since = before.get(name, (None, moment))
+            self._seen[name] = (state, since if seen_as == state else moment)
+            if give_up() or self._stored.get(name) == state or seen_as != state:
                 continue
-            with contextlib.suppress(OSError, S3Failed):
-                opened = partial(self._open, name)
-                s3.upload_opened(opened, self._bucket, self._key(name), self._kms_key_id)
+            with contextlib.suppress(OSError, S3Failed, _Changed):
+                if self._is_being_written(name) and moment - since < _LONG_OPEN_SECONDS:
+                    continue
+                write = partial(self._copy, name, state)
+                s3.upload_stream(write, self._bucket, self._key(name), self._kms_key_id, state.size)
                 self._stored[name] = state
-        self._before = now
+
+    def assume_stored(self) -> None:
+        """Take what is in the folder now for what S3 has."""
+        self._stored = dict(self._files())
 
     def finish(self, s3: Callable[[], "S3"]) -> None:
         """Upload what is not there yet, when nobody writes to the folder any more.
@@ -133,6 +150,29 @@ class Mirror:
                             yield relative, _State.of(status)
         finally:
             os.close(top)
+
+    def _copy(self, name: str, state: _State, target: IO[bytes]) -> None:
+        """Write a file's content to `target`.
+
+        Raises:
+            _Changed: it is not what was seen, or was not all the time.
+            OSError: it is not there any more.
+        """
+        with self._open(name) as file:
+            shutil.copyfileobj(file, target, _COPY_BYTES)
+            if _State.of(os.fstat(file.fileno())) != state:
+                raise _Changed
+
+    def _is_being_written(self, name: str) -> bool:
+        """Whether somebody has the file open for writing: then nobody gets a read lease on it (fcntl(2))."""
+        with self._open(name) as file:
+            try:
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            except OSError as error:
+                # Whose file system or container does not allow leases has to rely on what changes meanwhile.
+                return error.errno == errno.EAGAIN
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            return False
 
     def _open(self, name: str) -> IO[bytes]:
         """A file for reading.

@@ -167,6 +167,8 @@ class S3:
     def read_range(self, entry: S3Object, start: int, length: int) -> bytes:
         """`length` bytes of an object, from byte `start` on."""
         content = bytearray()
+        if not length:
+            return b""
 
         def attempt() -> None:
             content.clear()
@@ -205,18 +207,6 @@ class S3:
             _patiently(attempt)
 
         _all(put, files)
-
-    def upload_opened(self, open_file: Callable[[], IO[bytes]], bucket: str, key: str, kms_key_id: str | None) -> None:
-        """Put the file there that `open_file` opens, anew at each attempt; its OSError is passed on."""
-
-        def attempt() -> None:
-            with open_file() as file:
-                size = os.fstat(file.fileno()).st_size
-                with self._manager(size) as manager:
-                    manager.upload(file, bucket, key, _encryption(kms_key_id)).result()
-            self._check(bucket, key, size)
-
-        _patiently(attempt)
 
     def upload_stream(
         self, write: Callable[[IO[bytes]], None], bucket: str, key: str, kms_key_id: str | None, expected_bytes: int

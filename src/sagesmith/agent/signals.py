@@ -20,6 +20,8 @@ class Signals:
         os.set_blocking(self._write_end, False)
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        # Sent to who has a lease on a file that is to be written to; a handler, unlike SIG_IGN, ends with an exec.
+        signal.signal(signal.SIGIO, lambda _number, _frame: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)

@@ -7,16 +7,21 @@ from typing import Any
 
 from sagesmith.agent import layout
 from sagesmith.agent.archive import pack, walk
+from sagesmith.agent.checkpoints import finish, restore
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
+from sagesmith.agent.inputs.channels import Inputs
+from sagesmith.agent.mirror import Mirror, kept_up_to_date
 from sagesmith.agent.process import Ended
 from sagesmith.agent.reasons import algorithm_error
 from sagesmith.agent.runtime import TOOLKITS, container_variables, image_command, training_packages
-from sagesmith.agent.sandbox import SandboxFailed, check, own_tree
+from sagesmith.agent.sandbox import Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.compute.base import TaskState
+from sagesmith.images.base import Runtime
 
 # A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
 _BWRAP = "bwrap: "
+_KILLED = 137
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,51 +33,47 @@ class Ending:
     detail: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """What user code starts with."""
+
+    sandbox: Sandbox
+    command: list[str]
+    variables: dict[str, str]
+    inputs: Inputs
+    checkpoints: Mirror | None
+
+
 def train(task: Task) -> Ending:
     """Run a training task up to the event that ends it, which the caller writes.
 
     Raises:
         TaskFailed, TaskStopped: it ended before user code ran.
     """
-    spec, report = task.spec, task.report
+    report = task.report
     report.write("Starting", "Preparing the instances for training")
     with task.signals.interruptible():
         runtime = task.resolve()
     report.write("Downloading", runtime.notice or "Downloading input data")
     with task.signals.interruptible():
-        environment = task.ensure(runtime)
-        opt_ml = task.directory.opt_ml
         try:
-            layout.make_training_directories(opt_ml, spec)
-            if spec.channels:
-                from sagesmith.agent.inputs import channels_here, download_channels
-
-                download_channels(task.s3, channels_here(spec), spec, opt_ml / layout.CHANNELS, task.output.say)
-            sandbox = task.sandbox(environment, [TOOLKITS], training_packages())
-            own_tree(opt_ml, task.uid)
-            own_tree(task.directory.scratch / "venv", task.uid)
+            staged = _stage(task, runtime)
         except OSError as error:
             raise machine_failed(error, "downloading input data") from error
-    command = spec.command or image_command(environment, runtime.train_command)
-    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
     started_at = time.time()
     report.write("Training", "Training image download completed. Training in progress.")
-    process = task.process()
-    try:
-        process.start(sandbox, f"job:{spec.label}", command, variables)
-        ended = process.run(spec.max_runtime_seconds)
-    except SandboxFailed as error:
-        raise TaskFailed(f"InternalServerError: {error}") from error
-    ended_at = time.time()
-    reason = _failure_reason(task, ended)
-    if ended.exit_code != 0 and task.output.last_lines()[:1] and task.output.last_lines()[0].startswith(_BWRAP):
-        reason = f"InternalServerError: {check() or task.output.last_lines()[0]}"[:MAX_REASON]
+    ended, reason = _run(task, staged)
     detail: dict[str, Any] = {
         "exit_code": ended.exit_code,
         "metrics": task.output.metrics.final(),
         "training_started_at": started_at,
-        "training_ended_at": ended_at,
+        "training_ended_at": time.time(),
     }
+    try:
+        if staged.checkpoints is not None:
+            finish(staged.checkpoints, lambda: task.s3)
+    except TaskFailed as error:
+        reason = reason or error.reason
     try:
         detail |= _upload(task, model=reason is None)
     except TaskFailed as error:
@@ -85,6 +86,42 @@ def train(task: Task) -> Ending:
     if ended.stopped:
         return Ending("Stopped", "Training job stopped", detail)
     return Ending("Completed", "Training job completed", detail)
+
+
+def _stage(task: Task, runtime: Runtime) -> _Staged:
+    spec, opt_ml = task.spec, task.directory.opt_ml
+    environment = task.ensure(runtime)
+    layout.make_training_directories(opt_ml, spec)
+    inputs = Inputs(task, opt_ml / layout.CHANNELS, task.directory.root)
+    inputs.stage()
+    checkpoints = restore(task)
+    sandbox = inputs.seen_from(task.sandbox(environment, [TOOLKITS], training_packages()))
+    own_tree(opt_ml, task.uid)
+    own_tree(task.directory.scratch / "venv", task.uid)
+    if checkpoints is not None:
+        checkpoints.assume_stored()
+    command = spec.command or image_command(environment, runtime.train_command)
+    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
+    return _Staged(sandbox, command, variables, inputs, checkpoints)
+
+
+def _run(task: Task, staged: _Staged) -> tuple[Ended, str | None]:
+    """Run user code to its end; how it ended, and the FailureReason if it failed."""
+    process, inputs = task.process(), staged.inputs
+    checkpoints = [staged.checkpoints] if staged.checkpoints else []
+    try:
+        process.start(staged.sandbox, f"job:{task.spec.label}", staged.command, staged.variables)
+        with kept_up_to_date(checkpoints, lambda: task.s3), inputs.served():
+            ended = process.run(task.spec.max_runtime_seconds, tick=inputs.check)
+    except SandboxFailed as error:
+        raise TaskFailed(f"InternalServerError: {error}") from error
+    except TaskFailed as error:
+        process.kill()
+        return Ended(_KILLED, False, False), error.reason
+    lines = task.output.last_lines()[:1]
+    if ended.exit_code != 0 and lines and lines[0].startswith(_BWRAP):
+        return ended, f"InternalServerError: {check() or lines[0]}"[:MAX_REASON]
+    return ended, _failure_reason(task, ended)
 
 
 def _failure_reason(task: Task, ended: Ended) -> str | None:

@@ -9,7 +9,7 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/model-access-training-data.html
 """
 
-from sagesmith.agent.inputs.files import download_channels, download_prefix, fetch
+from sagesmith.agent.inputs.files import download_channels, download_prefix, fetch, fetch_all
 from sagesmith.agent.inputs.sources import Shard, Source, channels_here, shard_of
 
-__all__ = ["Shard", "Source", "channels_here", "download_channels", "download_prefix", "fetch", "shard_of"]
+__all__ = ["Shard", "Source", "channels_here", "download_channels", "download_prefix", "fetch", "fetch_all", "shard_of"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.inputs.failures import download_failed
-from sagesmith.agent.inputs.sources import Shard, Source, below, channel_shard, objects
+from sagesmith.agent.inputs.sources import Shard, Source, below, channel_shard, objects, safe
 from sagesmith.compute.base import Channel, TaskSpec
 
 if TYPE_CHECKING:
@@ -49,6 +49,23 @@ def fetch(s3: "S3", source: Source, folder: Path, region: str, shard: Shard | No
     files = _listed(s3, source, folder, shard or Shard(), region)
     _download(s3, files)
     return len(files)
+
+
+def fetch_all(s3: "S3", bucket: str, prefix: str, folder: Path) -> None:
+    """Fetch what lies below a prefix taken as a folder; it may be empty.
+
+    Raises:
+        S3Failed: S3 does not give it.
+        TaskFailed: a name cannot be a file's.
+        OSError: the disk is full, or fails.
+    """
+    base = f"{prefix.rstrip('/')}/" if prefix else ""
+    names = ((entry, entry.key[len(base) :]) for entry in s3.list(bucket, base))
+    files = [(entry, folder / safe(name, entry.uri)) for entry, name in names if name and not name.endswith("/")]
+    if files:
+        _check_room(files)
+        _make_parents(files)
+        s3.download(files)
 
 
 def no_data(channel: str, shard: Shard) -> str:

@@ -4,7 +4,6 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_S3DataSour
 """
 
 import json
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -56,6 +55,8 @@ def shuffled(items: Sequence[_Item], seed: int | None, epoch: int) -> list[_Item
     """The order of an epoch: the same on every host, so that their parts are disjoint in each epoch."""
     ordered = list(items)
     if seed is not None:
+        import random
+
         random.Random(f"{seed}/{epoch}").shuffle(ordered)  # noqa: S311 - an order, not a secret
     return ordered
 
@@ -91,7 +92,7 @@ def below(s3: "S3", uri: str) -> list[tuple["S3Object", str]]:
             base = prefix + "/"
             entries = inside
     named = ((entry, entry.key[len(base) :]) for entry in entries)
-    return [(entry, _safe(name, entry.uri)) for entry, name in named if name and not name.endswith("/")]
+    return [(entry, safe(name, entry.uri)) for entry, name in named if name and not name.endswith("/")]
 
 
 def _listed_in_manifest(s3: "S3", uri: str) -> list[tuple["S3Object", str]]:
@@ -110,11 +111,16 @@ def _listed_in_manifest(s3: "S3", uri: str) -> list[tuple["S3Object", str]]:
             f"The manifest {uri} is not valid: a JSON list is expected, first "
             '{"prefix": "s3://bucket/folder/"}, then the names of objects below it'
         ) from error
-    safe = [_safe(name, prefix + name) for name in names]
-    return list(zip(s3.look_up([split_uri(prefix + name) for name in names]), safe, strict=True))
+    relative = [safe(name, prefix + name) for name in names]
+    return list(zip(s3.look_up([split_uri(prefix + name) for name in names]), relative, strict=True))
 
 
-def _safe(name: str, uri: str) -> str:
+def safe(name: str, uri: str) -> str:
+    """The name as a path below a folder.
+
+    Raises:
+        TaskFailed: it leads out of it.
+    """
     parts = PurePosixPath(name).parts
     if ".." in parts or name.startswith("/") or "\0" in name:
         raise download_failed(f"The name of {uri} leads out of its channel's folder")

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 from sagesmith import logging
 from sagesmith.compute.base import ENDED as TASK_ENDED
-from sagesmith.compute.base import Channel, MetricDefinition, TaskEvent, TaskObservation, TaskSpec
+from sagesmith.compute.base import MetricDefinition, TaskEvent, TaskObservation, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
+from sagesmith.services.sagemaker.training_inputs import channel, checkpoints
 from sagesmith.services.sagemaker.training_jobs import ENDED, STARTING, STOPPING, TRAINING_JOB, move
 from sagesmith.store import Document, Query
-from sagesmith.wire.context import Params
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 TASK_PREFIX = "train-"
@@ -195,7 +195,8 @@ def task_spec(home: Home, document: Document) -> TaskSpec:
             network_isolation=body["EnableNetworkIsolation"],
         ),
         hyperparameters=body.get("HyperParameters", {}),
-        channels=[_channel(each, algorithm) for each in body.get("InputDataConfig", ())],
+        channels=[channel(each, algorithm) for each in body.get("InputDataConfig", ())],
+        checkpoints=checkpoints(body.get("CheckpointConfig")),
         metric_definitions=[
             MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())
         ],
@@ -206,19 +207,6 @@ def task_spec(home: Home, document: Document) -> TaskSpec:
         max_runtime_seconds=runtime,
         volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
         ca_bundle=tasks.ca_bundle(home),
-    )
-
-
-def _channel(channel: Params, algorithm: Params) -> Channel:
-    source = channel["DataSource"]["S3DataSource"]
-    return Channel(
-        name=channel["ChannelName"],
-        s3_uri=source["S3Uri"],
-        s3_data_type=source["S3DataType"],
-        distribution=source.get("S3DataDistributionType") or "FullyReplicated",
-        content_type=channel.get("ContentType"),
-        input_mode=channel.get("InputMode") or algorithm.get("TrainingInputMode") or "File",
-        record_wrapper=channel.get("RecordWrapperType") or "None",
     )
 
 

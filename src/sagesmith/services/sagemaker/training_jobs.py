@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
+from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ResourceInUse, ValidationException
@@ -36,19 +37,9 @@ def _check(params: Params) -> None:
         raise ValidationException("ResourceConfig needs an InstanceType.")
     if (count := resources.get("InstanceCount", 1)) > 1:
         raise NotImplementedException(f"Training on several instances is not built yet (InstanceCount {count}).")
-    _check_channels(params)
+    check_channels(params)
+    check_checkpoints(params)
     _check_spot(params)
-
-
-def _check_channels(params: Params) -> None:
-    names: set[str] = set()
-    for channel in params.get("InputDataConfig") or ():
-        name = channel["ChannelName"]
-        if name in names:
-            raise ValidationException(f"Channel names must be unique within a training job: {name}.")
-        names.add(name)
-        if not channel["DataSource"].get("S3DataSource"):
-            raise ValidationException(f"Channel {name} needs an S3DataSource: other data sources are not built yet.")
 
 
 def _check_spot(params: Params) -> None:
@@ -193,26 +184,27 @@ TRAINING_JOB = Kind(
     ),
     unbuilt=(
         Unbuilt("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
-        Unbuilt("AlgorithmSpecification.TrainingInputMode", "This input mode is", frozenset({"Pipe", "FastFile"})),
-        Unbuilt("InputDataConfig[].InputMode", "This input mode is", frozenset({"Pipe", "FastFile"})),
-        Unbuilt("InputDataConfig[].DataSource.FileSystemDataSource", "File system data sources are"),
+        Unbuilt("AlgorithmSpecification.TrainingInputMode", "This input mode is", frozenset({"FastFile"})),
+        Unbuilt("InputDataConfig[].InputMode", "This input mode is", frozenset({"FastFile"})),
+        Unbuilt(
+            "InputDataConfig[].DataSource.FileSystemDataSource",
+            "There are no EFS or FSx file systems here: put the data into a bucket and use an S3DataSource. "
+            "File system data sources are",
+        ),
         Unbuilt("InputDataConfig[].DataSource.DatasetSource", "Hub datasets are"),
         Unbuilt(
             "InputDataConfig[].DataSource.S3DataSource.S3DataType",
             "This S3 data type is",
-            frozenset({"AugmentedManifestFile", "Converse"}),
+            frozenset({"Converse"}),
         ),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames", "Instance groups are"),
-        Unbuilt("InputDataConfig[].CompressionType", "Decompression of channels is", frozenset({"Gzip"})),
-        Unbuilt("InputDataConfig[].RecordWrapperType", "Wrapping in RecordIO is", frozenset({"RecordIO"})),
         Unbuilt("ResourceConfig.InstanceGroups", "Instance groups are"),
         Unbuilt("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
         Unbuilt("ResourceConfig.TrainingPlanArn", "Training plans are"),
         Unbuilt("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
         Unbuilt("ResourceConfig.InstancePreferences", "Instance preferences are"),
-        Unbuilt("CheckpointConfig", "Checkpoints are"),
         Unbuilt("DebugRuleConfigurations", "Debugger rules are"),
         Unbuilt("TensorBoardOutputConfig", "TensorBoard output is"),
         Unbuilt("RetryStrategy", "Retries are"),
@@ -225,8 +217,6 @@ TRAINING_JOB = Kind(
         "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as final values, not as a series",
         "AlgorithmSpecification.TrainingImageConfig": "an image's name stands for an environment of this machine: no "
         "registry is asked",
-        "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "augmented manifests, which have them, are refused",
-        "InputDataConfig[].ShuffleConfig": "in File mode the algorithm reads the files in an order of its own",
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
         "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
         "ResourceConfig.SelectedInstanceType": "it is about instance preferences, which are refused",

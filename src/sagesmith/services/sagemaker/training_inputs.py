@@ -1,0 +1,113 @@
+"""What a training job reads: its channels and checkpoints, checked and as a task has them.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Channel.html
+"""
+
+import posixpath
+from pathlib import PurePosixPath
+
+from sagesmith.compute.base import Channel, Checkpoints
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ValidationException
+
+_ROOT = PurePosixPath("/opt/ml")
+_CHECKPOINTS = "/opt/ml/checkpoints"
+_ONLY_IN_PIPES = (
+    ("CompressionType", "Gzip"),
+    ("RecordWrapperType", "RecordIO"),
+    ("S3DataType", "AugmentedManifestFile"),
+)
+_TAKEN = tuple(_ROOT / name for name in ("input", "model", "output", "code"))
+
+
+def check_channels(params: Params) -> None:
+    """Refuse channels that cannot be.
+
+    Raises:
+        ValidationException: AWS's documentation rules them out.
+    """
+    names: set[str] = set()
+    for each in params.get("InputDataConfig") or ():
+        name = each["ChannelName"]
+        if name in names:
+            raise ValidationException(f"Channel names must be unique within a training job: {name}.")
+        names.add(name)
+        _check_source(name, each["DataSource"])
+        _check_mode(each, _mode(each, params["AlgorithmSpecification"]))
+
+
+def _check_source(name: str, source: Params) -> None:
+    if not source.get("S3DataSource"):
+        raise ValidationException(f"Channel {name} needs an S3DataSource: other data sources are not built yet.")
+
+
+def _check_mode(each: Params, mode: str) -> None:
+    name, source = each["ChannelName"], each["DataSource"]["S3DataSource"]
+    given = {**each, **source}
+    only_pipe = [f"{member} {value}" for member, value in _ONLY_IN_PIPES if given.get(member) == value]
+    if only_pipe and mode != "Pipe":
+        raise ValidationException(
+            f"{only_pipe[0]} can only be used if the channel's input mode is Pipe: channel {name} has {mode}."
+        )
+    if source["S3DataType"] == "AugmentedManifestFile" and not source.get("AttributeNames"):
+        raise ValidationException(
+            f"AttributeNames must be specified for channel {name}, whose S3DataType is AugmentedManifestFile."
+        )
+    if source["S3DataType"] != "AugmentedManifestFile" and source.get("AttributeNames"):
+        raise ValidationException(
+            f"AttributeNames can only be specified for S3DataType AugmentedManifestFile: channel {name} has "
+            f"{source['S3DataType']}."
+        )
+
+
+def check_checkpoints(params: Params) -> None:
+    """Refuse a place for checkpoints that is another's.
+
+    Raises:
+        ValidationException: it is not below /opt/ml, or is where channels, model, output or code lie.
+    """
+    config = params.get("CheckpointConfig")
+    if not config or not config.get("LocalPath"):
+        return
+    path = PurePosixPath(posixpath.normpath(config["LocalPath"]))
+    if _ROOT not in path.parents or "\0" in str(path):
+        raise ValidationException(
+            f"Invalid CheckpointConfig LocalPath {config['LocalPath']}: it must be a directory below /opt/ml, "
+            "such as /opt/ml/checkpoints."
+        )
+    for taken in _TAKEN:
+        if path == taken or taken in path.parents:
+            raise ValidationException(
+                f"Invalid CheckpointConfig LocalPath {config['LocalPath']}: it conflicts with {taken}, which SageMaker "
+                "uses itself."
+            )
+
+
+def channel(each: Params, algorithm: Params) -> Channel:
+    """A channel of the request, as a task has it."""
+    source = each["DataSource"]["S3DataSource"]
+    shuffle = each.get("ShuffleConfig")
+    return Channel(
+        name=each["ChannelName"],
+        s3_uri=source["S3Uri"],
+        s3_data_type=source["S3DataType"],
+        distribution=source.get("S3DataDistributionType") or "FullyReplicated",
+        content_type=each.get("ContentType"),
+        input_mode=_mode(each, algorithm),
+        record_wrapper=each.get("RecordWrapperType") or "None",
+        compression=each.get("CompressionType") or "None",
+        shuffle_seed=shuffle["Seed"] if shuffle else None,
+        attribute_names=source.get("AttributeNames") or [],
+    )
+
+
+def checkpoints(config: Params | None) -> Checkpoints | None:
+    """The checkpoints of a job, as a task has them."""
+    if not config:
+        return None
+    path = posixpath.normpath(config.get("LocalPath") or _CHECKPOINTS)
+    return Checkpoints(config["S3Uri"], path)
+
+
+def _mode(each: Params, algorithm: Params) -> str:
+    return each.get("InputMode") or algorithm.get("TrainingInputMode") or "File"
