@@ -9,7 +9,8 @@ from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.images import pruning
 from sagesmith.services.sagemaker.engine import idempotency
-from sagesmith.services.sagemaker.training_jobs import ENDED, TRAINING_JOB
+from sagesmith.services.sagemaker.jobs import ENDED
+from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.store import Query, Store, Transaction, VersionConflict
 from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff, rolled_up
 

@@ -95,6 +95,24 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A resource's place in the line for compute capacity.
+
+    Attributes:
+        arrived_at: seconds since the epoch; the earliest is first.
+        hosts: how many it wants.
+        held: whether it has them.
+    """
+
+    kind: str
+    region: str
+    key: str
+    arrived_at: float
+    hosts: int
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LogEvent:
     """One line of a log stream. Times are milliseconds since the epoch."""
 

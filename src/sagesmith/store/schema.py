@@ -84,6 +84,19 @@ work = Table(
 """`available_at` is when the work is due, or when its lease ends while it is claimed; `again_at` is what was scheduled
 while it was claimed."""
 
+places = Table(
+    "places",
+    metadata,
+    Column("kind", Name, primary_key=True),
+    Column("region", Name, primary_key=True),
+    Column("key", Name, primary_key=True),
+    Column("arrived_at", Double, nullable=False),
+    Column("hosts", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Index("places_in_line", "held", "arrived_at"),
+)
+"""The line for compute capacity; `held` is 1 from when a place has its hosts."""
+
 log_groups = Table(
     "log_groups",
     metadata,

@@ -19,6 +19,7 @@ from sagesmith.store import (
     logevents,
     loggroups,
     metrics,
+    places,
     searching,
     tagging,
     timeseries,
@@ -33,6 +34,7 @@ from sagesmith.store.base import (
     LogStream,
     MetricPoint,
     Page,
+    Place,
     Query,
     StreamEvent,
     Work,
@@ -193,6 +195,46 @@ class Transaction:
         released = leases.unclaim(self._connection, owner, time.time())
         self.scheduled = self.scheduled or released > 0
         return released
+
+    def enter_line(self, place: Place) -> None:
+        """Add a place to the line for compute capacity; nothing if it has one."""
+        places.enter(self._connection, place)
+
+    def take_hosts(self, kind: str, region: str, key: str, capacity: int) -> bool:
+        """Give a place its hosts if it is the first in line and they are free; who wants more than there is gets them
+        when it is alone.
+
+        Args:
+            capacity: how many hosts there are.
+
+        Returns:
+            Whether it holds them, since now or before.
+        """
+        return places.take(self._connection, kind, region, key, capacity)
+
+    def give_hosts_back(self, kind: str, region: str, key: str) -> None:
+        """Let a place wait again, where it stood in line."""
+        places.give_back(self._connection, kind, region, key)
+
+    def leave_line(self, kind: str, region: str, key: str) -> None:
+        """Remove a place; nothing if there is none."""
+        places.leave(self._connection, kind, region, key)
+
+    def place(self, kind: str, region: str, key: str) -> Place | None:
+        """The place of a resource, None if it has none."""
+        return places.get(self._connection, kind, region, key)
+
+    def first_in_line(self) -> Place | None:
+        """The place that waits for longest."""
+        return places.first(self._connection)
+
+    def hosts_held(self) -> int:
+        """How many hosts are held by all places together."""
+        return places.held(self._connection)
+
+    def places(self, kind: str) -> builtins.list[Place]:
+        """All places of a kind."""
+        return places.of_kind(self._connection, kind)
 
     def create_log_group(self, region: str, group: str) -> None:
         """Raises AlreadyExists."""

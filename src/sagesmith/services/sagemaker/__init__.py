@@ -12,10 +12,12 @@ from types import ModuleType
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
 from sagesmith.services.sagemaker.engine import Kind, handlers_of
+from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
+from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.state_changes import observer
-from sagesmith.services.sagemaker.training import TrainingReconciler
+from sagesmith.services.sagemaker.training import TrainingJobs
 from sagesmith.store import Observer
 from sagesmith.wire.context import Handler
 
@@ -33,6 +35,8 @@ def _declared() -> tuple[Kind, ...]:
 
 
 KINDS = _declared()
+JOBS: tuple[JobKind, ...] = (TrainingJobs(),)
+"""The kinds of jobs that the engine runs; one line for all of them."""
 
 __all__ = ["KINDS", "NOT_BUILT", "handlers", "observers", "reconcilers", "written"]
 
@@ -53,15 +57,16 @@ def handlers(home: Home) -> dict[str, Handler]:
 
 
 def observers() -> list[Observer]:
-    """What writes down that resources changed their state."""
-    return [observer(KINDS)]
+    """What writes down that resources changed their state, and what keeps the line of jobs."""
+    return [observer(KINDS), jobs_line.observer(JOBS)]
 
 
 def reconcilers(home: Home) -> list[Reconciler]:
-    """What gives training jobs and endpoints a life of their own.
+    """What gives jobs and endpoints a life of their own.
 
     `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials of a model server live, a week by default.
     """
     limit = home.platform.max_jobs
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
-    return [TrainingReconciler(limit), EndpointReconciler(limit, credentials_seconds)]
+    line = Line(limit)
+    return [*(JobReconciler(each, line) for each in JOBS), EndpointReconciler(limit, credentials_seconds)]

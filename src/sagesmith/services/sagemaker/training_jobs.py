@@ -1,10 +1,11 @@
 """Training jobs: what is asked for. What becomes of it is the reconciler's (`training`)."""
 
-import uuid
 from dataclasses import replace
 
+from sagesmith.compute.base import InstanceGroup
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
+from sagesmith.services.sagemaker.jobs.base import ENDED, STOPPING, beginning, move
 from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -12,9 +13,8 @@ from sagesmith.wire.errors import NotImplementedException, ResourceInUse, Valida
 
 DEFAULT_MAX_RUNTIME_SECONDS = 86_400
 
+TASK_PREFIX = "train-"
 STARTING = "Starting"
-STOPPING = "Stopping"
-ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
 
 def output_uri(body: Params) -> str:
@@ -68,8 +68,7 @@ def _initial(call: Call, params: Params) -> Params:
         "SecondaryStatusTransitions": [
             {"Status": STARTING, "StartTime": call.now, "StatusMessage": "Starting the training job"}
         ],
-        "_task": f"train-{uuid.uuid4().hex}",
-        "_phase": "waiting",
+        **beginning(TASK_PREFIX),
     }
     if rules := params.get("ProfilerRuleConfigurations"):
         members["ProfilerRuleEvaluationStatuses"] = _not_evaluated(call, rules)
@@ -142,17 +141,24 @@ def _delete(call: Call, document: Document) -> None:
         )
 
 
-def move(transitions: list[Params], status: str, message: str, now: float) -> list[Params]:
-    """The transitions after one more event: the current one's message changes, or it ends and the next begins.
+def instance_groups(body: Params) -> list[InstanceGroup]:
+    """The groups of a job's hosts, numbered through; none if it has no groups."""
+    groups: list[InstanceGroup] = []
+    first = 1
+    for group in body["ResourceConfig"].get("InstanceGroups") or ():
+        numbers = range(first, first + group["InstanceCount"])
+        groups.append(
+            InstanceGroup(group["InstanceGroupName"], group["InstanceType"], [f"algo-{each}" for each in numbers])
+        )
+        first += group["InstanceCount"]
+    return groups
 
-    Args:
-        now: seconds since the epoch.
-    """
-    current = transitions[-1]
-    if current["Status"] == status:
-        return [*transitions[:-1], {**current, "StatusMessage": message}]
-    ended = {**current, "EndTime": max(now, current["StartTime"])}
-    return [*transitions[:-1], ended, {"Status": status, "StartTime": ended["EndTime"], "StatusMessage": message}]
+
+def hosts(body: Params) -> int:
+    """How many hosts a job has."""
+    resources = body.get("ResourceConfig") or {}
+    groups = resources.get("InstanceGroups")
+    return sum(each["InstanceCount"] for each in groups) if groups else int(resources.get("InstanceCount") or 1)
 
 
 TRAINING_JOB = Kind(
@@ -171,7 +177,6 @@ TRAINING_JOB = Kind(
     filters={
         "WarmPoolStatusEquals": "WarmPoolStatus.Status",
         "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
-        "_phase": "_phase",
     },
     summary={"TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
     changes={"StopTrainingJob": _stop, "UpdateTrainingJob": _update},

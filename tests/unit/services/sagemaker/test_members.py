@@ -223,7 +223,9 @@ def test_a_job_that_waits_for_longer_than_it_may_is_stopped(
     world: World, limits: dict[str, int], secondary: str
 ) -> None:
     spot = "MaxWaitTimeInSeconds" in limits
-    world.new_loop(concurrency=0)
+    world.new_loop(concurrency=1)
+    world.call("CreateTrainingJob", **training_job("before"))
+    world.turn()
     condition = {"MaxRuntimeInSeconds": 3600, **limits}
     world.call("CreateTrainingJob", **training_job("j", StoppingCondition=condition, EnableManagedSpotTraining=spot))
     world.turn()
@@ -235,7 +237,7 @@ def test_a_job_that_waits_for_longer_than_it_may_is_stopped(
     world.turn()
     described = world.call("DescribeTrainingJob", TrainingJobName="j")
     assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", secondary)
-    assert not world.backend.started
+    assert [each.job_name for each in world.backend.started] == ["before"]
 
 
 def test_rules_that_are_added_to_a_running_job_are_shown_as_not_evaluated(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sagesmith.services.sagemaker import KINDS, observers
+from sagesmith.services.sagemaker import KINDS
 from sagesmith.services.sagemaker.engine import view_of
 from sagesmith.services.sagemaker.state_changes import STATE_CHANGES
 from sagesmith.wire.errors import AwsError
@@ -13,13 +13,6 @@ from tests.unit.services.sagemaker.world import ACCOUNT, REGION, World, model, t
 
 CONTAINER = {"Image": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/scikit:1"}
 SPECIFICATION = {"Containers": [CONTAINER], "SupportedContentTypes": ["text/csv"]}
-
-
-@pytest.fixture
-def world(world: World) -> World:
-    for observer in observers():
-        world.store.on_change(observer)
-    return world
 
 
 def events(world: World, noun: str = "") -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing, Principal
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
-from sagesmith.services.sagemaker import handlers
+from sagesmith.services.sagemaker import JOBS, handlers, observers
+from sagesmith.services.sagemaker.jobs import JobReconciler, Line
 from sagesmith.services.sagemaker.serving import EndpointReconciler
-from sagesmith.services.sagemaker.training import TrainingReconciler
 from sagesmith.store import Document, Store
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.models import load_model
@@ -131,6 +131,8 @@ class World:
         )
         self.platform.dir.run.mkdir(parents=True, exist_ok=True)
         self.store = Store.open(self.platform.database_url)
+        for observe in observers():
+            self.store.on_change(observe)
         self.backend = MemoryBackend()
         keyring = KeyRing.create(root / "keys", ACCOUNT, None, None)
         self.home = Home(self.platform, self.store, self.backend, keyring)
@@ -140,9 +142,10 @@ class World:
 
     def new_loop(self, concurrency: int = 2) -> ReconcileLoop:
         """A loop as a new API process has it."""
+        line = Line(concurrency)
         self.loop = ReconcileLoop(
             self.home,
-            [TrainingReconciler(concurrency), EndpointReconciler(2)],
+            [*(JobReconciler(each, line) for each in JOBS), EndpointReconciler(2)],
             clock=lambda: time.time() + self.clock_offset,
         )
         self.loop.recover()

@@ -1,0 +1,162 @@
+"""What a job is to the engine, and what a kind of job says of itself."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from sagesmith.compute.base import TaskSpec
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker.engine import Kind
+from sagesmith.services.sagemaker.jobs.gang import Stage
+from sagesmith.store import Document, Transaction
+from sagesmith.wire.context import Params
+
+STOPPING = "Stopping"
+ENDED = frozenset({"Completed", "Failed", "Stopped"})
+WAITING, RUNNING, OVER = "waiting", "running", "ended"
+"""Values of `_phase`: it has no tasks yet, it has, it has none any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One host of a gang and the task that runs there."""
+
+    host: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gang:
+    """One attempt at a job.
+
+    Attributes:
+        id: of this attempt, no other has it.
+        attempt: from 1.
+        members: `algo-1` first.
+    """
+
+    id: str
+    attempt: int
+    members: tuple[Member, ...]
+
+    @property
+    def hosts(self) -> list[str]:
+        return [each.host for each in self.members]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a job does not start: other jobs have the hosts (`for_hosts`), or something else that the message says."""
+
+    for_hosts: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a job ended.
+
+    Attributes:
+        status: the job's.
+        cause: more exactly, where AWS has a word for it (`MaxRuntimeExceeded`), else the status.
+        at: seconds since the epoch.
+        started_at: when its first task began to work; None if none did.
+        message: for people.
+        reason: why it failed; None if it did not.
+        detail: what the tasks reported, as `compute.base.TaskEvent` has it.
+    """
+
+    status: Literal["Completed", "Failed", "Stopped"]
+    cause: str
+    at: float
+    started_at: float | None = None
+    message: str = ""
+    reason: str | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+class JobKind(Protocol):
+    """What differs between kinds of jobs. Every method that returns a document changes nothing else.
+
+    Attributes:
+        declaration: its `initial` has added `beginning()`.
+        task_prefix: what the ids of its tasks begin with, such as `train-`.
+        log_group: where its tasks' output goes.
+        noun: for people, such as `training job`.
+    """
+
+    declaration: Kind
+    task_prefix: str
+    log_group: str
+    noun: str
+
+    def hosts(self, body: Params) -> int:
+        """How many hosts a job wants."""
+        ...
+
+    def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
+        """What the node agents are to do, one specification a member, in their order."""
+        ...
+
+    def waits(self, document: Document, wait: Wait, now: float) -> Document:
+        """The document while it waits; the same one if it says so already."""
+        ...
+
+    def reaches(self, document: Document, stage: Stage) -> Document:
+        """The document once its tasks have come to a stage, which may be the one where it is, with another message.
+
+        A job of which the last stage's message is the document's is given back as it is.
+        """
+        ...
+
+    def restarts(self, document: Document, now: float) -> Document:
+        """The document when an attempt was lost and the next one is to begin."""
+        ...
+
+    def gives_up(self, document: Document, now: float) -> Ending | None:
+        """The end of a job that waits for longer than it may."""
+        ...
+
+    def ends(self, document: Document, ending: Ending) -> Document:
+        """The document after its end, its status included."""
+        ...
+
+    def follow(self, tx: Transaction, document: Document) -> None:
+        """Bring what depends on a job up to what was just stored of it."""
+        ...
+
+
+def beginning(prefix: str) -> Params:
+    """The members that the engine needs in a new job's document.
+
+    Args:
+        prefix: the kind's `task_prefix`.
+    """
+    return {"_task": f"{prefix}{uuid.uuid4().hex[:20]}", "_attempt": 1, "_phase": WAITING}
+
+
+def gang_of(document: Document, hosts: int) -> Gang:
+    """The present attempt at a job."""
+    attempt = document.body["_attempt"]
+    gang = f"{document.body['_task']}-{attempt}"
+    return Gang(gang, attempt, tuple(Member(f"algo-{each}", f"{gang}-{each}") for each in range(1, hosts + 1)))
+
+
+def spent_seconds(document: Document) -> float:
+    """How long former attempts at a job have worked."""
+    return float(document.body.get("_spent", 0.0))
+
+
+def move(transitions: Sequence[Params], status: str, message: str, now: float) -> list[Params]:
+    """Secondary status transitions after one more event: the current one's message changes, or it ends and the next
+    begins.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    current = transitions[-1]
+    if current["Status"] == status:
+        return [*transitions[:-1], {**current, "StatusMessage": message}]
+    ended = {**current, "EndTime": max(now, current["StartTime"])}
+    return [*transitions[:-1], ended, {"Status": status, "StartTime": ended["EndTime"], "StatusMessage": message}]

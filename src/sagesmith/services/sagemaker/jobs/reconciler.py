@@ -1,0 +1,274 @@
+"""The life of a job: waiting, running, ended; each step brings the document up to what the tasks report.
+
+A job's last log lines are stored before its end is, so that whoever sees the end can read the whole log.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sagesmith import logging
+from sagesmith.compute.base import TaskEvent, TaskObservation
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import tasks
+from sagesmith.services.sagemaker.jobs import gang as gangs
+from sagesmith.services.sagemaker.jobs.base import (
+    ENDED,
+    OVER,
+    RUNNING,
+    STOPPING,
+    WAITING,
+    Ending,
+    Gang,
+    JobKind,
+    Wait,
+    gang_of,
+    spent_seconds,
+)
+from sagesmith.services.sagemaker.jobs.line import Line, place_of
+from sagesmith.store import Document, Transaction
+
+SHORTEST_LOOK_SECONDS = 0.05
+LONGEST_LOOK_SECONDS = 0.5
+"""How often a running job is looked at: often when something has just happened, seldom when it runs and runs."""
+FIRST_LOOK_SECONDS = 1.0
+"""For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
+WAITING_LOOK_SECONDS = 10.0
+ABORT_SECONDS = 30.0
+"""How long the other hosts of a job may take to end once one has failed."""
+
+_LOST = (
+    "InternalServerError: the node agent ended without a report of how the job ended. "
+    "Was it killed, or the machine restarted?"
+)
+_SHUT_DOWN = "InternalServerError: the platform was shut down while the job ran."
+
+log = logging.get("jobs")
+
+Observations = Mapping[str, TaskObservation | None]
+
+
+class JobReconciler:
+    """Starts the jobs of one kind in their turn and follows them to their end.
+
+    Args:
+        job: what this kind is.
+        line: the same for the reconcilers of all kinds.
+    """
+
+    def __init__(self, job: JobKind, line: Line) -> None:
+        self.kind = job.declaration.id
+        self._job = job
+        self._line = line
+
+    def recover(self, home: Home) -> None:
+        """End tasks of jobs that have ended or are gone, and look at every job that has not."""
+        named: set[str] = set()
+        unfinished: set[tuple[str, str]] = set()
+        with home.store.write() as tx:
+            for status in ("InProgress", STOPPING):
+                for document in tasks.all_documents(tx, self.kind, status):
+                    named.update(each.task_id for each in self._gang(document).members)
+                    unfinished.add((document.region, document.key))
+                    tx.enter_line(place_of(self._job, document))
+                    tx.schedule(self.kind, document.region, document.key, time.time())
+            for place in tx.places(self.kind):
+                if (place.region, place.key) not in unfinished:
+                    tx.leave_line(place.kind, place.region, place.key)
+        tasks.discard_orphans(home, self._job.task_prefix, named)
+
+    def step(self, home: Home, document: Document) -> float | None:
+        """Bring the job one step on."""
+        if document.status in ENDED:
+            self._discard(home, document)
+            return None
+        if document.body["_phase"] == WAITING:
+            return self._start(home, document)
+        return self._follow(home, document)
+
+    def _gang(self, document: Document) -> Gang:
+        return gang_of(document, self._job.hosts(document.body))
+
+    def _start(self, home: Home, document: Document) -> float | None:
+        now = time.time()
+        ending = self._job.gives_up(document, now)
+        if document.status == STOPPING:
+            ending = Ending("Stopped", "Stopped", now)
+        if ending is not None:
+            return self._end(home, document, ending)
+        if not self._has_hosts(home, document):
+            return self._wait(home, document)
+        return self._launch(home, document)
+
+    def _has_hosts(self, home: Home, document: Document) -> bool:
+        """Whether the job has its hosts, since now or since before a crash."""
+        with home.store.write() as tx:
+            place = tx.place(self.kind, document.region, document.key)
+            if place is not None and place.held:
+                return True
+            return not _disk_is_short(home) and self._line.take(tx, document)
+
+    def _wait(self, home: Home, document: Document) -> float:
+        if _disk_is_short(home):
+            wait = Wait(for_hosts=False, message=_short_of_disk(home))
+        else:
+            message = f"Waiting for compute capacity: {self._line.capacity} instances run at once on this machine"
+            wait = Wait(for_hosts=True, message=message)
+        waiting = self._job.waits(document, wait, time.time())
+        if waiting is not document:
+            log.info("job waits", kind=self.kind, name=document.name, why=wait.message)
+            self._store(home, waiting)
+        with home.store.read() as tx:
+            return FIRST_LOOK_SECONDS if self._line.is_first(tx, document) else WAITING_LOOK_SECONDS
+
+    def _launch(self, home: Home, document: Document) -> float | None:
+        gang = self._gang(document)
+        try:
+            if gang.attempt > 1:
+                self._discard(home, replace(document, body={**document.body, "_attempt": gang.attempt - 1}))
+            home.backend.start(self._job.specs(home, document, gang))
+        except Exception as error:
+            # Whatever it is, the jobs behind this one must not wait for it.
+            log.exception("job could not be started", kind=self.kind, name=document.name)
+            said = str(error) if isinstance(error, OSError) else "see the log of the API process"
+            reason = f"InternalServerError: the job could not be started: {said}"
+            return self._end(home, document, Ending("Failed", "Failed", time.time(), reason=reason))
+        running = replace(document, body={**document.body, "_phase": RUNNING})
+        self._store(home, self._job.reaches(running, gangs.Stage(1, "Starting", time.time(), "")))
+        return SHORTEST_LOOK_SECONDS
+
+    def _follow(self, home: Home, document: Document) -> float | None:
+        gang = self._gang(document)
+        seen = {each.host: tasks.observe(home.backend, each.task_id) for each in gang.members}
+        if all(task is None or _is_over(task) for task in seen.values()):
+            for each in gang.members:
+                while seen[each.host] is not None and self._collect(home, document, each.host, each.task_id):
+                    pass
+            return self._finish(home, document, seen)
+        document = self._intervene(home, document, seen)
+        for host, task in seen.items():
+            if task is not None:
+                self._collect(home, document, host, task.id)
+        told = self._told(document, seen)
+        if told is not document:
+            document = self._store(home, told)
+        return min(max(SHORTEST_LOOK_SECONDS, (time.time() - document.updated_at) / 10), LONGEST_LOOK_SECONDS)
+
+    def _intervene(self, home: Home, document: Document, seen: Observations) -> Document:
+        """End what is still running of a job that is to be stopped, or of which one host has ended before its time."""
+        alive = [task.id for task in seen.values() if task is not None and not _is_over(task)]
+        if document.status == STOPPING and "_stop_asked" not in document.body:
+            for task_id in alive:
+                home.backend.stop(task_id)
+            return self._store(home, replace(document, body={**document.body, "_stop_asked": True}))
+        if any(task is None or task.lost for task in seen.values()) and "_aborted_at" not in document.body:
+            for task_id in alive:
+                home.backend.kill(task_id)
+        elif any(task is not None and task.ended and task.events[-1].state != "Completed" for task in seen.values()):
+            if "_aborted_at" not in document.body:
+                for task_id in alive:
+                    home.backend.stop(task_id)
+                return self._store(home, replace(document, body={**document.body, "_aborted_at": time.time()}))
+            if time.time() - document.body["_aborted_at"] > ABORT_SECONDS and document.status != STOPPING:
+                for task_id in alive:
+                    home.backend.kill(task_id)
+        return document
+
+    def _told(self, document: Document, seen: Observations) -> Document:
+        """The document with what the reports say."""
+        for stage in gangs.stages(_reports(seen)):
+            document = self._job.reaches(document, stage)
+        return document
+
+    def _finish(self, home: Home, document: Document, seen: Observations) -> float | None:
+        document = self._told(document, seen)
+        started_at = gangs.started_at(_reports(seen))
+        reported = {host: task for host, task in seen.items() if task is not None and task.ended}
+        if not reported or (len(reported) < len(seen) and "_aborted_at" not in document.body):
+            for task in seen.values():
+                if task is not None:
+                    home.backend.kill(task.id)
+            if document.status != STOPPING and document.body["_attempt"] <= _retries(document):
+                return self._restart(home, document, started_at)
+            return self._end(home, document, Ending("Failed", "Failed", time.time(), started_at, reason=_LOST))
+        end = gangs.end(reported)
+        cause = str(end.detail.get("secondary_status") or end.event.state)
+        reason = str(end.detail.get("failure_reason") or end.event.message)
+        status = end.event.state
+        if status == "Stopped" and cause == "Stopped" and document.status != STOPPING:
+            status, cause, reason = "Failed", "Failed", _SHUT_DOWN
+        elif status == "Failed" and len(seen) > 1:
+            reason = f"{reason} ({end.host})"
+        assert status in ("Completed", "Failed", "Stopped")
+        ending = Ending(status, cause, end.at, started_at, end.event.message, None, end.detail)
+        return self._end(home, document, replace(ending, reason=reason) if status == "Failed" else ending)
+
+    def _restart(self, home: Home, document: Document, started_at: float | None) -> float:
+        """Let the job wait for its next attempt, at its old place in line."""
+        now = time.time()
+        log.warning("job is tried again", kind=self.kind, name=document.name, attempt=document.body["_attempt"] + 1)
+        body = {name: value for name, value in document.body.items() if name not in ("_stop_asked", "_aborted_at")}
+        body |= {
+            "_attempt": document.body["_attempt"] + 1,
+            "_phase": WAITING,
+            "_stream_ms": int(now * 1000),
+            "_spent": spent_seconds(document) + (now - started_at if started_at is not None else 0.0),
+        }
+        again = self._job.restarts(replace(document, body=body), now)
+        with home.store.write() as tx:
+            self._update(tx, again)
+            self._line.give_back(tx, again)
+        self._discard(home, document)
+        return 0.0
+
+    def _end(self, home: Home, document: Document, ending: Ending) -> float | None:
+        ended = self._job.ends(document, ending)
+        self._store(home, replace(ended, body={**ended.body, "_phase": OVER}))
+        log.info("job ended", kind=self.kind, name=document.name, status=ending.status, cause=ending.cause)
+        with contextlib.suppress(OSError):
+            self._discard(home, document)
+        return None
+
+    def _collect(self, home: Home, document: Document, host: str, task_id: str) -> bool:
+        stream = f"{document.name}/{host}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
+        return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream)
+
+    def _discard(self, home: Home, document: Document) -> None:
+        for each in self._gang(document).members:
+            tasks.discard(home.backend, each.task_id)
+
+    def _store(self, home: Home, document: Document) -> Document:
+        with home.store.write() as tx:
+            return self._update(tx, document)
+
+    def _update(self, tx: Transaction, document: Document) -> Document:
+        stored = tx.update(replace(document, facets=self._job.declaration.facets(document.body)))
+        self._job.follow(tx, stored)
+        return stored
+
+
+def _is_over(task: TaskObservation) -> bool:
+    return task.ended or task.lost
+
+
+def _reports(seen: Observations) -> list[list[TaskEvent]]:
+    return [task.events if task is not None else [] for task in seen.values()]
+
+
+def _retries(document: Document) -> int:
+    """How often a job may be tried again."""
+    return int((document.body.get("RetryStrategy") or {}).get("MaximumRetryAttempts") or 0)
+
+
+def _disk_is_short(home: Home) -> bool:
+    return shutil.disk_usage(home.platform.data).free < home.platform.min_free_disk_bytes
+
+
+def _short_of_disk(home: Home) -> str:
+    platform = home.platform
+    return (
+        f"Waiting for disk space: less than {platform.min_free_disk_bytes / 2**30:.1f} GiB are free at {platform.data} "
+        "(SAGESMITH_MIN_FREE_DISK). Free some, for example with `sagesmith prune`"
+    )
