@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from sagesmith.store.base import CannotOpen, VersionConflict
 from sagesmith.store.chores import Chore
+from sagesmith.store.prepared import EXECUTOR
 from sagesmith.store.transaction import Observer, Transaction
 from sagesmith.store.upgrade import bring_up_to_date
 
@@ -49,7 +50,8 @@ _BEGIN = {
 }
 
 
-def _tune_sqlite(connection: Any, _record: Any) -> None:
+def _tune_sqlite(connection: Any, record: Any) -> None:
+    record.info[EXECUTOR] = connection
     for pragma in (
         f"busy_timeout = {int(BUSY_TIMEOUT_SECONDS * 1000)}",
         "journal_mode = WAL",
@@ -60,6 +62,10 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:
         f"wal_autocheckpoint = {WAL_PAGES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _tune_postgresql(connection: Any, record: Any) -> None:
+    record.info[EXECUTOR] = connection.cursor()
 
 
 def _parse(url: str) -> URL:
@@ -87,6 +93,7 @@ def _engine(parsed: URL) -> Engine:
     elif parsed.get_backend_name() == "postgresql":
         try:
             engine = create_engine(parsed, **options)
+            event.listen(engine, "connect", _tune_postgresql)
         except ModuleNotFoundError as error:
             raise CannotOpen(
                 f"PostgreSQL's driver is not installed ({error}): pip install 'sagesmith[postgres]' into the "
@@ -117,6 +124,7 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._begin = _BEGIN[engine.dialect.name]
+        self._control = _CONTROL[engine.dialect.name]
         # The idle connection used last is the one with the warmest cache.
         self._idle: deque[Connection] = deque()
         sqlite = engine.dialect.name == "sqlite"
@@ -309,7 +317,7 @@ class Store:
             except IndexError:
                 connection, idle = self._engine.connect(), False
             try:
-                _driver(connection).execute(self._begin[mode])
+                self._control(connection, self._begin[mode])
             except Exception:
                 # An idle connection may have died with PostgreSQL; a new one says what is the matter. A file does not
                 # die, it is locked by another process for longer than the timeout.
@@ -322,7 +330,7 @@ class Store:
 
     def _end(self, connection: Connection, how: str) -> None:
         try:
-            _driver(connection).execute(how)
+            self._control(connection, how)
         except BaseException:
             connection.invalidate()
             connection.close()
@@ -339,6 +347,27 @@ class Store:
 def _driver(connection: Connection) -> Any:
     """The driver's own connection."""
     return connection.connection.dbapi_connection
+
+
+def _control_sqlite(connection: Connection, statement: str) -> None:
+    _driver(connection).execute(statement)
+
+
+def _control_postgresql(connection: Connection, statement: str) -> None:
+    """By libpq itself: a cursor of the driver costs several times what the server needs for it."""
+    from psycopg.errors import error_from_result
+    from psycopg.pq import ExecStatus
+
+    result = _driver(connection).pgconn.exec_(statement.encode())
+    if result.status != ExecStatus.COMMAND_OK:
+        raise error_from_result(result)
+
+
+_CONTROL: Mapping[str, Callable[[Connection, str], None]] = {
+    "sqlite": _control_sqlite,
+    "postgresql": _control_postgresql,
+}
+"""How each driver runs what begins and ends a transaction."""
 
 
 def _is_deadlock(error: BaseException) -> bool:

@@ -11,6 +11,10 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ClauseElement
 
+EXECUTOR = "executor"
+"""What a connection's `info` has under this name executes the statements: on SQLite the driver's connection, which
+makes a cursor each time for almost nothing, on PostgreSQL one cursor for all."""
+
 Values = Mapping[str, Any]
 _Compiled = tuple[str, Callable[[Values], Any]]
 
@@ -28,14 +32,13 @@ class Prepared:
         """Execute it.
 
         Returns:
-            The driver's cursor, whose rows are tuples.
+            The driver's cursor, whose rows are tuples; it is good until the connection's next statement.
         """
         compiled = self._compiled.get(connection.dialect.name)
         if compiled is None:
             compiled = self._compiled[connection.dialect.name] = self._compile(connection)
         sql, bind = compiled
-        driver: Any = connection.connection.dbapi_connection
-        return driver.execute(sql, bind(values))
+        return connection.info[EXECUTOR].execute(sql, bind(values))
 
     def first(self, connection: Connection, values: Values) -> Any:
         """The first of its rows, or None."""
