@@ -189,6 +189,7 @@ class Store:
         self._settle()
         if indexed:
             self._index()
+            self._index_the_rest()
         connection = self._start("read")
         try:
             yield Transaction(connection)
@@ -305,6 +306,16 @@ class Store:
         while due:
             with self.write() as tx:
                 due = tx.index(INDEX_BATCH) == INDEX_BATCH
+
+    def _index_the_rest(self) -> None:
+        """Index what others were changing meanwhile: each in a transaction that holds nothing that they wait for."""
+        if self._writer is not None:
+            return
+        with self.read() as tx:
+            left = tx.unindexed_documents()
+        for document_id in left:
+            with self.write() as tx:
+                tx.index_one(document_id)
 
     def _carry_log_over(self) -> None:
         with self._engine.connect() as connection:

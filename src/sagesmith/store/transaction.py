@@ -149,6 +149,14 @@ class Transaction:
         """
         return indexing.index(self._connection, most)
 
+    def unindexed_documents(self) -> Sequence[int]:
+        """Which documents the full-text indexes do not have yet."""
+        return indexing.left(self._connection)
+
+    def index_one(self, document_id: int) -> None:
+        """Put one of those into the full-text indexes, once nobody else is changing it."""
+        indexing.index_one(self._connection, document_id)
+
     def regions(self) -> Sequence[str]:
         """The regions in which there is any document."""
         return documents.regions(self._connection)

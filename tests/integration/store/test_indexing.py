@@ -1,6 +1,7 @@
 """What is stored is found at once, though the full-text indexes have it only a little later."""
 
 import dataclasses
+from threading import Thread
 
 import pytest
 
@@ -79,6 +80,20 @@ def test_more_than_a_batch_is_indexed_before_a_search(store: Store) -> None:
     with store.read(indexed=True) as tx:
         assert tx.search(Search("model", REGION, Equal("Word", "red"))).total == database.INDEX_BATCH + 3
     assert not unindexed(store)
+
+
+@pytest.mark.usefixtures("_idle")
+def test_a_search_waits_for_a_new_document_that_another_transaction_is_changing(store: Store) -> None:
+    create(store, "m")
+    found: list[str] = []
+    search = Thread(target=lambda: found.extend(sought(store, Equal("Word", "red"))))
+    with store.write() as tx:
+        tx.lock("model", REGION, "m", exclusive=True)
+        search.start()
+        search.join(0.5)
+        assert search.is_alive()
+    search.join()
+    assert found == ["m"]
 
 
 def test_what_a_dead_process_left_is_indexed_by_the_next(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
