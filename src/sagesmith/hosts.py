@@ -1,4 +1,4 @@
-"""AWS's host names: which we answer for, and which of their services we provide."""
+"""Hosts: which of AWS's names we answer for, and which of their services we provide; where user code comes from."""
 
 import re
 
@@ -20,6 +20,10 @@ DOMAINS = (
     "sagemaker.aws",
 )
 """The DNS suffixes of AWS's partitions (botocore's `partitions.json`), and Studio's."""
+
+TASKS_SOURCE_ADDRESS = "127.0.0.2"
+"""Where connections come from that a node agent of this machine makes to the platform for user code. Everybody else
+comes from another address: so the proxy knows whom it must not let through to this machine's own ports."""
 
 _SUFFIXES = tuple("." + domain for domain in DOMAINS)
 _PROVIDED = re.compile(

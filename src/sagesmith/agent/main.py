@@ -53,6 +53,8 @@ def run(directory: Path, environments: Environments | None = None) -> int:
     ending = _run(task)
     with contextlib.suppress(OSError):
         task.output.flush()
+    with contextlib.suppress(OSError):
+        task.leave_gang()
     try:
         task.report.write(ending.state, ending.message, **ending.detail)
     except OSError as error:

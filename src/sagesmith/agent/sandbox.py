@@ -18,6 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sagesmith.agent.network.network import Network
 
 HOME = "/home/sagemaker-user"
 MAX_PROCESSES = 8192
@@ -41,12 +45,13 @@ _ETC = (
     "os-release",
     "pki",
     "protocols",
-    "resolv.conf",
     "services",
     "ssl",
     "timezone",
 )
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
+_LOOPBACK_HOSTS = "127.0.0.1 localhost {}\n::1 localhost ip6-localhost ip6-loopback\n"
+_RESOLV_CONF = "# Nothing outside is reached directly: HTTP and HTTPS go through the proxy, which resolves names.\n"
 # Far above the uids that people, systemd (61184-65519, 524288+) and container engines (100000+) give out.
 _UIDS_FROM, _UIDS = 1_500_000_000, 500_000_000
 _SMALL_UIDS_FROM, _SMALL_UIDS = 40_000, 20_000
@@ -68,21 +73,21 @@ class Sandbox:
         scratch: host directory for what only the sandbox needs; made by `prepare`.
         opt_ml: host directory shown as /opt/ml.
         uid: the uid and gid of user code, from `task_uid`.
-        hosts: names that resolve to this node, the first one is the host name.
+        host: the host name.
         read_only: host paths shown at their own place.
         mounts: (host path, path inside, writable), over everything else.
         hidden: host directories that must not show, even where a read-only path contains them.
-        network: whether it shares the host's network, or has a loopback interface alone.
+        network: what it is connected to; None: nothing, it has a loopback interface alone.
     """
 
     scratch: Path
     opt_ml: Path
     uid: int
-    hosts: Sequence[str]
+    host: str
     read_only: Sequence[Path] = ()
     mounts: Sequence[tuple[Path, str, bool]] = ()
     hidden: Sequence[Path] = ()
-    network: bool = True
+    network: "Network | None" = None
     work: str = field(default="/")
 
     def prepare(self) -> None:
@@ -92,13 +97,13 @@ class Sandbox:
             path.mkdir(parents=True, exist_ok=True)
             path.chmod(mode)
         own(self.scratch / "home", self.uid)
-        names = " ".join(["localhost", *self.hosts])
         files = {
             "passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\n"
             f"{_USER}:x:{self.uid}:{self.uid}::{HOME}:/bin/sh\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n",
             "group": f"root:x:0:\n{_USER}:x:{self.uid}:\nnogroup:x:65534:\n",
-            "hosts": f"127.0.0.1 {names}\n::1 localhost ip6-localhost ip6-loopback\n",
-            "hostname": f"{self.hosts[0]}\n",
+            "hosts": _LOOPBACK_HOSTS.format(self.host) if self.network is None else self.network.hosts_file(),
+            "hostname": f"{self.host}\n",
+            "resolv.conf": _RESOLV_CONF,
         }
         for name, text in files.items():
             path = self.scratch / "etc" / name
@@ -110,10 +115,10 @@ class Sandbox:
         options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
         if os.geteuid() != 0:
             options += ["--unshare-user", "--uid", str(self.uid), "--gid", str(self.uid)]
-        if not self.network:
+        if self.network is None:
             options.append("--unshare-net")
-        options += ["--hostname", self.hosts[0], "--die-with-parent", "--new-session", "--clearenv", *_system_view()]
-        for name in ("passwd", "group", "hosts", "hostname"):
+        options += ["--hostname", self.host, "--die-with-parent", "--new-session", "--clearenv", *_system_view()]
+        for name in ("passwd", "group", "hosts", "hostname", "resolv.conf"):
             options += _shown(self.scratch / "etc" / name, f"/etc/{name}")
         made = {Path("/"), Path("/etc")}
         options += [*_parents(Path("/sys/devices/system"), made)]
@@ -146,7 +151,7 @@ class Sandbox:
             output: the descriptor that its standard output and error go to.
 
         Raises:
-            SandboxFailed: bubblewrap is not there.
+            SandboxFailed: bubblewrap is not there, or the network is not to be entered.
         """
         arguments = _memory_file("\0".join(self.arguments()) + "\0")
         read_info, write_info = os.pipe()
@@ -162,7 +167,13 @@ class Sandbox:
                 pass_fds=(arguments, write_info),
                 env={},
                 cwd="/",
+                # It makes three system calls, and takes no lock that another thread may hold.
+                preexec_fn=None if self.network is None else self.network.enter,  # noqa: PLW1509
             )
+        except subprocess.SubprocessError as error:
+            os.close(write_script)
+            os.close(read_info)
+            raise SandboxFailed(f"the network of the task could not be entered: {error}") from error
         except BaseException:
             os.close(write_script)
             os.close(read_info)
@@ -170,6 +181,8 @@ class Sandbox:
         finally:
             for descriptor in (arguments, write_info, read_script):
                 os.close(descriptor)
+        if self.network is not None:
+            self.network.open_doors()
         return Started(process, read_info, write_script, _script(environment))
 
 
@@ -281,10 +294,11 @@ def check() -> str | None:
     if done.returncode == 0 and done.stdout == b"works\n":
         return None
     said = done.stderr.decode("utf-8", "replace").strip() or f"exit code {done.returncode}"
-    return f"bubblewrap ({binary}) cannot make a sandbox: {said}. {_advice(said)}"
+    return f"bubblewrap ({binary}) cannot make a sandbox: {said}. {advice()}"
 
 
-def _advice(said: str) -> str:
+def advice() -> str:
+    """What to do where the kernel lets nobody make namespaces."""
     if os.geteuid() == 0:
         return (
             "Inside a container it needs the right to mount: start the container with --privileged, or with "

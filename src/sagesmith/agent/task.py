@@ -15,13 +15,15 @@ from sagesmith.agent.output import Output
 from sagesmith.agent.process import UserProcess
 from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import Environments
-from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, task_uid
+from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, advice, task_uid
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.compute.base import TaskSpec
 from sagesmith.images.base import BuiltEnvironment, Runtime
 
 if TYPE_CHECKING:
+    from sagesmith.agent.network.gang import Gang
+    from sagesmith.agent.network.network import Network
     from sagesmith.agent.s3 import S3
 
 # The data directory, where the bundle lies, does not show; not even as the names above a file.
@@ -78,23 +80,45 @@ class Task:
         """A sandbox for user code, with a writable overlay over the environment.
 
         Raises:
-            TaskFailed: bubblewrap does not work here.
+            TaskFailed: bubblewrap does not work here, or namespaces cannot be made.
         """
         overlay = self.directory.scratch / "venv"
-        hosts = [self.spec.host, *(each for each in self.spec.hosts if each != self.spec.host)]
         sandbox = Sandbox(
             scratch=self.directory.scratch,
             opt_ml=self.directory.opt_ml,
             uid=self.uid,
-            hosts=hosts,
+            host=self.spec.host,
             read_only=environment.read_only_paths,
             mounts=[(overlay, VENV, True), *mounts, *self._ca_bundle()],
             hidden=[self.directory.root.parent.parent],
-            network=not self.spec.network_isolation,
+            network=self._network(),
         )
         sandbox.prepare()
         runtime.make_overlay(overlay, environment, extra_paths)
         return sandbox
+
+    def leave_gang(self) -> None:
+        """Say to the job's other hosts that this one is done."""
+        if (gang := self._gang()) is not None:
+            gang.leave()
+
+    def _gang(self) -> "Gang | None":
+        if not self.spec.gang or len(self.spec.hosts) < 2:
+            return None
+        from sagesmith.agent.network.gang import Gang
+
+        return Gang.beside(self.directory.root, self.spec.gang, self.spec.host)
+
+    def _network(self) -> "Network":
+        from sagesmith.agent.network.doors import Door
+        from sagesmith.agent.network.network import Network
+
+        doors = [] if self.spec.network_isolation else [Door.parse(each) for each in self.spec.doors]
+        try:
+            return Network.make(self.spec.host, self.spec.hosts, doors, self._gang())
+        except OSError as error:
+            said = f"the network of the task cannot be made: {error.strerror or error}"
+            raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error
 
     def process(self) -> UserProcess:
         return UserProcess(self.signals, self.output, self.directory.process)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_to_json
 from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 from sagesmith.files import flush_directory, is_locked, remove_tree, write_durably
@@ -144,7 +145,7 @@ class LocalBackend:
 
     def tasks(self) -> list[TaskObservation]:
         try:
-            names = sorted(path.name for path in self._tasks_dir.iterdir() if not path.name.startswith(_REMOVED))
+            names = sorted(path.name for path in self._tasks_dir.iterdir() if not path.name.startswith("."))
         except FileNotFoundError:
             return []
         return [observed for name in names if (observed := self.inspect(name)) is not None]
@@ -171,6 +172,7 @@ class LocalBackend:
         self.kill(task_id)
         with self._task(task_id):
             # Renamed first: half a directory must not be taken for a task after a crash.
+            self._leave_gang(task_id)
             directory = self._directory(task_id).root
             doomed = directory.with_name(_REMOVED + directory.name)
             with contextlib.suppress(FileNotFoundError):
@@ -179,6 +181,15 @@ class LocalBackend:
                 remove_tree(path)
         with self._known_lock:
             self._known.pop(task_id, None)
+
+    def _leave_gang(self, task_id: str) -> None:
+        """Remove what an agent that was killed left for the job's other hosts."""
+        try:
+            spec = self._directory(task_id).read_spec()
+        except FileNotFoundError:
+            return
+        if spec.gang:
+            Gang.beside(self._directory(task_id).root, spec.gang, spec.host).leave()
 
     @contextlib.contextmanager
     def _task(self, task_id: str) -> Iterator[_Known]:

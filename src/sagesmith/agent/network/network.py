@@ -1,0 +1,142 @@
+"""A task's network: a namespace of its own, in which the platform's doors and the other hosts of the job are, and
+nothing else of this machine.
+
+    task of algo-1                 the job's own namespace               task of algo-2
+    lo    127.0.0.1:<doors>                                              lo    127.0.0.1:<doors>
+    eth0  198.18.0.1  ───────────────── bridge ─────────────────────────  eth0  198.18.0.2
+
+Every job has the same addresses, for no two of them meet. What goes through the doors is carried by the node agent
+(`relay`). A host on its own has an eth0 too, with nobody at its other end: frameworks look it up by this name.
+"""
+
+import ipaddress
+import os
+import resource
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from sagesmith.agent.network.doors import LOOPBACK, Door
+from sagesmith.agent.network.gang import Common, Gang
+from sagesmith.agent.network.namespaces import (
+    Namespace,
+    enter_network,
+    enter_user,
+    in_child,
+    new_network_namespace,
+    new_user_namespace,
+)
+from sagesmith.agent.network.netlink import Netlink
+from sagesmith.agent.network.relay import Relay
+
+INTERFACE = "eth0"
+"""What `network_interface_name` in resourceconfig.json says."""
+HOSTS = ipaddress.IPv4Network("198.18.0.0/16")
+"""Addresses for benchmarks within a network (RFC 2544), which nobody has who is reached over the Internet."""
+_BRIDGE = "gang"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A task's network. It lasts as long as this process, or what runs in it.
+
+    Attributes:
+        namespace: what user code is to be started in.
+        names: the lines of its hosts file: address and names.
+    """
+
+    namespace: Namespace
+    names: Sequence[tuple[str, Sequence[str]]]
+    _relay: Relay
+    _descriptors: tuple[int, int]
+
+    @classmethod
+    def make(cls, host: str, hosts: Sequence[str], doors: Sequence[Door], gang: Gang | None) -> Self:
+        """Make the network of one host.
+
+        Args:
+            host: which of `hosts` it is.
+            hosts: all hosts of the job, in the same order for all of them.
+            doors: what of the platform is reached from inside.
+            gang: where the job's other hosts are found; None if there are none.
+
+        Raises:
+            OSError: this machine does not let us.
+        """
+        common = None if gang is None else gang.join(_make_common)
+        address = HOSTS[hosts.index(host) + 1]
+        made = in_child(lambda: _make(address, common, doors))
+        user = common.user if common is not None else None
+        if common is None and os.geteuid() != 0:
+            user = made.pop(1)
+        listeners = [socket.socket(fileno=each) for each in made[1:]]
+        relay = Relay([(listener, door.outside()) for listener, door in zip(listeners, doors, strict=True)])
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(Namespace(made[0], user), _names(host, hosts, doors), relay, limits)
+
+    def enter(self) -> None:
+        """Move the calling process, a new one that is to become user code's, into this network."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptors)
+        self.namespace.enter()
+
+    def open_doors(self) -> None:
+        """Carry what connects to the doors from now on."""
+        self._relay.start()
+
+    def hosts_file(self) -> str:
+        return "".join(f"{address} {' '.join(names)}\n" for address, names in self.names)
+
+
+def _names(host: str, hosts: Sequence[str], doors: Sequence[Door]) -> list[tuple[str, list[str]]]:
+    # The host's own line first: an address that stands twice is called what its first line says.
+    numbered = {name: str(HOSTS[number + 1]) for number, name in enumerate(hosts)}
+    local = dict.fromkeys(["localhost", *(door.host for door in doors if door.address is None)])
+    return [
+        (LOOPBACK, list(local)),
+        ("::1", ["localhost", "ip6-localhost", "ip6-loopback"]),
+        (numbered[host], [host]),
+        *((address, [name]) for name, address in numbered.items() if name != host),
+    ]
+
+
+def _make_common() -> Common:
+    """What the first member of a gang makes: a bridge in a namespace that nobody is in."""
+    made = in_child(_make_bridge)
+    return Common(made[0], made[1] if len(made) > 1 else None)
+
+
+def _make_bridge() -> list[int]:
+    user = [] if os.geteuid() == 0 else [new_user_namespace()]
+    bridge = new_network_namespace()
+    with Netlink() as links:
+        links.add_bridge(_BRIDGE)
+    return [bridge, *user]
+
+
+def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence[Door]) -> list[int]:
+    """In a child: the network's descriptor, its user namespace's if it has one of its own, and the doors' listeners."""
+    user: list[int] = []
+    if common is not None and common.user is not None:
+        enter_user(common.user)
+    elif os.geteuid() != 0:
+        user = [new_user_namespace()]
+    network = new_network_namespace()
+    if common is None:
+        with Netlink() as links:
+            links.add_veth(f"{INTERFACE}-peer", INTERFACE)
+    else:
+        enter_network(common.bridge)
+        with Netlink() as links:
+            links.add_veth(f"{INTERFACE}.{int(address) & 0xFFFF}", INTERFACE, bridge=_BRIDGE, peer_namespace=network)
+        enter_network(network)
+    with Netlink() as links:
+        links.up("lo")
+        for door in doors:
+            if door.address is not None and not ipaddress.ip_address(door.address).is_loopback:
+                # What stands for the platform's machine here is this listener.
+                literal = ipaddress.ip_address(door.address)
+                links.add_address("lo", literal, literal.max_prefixlen)
+        links.add_address(INTERFACE, address, HOSTS.prefixlen)
+        links.up(INTERFACE)
+    return [network, *user, *(door.listen().detach() for door in doors)]
