@@ -14,7 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "runtime.txt"
 PAGE = ROOT / "docs" / "licences.md"
-PERMISSIVE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0"}
+PERMISSIVE = {
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CC0-1.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "PSF-2.0",
+    "Zlib",
+}
 # What old metadata says in words.
 SPELLINGS = {
     "Apache License 2.0": "Apache-2.0",
@@ -29,6 +40,7 @@ ACCEPTED = {
     "orjson": "MPL covers its own files, which are used unchanged",
     "psycopg": "optional (the `postgres` extra), a library that is imported and can be replaced",
     "psycopg-binary": "optional (the `postgres` extra), a library that is imported and can be replaced",
+    "tqdm": "MPL covers its own files, which are used unchanged; Optuna imports it",
 }
 HEAD = """\
 # Licences

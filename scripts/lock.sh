@@ -3,6 +3,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 compile="uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade"
+# One version of a package for all Pythons, so that all run what was tested.
+compile="$compile --fork-strategy fewest"
 $compile requirements/build.in -o requirements/build.txt
 $compile pyproject.toml --extra postgres -o requirements/runtime.txt
 $compile pyproject.toml --extra postgres --group dev -o requirements/dev.txt
