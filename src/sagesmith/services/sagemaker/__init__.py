@@ -18,6 +18,7 @@ from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
+from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler, waker
 from sagesmith.store import Observer
 from sagesmith.wire.context import Handler
 
@@ -57,8 +58,8 @@ def handlers(home: Home) -> dict[str, Handler]:
 
 
 def observers() -> list[Observer]:
-    """What writes down that resources changed their state, and what keeps the line of jobs."""
-    return [observer(KINDS), jobs_line.observer(JOBS)]
+    """What writes down that resources changed their state, keeps the line of jobs, and wakes tuning jobs."""
+    return [observer(KINDS), jobs_line.observer(JOBS), waker]
 
 
 def reconcilers(home: Home) -> list[Reconciler]:
@@ -69,4 +70,5 @@ def reconcilers(home: Home) -> list[Reconciler]:
     limit = home.platform.max_jobs
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
     line = Line(limit)
-    return [*(JobReconciler(each, line) for each in JOBS), EndpointReconciler(limit, credentials_seconds)]
+    jobs = [JobReconciler(each, line) for each in JOBS]
+    return [*jobs, TuningReconciler(), EndpointReconciler(limit, credentials_seconds)]

@@ -42,10 +42,6 @@ _BY_CAPABILITY = {
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
     """,
-    "hyperparameter tuning": """
-        CreateHyperParameterTuningJob DeleteHyperParameterTuningJob DescribeHyperParameterTuningJob
-        ListHyperParameterTuningJobs ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob
-    """,
     "inference components": """
         CreateInferenceComponent DeleteInferenceComponent DescribeInferenceComponent ListInferenceComponents
         UpdateInferenceComponent UpdateInferenceComponentRuntimeConfig

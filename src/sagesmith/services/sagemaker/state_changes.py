@@ -47,12 +47,14 @@ class StateChange:
         deletion: whether there is an event when the resource is gone.
         time: how its detail spells times.
         status: how its detail spells the status.
+        called: the resource in the event's detail type, the words of its noun if empty.
     """
 
     watched: tuple[str, ...] = ()
     deletion: bool = False
     time: Callable[[float], Any] = _milliseconds
     status: Callable[[str], str] = _as_is
+    called: str = ""
 
 
 STATE_CHANGES: Mapping[str, StateChange] = {
@@ -60,6 +62,7 @@ STATE_CHANGES: Mapping[str, StateChange] = {
     "Endpoint": StateChange(status=_capitals),
     "EndpointConfig": StateChange(deletion=True),
     "FeatureGroup": StateChange(watched=("OfflineStoreStatus",)),
+    "HyperParameterTuningJob": StateChange(called="HyperParameter Tuning Job"),
     "Image": StateChange(),
     "ImageVersion": StateChange(),
     "Model": StateChange(deletion=True),
@@ -106,7 +109,7 @@ def event_of(tx: Transaction, view: View, change: StateChange, document: Documen
     return {
         "version": "0",
         "id": random_uuid(),
-        "detail-type": f"SageMaker {_words(view.kind.noun)} State Change",
+        "detail-type": f"SageMaker {change.called or _words(view.kind.noun)} State Change",
         "source": "aws.sagemaker",
         "account": document.arn.split(":")[4],
         "time": _moment(int(clock.time())),

@@ -177,6 +177,7 @@ TRAINING_JOB = Kind(
     filters={
         "WarmPoolStatusEquals": "WarmPoolStatus.Status",
         "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
+        "_tuning": "_trial.tuning",
     },
     summary={"TrainingPlanArn": "ResourceConfig.TrainingPlanArn"},
     changes={"StopTrainingJob": _stop, "UpdateTrainingJob": _update},

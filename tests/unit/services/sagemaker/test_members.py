@@ -84,6 +84,24 @@ HONOURED = {
         "ExperimentConfig",
         "Tags",
     },
+    "HyperParameterTuningJob": {
+        "HyperParameterTuningJobName",
+        "HyperParameterTuningJobConfig",
+        "WarmStartConfig",
+        "Autotune",
+        "Tags",
+        *(
+            f"{definition}.{member}"
+            for definition in ("TrainingJobDefinition", "TrainingJobDefinitions[]")
+            for member in (
+                "DefinitionName",
+                "TuningObjective",
+                "HyperParameterRanges",
+                "StaticHyperParameters",
+                "HyperParameterTuningResourceConfig",
+            )
+        ),
+    },
     "Workteam": {"WorkteamName", "WorkforceName", "MemberDefinitions", "Description", "Tags"},
     "ImageVersion": {
         "ImageName",
@@ -130,6 +148,17 @@ def leaves(shape: Any, path: str = "", within: tuple[str, ...] = ()) -> Iterator
 
 def below(path: str, above: str) -> bool:
     return path == above or path.startswith((f"{above}.", f"{above}["))
+
+
+def of_definitions() -> Iterator[str]:
+    """What of a tuning job's training job definitions is honoured because CreateTrainingJob honours it."""
+    paths = set(leaves(SERVICE.shape_for("HyperParameterTrainingJobDefinition")))
+    for member in HONOURED["TrainingJob"]:
+        if any(below(path, member) for path in paths):
+            yield from (f"TrainingJobDefinition.{member}", f"TrainingJobDefinitions[].{member}")
+
+
+HONOURED["HyperParameterTuningJob"].update(of_definitions())
 
 
 def honoured(kind: Kind) -> set[str]:

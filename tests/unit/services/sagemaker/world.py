@@ -16,6 +16,7 @@ from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.services.sagemaker import JOBS, handlers, observers
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
 from sagesmith.services.sagemaker.serving import EndpointReconciler
+from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler
 from sagesmith.store import Document, Store
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.models import load_model
@@ -145,7 +146,7 @@ class World:
         line = Line(concurrency)
         self.loop = ReconcileLoop(
             self.home,
-            [*(JobReconciler(each, line) for each in JOBS), EndpointReconciler(2)],
+            [*(JobReconciler(each, line) for each in JOBS), TuningReconciler(), EndpointReconciler(2)],
             clock=lambda: time.time() + self.clock_offset,
         )
         self.loop.recover()

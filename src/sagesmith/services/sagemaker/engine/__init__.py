@@ -9,8 +9,9 @@ kinds share), what operations take that are written by hand. Such a module has a
 * `kind.find(call.tx, call.context, *names)`: the resource of that name or ARN, or the kind's error.
   `kind.locate(kind, call, params)`: the resource that an input of its operations means. `kind.seek(…)` finds as `find`
   and is None instead of an error; `kind.error(wording, arn, name)` makes one.
-* `created(call, kind, params)`: store a resource as Create does. `updated(kind, document, params)`: a document as the
-  Update of the model makes it, for a change that does more.
+* `created(call, kind, params)`: store a resource as Create does. `changed(call, kind, document, params, change)`:
+  change one as an operation of `Kind.changes` does. `updated(kind, document, params)`: a document as the Update of the
+  model makes it, for a change that does more.
 * `view_of(kind).describe(document)`: what Describe answers. `lister(view_of(kind), "ListX")`: the List that would be
   made, for one that fills in members of its input first.
 * `paged(items, params, key)`: one page of a sequence, and the token of the next.
@@ -23,7 +24,13 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine.ids import new_id
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind, Select, Unbuilt
 from sagesmith.services.sagemaker.engine.listing import lister
-from sagesmith.services.sagemaker.engine.operations import created, operations_of, require_references, updated
+from sagesmith.services.sagemaker.engine.operations import (
+    changed,
+    created,
+    operations_of,
+    require_references,
+    updated,
+)
 from sagesmith.services.sagemaker.engine.pages import paged
 from sagesmith.services.sagemaker.engine.paths import contains
 from sagesmith.services.sagemaker.engine.relations import Relations
@@ -58,6 +65,7 @@ __all__ = [
     "Unbuilt",
     "View",
     "Wording",
+    "changed",
     "contains",
     "created",
     "handlers_of",

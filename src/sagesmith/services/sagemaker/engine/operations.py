@@ -184,25 +184,30 @@ def _changer(view: View, operation: str, change: Change) -> Run:
     is_update = operation == f"Update{kind.noun}"
 
     def update(call: Call, params: Params) -> Params:
-        # Of many who change it at once the second waits for the first, instead of being told to try again.
-        document = _locked(call, kind.locate(kind, call, params))
+        document = kind.locate(kind, call, params)
         if is_update:
             require_references(call, kind, params)
-        changed = change(call, document, params)
-        body = {**changed.body, **view.changed_by(call.context)}
-        status = view.status_of(body, changed.status)
-        changed = replace(changed, body=body, status=status, facets=kind.facets(body))
-        keep(call, kind, changed)
-        stored = call.tx.update(changed)
-        if kind.starts_as:
-            call.tx.schedule(kind.id, document.region, document.key, time.time())
-        return answer(stored)
+        return answer(changed(call, kind, document, params, change))
 
     return update
 
 
+def changed(call: Call, kind: Kind, document: Document, params: Params, change: Change) -> Document:
+    """Change a resource as an operation does that is declared so (`Kind.changes`), and return it as stored."""
+    view = view_of(kind)
+    made = change(call, _locked(call, document), params)
+    body = {**made.body, **view.changed_by(call.context)}
+    made = replace(made, body=body, status=view.status_of(body, made.status), facets=kind.facets(body))
+    keep(call, kind, made)
+    stored = call.tx.update(made)
+    if kind.starts_as:
+        call.tx.schedule(kind.id, document.region, document.key, time.time())
+    return stored
+
+
 def _locked(call: Call, document: Document) -> Document:
-    """A document as it is once nobody else can change it."""
+    """A document as it is once nobody else can change it: of many who want to, each waits for the one before, instead
+    of being told to try again."""
     present = call.tx.lock(document.kind, document.region, document.key, exclusive=True)
     if present is None:
         raise NotFound(f"{document.kind} {document.key} was deleted meanwhile")

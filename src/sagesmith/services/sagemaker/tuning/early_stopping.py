@@ -1,0 +1,72 @@
+"""Which training jobs of a tuning job are not worth going on with.
+
+What is compared are the values of the objective metric that each has emitted, one an epoch.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sagesmith.services.sagemaker.tuning.checks import epochs
+from sagesmith.services.sagemaker.tuning.definitions import Definition
+from sagesmith.services.sagemaker.tuning.trials import TrainingJob
+from sagesmith.store import Transaction
+from sagesmith.tuning.stopping import bracket_of, falls_behind, is_below_median
+
+Series = Mapping[str, Sequence[float]]
+"""The values that each training job has emitted, in their order, by its key."""
+
+
+def emitted(tx: Transaction, jobs: Sequence[TrainingJob], definitions: Sequence[Definition]) -> Series:
+    """The values of the objective that training jobs have emitted so far."""
+    return {
+        each.document.key: [
+            point.value for point in tx.metric_points(each.document.arn, definitions[each.definition].metric)
+        ]
+        for each in jobs
+    }
+
+
+def to_stop(
+    config: Mapping[str, Any], jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series
+) -> list[TrainingJob]:
+    """The running training jobs that are to be stopped now."""
+    if config["Strategy"] == "Hyperband":
+        return _by_hyperband(config, jobs, definitions, series)
+    if config.get("TrainingJobEarlyStoppingType") == "Auto":
+        return _by_median(jobs, definitions, series)
+    return []
+
+
+def _by_median(jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series) -> list[TrainingJob]:
+    stop = []
+    for index, definition in enumerate(definitions):
+        mine = [each for each in jobs if each.definition == index]
+        completed = [series[each.document.key] for each in mine if each.status == "Completed"]
+        stop += [
+            each
+            for each in mine
+            if each.status == "InProgress"
+            and is_below_median(series[each.document.key], completed, definition.maximize)
+        ]
+    return stop
+
+
+def _by_hyperband(
+    config: Mapping[str, Any], jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series
+) -> list[TrainingJob]:
+    stop = []
+    for index, definition in enumerate(definitions):
+        least, most = epochs(config, definition)
+        brackets = {
+            each.document.key: bracket_of(each.number // len(definitions), least, most)
+            for each in jobs
+            if each.definition == index
+        }
+        for job in (each for each in jobs if each.definition == index and each.status == "InProgress"):
+            own, (bracket, rungs) = series[job.document.key], brackets[job.document.key]
+            peers = [
+                series[key] for key, (other, _) in brackets.items() if other == bracket and key != job.document.key
+            ]
+            if len(own) >= most or falls_behind(own, rungs, peers, definition.maximize):
+                stop.append(job)
+    return stop
