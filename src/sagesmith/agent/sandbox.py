@@ -14,7 +14,7 @@ import select
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -78,6 +78,7 @@ class Sandbox:
         mounts: (host path, path inside, writable), over everything else.
         hidden: host directories that must not show, even where a read-only path contains them.
         network: what it is connected to; None: nothing, it has a loopback interface alone.
+        enter: called in the new process before it becomes bubblewrap, which inherits the namespaces that it enters.
     """
 
     scratch: Path
@@ -89,6 +90,7 @@ class Sandbox:
     hidden: Sequence[Path] = ()
     network: "Network | None" = None
     work: str = field(default="/")
+    enter: Callable[[], None] | None = None
 
     def prepare(self) -> None:
         """Make the scratch directory: /tmp, the home directory and the files of /etc."""
@@ -167,13 +169,13 @@ class Sandbox:
                 pass_fds=(arguments, write_info),
                 env={},
                 cwd="/",
-                # It makes three system calls, and takes no lock that another thread may hold.
-                preexec_fn=None if self.network is None else self.network.enter,  # noqa: PLW1509
+                # It makes a few system calls, and takes no lock that another thread may hold.
+                preexec_fn=self._enter_all if self.network or self.enter else None,  # noqa: PLW1509
             )
         except subprocess.SubprocessError as error:
             os.close(write_script)
             os.close(read_info)
-            raise SandboxFailed(f"the network of the task could not be entered: {error}") from error
+            raise SandboxFailed(f"the namespaces of the task could not be entered: {error}") from error
         except BaseException:
             os.close(write_script)
             os.close(read_info)
@@ -184,6 +186,13 @@ class Sandbox:
         if self.network is not None:
             self.network.open_doors()
         return Started(process, read_info, write_script, _script(environment))
+
+    def _enter_all(self) -> None:
+        # The network first: its user namespace gives an ordinary user the right to the others.
+        if self.network is not None:
+            self.network.enter()
+        if self.enter is not None:
+            self.enter()
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from sagesmith.agent.inputs.files import download_channels
 from sagesmith.agent.inputs.sources import channels_here
 from sagesmith.agent.sandbox import Sandbox
 from sagesmith.agent.task import Task
+from sagesmith.compute.base import Channel
 
 if TYPE_CHECKING:
+    from sagesmith.agent.inputs.fastfile import FastFiles
     from sagesmith.agent.inputs.pipes import Pipe
 
 
@@ -30,6 +33,7 @@ class Inputs:
         self._task = task
         self._root = root
         self._scratch = scratch
+        self._fast_files: FastFiles | None = None
         self._pipes: list[Pipe] = []
         self._broken: TaskFailed | None = None
 
@@ -43,23 +47,36 @@ class Inputs:
         task, channels = self._task, channels_here(self._task.spec)
         if not channels:
             return
-        by_mode = {mode: [each for each in channels if each.input_mode == mode] for mode in ("File", "Pipe")}
-        download_channels(task.s3, by_mode["File"], task.spec, self._root, task.output.say)
-        if by_mode["Pipe"]:
+        modes = ("File", "FastFile", "Pipe")
+        files, fast_files, pipes = ([each for each in channels if each.input_mode == mode] for mode in modes)
+        if fast_files and self._must_download(fast_files):
+            files, fast_files = files + fast_files, []
+        download_channels(task.s3, files, task.spec, self._root, task.output.say)
+        if fast_files:
+            from sagesmith.agent.inputs.fastfile import FastFiles
+
+            self._fast_files = FastFiles(task, fast_files, self._root)
+        if pipes:
             from sagesmith.agent.inputs.pipes import Pipe, epochs
 
             folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            for channel in by_mode["Pipe"]:
+            for channel in pipes:
                 epoch = epochs(task.s3, channel, task.spec, self._scratch, task.output.say)
                 self._pipes.append(Pipe(channel, folder, task.uid, epoch, self._break))
 
     def seen_from(self, sandbox: Sandbox) -> Sandbox:
         """The sandbox with what its channels need."""
-        return sandbox
+        return sandbox if self._fast_files is None else replace(sandbox, enter=self._fast_files.mount)
 
     @contextlib.contextmanager
     def served(self) -> Iterator[None]:
-        """Feed the channels that stream while the body runs."""
+        """Feed the channels that stream while the body runs: the sandbox has been started.
+
+        Raises:
+            OSError: a file system is not there.
+        """
+        if self._fast_files is not None:
+            self._fast_files.serve()
         for pipe in self._pipes:
             pipe.start()
         try:
@@ -76,6 +93,19 @@ class Inputs:
         """
         if self._broken is not None:
             raise self._broken
+
+    def _must_download(self, channels: list[Channel]) -> bool:
+        """Whether there can be no file system of S3 objects here, which is said."""
+        from sagesmith.agent.inputs.mounts import try_out
+
+        reason = try_out(self._root)
+        if reason is not None:
+            names = ", ".join(each.name for each in channels)
+            self._task.output.say(
+                f"FastFile mode is not possible on this machine ({reason}): downloading channel {names} before the "
+                "start, as in File mode. It needs /dev/fuse, readable and writable for the platform's user."
+            )
+        return reason is not None
 
     def _break(self, error: TaskFailed) -> None:
         self._broken = error

@@ -19,3 +19,10 @@ def s3_said(uri: str, code: str, message: str, region: str) -> str:
     if code in ("NoSuchBucket", "404"):
         return nothing_found(uri, region)
     return f"{code}: {message} ({uri})"
+
+
+def both_folder_and_file() -> TaskFailed:
+    return download_failed(
+        "Failed to download data. Please check your s3 objects and ensure that there is no object that is both a "
+        "folder as well as a file."
+    )

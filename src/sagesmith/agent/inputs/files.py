@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagesmith.agent.failures import TaskFailed
-from sagesmith.agent.inputs.failures import download_failed
+from sagesmith.agent.inputs.failures import both_folder_and_file, download_failed
 from sagesmith.agent.inputs.sources import Shard, Source, below, channel_shard, objects, safe
 from sagesmith.compute.base import Channel, TaskSpec
 
@@ -132,7 +132,4 @@ def _make_parents(files: "list[tuple[S3Object, Path]]") -> None:
                 raise FileExistsError
             parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise download_failed(
-                "Failed to download data. Please check your s3 objects and ensure that there is no object that is both "
-                "a folder as well as a file."
-            ) from error
+            raise both_folder_and_file() from error

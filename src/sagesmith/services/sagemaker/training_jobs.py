@@ -190,8 +190,6 @@ TRAINING_JOB = Kind(
     ),
     unbuilt=(
         Unbuilt("AlgorithmSpecification.AlgorithmName", "Algorithms of one's own or the marketplace are"),
-        Unbuilt("AlgorithmSpecification.TrainingInputMode", "This input mode is", frozenset({"FastFile"})),
-        Unbuilt("InputDataConfig[].InputMode", "This input mode is", frozenset({"FastFile"})),
         Unbuilt(
             "InputDataConfig[].DataSource.FileSystemDataSource",
             "There are no EFS or FSx file systems here: put the data into a bucket and use an S3DataSource. "

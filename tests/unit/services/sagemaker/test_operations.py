@@ -237,14 +237,21 @@ def test_a_serverless_variant_has_whole_gigabytes_and_provisions_no_more_than_it
     assert world.call("ListEndpointConfigs")["EndpointConfigs"] == []
 
 
-FAST_FILE = {"AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "FastFile"}}
+FILE_SYSTEM = {
+    "FileSystemDataSource": {
+        "FileSystemId": "fs-0123456789abcdef0",
+        "FileSystemAccessMode": "ro",
+        "FileSystemType": "EFS",
+        "DirectoryPath": "/data",
+    }
+}
 UNBUILT_JOBS = [
-    (FAST_FILE, "FastFile"),
+    ({"InputDataConfig": [{"ChannelName": "train", "DataSource": FILE_SYSTEM}]}, "no EFS or FSx file systems here"),
     ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "several instances"),
-    ({"CheckpointConfig": {"S3Uri": "s3://x/y"}}, "Checkpoints"),
 ]
 BAD_JOBS = [
     ({"InputDataConfig": training_job("j")["InputDataConfig"] * 2}, "unique"),
+    ({"CheckpointConfig": {"S3Uri": "s3://x/y", "LocalPath": "/etc"}}, "Invalid CheckpointConfig LocalPath /etc"),
     ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
     ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "TrainingImage"),
     ({"AlgorithmSpecification": None}, "AlgorithmSpecification"),
