@@ -21,6 +21,12 @@ DEFAULT_AUDIT_DAYS = 90
 DEFAULT_METRICS_DAYS = 455
 """As long as CloudWatch keeps metrics."""
 
+Compute = Literal["local", "ray"]
+"""Who places tasks: this machine alone, or a Ray cluster."""
+
+RayStrategy = Literal["PACK", "STRICT_SPREAD"]
+"""Where the hosts of one job go: close together, or each on a node of its own."""
+
 StoreKms = Literal["platform", "store", "none"]
 """Where the object store takes its encryption keys from: the platform's own KMS, one of its own, or nowhere."""
 
@@ -60,6 +66,16 @@ class DataDir:
         return self.root / "tasks"
 
     @property
+    def ray_tasks(self) -> Path:
+        """With Ray: what the platform and its driver tell each other of a task."""
+        return self.root / "ray-tasks"
+
+    @property
+    def node_tasks(self) -> Path:
+        """With a Ray of the platform's own: what `tasks` is on a node of a cluster, for this machine is that node."""
+        return self.root / "node-tasks"
+
+    @property
     def run(self) -> Path:
         """What is true while the platform runs: lock, platform.json, routes.json."""
         return self.root / "run"
@@ -86,6 +102,10 @@ class DataDir:
     @property
     def api_socket(self) -> Path:
         return self.sockets / "api.sock"
+
+    @property
+    def ray_socket(self) -> Path:
+        return self.sockets / "ray.sock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +140,12 @@ class Platform:
     """Records of the audit trail, and events of changes, that are older are removed."""
     metrics_days: int = DEFAULT_METRICS_DAYS
     """Data of metrics that are older are removed."""
+    compute: Compute = "local"
+    ray_address: str | None = None
+    """`host:port` of the user's cluster; None: with `compute` Ray the platform runs one of its own."""
+    ray_strategy: RayStrategy = "PACK"
+    ray_lease_seconds: int = 20
+    """How long a task goes on on a node that the cluster has given up, at most."""
     cache_limit_bytes: int | None = None
     """Above that the environments that nobody used for longest are removed; None: they are kept."""
 
@@ -209,3 +235,8 @@ def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
 def default_cache_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """`$SAGESMITH_CACHE`, else `~/.cache/sagesmith`: environments and wheels, shared by all data directories."""
     return Path(environ.get("SAGESMITH_CACHE") or Path.home() / ".cache" / "sagesmith").expanduser().resolve()
+
+
+def default_node_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """`$SAGESMITH_NODE_DIR`, else `~/.local/state/sagesmith`: where a node of a cluster keeps its tasks' files."""
+    return Path(environ.get("SAGESMITH_NODE_DIR") or Path.home() / ".local/state/sagesmith").expanduser().resolve()

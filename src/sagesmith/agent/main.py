@@ -8,6 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from sagesmith.agent import lease
 from sagesmith.agent.failures import TaskFailed, TaskStopped
 from sagesmith.agent.output import Output
 from sagesmith.agent.report import Report
@@ -29,6 +30,7 @@ def run(directory: Path, environments: Environments | None = None) -> int:
     """
     task_dir = TaskDir(directory)
     signals = Signals()
+    lease.hold_if_any()
     lock = os.open(task_dir.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 
-from sagesmith.compute.local import LocalBackend
 from sagesmith.config import DataDir, Platform
 from sagesmith.platform import datadir, processes
+from sagesmith.platform.backends import processes_of
 
 
 def status(options: argparse.Namespace) -> int:
@@ -40,14 +40,23 @@ def _processes(directory: DataDir) -> list[dict[str, Any]]:
         for each in processes.load(directory.run / "processes.json")
         if (process := each.find())
     ]
-    if directory.tasks.exists():
-        for task in LocalBackend(directory.tasks, directory.sockets).tasks():
-            for each in task.processes:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process = psutil.Process(each.pid)
-                    # User code runs below its sandbox's first process; what runs below an agent is that, listed itself.
-                    below = [] if each.name.startswith("agent:") else process.children(recursive=True)
-                    found.append({"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(process, *below)})
+    platform = Platform.last(directory.root)
+    running = processes_of(platform) if platform is not None else []
+    for each in running:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(each.pid)
+            # User code runs below its sandbox's first process; what runs below an agent is that, listed itself.
+            below = [] if each.name.startswith("agent:") else _below(process, {other.pid for other in running})
+            found.append({"pid": each.pid, "name": each.name, "memory_mib": _memory_mib(process, *below)})
+    return found
+
+
+def _below(process: psutil.Process, listed: set[int]) -> list[psutil.Process]:
+    """What runs below a process, but for that which is listed itself."""
+    found: list[psutil.Process] = []
+    for child in process.children():
+        if child.pid not in listed:
+            found += [child, *_below(child, listed)]
     return found
 
 

@@ -12,7 +12,8 @@ import psutil
 from sagesmith.cli import UsageError
 from sagesmith.config import DataDir, Platform
 from sagesmith.platform import datadir, processes
-from sagesmith.platform.supervisor import Options, StartFailed, Supervisor, end_tasks
+from sagesmith.platform.backends import end_left
+from sagesmith.platform.supervisor import Options, StartFailed, Supervisor
 
 READY_SECONDS = 90.0
 
@@ -92,8 +93,8 @@ def down(options: argparse.Namespace) -> int:
     processes.end(supervisors, 60.0)
     left = [process for each in known if (process := each.find())]
     processes.end(left, 10.0)
-    if directory.tasks.exists():
-        end_tasks(directory)
+    if (platform := Platform.last(data)) is not None:
+        end_left(platform)
     for name in ("processes.json", "ready", "routes.json"):
         (directory.run / name).unlink(missing_ok=True)
     datadir.remove_sockets(directory)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith.agent.network.gang import Gang
-from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_to_json
+from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
+from sagesmith.compute.reading import read_events, read_lines
 from sagesmith.files import flush_directory, is_locked, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
@@ -56,11 +57,22 @@ class LocalBackend:
     Args:
         tasks_dir: where the tasks' directories are.
         sockets: where the model servers' sockets are; a short path.
+        variables: what the agents have in their environment besides.
+        descriptors: what they inherit besides.
     """
 
-    def __init__(self, tasks_dir: Path, sockets: Path) -> None:
+    def __init__(
+        self,
+        tasks_dir: Path,
+        sockets: Path,
+        *,
+        variables: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self._tasks_dir = tasks_dir
         self._sockets = sockets
+        self._variables = dict(variables or {})
+        self._descriptors = descriptors
         self._known: dict[str, _Known] = {}
         self._known_lock = threading.Lock()
         for path in tasks_dir.glob(f"{_REMOVED}*"):
@@ -151,21 +163,7 @@ class LocalBackend:
         return [observed for name in names if (observed := self.inspect(name)) is not None]
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
-        try:
-            with self._directory(task_id).output.open("rb") as file:
-                file.seek(offset)
-                data = file.read(limit)
-                # A line is at most 256 KB: one that does not fit into a small limit is still given whole.
-                while b"\n" not in data and (more := file.read(1 << 16)):
-                    data += more
-        except FileNotFoundError:
-            return [], offset
-        end = data.rfind(b"\n") + 1
-        lines: list[tuple[int, str]] = []
-        for line in data[:end].split(b"\n")[:-1]:
-            stamp, _, text = line.partition(b" ")
-            lines.append((int(stamp), text.decode("utf-8", "replace")))
-        return lines, offset + end
+        return read_lines(self._directory(task_id).output, offset, limit)
 
     def forget(self, task_id: str) -> None:
         """Remove the task's directory and socket; it is killed first should it still run."""
@@ -209,7 +207,9 @@ class LocalBackend:
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=_environment(os.environ) | {"SAGESMITH_SOCKET_DIRECTORY": str(self._socket_directory(spec.id))},
+                env=_environment(os.environ)
+                | {"SAGESMITH_SOCKET_DIRECTORY": str(self._socket_directory(spec.id)), **self._variables},
+                pass_fds=self._descriptors,
                 start_new_session=True,
             )
         finally:
@@ -233,18 +233,8 @@ class LocalBackend:
         return True
 
     def _read_report(self, directory: TaskDir, known: _Known) -> None:
-        try:
-            if directory.report.stat().st_size == known.report_bytes:
-                return
-            with directory.report.open("rb") as file:
-                file.seek(known.report_bytes)
-                data = file.read()
-        except FileNotFoundError:
-            return
-        end = data.rfind(b"\n") + 1
-        for line in data[:end].splitlines():
-            known.events.append(event_from_json(line))
-        known.report_bytes += end
+        events, known.report_bytes = read_events(directory.report, known.report_bytes)
+        known.events += events
 
     def _observation(self, task_id: str, directory: TaskDir, known: _Known, alive: bool) -> TaskObservation:
         if known.kind is None:

@@ -13,13 +13,13 @@ import orjson
 import uvloop
 
 from sagesmith import logging
-from sagesmith.compute.local import LocalBackend
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.http.blocking import BlockingServer
 from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.platform import metrics, retention
+from sagesmith.platform.backends import backend_of
 from sagesmith.services import all_handlers, not_built, observers, reconcilers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
@@ -103,7 +103,7 @@ async def _run(platform: Platform, store: Store) -> None:
     home = Home(
         platform,
         store,
-        LocalBackend(directory.tasks, directory.sockets),
+        backend_of(platform),
         KeyRing.load(directory.keys, platform.account_id),
     )
     for observer in observers():

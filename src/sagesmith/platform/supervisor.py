@@ -1,23 +1,26 @@
 """`sagesmith up`: starts the platform's processes, keeps them running, ends all of it."""
 
 import os
+import re
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
-from sagesmith.compute.local import LocalBackend
+from sagesmith.compute.ray.node import RayNode, is_installed
 from sagesmith.config import (
     DEFAULT_AUDIT_DAYS,
     DEFAULT_METRICS_DAYS,
     DEFAULT_MIN_FREE_DISK_BYTES,
     DEFAULT_PORT,
+    Compute,
     DataDir,
     Platform,
+    RayStrategy,
     default_cache_dir,
     parse_quotas,
     parse_size,
@@ -29,6 +32,7 @@ from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
+from sagesmith.platform.backends import backend_of, driver_command, end_tasks
 from sagesmith.platform.processes import Child
 
 READY_SECONDS = 60.0
@@ -36,10 +40,20 @@ POLL_SECONDS = 0.2
 ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 BACKLOG = 1024
-TASKS_GRACE_SECONDS = 5.0
+_NEEDED_BY_TASKS = ("ray-driver", "store")
+_COMPUTES: Sequence[Compute] = ("local", "ray")
+_STRATEGIES: Sequence[RayStrategy] = ("PACK", "STRICT_SPREAD")
 
 
 _Default = TypeVar("_Default", int, None)
+_Text = TypeVar("_Text", bound=str)
+
+
+class _ComputeSettings(TypedDict):
+    compute: Compute
+    ray_strategy: RayStrategy
+    ray_address: str | None
+    ray_lease_seconds: int
 
 
 class StartFailed(Exception):
@@ -137,16 +151,21 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every process, jobs and model servers too, and what only a running platform needs."""
-        store = [child for child in self._children if child.name == "store"]
-        others = [child for child in self._children if child.name != "store"]
+        # Tasks are ended through the driver, if there is one, and still upload what they have to the store.
+        late = [child for child in self._children if child.name in _NEEDED_BY_TASKS]
+        others = [child for child in self._children if child not in late]
         for child in others:
             if child.process:
                 child.process.terminate()
         for child in others:
             child.stop()
-        end_tasks(self._directory)
-        for child in store:
+        try:
+            end_tasks(backend_of(self.platform))
+        except OSError as error:
+            _say(f"not all tasks could be ended: {error}")
+        for child in late:
             child.stop()
+        RayNode.of(self.platform).end()
         (self._directory.run / "processes.json").unlink(missing_ok=True)
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
@@ -177,6 +196,9 @@ class Supervisor:
             children.append(Child("store", command, logs / "store.log", store_environment, stop_seconds=20.0))
         api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
         children.append(Child("api", api, logs / "api.log", environment))
+        if self.platform.compute == "ray":
+            driver = driver_command(self._directory.root)
+            children.append(Child("ray-driver", driver, logs / "ray-driver.log", environment))
         for index in range(self.platform.routers):
             router = [sys.executable, "-m", "sagesmith.gateway", "--data", data, "--listening"]
             router += [str(descriptor) for descriptor in self._listening.descriptors]
@@ -188,6 +210,8 @@ class Supervisor:
         deadline = time.monotonic() + READY_SECONDS
         waiting = {"api": _unix(self._directory.api_socket)}
         waiting["router"] = _tcp(self.platform.host, self.platform.port)
+        if self.platform.compute == "ray":
+            waiting["ray-driver"] = _unix(self._directory.ray_socket)
         waiting["admin"] = _tcp("127.0.0.1", self.platform.admin_port)
         while waiting:
             for child in self._children:
@@ -208,20 +232,6 @@ class Supervisor:
                 self._store.wait_ready(left, self.platform.region, self._directory.tls / "bundle.pem")
         except ObjectStoreFailed as error:
             raise StartFailed(str(error)) from error
-
-
-def end_tasks(directory: DataDir) -> None:
-    """End all jobs and model servers of a data directory, politely first."""
-    backend = LocalBackend(directory.tasks, directory.sockets)
-    alive = [task.id for task in backend.tasks() if task.alive]
-    for task in alive:
-        backend.stop(task)
-    deadline = time.monotonic() + TASKS_GRACE_SECONDS
-    while alive and time.monotonic() < deadline:
-        time.sleep(0.05)
-        alive = [task for task in alive if (seen := backend.inspect(task)) and seen.alive]
-    for task in alive:
-        backend.kill(task)
 
 
 def _object_store(directory: DataDir, environ: Mapping[str, str]) -> "ObjectStore | ExternalStore":
@@ -281,6 +291,7 @@ def _plan(
         audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
         metrics_days=_number(options.environ, "SAGESMITH_METRICS_DAYS", DEFAULT_METRICS_DAYS),
         keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
+        **_compute(options.environ),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )
 
@@ -297,6 +308,31 @@ def _size(environ: Mapping[str, str], name: str, default: _Default) -> int | _De
         return parse_size(environ[name]) if environ.get(name) else default
     except ValueError as error:
         raise StartFailed(f"{name}: {error}.") from error
+
+
+def _compute(environ: Mapping[str, str]) -> _ComputeSettings:
+    compute = _choice(environ, "SAGESMITH_COMPUTE", _COMPUTES)
+    address = environ.get("SAGESMITH_RAY_ADDRESS") or None
+    if compute == "ray" and not is_installed():
+        raise StartFailed("SAGESMITH_COMPUTE=ray needs Ray, which is not installed: pip install 'sagesmith[ray]'.")
+    if address is not None and not re.fullmatch(r"[^:/\s]+:\d+", address):
+        raise StartFailed(
+            f"SAGESMITH_RAY_ADDRESS is {address!r}; it must be HOST:PORT, as `ray start --address` takes it."
+        )
+    return {
+        "compute": compute,
+        "ray_strategy": _choice(environ, "SAGESMITH_RAY_STRATEGY", _STRATEGIES),
+        "ray_address": address,
+        "ray_lease_seconds": _number(environ, "SAGESMITH_RAY_LEASE_SECONDS", 20),
+    }
+
+
+def _choice(environ: Mapping[str, str], name: str, values: Sequence[_Text]) -> _Text:
+    """A setting that has one of some values, the first of them where it is not set."""
+    for value in values:
+        if (environ.get(name) or values[0]) == value:
+            return value
+    raise StartFailed(f"{name} is {environ[name]!r}; it must be {' or '.join(values)}.")
 
 
 def _quotas(environ: Mapping[str, str]) -> dict[str, int]:

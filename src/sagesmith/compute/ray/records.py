@@ -1,0 +1,82 @@
+"""What platform and driver tell each other of a task: files in its directory on the platform's machine."""
+
+import hashlib
+import json
+import socket
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sagesmith.agent.taskdir import TaskDir
+from sagesmith.compute.base import Process
+from sagesmith.files import replace_file
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a task stands, as its host told last.
+
+    Attributes:
+        alive: the node agent runs, or is still to be started.
+        address: where its model server listens, None if none does.
+        processes: on this machine; those of other nodes have no pid here.
+        node: Ray's id of its node, empty before it has one.
+        pending: what it waits for, empty if it does not.
+    """
+
+    alive: bool = True
+    address: str | None = None
+    processes: list[Process] = field(default_factory=list)
+    node: str = ""
+    pending: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The layout of a task's directory on the platform's machine. Specification, stop, report and output are where the
+    agent has them on the node, byte for byte."""
+
+    root: Path
+
+    @property
+    def task(self) -> TaskDir:
+        return TaskDir(self.root)
+
+    @property
+    def gang(self) -> Path:
+        """The ids of all tasks that start together: a gang of which one has no specification yet is not started."""
+        return self.root / "gang.json"
+
+    @property
+    def started(self) -> Path:
+        """There before an agent may run: without it nothing of the task ever ran."""
+        return self.root / "started"
+
+    @property
+    def killed(self) -> Path:
+        """There once the task must not run (any more)."""
+        return self.root / "killed"
+
+    @property
+    def seen(self) -> Path:
+        return self.root / "seen.json"
+
+    def read_gang(self) -> list[str]:
+        members: list[str] = json.loads(self.gang.read_bytes())
+        return members
+
+    def read_seen(self) -> Seen:
+        try:
+            fields: dict[str, Any] = json.loads(self.seen.read_bytes())
+        except FileNotFoundError:
+            return Seen()
+        fields["processes"] = [Process(**each) for each in fields["processes"]]
+        return Seen(**fields)
+
+    def write_seen(self, seen: Seen) -> None:
+        replace_file(self.seen, json.dumps(asdict(seen)).encode())
+
+
+def namespace(data: Path) -> str:
+    """The Ray namespace of a platform: two on one cluster know nothing of each other's actors."""
+    return "sagesmith-" + hashlib.sha256(f"{socket.gethostname()}:{data.resolve()}".encode()).hexdigest()[:16]

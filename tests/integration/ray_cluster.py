@@ -1,0 +1,115 @@
+"""A Ray cluster of several nodes on this machine, as a user of the platform would have one on several."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from tests.integration.conftest import Running
+
+LEASE_SECONDS = 4
+
+
+@dataclass
+class RayCluster:
+    """One that runs."""
+
+    folder: Path
+    address: str
+    environ: dict[str, str]
+    nodes: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+
+    def settings(self) -> dict[str, str]:
+        """The variables with which a platform uses it."""
+        return {
+            **self.environ,
+            "SAGESMITH_COMPUTE": "ray",
+            "SAGESMITH_RAY_ADDRESS": self.address,
+            "SAGESMITH_RAY_LEASE_SECONDS": str(LEASE_SECONDS),
+        }
+
+    def add_node(self, *options: str) -> "subprocess.Popen[bytes]":
+        """Start a node and return when its raylet runs."""
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--include-log-monitor=false"]
+        command += ["--object-store-memory=100000000", *options]
+        log = self.folder / f"node-{len(self.nodes)}.log"
+        with log.open("wb") as output:
+            node = subprocess.Popen(command, env=self.environ, stdout=output, stderr=output, start_new_session=True)
+        self.nodes.append(node)
+        while "--block" not in log.read_text():
+            assert node.poll() is None, log.read_text()
+        return node
+
+    def raylet(self, node: "subprocess.Popen[bytes]") -> psutil.Process:
+        return next(each for each in psutil.Process(node.pid).children() if each.name() == "raylet")
+
+    def kill_node(self, node: "subprocess.Popen[bytes]") -> None:
+        """End a node without a word, as a power failure does: its raylet, and what watches over it."""
+        everything = psutil.Process(node.pid).children()
+        os.kill(node.pid, signal.SIGKILL)
+        for each in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        node.wait()
+        self.nodes.remove(node)
+
+
+@contextlib.contextmanager
+def ray_cluster(*cpus: int) -> Iterator[RayCluster]:
+    """A cluster with a node for each number of CPUs, the head being the first."""
+    # Ray's sockets are in it: its path must be short.
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    environ = {
+        **os.environ,
+        "SAGESMITH_NODE_DIR": str(folder / "node"),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
+        "RAY_health_check_initial_delay_ms": "500",
+        "RAY_health_check_period_ms": "500",
+        "RAY_health_check_timeout_ms": "1000",
+        "RAY_health_check_failure_threshold": "4",
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    cluster = RayCluster(folder, f"127.0.0.1:{port}", environ)
+    head = ["--head", f"--port={port}", f"--temp-dir={folder}"]
+    try:
+        cluster.add_node(*head, "--include-dashboard=false", "--disable-usage-stats", f"--num-cpus={cpus[0]}")
+        for count in cpus[1:]:
+            cluster.add_node(f"--address={cluster.address}", f"--num-cpus={count}")
+        yield cluster
+    finally:
+        for node in reversed(cluster.nodes):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                below = psutil.Process(node.pid).children(recursive=True)
+                node.terminate()
+                node.wait()
+                for each in below:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        each.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def agents(platform: Running, job: str) -> list[psutil.Process]:
+    """The node agents of a job, on whichever node of this machine."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[-1:] == [f"agent:{job}"] and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found

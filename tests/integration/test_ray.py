@@ -1,0 +1,164 @@
+"""The platform on a Ray cluster: of two nodes on this machine, and of its own."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.integration import jobs
+from tests.integration.conftest import Running, sagesmith, start
+from tests.integration.ray_cluster import RayCluster, agents, ray_cluster
+from tests.integration.test_backends import assert_completed_with_its_log, gated_job, processes, train_and_predict
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    with ray_cluster(2, 2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def on_ray(cluster: RayCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A platform on a cluster of two nodes."""
+    data = tmp_path_factory.mktemp("on-ray") / "data"
+    yield start(data, environ=cluster.settings())
+    ended = sagesmith("down", "--data", str(data))
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_platform_on_ray_trains_and_predicts(on_ray: Running) -> None:
+    train_and_predict(on_ray)
+
+
+def test_a_job_on_ray_outlives_the_api_process_and_the_driver(on_ray: Running) -> None:
+    job, gate = gated_job(on_ray)
+    for name in ("api", "ray-driver"):
+        (killed,) = processes(on_ray, name)
+        os.kill(killed, signal.SIGKILL)
+    jobs.upload(on_ray, gate, b"go")
+    assert_completed_with_its_log(on_ray, job)
+    assert len(agents(on_ray, job)) == 0
+
+
+def test_a_job_on_ray_can_be_stopped_and_keeps_what_it_has(on_ray: Running) -> None:
+    job = jobs.shell_job(on_ray, "trap 'echo saved > /opt/ml/model/m; exit 0' TERM; echo on; sleep 1000 & wait")
+    wait_for_line(on_ray, job, "on")
+    on_ray.client("sagemaker").stop_training_job(TrainingJobName=job)
+    described = jobs.wait_job(on_ray, job)
+    assert described["TrainingJobStatus"] == "Stopped"
+    assert described["ModelArtifacts"]["S3ModelArtifacts"].endswith("/output/model.tar.gz")
+
+
+def test_an_agent_that_is_killed_on_its_node_fails_its_job_and_takes_user_code_with_it(on_ray: Running) -> None:
+    job, user_code = started(on_ray)
+    (agent,) = agents(on_ray, job)
+    agent.kill()
+    described = jobs.wait_job(on_ray, job)
+    assert described["FailureReason"].startswith("InternalServerError: ")
+    assert not runs(user_code)
+
+
+def test_a_host_that_is_killed_takes_the_agent_and_user_code_with_it(on_ray: Running) -> None:
+    job, user_code = started(on_ray)
+    (agent,) = agents(on_ray, job)
+    host = agent.parent()
+    assert host is not None
+    host.kill()
+    described = jobs.wait_job(on_ray, job)
+    assert described["FailureReason"].startswith("InternalServerError: ")
+    assert not runs(agent)
+    assert not runs(user_code)
+
+
+def test_a_job_waits_for_capacity_of_the_cluster_and_can_be_stopped_meanwhile(on_ray: Running) -> None:
+    holders = [started(on_ray)[0] for _ in range(2)]
+    waiting = jobs.shell_job(on_ray, "echo never")
+    sagemaker = on_ray.client("sagemaker")
+    sagemaker.stop_training_job(TrainingJobName=waiting)
+    assert jobs.wait_job(on_ray, waiting)["TrainingJobStatus"] == "Stopped"
+    assert "never" not in jobs.job_log(on_ray, waiting)
+    for each in holders:
+        sagemaker.stop_training_job(TrainingJobName=each)
+        jobs.wait_job(on_ray, each)
+
+
+@pytest.mark.parametrize("harm", ["killed", "frozen"])
+def test_a_node_that_is_lost_fails_its_job_once_nothing_of_it_runs_any_more(
+    on_ray: Running, cluster: RayCluster, harm: str
+) -> None:
+    doomed = cluster.add_node(f"--address={cluster.address}", "--num-cpus=4")
+    raylet = cluster.raylet(doomed)
+    job, user_code = started(on_ray, ResourceConfig=resources("ml.m5.2xlarge"))
+    (agent,) = agents(on_ray, job)
+    host = agent.parent()
+    assert host is not None
+    assert host.ppid() == raylet.pid
+    if harm == "killed":
+        cluster.kill_node(doomed)
+    else:
+        raylet.suspend()
+    described = jobs.wait_job(on_ray, job)
+    assert described["FailureReason"].startswith("InternalServerError: ")
+    assert not runs(agent)
+    assert not runs(user_code)
+    if harm == "frozen":
+        cluster.kill_node(doomed)
+
+
+def started(platform: Running, **changes: Any) -> tuple[str, psutil.Process]:
+    """A job that goes on until it is ended, and its user code's process."""
+    job = jobs.shell_job(platform, "echo pid $(readlink /proc/self | head -1); exec sleep 100000", **changes)
+    wait_for_line(platform, job, "pid")
+    (agent,) = agents(platform, job)
+    sleeper = next(each for each in agent.children(recursive=True) if each.cmdline()[:1] == ["sleep"])
+    return job, sleeper
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it does more than wait to be collected."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def resources(instance_type: str, count: int = 1) -> dict[str, Any]:
+    return {"InstanceType": instance_type, "InstanceCount": count, "VolumeSizeInGB": 1}
+
+
+def wait_for_line(platform: Running, job: str, beginning: str) -> None:
+    while not any(line.startswith(beginning) for line in _log(platform, job)):
+        time.sleep(0.1)
+
+
+def _log(platform: Running, job: str) -> list[str]:
+    logs = platform.client("logs")
+    try:
+        return jobs.job_log(platform, job)
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+
+
+def test_a_platform_without_an_address_runs_a_ray_of_its_own_on_loopback_with_a_token(
+    new_platform: Callable[..., Running],
+) -> None:
+    running = new_platform(environ={"SAGESMITH_COMPUTE": "ray"})
+    described = jobs.wait_job(running, jobs.shell_job(running, "echo done"))
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    (node,) = processes(running, "ray")
+    everything = [psutil.Process(node), *psutil.Process(node).children(recursive=True)]
+    listening = {
+        connection.laddr.ip
+        for process in everything
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+    raylet = next(each for each in everything if each.name() == "raylet")
+    assert raylet.environ()["RAY_AUTH_MODE"] == "token"
+    assert running.cli("down").returncode == 0
+    assert not any(runs(each) for each in everything)
