@@ -5,7 +5,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -133,6 +133,8 @@ class Platform:
     """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
     keep_days: int | None = None
     """Ended training jobs and log events that are older are removed; None: they are kept."""
+    job_ports: Sequence[int] = ()
+    """TCP ports on this machine's loopback that user code may reach, beside the platform's own."""
     quotas: Mapping[str, int] = field(default_factory=dict)
     """How many resources of a kind, by AWS's noun such as `Model`, a region may have; of jobs, how many that are not
     over. Kinds that are not here have no limit."""
@@ -198,6 +200,20 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not a size: a number of bytes, or one with K, M, G or T, such as 2G")
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_ports(text: str) -> list[int]:
+    """`5000,8080` as a list of ports.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    ports = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        if not part.isdecimal() or not 0 < int(part) < 65536:
+            raise ValueError(f"{part!r} is not a port")
+        ports.append(int(part))
+    return ports
 
 
 def parse_quotas(text: str) -> dict[str, int]:

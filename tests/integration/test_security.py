@@ -290,6 +290,67 @@ def _outcome(run: Any) -> str:
         return str(error.response["Error"]["Code"])
 
 
+# Knocks at every port of this machine that it is told, itself and by way of the proxy, and then uses the platform.
+KNOCK = """
+import os, socket, sys
+import boto3
+proxy = os.environ["HTTPS_PROXY"].removeprefix("http://").split(":")
+for port in map(int, sys.argv[1:]):
+    for host in ("127.0.0.1", "127.0.0.2", "::1"):
+        try:
+            socket.create_connection((host, port), timeout=30)
+            print("OPEN", host, port)
+        except OSError:
+            pass
+    for host in ("127.0.0.1", "localhost", "[::1]"):
+        tunnel = socket.create_connection(proxy, timeout=30)
+        tunnel.sendall(f"CONNECT {host}:{port} HTTP/1.1\\r\\nHost: {host}:{port}\\r\\n\\r\\n".encode())
+        if tunnel.recv(100).split()[1] != b"403":
+            print("OPEN BY PROXY", host, port)
+print(boto3.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"])
+print(boto3.client("sts", endpoint_url="https://sts.us-east-1.amazonaws.com").get_caller_identity()["Arn"])
+"""
+
+
+def inner_ports(platform: Running) -> str:
+    """The TCP ports that the platform's processes listen on, but the front door and the proxy."""
+    facts = Platform.load(platform.data)
+    processes = [psutil.Process(each["pid"]) for each in platform.status()["processes"]]
+    connections = [each for process in processes for each in process.net_connections("tcp")]
+    listening = {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
+    assert {facts.admin_port, urlsplit(facts.s3_endpoint).port} < listening
+    return " ".join(map(str, listening - {facts.port, facts.proxy_port}))
+
+
+def knocked(platform: Running) -> list[str]:
+    """What the program prints that found nothing open."""
+    account = Platform.load(platform.data).account_id
+    return ["200", f"arn:aws:sts::{account}:assumed-role/SageMakerExecutionRole/SageMaker"]
+
+
+def test_a_job_reaches_the_front_door_and_the_proxy_and_no_other_port_of_this_machine(platform: Running) -> None:
+    script = KNOCK.replace("sys.argv[1:]", repr(inner_ports(platform).split()))
+    job = jobs.script_job(platform, script)
+    described = jobs.wait_job(platform, job)
+    lines = jobs.job_log(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", lines
+    assert not [line for line in lines if line.startswith("OPEN")]
+    assert set(knocked(platform)) < set(lines)
+
+
+def test_a_model_server_reaches_the_same(platform: Running) -> None:
+    called = jobs.endpoint(platform, {"inference.py": EAVESDROPPER})
+    assert jobs.wait_endpoint(platform, called)["EndpointStatus"] == "InService"
+    script = f"cat > /tmp/knock.py <<'END'{KNOCK}END\npython /tmp/knock.py {inner_ports(platform)} 2>&1"
+    try:
+        answer = platform.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=called, ContentType="text/plain", Body=script.encode()
+        )
+        assert answer["Body"].read().decode().splitlines() == knocked(platform)
+    finally:
+        jobs.delete_endpoint(platform, called)
+
+
 def test_a_job_knows_its_own_credentials_and_no_others(platform: Running) -> None:
     script = (
         "import os, pathlib\n"

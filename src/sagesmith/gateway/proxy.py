@@ -1,8 +1,8 @@
 """The proxy that `HTTPS_PROXY` points at: AWS's hosts end here, all others pass.
 
-It listens on loopback only, and whoever reaches it is on this machine already: it tunnels to loopback ports as to any
-other, and what listens there asks for credentials itself. It does not tunnel to itself, nor to the addresses where
-cloud machines hand out credentials. It adds no Via and no Forwarded header: what passes is untouched.
+It listens on loopback only, and people who reach it are on this machine already: for them it tunnels to loopback ports
+as to any other. For user code in tasks it does not (`destinations`). It does not tunnel to itself, nor to the addresses
+where cloud machines hand out credentials. It adds no Via and no Forwarded header: what passes is untouched.
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from sagesmith import logging
 from sagesmith.config import Platform
+from sagesmith.gateway.destinations import Client as Asking
+from sagesmith.gateway.destinations import Refused, is_this_machine
 from sagesmith.gateway.tls import LeafContexts
 from sagesmith.hosts import is_aws
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
@@ -26,25 +28,9 @@ from sagesmith.http.messages import Disconnected, Handler, Headers, Request, Res
 CONNECT_SECONDS = 30.0
 ANSWER_SECONDS = 600.0
 
-_METADATA = frozenset(
-    ipaddress.ip_address(address)
-    for address in (
-        *("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254"),
-        *("100.100.100.200", "168.63.129.16"),  # Alibaba Cloud, Azure
-    )
-)
 _MAX_REPLY_BYTES = 16 << 10
 
 log = logging.get("proxy")
-
-
-class Refused(Exception):
-    """A connection that is not made."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +86,7 @@ class Proxy:
     def __init__(self, platform: Platform, handler: Handler, environ: Mapping[str, str] = os.environ) -> None:
         self._handler = handler
         self._own_port = platform.proxy_port
+        self._own_ports = frozenset((platform.port, *platform.job_ports))
         self._contexts = LeafContexts(platform.dir.keys, platform.dir.tls)
         self._upstream = Upstream.from_environment(environ, platform.proxy_port)
 
@@ -112,7 +99,7 @@ class Proxy:
                     raise Refused(501, f"Sagesmith answers for {host} on port 443 only.")
                 await takeover.start_tls(await self._contexts.get(host), host)
                 return
-            relay = await self._open(host, port)
+            relay = await self._open(host, port, self._asking(takeover.peer))
         except Refused as refused:
             takeover.refuse(_answer(refused))
             return
@@ -131,20 +118,23 @@ class Proxy:
             if is_aws(host):
                 request.target, request.host = b"/" + rest, host
                 return await self._handler(request)
-            return await self._forward(request, host, port, b"/" + rest)
+            return await self._forward(request, host, port, b"/" + rest, self._asking(request.peer))
         except Refused as refused:
             return _answer(refused)
 
-    async def _open(self, host: str, port: int) -> Relay:
+    def _asking(self, address: str) -> Asking:
+        return Asking(address, self._own_ports)
+
+    async def _open(self, host: str, port: int, asking: Asking) -> Relay:
         """A connection to a host, by way of the upstream proxy where there is one for it."""
         loop = asyncio.get_running_loop()
         upstream = self._upstream if self._upstream and self._upstream.serves(host) else None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 if upstream is not None:
-                    _check_literal(host)
+                    await self._check_before_upstream(host, port, asking)
                     return await _open_through(upstream, host, port)
-                addresses = await self._resolve(host, port)
+                addresses = await self._resolve(host, port, asking)
                 for address in addresses[:-1]:
                     with contextlib.suppress(OSError):
                         return (await loop.create_connection(Relay, address, port))[1]
@@ -154,27 +144,39 @@ class Proxy:
         except OSError as error:
             raise Refused(502, f"No connection to {host}:{port}: {error.strerror or error}.") from error
 
-    async def _resolve(self, host: str, port: int) -> list[str]:
+    async def _check_before_upstream(self, host: str, port: int, asking: Asking) -> None:
+        """An upstream proxy on this machine has the same loopback; other ones know names that we do not."""
+        asking.check(host, port)
+        assert self._upstream is not None
+        with contextlib.suppress(OSError):
+            addresses = await self._addresses(self._upstream.host, self._upstream.port)
+            if any(is_this_machine(ipaddress.ip_address(each)) for each in addresses):
+                await self._resolve(host, port, asking)
+
+    async def _resolve(self, host: str, port: int, asking: Asking) -> list[str]:
         """What is connected to is what was looked at: a name cannot change its mind in between."""
         if port == self._own_port and host in {"localhost", "127.0.0.1", "::1"}:
             raise Refused(508, "That is this proxy itself.")
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        addresses = [str(one[4][0]) for one in found]
+        addresses = await self._addresses(host, port)
         for address in addresses:
-            _check_literal(address)
+            asking.check(address, port)
         return addresses
 
-    async def _forward(self, request: Request, host: str, port: int, target: bytes) -> Response:
+    async def _addresses(self, host: str, port: int) -> list[str]:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [str(one[4][0]) for one in found]
+
+    async def _forward(self, request: Request, host: str, port: int, target: bytes, asking: Asking) -> Response:
         upstream = self._upstream if self._upstream and self._upstream.serves(host) else None
         headers: Headers = [item for item in request.headers if item[0] != b"proxy-authorization"]
         if upstream is not None:
-            _check_literal(host)
+            await self._check_before_upstream(host, port, asking)
             addresses, port, target = [upstream.host], upstream.port, request.target
             if upstream.authorization:
                 headers.append((b"proxy-authorization", upstream.authorization))
         else:
             try:
-                addresses = await self._resolve(host, port)
+                addresses = await self._resolve(host, port, asking)
             except OSError as error:
                 raise Refused(502, f"No address of {host} is known: {error.strerror}.") from error
         failure: Exception | None = None
@@ -260,16 +262,6 @@ def _authority(text: str, default_port: int | None = None) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536 or any(mark in host for mark in "@/ "):
         raise Refused(400, f"not a host and a port: {text[:200]}")
     return host, int(port)
-
-
-def _check_literal(host: str) -> None:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return
-    mapped = getattr(address, "ipv4_mapped", None)
-    if (mapped or address) in _METADATA:
-        raise Refused(403, "Sagesmith does not pass on requests to a cloud's metadata address.")
 
 
 def _matches(host: str, entry: str) -> bool:

@@ -17,13 +17,17 @@ _HANDSHAKE_SECONDS = 20.0
 
 
 class Takeover:
-    """The connection of one CONNECT request, handed to the server's `on_connect`, which must do one thing with it."""
+    """The connection of one CONNECT request, handed to the server's `on_connect`, which must do one thing with it.
+
+    Attributes:
+        peer: the client's address.
+    """
 
     def __init__(self, server: Server, transport: asyncio.Transport, connection: Connection, peer: str) -> None:
         self._server = server
         self._transport = transport
         self._connection = connection
-        self._peer = peer
+        self.peer = peer
         self.refusal: Response | None = None
 
     def refuse(self, response: Response) -> None:
@@ -35,7 +39,7 @@ class Takeover:
         from sagesmith.http.connection import Connection  # each needs the other
 
         self._transport.write(_ESTABLISHED)
-        inner = Connection(self._server, "https", host, self._peer)
+        inner = Connection(self._server, "https", host, self.peer)
         self._connection.leave()
         try:
             transport = await self._server.loop.start_tls(

@@ -22,6 +22,7 @@ from sagesmith.config import (
     Platform,
     RayStrategy,
     default_cache_dir,
+    parse_ports,
     parse_quotas,
     parse_size,
     whole_number,
@@ -287,6 +288,7 @@ def _plan(
         max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
         min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
+        job_ports=_ports(options.environ),
         quotas=_quotas(options.environ),
         audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
         metrics_days=_number(options.environ, "SAGESMITH_METRICS_DAYS", DEFAULT_METRICS_DAYS),
@@ -333,6 +335,13 @@ def _choice(environ: Mapping[str, str], name: str, values: Sequence[_Text]) -> _
         if (environ.get(name) or values[0]) == value:
             return value
     raise StartFailed(f"{name} is {environ[name]!r}; it must be {' or '.join(values)}.")
+
+
+def _ports(environ: Mapping[str, str]) -> list[int]:
+    try:
+        return parse_ports(environ.get("SAGESMITH_JOB_PORTS", ""))
+    except ValueError as error:
+        raise StartFailed(f"SAGESMITH_JOB_PORTS: {error}.") from error
 
 
 def _quotas(environ: Mapping[str, str]) -> dict[str, int]:

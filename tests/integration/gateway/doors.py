@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ async def describe(request: Request) -> Response:
 
 
 @contextlib.contextmanager
-def opened(root: Path, environ: dict[str, str] | None = None) -> Iterator[Door]:
+def opened(root: Path, environ: dict[str, str] | None = None, job_ports: Sequence[int] = ()) -> Iterator[Door]:
     """A router on free ports over a data directory of its own."""
     directory = DataDir(root)
     directory.sockets.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,9 @@ def opened(root: Path, environ: dict[str, str] | None = None) -> Iterator[Door]:
     endpoint, tunnels = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
     ports = endpoint.getsockname()[1], tunnels.getsockname()[1]
     store = ("http://127.0.0.1:9", "a", "b")
-    platform = Platform(str(root), "127.0.0.1", *ports, 0, ACCOUNT, "us-east-1", "sqlite://", *store, str(root), 1)
+    platform = Platform(
+        str(root), "127.0.0.1", *ports, 0, ACCOUNT, "us-east-1", "sqlite://", *store, str(root), 1, job_ports=job_ports
+    )
     platform.save()
     log = root / "router.log"
     with log.open("wb") as output, endpoint, tunnels:

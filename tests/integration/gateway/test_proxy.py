@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from sagesmith.hosts import TASKS_SOURCE_ADDRESS
 from sagesmith.http.messages import Request, Response
 from tests.integration.gateway.doors import Door, opened
 
@@ -148,6 +149,61 @@ def test_what_is_not_tunnelled_says_why(door: Door, target: str, status: int) ->
 
 def test_the_proxy_does_not_tunnel_to_itself(door: Door) -> None:
     assert connect(door, f"127.0.0.1:{door.platform.proxy_port}")[0] == 508
+
+
+def asked_by_a_task(door: Door, target: str, request: str = "CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n") -> int:
+    """The status of the proxy's answer to user code, whose connections the node agent makes."""
+    where = ("127.0.0.1", door.platform.proxy_port)
+    with socket.create_connection(where, source_address=(TASKS_SOURCE_ADDRESS, 0)) as plain:
+        plain.sendall(request.format(target).encode())
+        return int(plain.makefile("rb").readline().split()[1])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "127.9.9.9", "2130706433", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::]", "own"],
+)
+def test_user_code_does_not_reach_this_machines_ports_through_the_proxy(door: Door, host: str) -> None:
+    with socket.create_server(("", 0)) as inner:
+        port = inner.getsockname()[1]
+        place = f"{own_address() if host == 'own' else host}:{port}"
+        assert asked_by_a_task(door, place) == 403
+        assert asked_by_a_task(door, place, "GET http://{0}/ HTTP/1.1\r\nHost: {0}\r\n\r\n") == 403
+        inner.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            inner.accept()
+
+
+def own_address() -> str:
+    """One of this machine's addresses that is not loopback's, if it has any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def test_user_code_reaches_the_front_door_through_the_proxy(door: Door) -> None:
+    assert asked_by_a_task(door, f"127.0.0.1:{door.platform.port}") == 200
+    unsigned = asked_by_a_task(door, f"127.0.0.1:{door.platform.port}", "GET http://{0}/ HTTP/1.1\r\nHost: {0}\r\n\r\n")
+    assert unsigned == 403
+
+
+def test_user_code_reaches_the_ports_that_were_opened_for_it(tmp_path: Path) -> None:
+    with echo_server() as port, opened(tmp_path, job_ports=[port]) as door:
+        assert asked_by_a_task(door, f"127.0.0.1:{port}") == 200
+
+
+def test_a_former_proxy_on_this_machine_is_no_way_to_its_ports(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        upstream.setblocking(False)
+        former = f"http://127.0.0.1:{upstream.getsockname()[1]}"
+        with opened(tmp_path, {"HTTPS_PROXY": former}) as door:
+            # The address 127.0.0.1 as a number, which is no name and not written as an address either.
+            assert asked_by_a_task(door, "2130706433:5432") == 403
+        with pytest.raises(BlockingIOError):
+            upstream.accept()
 
 
 class Origin(BaseHTTPRequestHandler):

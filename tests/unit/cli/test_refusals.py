@@ -26,6 +26,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(capsys: pytest.CaptureFix
         ("SAGESMITH_ROUTERS", "two"),
         ("SAGESMITH_ROUTERS", "0"),
         ("SAGESMITH_MAX_JOBS", "-1"),
+        ("SAGESMITH_JOB_PORTS", "5000,http"),
         ("SAGESMITH_MIN_FREE_DISK", "much"),
         ("SAGESMITH_AUDIT_DAYS", "0"),
         ("SAGESMITH_QUOTAS", "Model"),

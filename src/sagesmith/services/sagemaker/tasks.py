@@ -62,8 +62,10 @@ def environment(
 
 
 def doors(home: Home) -> list[str]:
-    """What user code may reach of this machine: the front door and the proxy, as `environment` names them."""
-    return [urlsplit(url).netloc for url in (home.platform.url, home.platform.proxy_url)]
+    """What user code may reach of this machine: the front door and the proxy as `environment` names them, and the ports
+    that the platform's administrator opened."""
+    own = [urlsplit(url).netloc for url in (home.platform.url, home.platform.proxy_url)]
+    return [*own, *(each for port in home.platform.job_ports if (each := f"127.0.0.1:{port}") not in own)]
 
 
 def ca_bundle(home: Home) -> str | None:
