@@ -64,7 +64,7 @@ def members(number: int) -> dict[str, Any]:
 
 def job(number: int, region: str) -> Document:
     """A job that has ended, as its reconciler leaves it."""
-    source = random.Random(-number)
+    source = random.Random(f"end of {number}")
     body = members(number)
     name = body["TrainingJobName"]
     at = 1_750_000_000.0 + number * 300

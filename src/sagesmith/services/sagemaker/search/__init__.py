@@ -67,6 +67,7 @@ def _search(call: Call, params: Params) -> Params:
     def look(own: bool, document: Document) -> Params:
         return record.own(document) if own else record.show(call, document)
 
+    left = asked.left
     sort = _sort(record, params.get("SortBy"), look)
     if params.get("CrossAccountFilterOption") == "CrossAccount":
         return {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
@@ -76,7 +77,7 @@ def _search(call: Call, params: Params) -> Params:
                 record.kind.id,
                 call.context.region,
                 asked.where,
-                None if asked.exact else lambda document: asked.holds(look(asked.own, document)),
+                None if asked.exact else lambda document: left.holds(look(left.own, document)),
                 sort,
                 params.get("SortOrder") != "Ascending",
                 params.get("MaxResults") or DEFAULT_PAGE,

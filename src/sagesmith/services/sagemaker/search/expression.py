@@ -55,12 +55,22 @@ class Test:
         exact: whether the converse is true as well.
         holds: whether a record satisfies it.
         own: whether `holds` looks only at what a document itself has of its record.
+        parts: the tests that this one is the conjunction of.
     """
 
     where: Condition
     exact: bool
     holds: Callable[[Any], bool]
     own: bool
+    parts: "tuple[Test, ...]" = ()
+
+    @property
+    def left(self) -> "Test":
+        """What is left to ask of a record that satisfies `where`: what the store has answered is not asked again."""
+        if self.exact:
+            return EVERYTHING
+        left = [part.left for part in self.parts if not part.exact]
+        return _joined(left, "And") if left else self
 
 
 EVERYTHING = Test(EVERY, True, lambda record: True, True)
@@ -175,7 +185,7 @@ def _joined(tests: list[Test], operator: Literal["And", "Or"]) -> Test:
     wheres = tuple(each.where for each in tests)
     exact, own = all(each.exact for each in tests), all(each.own for each in tests)
     if operator == "And":
-        return Test(_flat(wheres), exact, lambda record: all(each.holds(record) for each in tests), own)
+        return Test(_flat(wheres), exact, lambda record: all(each.holds(record) for each in tests), own, tuple(tests))
     # One alternative of which the index knows nothing makes it useless for the others.
     where = EVERY if EVERY in wheres else AnyOf(wheres)
     return Test(where, exact, lambda record: any(each.holds(record) for each in tests), own)
