@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
@@ -21,6 +22,8 @@ from sagesmith.images.registry import catalogue
 CUTOFF = "2026-11-01"
 LOCKS = Path(__file__).resolve().parent.parent / "src" / "sagesmith" / "images" / "locks"
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_36", "aarch64": "aarch64-manylinux_2_36"}
+TORCH = tomllib.loads((LOCKS / "torch.toml").read_text(encoding="utf-8"))
+SOURCES = ("toolkit", "chainer")
 SOURCES_ONLY = ("inotify-simple", "sagemaker-training")
 # Would bring gigabytes of CUDA to machines without a GPU.
 FORBIDDEN = re.compile(
@@ -29,7 +32,9 @@ FORBIDDEN = re.compile(
 
 
 def main(names: list[str]) -> None:
-    wanted: dict[str, tuple[str, str, tuple[str, ...]]] = {"toolkit": ("toolkit.in", "3.11", ("x86_64",))}
+    wanted: dict[str, tuple[str, str, tuple[str, ...]]] = {
+        name: (f"{name}.in", "3.11", ("x86_64",)) for name in SOURCES
+    }
     for family in catalogue().values():
         for release in family.releases:
             for python in release.pythons:
@@ -39,16 +44,26 @@ def main(names: list[str]) -> None:
         if names and name not in names:
             continue
         # The machine with fewer wheels leads; the other one follows it.
-        leader = compile_lock(source, python, machines[-1], name == "toolkit")
-        texts = {leader} | {compile_lock(source, python, each, name == "toolkit", leader) for each in machines[:-1]}
+        leader = compile_lock(source, python, machines[-1], name in SOURCES)
+        texts = {leader} | {compile_lock(source, python, each, name in SOURCES, leader) for each in machines[:-1]}
         if len(texts) != 1:
             sys.exit(f"{name}: resolves differently on {' and '.join(machines)}")
-        text = texts.pop()
+        text = texts.pop() + torch(source, python)
         found = FORBIDDEN.search(text)
         if found:
             sys.exit(f"{name}: {found[1]} must not be in a lock file")
-        (LOCKS / f"{name}.txt").write_text(f"# Made by scripts/lock-images.py from {source}\n{text}", encoding="utf-8")
+        marks = "".join(re.findall(r"^# sources: .*\n", (LOCKS / source).read_text(encoding="utf-8"), re.MULTILINE))
+        head = f"# Made by scripts/lock-images.py from {source}\n{marks}"
+        (LOCKS / f"{name}.txt").write_text(head + text, encoding="utf-8")
         sys.stdout.write(f"{name}\n")
+
+
+def torch(source: str, python: str) -> str:
+    """PyTorch's pin, for what includes torch-cpu.in."""
+    if "-r torch-cpu.in\n" not in (LOCKS / source).read_text(encoding="utf-8"):
+        return ""
+    hashes = [f"    --hash=sha256:{digest}" for digest in TORCH["hashes"][python]]
+    return " \\\n".join([f"torch=={TORCH['version']}", *hashes]) + "\n"
 
 
 def compile_lock(source: str, python: str, machine: str, from_sources: bool, leader: str = "") -> str:
@@ -59,6 +74,8 @@ def compile_lock(source: str, python: str, machine: str, from_sources: bool, lea
         command += ["--no-deps", "--no-binary", ":all:"]
     else:
         command += ["--only-binary", ":all:"]
+        for override in ("without-cuda.override", source.replace(".in", ".override")):
+            command += ["--override", override] if (LOCKS / override).exists() else []
         for name in SOURCES_ONLY:
             command += ["--no-binary", name, "--no-emit-package", name]
     with tempfile.TemporaryDirectory() as folder:

@@ -106,7 +106,8 @@ def parser() -> argparse.ArgumentParser:
                 action="append",
                 default=[],
                 metavar="TAG",
-                help="only what images of this tag need, such as 1.2-1; may be given several times (default: all tags)",
+                help="only what images of this tag or repository need, such as 1.2-1 or pytorch-training; may be given "
+                "several times (default: all images, which is tens of gigabytes)",
             )
         action.set_defaults(command=command)
     return root

@@ -25,7 +25,13 @@ _INHERITED = frozenset(
         *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-        *("SAGESMITH_PYTHONS", "SAGESMITH_OFFLINE", "SAGESMITH_CACHE", "SAGESMITH_MAX_MODEL_BYTES"),
+        *(
+            "SAGESMITH_PYTHONS",
+            "SAGESMITH_OFFLINE",
+            "SAGESMITH_CACHE",
+            "SAGESMITH_MAX_MODEL_BYTES",
+            "SAGESMITH_TORCH_WHEELS",
+        ),
     )
 )
 _INHERITED_PREFIXES = ("PIP_", "UV_")

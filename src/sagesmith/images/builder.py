@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sagesmith.images.base import Runtime
-from sagesmith.images.installer import Progress, index_arguments, run, uv_binary, uv_environment
-from sagesmith.images.lockfile import canonical, read, requirements
+from sagesmith.images.installer import Progress, index_arguments, run, torch_arguments, uv_binary, uv_environment
+from sagesmith.images.lockfile import canonical, read, requirements, sources, torch
 from sagesmith.images.toolkit import build_wheels
 
 
@@ -17,7 +17,11 @@ def build(
     Raises:
         EnvironmentFailed: with the installer's last lines.
     """
-    wheels = build_wheels(cache, runtime.python, interpreter, progress, environ)
+    wheels = [
+        wheel
+        for lock in sources(runtime.lock)
+        for wheel in build_wheels(cache, runtime.python, interpreter, progress, environ, lock)
+    ]
     variables = uv_environment(cache, environ)
     uv = uv_binary()
     count = len(requirements(runtime.lock)) + len(wheels)
@@ -28,7 +32,11 @@ def build(
     lock.write_text(read(runtime.lock), encoding="utf-8")
     install = [uv, "pip", "install", "--python", str(path), "--no-deps", "--compile-bytecode"]
     hashed = ["--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
-    source = ["--offline", "--no-index"] if _at_hand(cache, runtime) else index_arguments(environ)
+    source = (
+        ["--offline", "--no-index"]
+        if _at_hand(cache, runtime)
+        else [*index_arguments(environ), *torch_arguments(torch(runtime.lock), environ)]
+    )
     run([*install, *hashed, *source], variables, path.parent, what, progress)
     run([*install, "--offline", "--no-index", *map(str, wheels)], variables, path.parent, what, progress)
 

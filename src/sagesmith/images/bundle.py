@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from sagesmith.images import toolkit
 from sagesmith.images.base import EnvironmentFailed, ImageNotRunnable, Runtime
-from sagesmith.images.installer import Progress, run
+from sagesmith.images.installer import Progress, run, torch_arguments
 from sagesmith.images.interpreters import interpreters
-from sagesmith.images.lockfile import read, requirements
+from sagesmith.images.lockfile import read, requirements, sources, torch
 from sagesmith.images.registry import catalogue, resolve
 
 FORMAT = 1
@@ -31,18 +31,18 @@ def runtimes(environ: Mapping[str, str] = os.environ, only: Collection[str] = ()
     """One runtime for each lock file that this machine would use for some tag of the catalogue.
 
     Args:
-        only: tags, such as `1.2-1`; all if empty.
+        only: tags, such as `1.2-1`, and repositories, such as `pytorch-training`; all if empty.
 
     Raises:
-        EnvironmentFailed: a tag that is not in the catalogue.
+        EnvironmentFailed: a tag or repository that is not in the catalogue.
     """
-    known = {release.tag for family in catalogue().values() for release in family.releases}
+    known = {release.tag for family in catalogue().values() for release in family.releases} | catalogue().keys()
     if unknown := sorted(set(only) - known):
         raise EnvironmentFailed(f"There is no tag {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
     found: dict[str, Runtime] = {}
     for family in catalogue().values():
         for release in family.releases:
-            if only and release.tag not in only:
+            if only and release.tag not in only and family.repository not in only:
                 continue
             try:
                 runtime = resolve(f"{family.repository}:{release.tag}", environ)
@@ -69,8 +69,9 @@ def export_bundle(
     files: dict[str, Path] = {}
     for python in sorted({runtime.python for runtime in locks}):
         names = [runtime.lock for runtime in locks if runtime.python == python]
-        for wheel in toolkit.build_wheels(cache, python, available[python], progress, environ):
-            files[f"wheels/{wheel.parent.name}/{wheel.name}"] = wheel
+        for lock in dict.fromkeys(lock for name in names for lock in sources(name)):
+            for wheel in toolkit.build_wheels(cache, python, available[python], progress, environ, lock):
+                files[f"wheels/{wheel.parent.name}/{wheel.name}"] = wheel
         for wheel in _fetch(cache, python, available[python], names, progress, environ):
             files[f"wheels/{wheel.name}"] = wheel
     target = Path(destination)
@@ -124,6 +125,7 @@ def _fetch(
             lock.write_text(read(name), encoding="utf-8")
             command = [str(pip), "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
             command += ["--only-binary", ":all:", "--find-links", str(wheels), "-r", str(lock), "-d", str(out)]
+            command += torch_arguments(torch(name), environ)
             run(command, toolkit.pip_variables(environ), work, what, progress)
             for wheel in sorted(out.glob("*.whl")):
                 wheel.chmod(0o644)

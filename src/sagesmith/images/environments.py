@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, Runtime
 from sagesmith.images.interpreters import interpreters
-from sagesmith.images.lockfile import read
+from sagesmith.images.lockfile import read, sources
 
 _COMPLETE = ".complete"
 _WAIT_SECONDS = 3.0
@@ -73,7 +73,7 @@ def ensure(
 
 def place(lock: str, cache: Path, interpreter: Path) -> Path:
     """Where the environment of a lock file lies."""
-    parts = "\0".join((read(lock), read("toolkit"), str(interpreter)))
+    parts = "\0".join((read(lock), *map(read, sources(lock)), str(interpreter)))
     return cache / "environments" / f"{lock}-{hashlib.sha256(parts.encode()).hexdigest()[:12]}"
 
 

@@ -11,11 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sagesmith.images.base import EnvironmentFailed
 
 Progress = Callable[[str], None]
 
+TORCH_WHEELS = "https://download.pytorch.org/whl/cpu/torch/"
 _HEARTBEAT_SECONDS = 3.0
 _LAST_LINES = 15
 _TRUE = {"1", "true", "yes", "on"}
@@ -66,6 +68,25 @@ def uv_environment(cache: Path, environ: Mapping[str, str] = os.environ) -> dict
 def index_arguments(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Arguments for `uv pip install`: pip's `no-index`, which uv takes from no variable."""
     return ["--no-index"] if pip_settings(environ).get("no-index", "").lower() in _TRUE else []
+
+
+def torch_arguments(version: str | None, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Arguments for `uv pip install` and pip that find PyTorch's wheels for CPUs, which PyPI does not have.
+
+    They come from a folder that pip's configuration names, else from the page `SAGESMITH_TORCH_WHEELS`, by default
+    PyTorch's own; `none` asks no page. Either way they must have the lock file's hash.
+
+    Args:
+        version: the one that is wanted, such as `2.13.0+cpu`; None if none is.
+    """
+    page = environ.get("SAGESMITH_TORCH_WHEELS", TORCH_WHEELS)
+    if version is None or page == "none" or offline(environ) or index_arguments(environ):
+        return []
+    links = pip_settings(environ).get("find-links", "").split()
+    folders = [Path(urlsplit(link).path) for link in links if urlsplit(link).scheme in ("", "file")]
+    if any(any(folder.glob(f"torch-{version}-*.whl")) for folder in folders):
+        return []
+    return ["--find-links", page]
 
 
 def pip_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

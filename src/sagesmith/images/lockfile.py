@@ -4,6 +4,8 @@ import re
 from importlib import resources
 
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)", re.MULTILINE)
+_SOURCES = re.compile(r"^# sources: (\S+)$", re.MULTILINE)
+_TORCH = "torch"
 
 
 def read(name: str) -> str:
@@ -18,6 +20,16 @@ def read(name: str) -> str:
 def requirements(name: str) -> list[tuple[str, str]]:
     """(distribution, version) of every pin in a lock file."""
     return [(match[1], match[2]) for match in _PIN.finditer(read(name))]
+
+
+def sources(name: str) -> list[str]:
+    """The lock files of what an environment has beside a lock file's wheels, published as sources only."""
+    return ["toolkit", *_SOURCES.findall(read(name))]
+
+
+def torch(name: str) -> str | None:
+    """The version of PyTorch in a lock file, None if it has none. Its wheels are on an index of PyTorch's own."""
+    return dict(requirements(name)).get(_TORCH)
 
 
 def canonical(name: str) -> str:

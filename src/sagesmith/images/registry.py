@@ -14,9 +14,22 @@ from sagesmith.images.interpreters import interpreters
 
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.[^/]+/(?P<path>.+)")
 _PATH = re.compile(r"(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>.+))?")
-# How AWS's tags go on after the version.
-_SUFFIX = re.compile(r"(?:-arm64)?-cpu(?:-py3)?$")
+# How AWS's tags go on after the version, where tags are names.
+_SUFFIX = re.compile(r"(?:-arm64)?(?:-cpu(?:-py3)?)?$")
+# The tags of the deep learning containers: 2.12.0-cpu-py310, 2.0-transformers4.28-gpu-py310-cu118-ubuntu20.04.
+_DEEP_LEARNING = re.compile(
+    r"(?P<version>\d+(?:\.\d+){1,2})(?:-transformers(?P<transformers>\d+(?:\.\d+){1,2}))?"
+    r"(?:-(?P<processor>cpu|gpu))?(?:-py(?P<major>[23])(?P<minor>\d*))?(?:-.*)?"
+)
 _MACHINES = ("x86_64", "aarch64")
+# What AWS's containers of every framework set.
+_COMMON_VARIABLES = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONIOENCODING": "UTF-8",
+    "PYTHONUNBUFFERED": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,7 @@ class Release:
 
     Attributes:
         lock: name of its lock files, without `-py<python>.txt`.
+        pin: the distribution and version that its lock files pin, None where the image is nothing but a Python.
         pythons: those that a lock file is shipped for, the preferred first.
         python: the one that the tag itself promises, None if it promises none.
     """
@@ -43,6 +57,7 @@ class Release:
     tag: str
     version: str
     lock: str
+    pin: tuple[str, str] | None
     pythons: tuple[str, ...]
     machines: tuple[str, ...]
     python: str | None
@@ -50,13 +65,38 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A repository of the catalogue; releases from the oldest to the newest."""
+    """A repository of the catalogue; releases from the oldest to the newest.
+
+    Attributes:
+        versioned: the releases are versions to choose the nearest of, not names that a tag must have.
+        named_by: the part of a tag that holds the version, where `versioned`.
+        beside: what the environments have beside the product, worth a word when it is not what a tag says.
+        absent: why a version is not there, said of `<product> <version>`.
+        oldest: versions below this one are refused, with `too_old` for a reason.
+    """
 
     repository: str
     product: str
     train: tuple[str, ...]
     variables: Mapping[str, str]
     releases: tuple[Release, ...]
+    versioned: bool
+    named_by: str
+    beside: str | None
+    absent: str
+    oldest: str | None
+    too_old: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a tag asks for, and the releases that may stand for it, the best first."""
+
+    name: str
+    version: str
+    python: str | None
+    processor: str | None
+    candidates: tuple[Release, ...]
 
 
 def parse(uri: str) -> Image:
@@ -76,7 +116,11 @@ def parse(uri: str) -> Image:
 def catalogue() -> Mapping[str, Family]:
     """All repositories that have runtimes here, by name."""
     text = resources.files("sagesmith.images").joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return {name: _family(name, entry) for name, entry in tomllib.loads(text).items()}
+    families: dict[str, Family] = {}
+    for name, entry in tomllib.loads(text).items():
+        for repository in entry.get("repositories", [name]):
+            families[repository] = _family(repository, entry)
+    return families
 
 
 def resolve(uri: str, environ: Mapping[str, str] = os.environ) -> Runtime:
@@ -103,20 +147,13 @@ def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
             f"{', '.join(catalogue())}. Other images need a container engine (Podman or Docker), "
             f"which is not built yet."
         )
-    tags = ", ".join(release.tag for release in family.releases)
     if image.tag is None:
         by = f"by the digest {image.digest}" if image.digest else "without a tag"
         raise ImageNotRunnable(
-            f"The image {uri} is named {by}, which does not tell its version here. Name it by tag: {tags}."
+            f"The image {uri} is named {by}, which does not tell its version here. Name it by tag: {_tags(family)}."
         )
-    bare = _SUFFIX.sub("", image.tag)
-    wanted = next((release for release in family.releases if release.tag == bare), None)
-    if wanted is None:
-        raise ImageNotRunnable(
-            f"There is no runtime for the image {uri}: of {image.repository}, Sagesmith has the tags {tags}, "
-            f"with or without -cpu-py3."
-        )
-    for release in family.releases[family.releases.index(wanted) :]:
+    wanted = _by_version(image, image.tag, family) if family.versioned else _by_name(image, image.tag, family)
+    for release in wanted.candidates:
         for python in release.pythons:
             if python in pythons and machine in release.machines:
                 return Runtime(
@@ -130,41 +167,104 @@ def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
                     variables=dict(family.variables),
                 )
     usable = sorted({python for release in family.releases for python in release.pythons}, key=_numbers)
+    machines = sorted({each for release in family.releases for each in release.machines})
     raise ImageNotRunnable(
         f"The image {uri} cannot run on this machine ({machine}): {family.product} {wanted.version} and later need one "
-        f"of the Pythons {', '.join(usable)}; found: {', '.join(pythons)}. Install one with its development files, or "
-        f"name its path in SAGESMITH_PYTHONS."
+        f"of the Pythons {', '.join(usable)} on {' or '.join(machines)}; found: {', '.join(pythons)}. Install one with "
+        f"its development files, or name its path in SAGESMITH_PYTHONS."
     )
 
 
-def _notice(family: Family, wanted: Release, chosen: Release, python: str, own: str) -> str | None:
-    asked = f"{family.repository}:{wanted.tag} asked for"
-    if chosen is not wanted:
-        minor = ".".join(wanted.version.split(".")[:2])
-        on = "" if python == own else f" on Python {python}"
-        return (
-            f"{asked}; {family.product} {minor} has no wheels for Python {own}: "
-            f"running with {chosen.tag} ({family.product} {chosen.version}){on}"
+def _by_name(image: Image, tag: str, family: Family) -> _Wanted:
+    """The release of exactly this tag, and those after it."""
+    bare = _SUFFIX.sub("", tag)
+    wanted = next((release for release in family.releases if release.tag == bare), None)
+    if wanted is None:
+        raise ImageNotRunnable(
+            f"There is no runtime for the image {image.uri}: of {image.repository}, Sagesmith has the tags "
+            f"{_tags(family)}, with or without -cpu-py3."
         )
-    if wanted.python not in (None, python):
-        return f"{asked}; Python {wanted.python} is not on this machine: running on Python {python}"
-    return None
+    later = family.releases[family.releases.index(wanted) :]
+    return _Wanted(wanted.tag, wanted.version, wanted.python, None, later)
+
+
+def _by_version(image: Image, tag: str, family: Family) -> _Wanted:
+    """The releases from the tag's minor version on, and then, for a tag newer than all, the newest before it."""
+    found = _DEEP_LEARNING.fullmatch(tag)
+    version = found[family.named_by] if found else None
+    if found is None or version is None:
+        raise ImageNotRunnable(
+            f"There is no runtime for the image {image.uri}: the tags of {image.repository} begin with a version; "
+            f"Sagesmith has {_tags(family)}, and takes the nearest one."
+        )
+    if found["major"] == "2":
+        raise ImageNotRunnable(
+            f"The image {image.uri} is for Python 2, which no environment has: port the program to Python 3 and name "
+            f"a py3 tag of {image.repository}."
+        )
+    if family.oldest is not None and _numbers(version) < _numbers(family.oldest):
+        raise ImageNotRunnable(
+            f"There is no runtime for the image {image.uri}: {family.too_old} Sagesmith has {_tags(family)}."
+        )
+    later = [each for each in family.releases if _numbers(each.version)[:2] >= _numbers(version)[:2]]
+    earlier = [each for each in reversed(family.releases) if each not in later]
+    python = f"3.{found['minor']}" if found["minor"] else None
+    return _Wanted(tag, version, python, found["processor"], (*later, *earlier))
+
+
+def _notice(family: Family, wanted: _Wanted, chosen: Release, python: str, own: str) -> str | None:
+    asked = f"{family.repository}:{wanted.name} asked for"
+    minor = ".".join(wanted.version.split(".")[:2])
+    absent = f"{family.product} {minor} {family.absent.format(python=own)}"
+    if not family.versioned:
+        if chosen.tag != wanted.name:
+            on = "" if python == own else f" on Python {python}"
+            return f"{asked}; {absent}: running with {chosen.tag} ({family.product} {chosen.version}){on}"
+        if wanted.python not in (None, python):
+            return f"{asked}; Python {wanted.python} is not on this machine: running on Python {python}"
+        return None
+    numbers = _numbers(wanted.version)
+    same = _numbers(chosen.version)[: len(numbers)] == numbers
+    if same and wanted.python in (None, python) and wanted.processor != "gpu" and family.beside is None:
+        return None
+    got = " and ".join(filter(None, [f"{family.product} {chosen.version}", family.beside]))
+    built = ", built for CPUs" if wanted.processor == "gpu" else ""
+    why = "" if _numbers(chosen.version)[:2] == numbers[:2] else f"{absent}: "
+    return f"{asked}; {why}running with {got} on Python {python}{built}"
+
+
+def _tags(family: Family) -> str:
+    return ", ".join(release.tag for release in family.releases)
 
 
 def _family(name: str, entry: dict[str, Any]) -> Family:
     product = entry["product"]
+    distribution = entry.get("distribution", product)
     releases = tuple(
         Release(
             tag=item["tag"],
             version=item["version"],
-            lock=item.get("lock", f"{product}-{item['tag']}"),
+            lock=item.get("lock", f"{entry.get('locks', product)}-{item['tag']}"),
+            pin=(item.get("distribution", distribution), item.get("pin", item["version"])) if distribution else None,
             pythons=tuple(item["pythons"]),
-            machines=tuple(item.get("machines", _MACHINES)),
+            machines=tuple(item.get("machines", entry.get("machines", _MACHINES))),
             python=item.get("python"),
         )
         for item in entry["releases"]
     )
-    return Family(name, product, tuple(entry["train"]), entry.get("variables", {}), releases)
+    return Family(
+        repository=name,
+        product=product,
+        train=tuple(entry["train"]),
+        variables=_COMMON_VARIABLES | entry.get("variables", {}),
+        releases=releases,
+        versioned=entry.get("versioned", False),
+        named_by=entry.get("named_by", "version"),
+        beside=entry.get("beside"),
+        absent=entry.get("absent", "has no wheels for Python {python}"),
+        oldest=entry.get("oldest"),
+        too_old=entry.get("too_old", ""),
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

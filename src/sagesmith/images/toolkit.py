@@ -1,4 +1,7 @@
-"""Wheels that nobody publishes: `sagemaker-training` and `inotify-simple` are sources only, built once a Python."""
+"""Wheels that nobody publishes: `sagemaker-training`, `chainer` and others are sources only, built once a Python.
+
+`toolkit.txt` locks those that every environment has.
+"""
 
 import os
 import shutil
@@ -22,10 +25,10 @@ def folder(cache: Path, python: str) -> Path:
     return cache / "wheels" / f"py{python}-{os.uname().machine}"
 
 
-def built_wheels(cache: Path, python: str) -> list[Path] | None:
-    """The toolkit's wheels for a Python version, None if one of them has yet to be built."""
+def built_wheels(cache: Path, python: str, lock: str = NAME) -> list[Path] | None:
+    """A source lock's wheels for a Python version, None if one of them has yet to be built."""
     found = []
-    for name, version in requirements(NAME):
+    for name, version in requirements(lock):
         match = sorted(folder(cache, python).glob(f"{canonical(name)}-{version}-*.whl"))
         if not match:
             return None
@@ -34,31 +37,37 @@ def built_wheels(cache: Path, python: str) -> list[Path] | None:
 
 
 def build_wheels(
-    cache: Path, python: str, interpreter: Path, progress: Progress, environ: Mapping[str, str] = os.environ
+    cache: Path,
+    python: str,
+    interpreter: Path,
+    progress: Progress,
+    environ: Mapping[str, str] = os.environ,
+    lock: str = NAME,
 ) -> list[Path]:
-    """Build the toolkit's wheels for a Python version into the cache, or find them there.
+    """Build a source lock's wheels for a Python version into the cache, or find them there.
 
     Raises:
         EnvironmentFailed: no compiler or headers (the message says what to install), or the build went wrong.
     """
-    wheels = built_wheels(cache, python)
+    wheels = built_wheels(cache, python, lock)
     if wheels is not None:
         return wheels
+    what = _WHAT if lock == NAME else f"Building {lock}"
     path = environ.get("PATH", os.defpath)
     if not any(shutil.which(name, path=path) for name in (environ.get("CC") or "cc", "cc", "gcc")):
         raise EnvironmentFailed(
             "sagemaker-training has to be compiled once for this Python, and there is no C compiler: "
             "apt-get install gcc python3-dev (or sagesmith env-cache import a bundle made on a like machine)."
         )
-    progress(f"{_WHAT} for Python {python}, once on this machine")
+    progress(f"{what} for Python {python}, once on this machine")
     with pip_environment(cache, python, interpreter, progress, environ) as pip:
         work = pip.parent.parent.parent
-        sources, out = work / "toolkit.txt", work / "out"
-        sources.write_text(read(NAME), encoding="utf-8")
+        sources, out = work / f"{lock}.txt", work / "out"
+        sources.write_text(read(lock), encoding="utf-8")
         command = [str(pip), "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
         command += ["--require-hashes", "--no-binary", ":all:", "-r", str(sources), "-w", str(out)]
         try:
-            run(command, pip_variables(environ), work, _WHAT, progress)
+            run(command, pip_variables(environ), work, what, progress)
         except EnvironmentFailed as error:
             if "Python.h" not in str(error):
                 raise
@@ -67,9 +76,9 @@ def build_wheels(
         for wheel in out.glob("*.whl"):
             wheel.chmod(0o644)
             wheel.replace(folder(cache, python) / wheel.name)
-    wheels = built_wheels(cache, python)
+    wheels = built_wheels(cache, python, lock)
     if wheels is None:
-        raise EnvironmentFailed(f"{_WHAT} made no wheel of the version that was asked for.")
+        raise EnvironmentFailed(f"{what} made no wheel of the version that was asked for.")
     return wheels
 
 

@@ -28,6 +28,8 @@ def answer(result: Any, accept: str) -> Answer:
     Raises:
         HandlerFailed: it is none of these.
     """
+    if isinstance(result, Answer):
+        return result
     if isinstance(result, tuple):
         if len(result) < 2 or not isinstance(result[1], str):
             raise HandlerFailed("output_fn returned a tuple that is not (body, content type)", kind="TypeError")

@@ -79,6 +79,16 @@ class Handlers:
         return self.transform(self.model, content, content_type, accept, context)
 
 
+@dataclass(frozen=True)
+class Defaults:
+    """A framework's functions for those that the user's script does not have; no `model_fn` if it must have one."""
+
+    model_fn: Callable[[str], Any] | None
+    input_fn: Callable[[str | bytes, str], Any]
+    predict_fn: Callable[[Any, Any], Any]
+    output_fn: Callable[[Any, str], Any]
+
+
 def import_user_module(settings: Settings) -> ModuleType | None:
     """The user's script as a module, None if there is no code at all.
 
@@ -99,12 +109,15 @@ def import_user_module(settings: Settings) -> ModuleType | None:
     return importlib.import_module(script.stem)
 
 
-def load(module: ModuleType | None, model_dir: Path) -> Handlers:
-    """Load the model with the user's `model_fn`.
+def load(module: ModuleType | None, model_dir: Path, defaults: Defaults | None = None) -> Handlers:
+    """Load the model with the user's functions, and a framework's in place of those that are missing.
+
+    Args:
+        defaults: scikit-learn's if None.
 
     Raises:
         LoadError: the functions do not go together.
-        NotImplementedError: there is no `model_fn` (scikit-learn has no default one).
+        NotImplementedError: there is no `model_fn`, and no default one.
     """
     own = {
         name: getattr(module, name, None)
@@ -113,14 +126,16 @@ def load(module: ModuleType | None, model_dir: Path) -> Handlers:
     transform_fn = own["transform_fn"]
     if transform_fn and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
         raise LoadError(TRANSFORM_FN_IS_ALONE)
-    if own["model_fn"] is None:
+    defaults = defaults or Defaults(None, codecs.decode, _predict, codecs.encode)
+    model_fn = own["model_fn"] or defaults.model_fn
+    if model_fn is None:
         raise NotImplementedError(NO_MODEL_FN)
-    model = _with_context(own["model_fn"], 1)(str(model_dir), Context(model_dir))
+    model = _with_context(model_fn, 1)(str(model_dir), Context(model_dir))
     if transform_fn:
         return Handlers(model, model_dir, _with_context(transform_fn, 4))
-    input_fn = _with_context(own["input_fn"] or codecs.decode, 2)
-    predict_fn = _with_context(own["predict_fn"] or _predict, 2)
-    output_fn = _with_context(own["output_fn"] or codecs.encode, 2)
+    input_fn = _with_context(own["input_fn"] or defaults.input_fn, 2)
+    predict_fn = _with_context(own["predict_fn"] or defaults.predict_fn, 2)
+    output_fn = _with_context(own["output_fn"] or defaults.output_fn, 2)
 
     def transform(model: Any, content: Any, content_type: str, accept: str, context: Context) -> Any:
         prediction = predict_fn(input_fn(content, content_type, context), model, context)

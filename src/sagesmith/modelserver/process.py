@@ -14,7 +14,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from sagesmith.http.server import serve
-from sagesmith.modelserver import answers, compatibility, handlers, requirements
+from sagesmith.modelserver import answers, compatibility, frameworks, handlers, requirements
 from sagesmith.modelserver.app import Application
 from sagesmith.modelserver.errors import InvocationError, LoadError
 from sagesmith.modelserver.handlers import Context, Handlers
@@ -82,7 +82,7 @@ class ModelServer:
             requirements.install(wanted)
         compatibility.install()
         module = handlers.import_user_module(self._settings)
-        loaded = handlers.load(module, self._settings.model_dir)
+        loaded = frameworks.load(self._settings.framework, module, self._settings.model_dir)
         application.execution_parameters = getattr(module, "execution_parameters_fn", None)
         return loaded
 

@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         program: the user's script, relative to the code directory; None if the user named none.
+        framework: whose defaults hold for what the script does not say (`frameworks`); None for scikit-learn's.
         default_accept: what a request that accepts anything gets.
         workers: threads that run handlers.
         queue_limit: invocations that may wait or run before others are refused with 503.
@@ -31,6 +32,7 @@ class Settings:
     model_dir: Path
     code_dir: Path
     program: str | None
+    framework: str | None
     default_accept: str
     workers: int
     queue_limit: int
@@ -47,6 +49,7 @@ class Settings:
             model_dir=base / "model",
             code_dir=_code_dir(environ.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base),
             program=environ.get("SAGEMAKER_PROGRAM") or None,
+            framework=environ.get("SAGESMITH_HANDLERS") or None,
             default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
             workers=int(_number(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", 1)),
             queue_limit=int(_number(environ, "SAGEMAKER_MODEL_SERVER_QUEUE_SIZE", 256)),

@@ -1,0 +1,31 @@
+"""The user's script, under one of the toolkit's runners."""
+
+from typing import Any
+
+from sagemaker_training import entry_point, environment, errors, runner
+
+
+def enabled(env: environment.Environment, parameter: str) -> bool:
+    """Whether a distribution was asked for by its hyperparameter, for the instance group that this host is in."""
+    if not env.additional_framework_parameters.get(parameter):
+        return False
+    groups = env.distribution_instance_groups
+    return not groups or env.current_instance_group in groups
+
+
+def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **changes: Any) -> None:
+    """Run the script to its end.
+
+    Args:
+        kind: the runner: one process, torchrun, MPI.
+        changes: other `args` or `env_vars` than the environment's.
+
+    Raises:
+        ExecuteUserScriptError: it failed, with what it said.
+    """
+    given = {"args": env.to_cmd_args(), "env_vars": env.to_env_vars(), **changes}
+    if env.user_entry_point is None:
+        raise errors.ClientError("There is no entry point: sagemaker_program is not among the hyperparameters.")
+    entry_point.run(
+        uri=env.module_dir, user_entry_point=env.user_entry_point, capture_error=True, runner_type=kind, **given
+    )
