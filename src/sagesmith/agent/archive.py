@@ -6,7 +6,7 @@ import os
 import resource
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -21,40 +21,67 @@ class ArchiveRefused(Exception):
     """An archive that will not be unpacked; the message names the entry and says why."""
 
 
-def pack(folder: Path, shown_as: str, target: IO[bytes], notice: Callable[[str], None]) -> None:
+def pack(
+    folder: Path | None,
+    shown_as: str,
+    target: IO[bytes],
+    notice: Callable[[str], None],
+    others: Sequence[Path] = (),
+) -> None:
     """Write a folder's content as .tar.gz, in the order of names, so that the same files give the same bytes.
 
     Nothing is followed and nothing outside is read, whatever links user code left: a link that points into the folder
     stays a link, any other one and special files are left out.
 
     Args:
-        folder: what to pack; nobody changes it meanwhile.
+        folder: what to pack; nobody changes it meanwhile. None: nothing.
         shown_as: the folder's path as user code knew it, to understand absolute links.
         notice: told of what was left out.
+        others: archives that `pack` made; what the folder does not have comes from them, the first that has it.
     """
     with (
         gzip.GzipFile("", "wb", _COMPRESSION_LEVEL, target, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for path in walk(folder):
-            name = path.relative_to(folder).as_posix()
-            entry = tar.gettarinfo(str(path), name)
-            if entry is None or not (entry.isreg() or entry.isdir() or entry.issym() or entry.islnk()):
-                notice(f"{shown_as}/{name} is neither a file nor a directory: left out of the archive.")
+        names = _pack_folder(folder, shown_as, tar, notice) if folder is not None else set()
+        for other in others:
+            _pack_archive(other, tar, names)
+
+
+def _pack_folder(folder: Path, shown_as: str, tar: tarfile.TarFile, notice: Callable[[str], None]) -> set[str]:
+    """Add a folder's content; the names of what was added."""
+    names = set()
+    for path in walk(folder):
+        name = path.relative_to(folder).as_posix()
+        entry = tar.gettarinfo(str(path), name)
+        if entry is None or not (entry.isreg() or entry.isdir() or entry.issym() or entry.islnk()):
+            notice(f"{shown_as}/{name} is neither a file nor a directory: left out of the archive.")
+            continue
+        entry.uid = entry.gid = 0
+        entry.uname = entry.gname = "root"
+        if entry.issym():
+            link = _inner_link(name, entry.linkname, shown_as)
+            if link is None:
+                notice(f"{shown_as}/{name} is a link to {entry.linkname}, outside: left out of the archive.")
                 continue
-            entry.uid = entry.gid = 0
-            entry.uname = entry.gname = "root"
-            if entry.issym():
-                link = _inner_link(name, entry.linkname, shown_as)
-                if link is None:
-                    notice(f"{shown_as}/{name} is a link to {entry.linkname}, outside: left out of the archive.")
-                    continue
-                entry.linkname = link
-            if entry.isreg():
-                with open_without_following(path) as file:
-                    tar.addfile(entry, file)
-            else:
-                tar.addfile(entry)
+            entry.linkname = link
+        if entry.isreg():
+            with open_without_following(path) as file:
+                tar.addfile(entry, file)
+        else:
+            tar.addfile(entry)
+        names.add(name)
+    return names
+
+
+def _pack_archive(archive: Path, tar: tarfile.TarFile, names: set[str]) -> None:
+    """Add what an archive has and `names` does not, which grows by it."""
+    with tarfile.open(archive, "r|gz") as other:
+        while (entry := other.next()) is not None:
+            cast("Any", other).members.clear()  # It would keep them all.
+            if entry.name not in names:
+                names.add(entry.name)
+                tar.addfile(entry, other.extractfile(entry) if entry.isreg() else None)
 
 
 def walk(folder: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 from sagesmith.agent import lease
+from sagesmith.agent.artifacts import give_up
 from sagesmith.agent.failures import TaskFailed, TaskStopped
 from sagesmith.agent.output import Output
 from sagesmith.agent.report import Report
@@ -82,6 +83,9 @@ def _run(task: Task) -> Ending:
             return process(task)
         return train(task)
     except (TaskFailed, TaskStopped) as ended:
+        if task.spec.kind == "train":
+            with contextlib.suppress(TaskFailed):
+                give_up(task)
         return ending_of(ended)
     except Exception as error:
         traceback.print_exc(file=sys.stderr)

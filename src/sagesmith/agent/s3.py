@@ -192,6 +192,14 @@ class S3:
         ]
         _all(self._fetch, pieces)
 
+    def delete(self, names: Sequence[tuple[str, str]]) -> None:
+        """Remove (bucket, key); what is not there is none of its business."""
+
+        def remove(name: tuple[str, str]) -> None:
+            _patiently(partial(self._client.delete_object, Bucket=name[0], Key=name[1]))
+
+        _all(remove, names)
+
     def upload_files(self, files: Sequence[tuple[Path, str, str]], kms_key_id: str | None) -> None:
         """Put (file, bucket, key) there, several at a time."""
 

@@ -2,11 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sagesmith.agent import layout
-from sagesmith.agent.archive import pack, walk
+from sagesmith.agent import artifacts, layout
 from sagesmith.agent.checkpoints import finish, restore
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.inputs.channels import Inputs
@@ -75,7 +73,7 @@ def train(task: Task) -> Ending:
     except TaskFailed as error:
         reason = reason or error.reason
     try:
-        detail |= _upload(task, model=reason is None)
+        detail |= artifacts.upload(task, model=reason is None)
     except TaskFailed as error:
         reason = reason or error.reason
     if reason is not None:
@@ -100,7 +98,7 @@ def _stage(task: Task, runtime: Runtime) -> _Staged:
     own_tree(task.directory.scratch / "venv", task.uid)
     if checkpoints is not None:
         checkpoints.assume_stored()
-    command = spec.command or image_command(environment, runtime.train_command)
+    command = [*(spec.command or image_command(environment, runtime.train_command)), *spec.arguments]
     variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
     return _Staged(sandbox, command, variables, inputs, checkpoints)
 
@@ -131,70 +129,6 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
         return None
     said = read_failure_file(real_directory(task.directory.opt_ml, layout.FAILURE.parent), MAX_REASON)
     return algorithm_error(said, task.output.last_lines(), ended.exit_code)
-
-
-def _upload(task: Task, model: bool) -> dict[str, Any]:
-    """Upload the artifacts; /opt/ml/output/data also of a job that failed.
-
-    Returns:
-        `model_artifacts` for the ending's detail.
-
-    Raises:
-        TaskFailed: something could not be stored.
-    """
-    spec, opt_ml = task.spec, task.directory.opt_ml
-    folders = [("model", layout.MODEL)] if model else []
-    folders.append(("output", layout.OUTPUT_DATA))
-    artifacts: dict[str, Any] = {}
-    base = f"{(spec.output_uri or '').rstrip('/')}/{spec.job_name}/output"
-    if model and spec.output_uri:
-        artifacts["model_artifacts"] = f"{base}/model.tar.gz" if spec.compress_output else f"{base}/model/"
-    found = [(name, real_directory(opt_ml, place), f"/opt/ml/{place}") for name, place in folders]
-    todo = [(name, folder, shown_as) for name, folder, shown_as in found if folder and any(folder.iterdir())]
-    if model:
-        message = "Uploading generated training model"
-        if not any(name == "model" for name, _, _ in todo):
-            message = (
-                "No model artifact is saved under path /opt/ml/model. Your training job will not save any model file "
-                "to S3."
-            )
-        task.report.write("Uploading", message)
-    if not todo or not spec.output_uri:
-        return artifacts
-    from sagesmith.agent.s3 import S3Failed, split_uri
-
-    try:
-        for name, folder, shown_as in todo:
-            bucket, key = split_uri(f"{base}/{name}")
-            if spec.compress_output:
-                _upload_archive(task, folder, shown_as, bucket, f"{key}.tar.gz")
-            else:
-                _upload_files(task, folder, bucket, key)
-    except S3Failed as error:
-        said = f"Artifact upload failed:{error.code}: {error} (uploading to {base})"
-        if error.is_the_stores:
-            hint = "The object store's disk may be full: `sagesmith doctor` shows what is free, its log says more."
-            raise TaskFailed(f"InternalServerError: {said}. {hint}") from error
-        raise TaskFailed(f"ClientError: {said}") from error
-    except OSError as error:
-        raise machine_failed(error, "uploading artifacts") from error
-    return artifacts
-
-
-def _upload_archive(task: Task, folder: Path, shown_as: str, bucket: str, key: str) -> None:
-    expected = sum(path.lstat().st_size for path in walk(folder))
-    task.s3.upload_stream(
-        lambda target: pack(folder, shown_as, target, task.output.say), bucket, key, task.spec.kms_key_id, expected
-    )
-
-
-def _upload_files(task: Task, folder: Path, bucket: str, prefix: str) -> None:
-    files = [
-        (path, bucket, f"{prefix}/{path.relative_to(folder).as_posix()}")
-        for path in walk(folder)
-        if path.is_file() and not path.is_symlink()
-    ]
-    task.s3.upload_files(files, task.spec.kms_key_id)
 
 
 def ending_of(error: TaskFailed | TaskStopped) -> Ending:

@@ -67,6 +67,26 @@ def test_what_was_packed_comes_out_again(tmp_path: Path, target: Path) -> None:
     assert os.access(target / "run.sh", os.X_OK)
 
 
+def test_other_archives_add_what_the_folder_and_those_before_do_not_have(tmp_path: Path, target: Path) -> None:
+    for host, files in {"one": "ab", "two": "bc", "three": "cd"}.items():
+        (tmp_path / host / "deep").mkdir(parents=True)
+        for name in files:
+            (tmp_path / host / "deep" / name).write_text(host)
+    others = []
+    for host in ("two", "three"):
+        others.append(tmp_path / f"{host}.tar.gz")
+        others[-1].write_bytes(packed(tmp_path / host)[0])
+    with (tmp_path / "all.tar.gz").open("wb") as file:
+        pack(tmp_path / "one", "/opt/ml/model", file, print, others)
+    unpack(tmp_path / "all.tar.gz", target, ROOM)
+    assert {path.name: path.read_text() for path in (target / "deep").iterdir()} == {
+        "a": "one",
+        "b": "one",
+        "c": "two",
+        "d": "three",
+    }
+
+
 def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()

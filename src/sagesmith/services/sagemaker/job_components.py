@@ -80,7 +80,8 @@ def _parameters(job: Params) -> Iterator[tuple[str, Params]]:
     """What the job is given, numbers as such."""
     resources = job["ResourceConfig"]
     yield "SageMaker.ImageUri", {"StringValue": job["AlgorithmSpecification"]["TrainingImage"]}
-    yield "SageMaker.InstanceType", {"StringValue": resources["InstanceType"]}
+    if "InstanceType" in resources:
+        yield "SageMaker.InstanceType", {"StringValue": resources["InstanceType"]}
     for member in ("InstanceCount", "VolumeSizeInGB"):
         if member in resources:
             yield f"SageMaker.{member}", {"NumberValue": float(resources[member])}

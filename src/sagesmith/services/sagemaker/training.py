@@ -10,7 +10,8 @@ from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
 from sagesmith.services.sagemaker.jobs import ENDED, STOPPING, Ending, Gang, Stage, Wait, move, spent_seconds
 from sagesmith.services.sagemaker.training_inputs import channel, checkpoints
-from sagesmith.services.sagemaker.training_jobs import TASK_PREFIX, TRAINING_JOB, hosts, instance_groups
+from sagesmith.services.sagemaker.training_jobs import TASK_PREFIX, TRAINING_JOB
+from sagesmith.services.sagemaker.training_resources import hosts, instance_groups
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
 
@@ -142,10 +143,11 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
             instance_groups=groups,
             s3=tasks.s3_access(home),
             cache=home.platform.cache,
-            command=[*algorithm.get("ContainerEntrypoint", ()), *algorithm.get("ContainerArguments", ())],
+            command=algorithm.get("ContainerEntrypoint") or [],
+            arguments=algorithm.get("ContainerArguments") or [],
             environment=environment,
             hyperparameters=body.get("HyperParameters", {}),
-            channels=[channel(each, algorithm) for each in body.get("InputDataConfig", ())],
+            channels=[channel(each, algorithm, groups) for each in body.get("InputDataConfig", ())],
             checkpoints=checkpoints(body.get("CheckpointConfig")),
             metric_definitions=[
                 MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())

@@ -4,9 +4,11 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Channel.ht
 """
 
 import posixpath
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from sagesmith.compute.base import Channel, Checkpoints
+from sagesmith.compute.base import Channel, Checkpoints, InstanceGroup
+from sagesmith.services.sagemaker.training_resources import hosts_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
@@ -83,8 +85,12 @@ def check_checkpoints(params: Params) -> None:
             )
 
 
-def channel(each: Params, algorithm: Params) -> Channel:
-    """A channel of the request, as a task has it."""
+def channel(each: Params, algorithm: Params, groups: Sequence[InstanceGroup] = ()) -> Channel:
+    """A channel of the request, as a task has it.
+
+    Args:
+        groups: the job's instance groups.
+    """
     source = each["DataSource"]["S3DataSource"]
     shuffle = each.get("ShuffleConfig")
     return Channel(
@@ -98,6 +104,7 @@ def channel(each: Params, algorithm: Params) -> Channel:
         compression=each.get("CompressionType") or "None",
         shuffle_seed=shuffle["Seed"] if shuffle else None,
         attribute_names=source.get("AttributeNames") or [],
+        hosts=hosts_of(groups, source.get("InstanceGroupNames")),
     )
 
 

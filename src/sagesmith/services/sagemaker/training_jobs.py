@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from sagesmith.compute.base import InstanceGroup
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
 from sagesmith.services.sagemaker.jobs.base import ENDED, STOPPING, beginning, move
 from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
+from sagesmith.services.sagemaker.training_resources import check_resources
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ResourceInUse, ValidationException
@@ -28,15 +28,9 @@ def _check(params: Params) -> None:
     for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
         if not params.get(member):
             raise ValidationException(f"The request is missing {member}.")
-    algorithm, resources = params["AlgorithmSpecification"], params["ResourceConfig"]
-    if not algorithm.get("TrainingImage"):
+    if not params["AlgorithmSpecification"].get("TrainingImage"):
         raise ValidationException("AlgorithmSpecification needs a TrainingImage.")
-    if algorithm.get("ContainerArguments") and not algorithm.get("ContainerEntrypoint"):
-        raise NotImplementedException("ContainerArguments without ContainerEntrypoint are not built yet.")
-    if not resources.get("InstanceType"):
-        raise ValidationException("ResourceConfig needs an InstanceType.")
-    if (count := resources.get("InstanceCount", 1)) > 1:
-        raise NotImplementedException(f"Training on several instances is not built yet (InstanceCount {count}).")
+    check_resources(params)
     check_channels(params)
     check_checkpoints(params)
     _check_spot(params)
@@ -141,26 +135,6 @@ def _delete(call: Call, document: Document) -> None:
         )
 
 
-def instance_groups(body: Params) -> list[InstanceGroup]:
-    """The groups of a job's hosts, numbered through; none if it has no groups."""
-    groups: list[InstanceGroup] = []
-    first = 1
-    for group in body["ResourceConfig"].get("InstanceGroups") or ():
-        numbers = range(first, first + group["InstanceCount"])
-        groups.append(
-            InstanceGroup(group["InstanceGroupName"], group["InstanceType"], [f"algo-{each}" for each in numbers])
-        )
-        first += group["InstanceCount"]
-    return groups
-
-
-def hosts(body: Params) -> int:
-    """How many hosts a job has."""
-    resources = body.get("ResourceConfig") or {}
-    groups = resources.get("InstanceGroups")
-    return sum(each["InstanceCount"] for each in groups) if groups else int(resources.get("InstanceCount") or 1)
-
-
 TRAINING_JOB = Kind(
     noun="TrainingJob",
     search="TrainingJob",
@@ -203,15 +177,12 @@ TRAINING_JOB = Kind(
         ),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
-        Unbuilt("InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames", "Instance groups are"),
-        Unbuilt("ResourceConfig.InstanceGroups", "Instance groups are"),
         Unbuilt("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
         Unbuilt("ResourceConfig.TrainingPlanArn", "Training plans are"),
         Unbuilt("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
         Unbuilt("ResourceConfig.InstancePreferences", "Instance preferences are"),
         Unbuilt("DebugRuleConfigurations", "Debugger rules are"),
         Unbuilt("TensorBoardOutputConfig", "TensorBoard output is"),
-        Unbuilt("RetryStrategy", "Retries are"),
         Unbuilt("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
         Unbuilt("ServerlessJobConfig", "Serverless customization jobs are"),
         Unbuilt("MlflowConfig", "MLflow tracking is"),
@@ -226,7 +197,7 @@ TRAINING_JOB = Kind(
         "ResourceConfig.SelectedInstanceType": "it is about instance preferences, which are refused",
         "ResourceConfig.SelectedInstanceCount": "it is about instance preferences, which are refused",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
-        "EnableInterContainerTrafficEncryption": "there is one container",
+        "EnableInterContainerTrafficEncryption": "the hosts of a job talk within this machine",
         "DebugHookConfig": "Debugger is not built; the SDK sends it always",
         "ProfilerConfig": "Profiler is not built (ProfilingStatus is Disabled); the SDK sends it always",
         "ProfilerRuleConfigurations": "their evaluation status is Error, and says so",

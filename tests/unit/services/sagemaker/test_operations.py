@@ -247,14 +247,28 @@ FILE_SYSTEM = {
 }
 UNBUILT_JOBS = [
     ({"InputDataConfig": [{"ChannelName": "train", "DataSource": FILE_SYSTEM}]}, "no EFS or FSx file systems here"),
-    ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}}, "several instances"),
+    ({"RemoteDebugConfig": {"EnableRemoteDebug": True}}, "Remote debugging"),
 ]
+GROUP = {"InstanceGroupName": "workers", "InstanceType": "ml.m5.large", "InstanceCount": 2}
+
+
+def for_groups(*names: str) -> Params:
+    (channel,) = training_job("j")["InputDataConfig"]
+    source = {**channel["DataSource"]["S3DataSource"], "InstanceGroupNames": list(names)}
+    return {**channel, "DataSource": {"S3DataSource": source}}
+
+
 BAD_JOBS = [
     ({"InputDataConfig": training_job("j")["InputDataConfig"] * 2}, "unique"),
     ({"CheckpointConfig": {"S3Uri": "s3://x/y", "LocalPath": "/etc"}}, "Invalid CheckpointConfig LocalPath /etc"),
     ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
     ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "TrainingImage"),
     ({"AlgorithmSpecification": None}, "AlgorithmSpecification"),
+    ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 0, "VolumeSizeInGB": 1}}, "at least 1"),
+    ({"ResourceConfig": {"InstanceGroups": [GROUP, GROUP]}}, "unique within a training job: workers"),
+    ({"ResourceConfig": {"InstanceGroups": [GROUP], "InstanceType": "ml.m5.large"}}, "cannot also have"),
+    ({"ResourceConfig": {"InstanceGroups": [{**GROUP, "InstanceCount": 0}]}}, "at least 1"),
+    ({"InputDataConfig": [for_groups("others")], "ResourceConfig": {"InstanceGroups": [GROUP]}}, "group others"),
 ]
 
 

@@ -253,7 +253,8 @@ def test_an_entry_point_of_one_s_own_becomes_the_task_s_command(world: World) ->
     job["AlgorithmSpecification"] |= {"ContainerEntrypoint": ["/bin/bash"], "ContainerArguments": ["-c", "true"]}
     world.call("CreateTrainingJob", **job)
     world.turn()
-    assert world.backend.only().spec.command == ["/bin/bash", "-c", "true"]
+    spec = world.backend.only().spec
+    assert (spec.command, spec.arguments) == (["/bin/bash"], ["-c", "true"])
 
 
 def test_tasks_that_no_job_names_are_ended_at_the_start(world: World) -> None:

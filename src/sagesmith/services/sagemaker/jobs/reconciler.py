@@ -36,8 +36,8 @@ LONGEST_LOOK_SECONDS = 0.5
 FIRST_LOOK_SECONDS = 1.0
 """For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
 WAITING_LOOK_SECONDS = 10.0
-ABORT_SECONDS = 30.0
-"""How long the other hosts of a job may take to end once one has failed."""
+ABORT_SECONDS = 180.0
+"""How long the other hosts of a job may take to end once one has failed: 120 seconds after SIGTERM, and to upload."""
 
 _LOST = (
     "InternalServerError: the node agent ended without a report of how the job ended. "
@@ -171,7 +171,7 @@ class JobReconciler:
                 for task_id in alive:
                     home.backend.stop(task_id)
                 return self._store(home, replace(document, body={**document.body, "_aborted_at": time.time()}))
-            if time.time() - document.body["_aborted_at"] > ABORT_SECONDS and document.status != STOPPING:
+            if time.time() - document.body["_aborted_at"] > ABORT_SECONDS:
                 for task_id in alive:
                     home.backend.kill(task_id)
         return document
