@@ -132,7 +132,7 @@ class Platform:
     max_jobs: int = 2
     """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
     keep_days: int | None = None
-    """Ended training jobs and log events that are older are removed; None: they are kept."""
+    """Ended jobs and log events that are older are removed; None: they are kept."""
     job_ports: Sequence[int] = ()
     """TCP ports on this machine's loopback that user code may reach, beside the platform's own."""
     quotas: Mapping[str, int] = field(default_factory=dict)

@@ -40,7 +40,10 @@ def make_training_directories(root: Path, spec: TaskSpec) -> None:
 
 def make_processing_directories(root: Path, spec: TaskSpec) -> None:
     """Make a processing container's directories and configuration files below `root`: /opt/ml."""
-    folders = [each.name for each in spec.channels] + [each.folder for each in spec.outputs]
+    folders = [Path(each.folder) for each in spec.outputs]
+    for channel in spec.channels:
+        # A stream has FIFOs beside its place.
+        folders.append(Path(channel.name).parent if channel.input_mode == "Pipe" else Path(channel.name))
     for directory in (PROCESSING_CONFIG, MESSAGE.parent, PROCESSING, *(PROCESSING / folder for folder in folders)):
         (root / directory).mkdir(parents=True, exist_ok=True)
     resources = {

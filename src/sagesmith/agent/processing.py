@@ -9,18 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith.agent import layout
-from sagesmith.agent.failures import MAX_REASON, TaskFailed
-from sagesmith.agent.mirror import Mirror, kept_up_to_date
+from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.inputs.channels import Inputs
+from sagesmith.agent.mirror import Mirror
 from sagesmith.agent.process import Ended
-from sagesmith.agent.reasons import algorithm_error
 from sagesmith.agent.runtime import container_variables
-from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
+from sagesmith.agent.sandbox import HOME, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_beginning, real_directory
-from sagesmith.agent.train import Ending
-from sagesmith.images.base import BuiltEnvironment, Runtime
+from sagesmith.agent.train import Ending, Staged, run_user_code
+from sagesmith.images.base import Runtime
 
 MAX_MESSAGE_BYTES = 1024
-_BWRAP = "bwrap: "
 
 
 def process(task: Task) -> Ending:
@@ -36,25 +35,17 @@ def process(task: Task) -> Ending:
     command = _command(task)
     report.write("Downloading", runtime.notice or "Downloading input data")
     with task.signals.interruptible():
-        environment, sandbox = _prepare(task, runtime)
+        staged = _stage(task, runtime, command)
         mirrors = [_mirror(task, index) for index in range(len(spec.outputs))]
-    variables = {**container_variables(runtime, environment), "HOSTNAME": spec.host, **task.variables()}
     started_at = time.time()
     report.write("Processing", "Processing image download completed. Processing in progress.")
-    process = task.process()
     continuous = [mirror for mirror, output in zip(mirrors, spec.outputs, strict=True) if output.continuous]
-    try:
-        process.start(sandbox, f"job:{spec.label}", command, variables)
-        with kept_up_to_date(continuous, lambda: task.s3):
-            ended = process.run(spec.max_runtime_seconds)
-    except SandboxFailed as error:
-        raise TaskFailed(f"InternalServerError: {error}") from error
+    ended, reason = run_user_code(task, staged, continuous)
     detail: dict[str, Any] = {
         "exit_code": ended.exit_code,
         "processing_started_at": started_at,
         "processing_ended_at": time.time(),
     }
-    reason = _failure_reason(task, ended)
     try:
         detail["exit_message"] = _exit_message(task)
     except TaskFailed as error:
@@ -77,22 +68,21 @@ def _command(task: Task) -> list[str]:
     return command
 
 
-def _prepare(task: Task, runtime: Runtime) -> tuple[BuiltEnvironment, Sandbox]:
+def _stage(task: Task, runtime: Runtime, command: list[str]) -> Staged:
     spec, opt_ml = task.spec, task.directory.opt_ml
     environment = task.ensure(runtime)
     try:
         layout.make_processing_directories(opt_ml, spec)
-        if spec.channels:
-            from sagesmith.agent.inputs import channels_here, download_channels
-
-            download_channels(task.s3, channels_here(spec), spec, opt_ml / layout.PROCESSING, task.output.say)
+        inputs = Inputs(task, opt_ml / layout.PROCESSING, task.directory.root)
+        inputs.stage()
         # A container's own directory is its root, which may be written to; ours may not.
-        sandbox = replace(task.sandbox(environment, []), work=HOME)
+        sandbox = replace(inputs.seen_from(task.sandbox(environment, [])), work=HOME)
         own_tree(opt_ml, task.uid)
         own_tree(task.directory.scratch / "venv", task.uid)
     except OSError as error:
         raise machine_failed(error, "downloading input data") from error
-    return environment, sandbox
+    variables = {**container_variables(runtime, environment), "HOSTNAME": spec.host, **task.variables()}
+    return Staged(sandbox, command, variables, inputs)
 
 
 def _mirror(task: Task, index: int) -> Mirror:
@@ -130,17 +120,6 @@ def _upload(task: Task, mirrors: list[Mirror]) -> None:
             raise TaskFailed(f"ClientError: {said}") from error
         except OSError as error:
             raise machine_failed(error, "uploading outputs") from error
-
-
-def _failure_reason(task: Task, ended: Ended) -> str | None:
-    """AWS's FailureReason, None if user code did what it should."""
-    # A program that was asked to end may do so with any exit code.
-    if ended.exit_code == 0 or ended.stopped or ended.timed_out:
-        return None
-    lines = task.output.last_lines()
-    if lines and lines[0].startswith(_BWRAP):
-        return f"InternalServerError: {check() or lines[0]}"[:MAX_REASON]
-    return algorithm_error("", lines, ended.exit_code)
 
 
 def _exit_message(task: Task) -> str:

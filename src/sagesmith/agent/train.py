@@ -1,6 +1,7 @@
 """A training task, from its first event to its last."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +33,14 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class _Staged:
-    """What user code starts with."""
+class Staged:
+    """What user code starts with, here and in a processing task, which has no checkpoints."""
 
     sandbox: Sandbox
     command: list[str]
     variables: dict[str, str]
     inputs: Inputs
-    checkpoints: Mirror | None
+    checkpoints: Mirror | None = None
 
 
 def train(task: Task) -> Ending:
@@ -60,7 +61,7 @@ def train(task: Task) -> Ending:
             raise machine_failed(error, "downloading input data") from error
     started_at = time.time()
     report.write("Training", "Training image download completed. Training in progress.")
-    ended, reason = _run(task, staged)
+    ended, reason = run_user_code(task, staged, [staged.checkpoints] if staged.checkpoints else [])
     detail: dict[str, Any] = {
         "exit_code": ended.exit_code,
         "metrics": task.output.metrics.final(),
@@ -86,7 +87,7 @@ def train(task: Task) -> Ending:
     return Ending("Completed", "Training job completed", detail)
 
 
-def _stage(task: Task, runtime: Runtime) -> _Staged:
+def _stage(task: Task, runtime: Runtime) -> Staged:
     spec, opt_ml = task.spec, task.directory.opt_ml
     environment = task.ensure(runtime)
     layout.make_training_directories(opt_ml, spec)
@@ -100,16 +101,15 @@ def _stage(task: Task, runtime: Runtime) -> _Staged:
         checkpoints.assume_stored()
     command = [*(spec.command or image_command(environment, runtime.train_command)), *spec.arguments]
     variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
-    return _Staged(sandbox, command, variables, inputs, checkpoints)
+    return Staged(sandbox, command, variables, inputs, checkpoints)
 
 
-def _run(task: Task, staged: _Staged) -> tuple[Ended, str | None]:
-    """Run user code to its end; how it ended, and the FailureReason if it failed."""
+def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tuple[Ended, str | None]:
+    """Run user code to its end, and keep folders in step with S3; how it ended, and the FailureReason if it failed."""
     process, inputs = task.process(), staged.inputs
-    checkpoints = [staged.checkpoints] if staged.checkpoints else []
     try:
         process.start(staged.sandbox, f"job:{task.spec.label}", staged.command, staged.variables)
-        with kept_up_to_date(checkpoints, lambda: task.s3), inputs.served():
+        with kept_up_to_date(mirrors, lambda: task.s3), inputs.served():
             ended = process.run(task.spec.max_runtime_seconds, tick=inputs.check)
     except SandboxFailed as error:
         raise TaskFailed(f"InternalServerError: {error}") from error

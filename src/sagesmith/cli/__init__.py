@@ -81,7 +81,7 @@ def parser() -> argparse.ArgumentParser:
         "--older-than-days",
         type=float,
         default=30.0,
-        help="how old ended training jobs and log events must be (default: %(default)s)",
+        help="how old ended jobs and log events must be (default: %(default)s)",
     )
     prune.add_argument(
         "--environments",

@@ -79,7 +79,7 @@ def restore(options: argparse.Namespace) -> int:
 
 
 def prune(options: argparse.Namespace) -> int:
-    """Remove old log events, training jobs that ended long ago, logs of the platform's own processes (if it does not
+    """Remove old log events, jobs that ended long ago, logs of the platform's own processes (if it does not
     run) and, if asked, built environments."""
     directory = DataDir(options.data)
     freed = 0
@@ -89,7 +89,7 @@ def prune(options: argparse.Namespace) -> int:
         store = _open(last)
         jobs, chunks = retention.remove_old(store, before)
         store.close()
-        print(f"{jobs} training jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
+        print(f"{jobs} jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
     if not datadir.is_locked(directory) and directory.logs.exists():
         for path in directory.logs.glob("*.log*"):
             freed += path.stat().st_size

@@ -1,6 +1,7 @@
 """What is kept, and for how long: `sagesmith prune` removes it once, a running platform by its settings every hour."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +9,9 @@ from pathlib import Path
 from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.images import pruning
+from sagesmith.services.sagemaker import JOBS
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.jobs import ENDED
-from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.store import Query, Store, Transaction, VersionConflict
 from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff, rolled_up
 
@@ -35,7 +36,7 @@ def keep(platform: Platform, store: Store) -> None:
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:
-            log.info("old records removed", training_jobs=jobs, log_chunks=chunks, older_than_days=platform.keep_days)
+            log.info("old records removed", jobs=jobs, log_chunks=chunks, older_than_days=platform.keep_days)
     if platform.cache_limit_bytes:
         pruning.shrink(Path(platform.cache), platform.cache_limit_bytes, _say)
 
@@ -77,7 +78,7 @@ def _say(line: str) -> None:
 
 
 def remove_old(store: Store, before: float) -> tuple[int, int]:
-    """Remove the records of training jobs that ended, and log events that were written, before a time.
+    """Remove the records of jobs that ended, and log events that were written, before a time.
 
     Args:
         before: seconds since the epoch.
@@ -92,17 +93,16 @@ def remove_old(store: Store, before: float) -> tuple[int, int]:
 
 def _remove_jobs(store: Store, regions: Sequence[str], before: float) -> int:
     removed = 0
-    for region in regions:
-        for status in ENDED:
-            query = Query(TRAINING_JOB.id, region, status=status, updated_before=before, limit=_BATCH)
-            while True:
-                with store.write() as tx:
-                    documents = tx.list(query).documents
-                    for document in documents:
-                        tx.delete(document.kind, document.region, document.key)
-                removed += len(documents)
-                if len(documents) < _BATCH:
-                    break
+    for kind, region, status in itertools.product((each.declaration.id for each in JOBS), regions, ENDED):
+        query = Query(kind, region, status=status, updated_before=before, limit=_BATCH)
+        while True:
+            with store.write() as tx:
+                documents = tx.list(query).documents
+                for document in documents:
+                    tx.delete(document.kind, document.region, document.key)
+            removed += len(documents)
+            if len(documents) < _BATCH:
+                break
     return removed
 
 

@@ -39,6 +39,16 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
+def test_other_jobs_are_removed_with_them(store: Store, tmp_path: Path) -> None:
+    with store.write() as tx:
+        for document in (job("old", "Stopped", 40), job("running", "Stopping", 40)):
+            tx.create(replace(document, kind="processing-job", arn=document.arn.replace("training", "processing")))
+    assert main(["prune", "--data", str(tmp_path)]) == 0
+    with store.read() as tx:
+        assert tx.get("processing-job", REGION, "old") is None
+        assert tx.get("processing-job", REGION, "running") is not None
+
+
 def names(store: Store) -> set[str]:
     found = ("old", "old-failure", "recent", "running")
     with store.read() as tx:

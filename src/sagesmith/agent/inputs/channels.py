@@ -59,10 +59,11 @@ class Inputs:
         if pipes:
             from sagesmith.agent.inputs.pipes import Pipe, epochs
 
-            folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             for channel in pipes:
+                place = self._root / channel.name
+                folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 epoch = epochs(task.s3, channel, task.spec, self._scratch, task.output.say)
-                self._pipes.append(Pipe(channel, folder, task.uid, epoch, self._break))
+                self._pipes.append(Pipe(replace(channel, name=place.name), folder, task.uid, epoch, self._break))
 
     def seen_from(self, sandbox: Sandbox) -> Sandbox:
         """The sandbox with what its channels need."""

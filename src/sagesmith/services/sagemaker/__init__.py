@@ -15,6 +15,7 @@ from sagesmith.services.sagemaker.engine import Kind, handlers_of
 from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
 from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
+from sagesmith.services.sagemaker.processing import ProcessingJobs
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
@@ -36,7 +37,7 @@ def _declared() -> tuple[Kind, ...]:
 
 
 KINDS = _declared()
-JOBS: tuple[JobKind, ...] = (TrainingJobs(),)
+JOBS: tuple[JobKind, ...] = (TrainingJobs(), ProcessingJobs())
 """The kinds of jobs that the engine runs; one line for all of them."""
 
 __all__ = ["KINDS", "NOT_BUILT", "handlers", "observers", "reconcilers", "written"]

@@ -98,13 +98,15 @@ def _component_summaries(call: Call, trial: Document) -> list[Params]:
 
 def _source_detail(call: Call, component: Document) -> Params | None:
     """What Search shows of the job that a component is of."""
-    from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB  # which makes components
+    from sagesmith.services.sagemaker.processing_jobs import PROCESSING_JOB  # which make components
+    from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 
     if "Source" not in component.body:
         return None
     detail: Params = {"SourceArn": component.body["Source"]["SourceArn"]}
-    if job := TRAINING_JOB.seek(call.tx, call.context, detail["SourceArn"]):
-        detail["TrainingJob"] = sagemaker_shapes().pruned("TrainingJob", view_of(TRAINING_JOB).describe(job))
+    for kind in (TRAINING_JOB, PROCESSING_JOB):
+        if job := kind.seek(call.tx, call.context, detail["SourceArn"]):
+            detail[kind.noun] = sagemaker_shapes().pruned(kind.noun, view_of(kind).describe(job))
     return detail
 
 

@@ -1,6 +1,7 @@
-"""The trial component that each training job has: what it was given, how it goes, and what came of it.
+"""The trial component that each job has: what it was given, how it goes, and what came of it.
 
-It is called `<job>-aws-training-job`. ExperimentConfig says in which trial it is, and of which run the job is a source.
+It is called `<job>-aws-training-job`, or after its job's kind. ExperimentConfig says in which trial it is, and of which
+run the job is a source.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ExperimentConfig.html; of the names
 https://github.com/aws/sagemaker-experiments (`Tracker.load`) and the unit tests of
@@ -8,8 +9,8 @@ https://github.com/aws/sagemaker-python-sdk (`test_deserializer_for_map_type`)
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from sagesmith.services.sagemaker.engine import Call, created
 from sagesmith.services.sagemaker.experiments import EXPERIMENT, TRIAL, TRIAL_COMPONENT, associate, locked
@@ -17,13 +18,35 @@ from sagesmith.store import Document, Transaction, number_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
-_SUFFIX = "-aws-training-job"
-_SOURCE_TYPE = "SageMakerTrainingJob"
 _MODEL = "SageMaker.ModelArtifact"
 _TRIAL_SUFFIX = "-aws-trial"
 _MEDIA_TYPE = re.compile(r"[-\w]+/[-\w+]+")
 _KEPT = ("TrialComponentName", "CreatedBy", "LastModifiedBy", "Parents")
 """What a component has of its own, whichever job is its source."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """How the jobs of one kind give a component.
+
+    Attributes:
+        name: the member that holds the job's name.
+        suffix: what the component's name has after the job's.
+        type: the component's SourceType.
+        start, end: the members that hold when it ran.
+        parameters: what a job is given, of the input of its Create.
+        inputs: the artifacts that it reads, of the same.
+        outputs: the artifacts that came of it, of a job that is completed.
+    """
+
+    name: str
+    suffix: str
+    type: str
+    start: str
+    end: str
+    parameters: Callable[[Params], Iterator[tuple[str, Params]]]
+    inputs: Callable[[Params], Params]
+    outputs: Callable[[Params], Params]
 
 
 def track(call: Call, arn: str, job: Params) -> None:
@@ -39,17 +62,18 @@ def track(call: Call, arn: str, job: Params) -> None:
         AwsError: an experiment, trial or run that ExperimentConfig names is missing, or they do not fit together.
     """
     config = job.get("ExperimentConfig") or {}
-    source = {"SourceArn": arn, "SourceType": _SOURCE_TYPE}
-    name = f"{job['TrainingJobName']}{_SUFFIX}"
+    kind = _source_of(job)
+    source = {"SourceArn": arn, "SourceType": kind.type}
+    name = f"{job[kind.name]}{kind.suffix}"
     members = {
         "DisplayName": config.get("TrialComponentDisplayName") or name,
         "Source": source,
         "Status": {"PrimaryStatus": "InProgress"},
-        "Parameters": dict(_parameters(job)),
-        "InputArtifacts": {each["ChannelName"]: _input(each) for each in job.get("InputDataConfig") or ()},
+        "Parameters": dict(kind.parameters(job)),
+        "InputArtifacts": kind.inputs(job),
         "OutputArtifacts": {},
     }
-    trial = _trial(call, config, job["TrainingJobName"])
+    trial = _trial(call, config, job[kind.name])
     component = _stored(call, name, members)
     if trial is not None:
         associate(call, trial, component)
@@ -59,10 +83,12 @@ def track(call: Call, arn: str, job: Params) -> None:
 
 def follow(tx: Transaction, job: Document) -> None:
     """Bring the component of a job up to what the job is now; one that was deleted stays so."""
-    component = tx.lock(TRIAL_COMPONENT.id, job.region, TRIAL_COMPONENT.key(f"{job.name}{_SUFFIX}"), exclusive=True)
+    kind = _source_of(job.body)
+    name = f"{job.name}{kind.suffix}"
+    component = tx.lock(TRIAL_COMPONENT.id, job.region, TRIAL_COMPONENT.key(name), exclusive=True)
     if component is None or component.body.get("Source", {}).get("SourceArn") != job.arn:
         return
-    body = {**component.body, **_became(component, job)}
+    body = {**component.body, **_became(component, job, kind)}
     if body != component.body:
         tx.update(replace(component, body=body))
 
@@ -76,18 +102,50 @@ def _stored(call: Call, name: str, members: Params) -> Document:
     return call.tx.update(replace(former, body=body, facets=TRIAL_COMPONENT.facets(body)))
 
 
-def _parameters(job: Params) -> Iterator[tuple[str, Params]]:
-    """What the job is given, numbers as such."""
-    resources = job["ResourceConfig"]
-    yield "SageMaker.ImageUri", {"StringValue": job["AlgorithmSpecification"]["TrainingImage"]}
+def _source_of(job: Params) -> _Source:
+    return next(each for each in _SOURCES if each.name in job)
+
+
+def _cluster(image: str, resources: Params) -> Iterator[tuple[str, Params]]:
+    yield "SageMaker.ImageUri", {"StringValue": image}
     if "InstanceType" in resources:
         yield "SageMaker.InstanceType", {"StringValue": resources["InstanceType"]}
     for member in ("InstanceCount", "VolumeSizeInGB"):
         if member in resources:
             yield f"SageMaker.{member}", {"NumberValue": float(resources[member])}
+
+
+def _training_parameters(job: Params) -> Iterator[tuple[str, Params]]:
+    """What a training job is given, numbers as such."""
+    yield from _cluster(job["AlgorithmSpecification"]["TrainingImage"], job["ResourceConfig"])
     for name, value in (job.get("HyperParameters") or {}).items():
         number = number_of(value)
         yield name, {"StringValue": value} if number is None else {"NumberValue": number}
+
+
+def _training_inputs(job: Params) -> Params:
+    return {each["ChannelName"]: _input(each) for each in job.get("InputDataConfig") or ()}
+
+
+def _training_outputs(job: Params) -> Params:
+    return {_MODEL: {"Value": job["ModelArtifacts"]["S3ModelArtifacts"]}}
+
+
+def _processing_parameters(job: Params) -> Iterator[tuple[str, Params]]:
+    return _cluster(job["AppSpecification"]["ImageUri"], job["ProcessingResources"]["ClusterConfig"])
+
+
+def _processing_inputs(job: Params) -> Params:
+    return {
+        each["InputName"]: {"Value": each["S3Input"]["S3Uri"]}
+        for each in job.get("ProcessingInputs") or ()
+        if "S3Input" in each
+    }
+
+
+def _processing_outputs(job: Params) -> Params:
+    outputs = job.get("ProcessingOutputConfig", {}).get("Outputs", ())
+    return {each["OutputName"]: {"Value": each["S3Output"]["S3Uri"]} for each in outputs if "S3Output" in each}
 
 
 def _input(channel: Params) -> Params:
@@ -117,17 +175,16 @@ def _add_source(call: Call, run_name: str, source: Params) -> None:
         call.tx.update(replace(run, body={**run.body, "Sources": [*sources, source]}), touch=False)
 
 
-def _became(component: Document, job: Document) -> Params:
+def _became(component: Document, job: Document, kind: _Source) -> Params:
     """The members of a component that follow its job."""
     members: Params = {"Status": {"PrimaryStatus": job.status}}
     if reason := job.body.get("FailureReason"):
         members["Status"]["Message"] = reason
-    for member, of in (("StartTime", "TrainingStartTime"), ("EndTime", "TrainingEndTime")):
+    for member, of in (("StartTime", kind.start), ("EndTime", kind.end)):
         if of in job.body:
             members[member] = job.body[of]
     if job.status == "Completed":
-        model = {_MODEL: {"Value": job.body["ModelArtifacts"]["S3ModelArtifacts"]}}
-        members["OutputArtifacts"] = {**component.body.get("OutputArtifacts", {}), **model}
+        members["OutputArtifacts"] = {**component.body.get("OutputArtifacts", {}), **kind.outputs(job.body)}
     if final := job.body.get("FinalMetricDataList"):
         logged = component.body.get("Metrics", [])
         known = {each["MetricName"] for each in logged}
@@ -143,3 +200,27 @@ def _last(job: Document, metric: Params) -> Params:
         "TimeStamp": metric["Timestamp"],
         "Last": metric["Value"],
     }
+
+
+_SOURCES = (
+    _Source(
+        name="TrainingJobName",
+        suffix="-aws-training-job",
+        type="SageMakerTrainingJob",
+        start="TrainingStartTime",
+        end="TrainingEndTime",
+        parameters=_training_parameters,
+        inputs=_training_inputs,
+        outputs=_training_outputs,
+    ),
+    _Source(
+        name="ProcessingJobName",
+        suffix="-aws-processing-job",
+        type="SageMakerProcessingJob",
+        start="ProcessingStartTime",
+        end="ProcessingEndTime",
+        parameters=_processing_parameters,
+        inputs=_processing_inputs,
+        outputs=_processing_outputs,
+    ),
+)

@@ -101,9 +101,6 @@ _BY_CAPABILITY = {
         SendPipelineExecutionStepFailure SendPipelineExecutionStepSuccess StartPipelineExecution
         StopPipelineExecution UpdatePipelineExecution
     """,
-    "processing": """
-        CreateProcessingJob DeleteProcessingJob DescribeProcessingJob ListProcessingJobs StopProcessingJob
-    """,
     "Studio sessions": """
         StartSession
     """,

@@ -68,6 +68,7 @@ STATE_CHANGES: Mapping[str, StateChange] = {
     "Model": StateChange(deletion=True),
     "ModelCard": StateChange(watched=("ModelCardVersion",), time=_iso),
     "ModelPackage": StateChange(watched=("ModelApprovalStatus",), time=_iso),
+    "ProcessingJob": StateChange(),
     "TrainingJob": StateChange(watched=("SecondaryStatus",)),
 }
 """By the nouns of their kinds."""

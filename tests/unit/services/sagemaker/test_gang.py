@@ -44,6 +44,15 @@ def test_the_host_that_failed_first_says_why_a_job_failed() -> None:
     assert (end.host, end.detail["failure_reason"], end.at) == ("algo-2", "AlgorithmError: division by zero", 10.0)
 
 
+def test_what_hosts_had_to_say_is_told_together() -> None:
+    end = ended(
+        algo1=report(("Completed", 3.0), exit_message="one "),
+        algo2=report(("Failed", 2.0), exit_message="two", failure_reason="AlgorithmError: x"),
+        algo3=report(("Stopped", 4.0)),
+    )
+    assert (end.host, end.detail["exit_message"]) == ("algo-2", "one two")
+
+
 def test_a_job_is_complete_with_the_metrics_of_all_hosts_of_each_the_last_value() -> None:
     loss = {"MetricName": "loss", "Value": 0.5, "Timestamp": 1.0}
     later = {"MetricName": "loss", "Value": 0.25, "Timestamp": 2.0}

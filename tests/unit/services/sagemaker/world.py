@@ -221,6 +221,39 @@ def training_job(name: str, **changes: Any) -> Params:
     }
 
 
+def processing_job(name: str, **changes: Any) -> Params:
+    """The input of CreateProcessingJob as SDK v2 sends it for a SKLearnProcessor."""
+    code = "/opt/ml/processing/input/code"
+    return {
+        "ProcessingJobName": name,
+        "RoleArn": ROLE,
+        "AppSpecification": {
+            "ImageUri": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+            "ContainerEntrypoint": ["python3", f"{code}/preprocess.py"],
+            "ContainerArguments": ["--ratio", "0.2"],
+        },
+        "ProcessingInputs": [processing_input("input-1"), processing_input("code", "s3://code/preprocess.py", code)],
+        "ProcessingOutputConfig": {"Outputs": [processing_output("train")]},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
+        },
+        **changes,
+    }
+
+
+def processing_input(
+    name: str, uri: str = "s3://data/rows", path: str = "/opt/ml/processing/input", **changes: Any
+) -> Params:
+    source = {"S3Uri": uri, "LocalPath": path, "S3DataType": "S3Prefix", "S3InputMode": "File", **changes}
+    return {"InputName": name, "S3Input": source}
+
+
+def processing_output(
+    name: str, uri: str = "s3://out/train", path: str = "/opt/ml/processing/train", mode: str = "EndOfJob"
+) -> Params:
+    return {"OutputName": name, "S3Output": {"S3Uri": uri, "LocalPath": path, "S3UploadMode": mode}}
+
+
 def model(name: str, **changes: Any) -> Params:
     """The input of CreateModel."""
     container = {
@@ -248,4 +281,16 @@ def without(params: Params, member: str) -> Params:
     return {name: value for name, value in params.items() if name != member}
 
 
-__all__ = ["MemoryBackend", "Task", "World", "model", "replace", "training_job", "variant", "without"]
+__all__ = [
+    "MemoryBackend",
+    "Task",
+    "World",
+    "model",
+    "processing_input",
+    "processing_job",
+    "processing_output",
+    "replace",
+    "training_job",
+    "variant",
+    "without",
+]

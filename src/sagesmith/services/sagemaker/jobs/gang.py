@@ -7,7 +7,7 @@ from typing import Any
 from sagesmith.compute.base import ENDED as TASK_ENDED
 from sagesmith.compute.base import TaskEvent, TaskObservation, TaskState
 
-_STAGES: tuple[TaskState, ...] = ("Starting", "Downloading", "Training", "Uploading")
+_STAGES: tuple[TaskState, ...] = ("Starting", "Downloading", "Training", "Processing", "Uploading")
 _OF_THE_FIRST = frozenset({"Starting", "Downloading"})
 """Stages that a job is in as soon as one host is; in the others it is when all are."""
 
@@ -92,18 +92,23 @@ def end(tasks: Mapping[str, TaskObservation]) -> End:
     )
 
 
+_OF_ALL_HOSTS = ("metrics", "model_artifacts", "exit_message")
+
+
 def _own(event: TaskEvent) -> dict[str, Any]:
-    return {name: value for name, value in event.detail.items() if name not in ("metrics", "model_artifacts")}
+    return {name: value for name, value in event.detail.items() if name not in _OF_ALL_HOSTS}
 
 
 def _together(lasts: Sequence[TaskEvent]) -> dict[str, Any]:
-    """Metrics of all hosts, of each name the one that was seen last, and where the model lies."""
+    """Metrics of all hosts, of each name the one that was seen last, where the model lies, and what they had to say."""
     found: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     for metric in sorted((each for last in lasts for each in last.detail.get("metrics") or ()), key=_seen):
         metrics[metric["MetricName"]] = metric
     if metrics:
         found["metrics"] = list(metrics.values())
+    if message := "".join(last.detail.get("exit_message", "") for last in lasts):
+        found["exit_message"] = message
     for last in lasts:
         if last.detail.get("model_artifacts"):
             found.setdefault("model_artifacts", last.detail["model_artifacts"])

@@ -1,0 +1,155 @@
+"""What is a processing job's own in the life of a job: its tasks, and what its end adds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sagesmith.compute.base import Channel, ProcessingOutput, TaskSpec
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import tasks
+from sagesmith.services.sagemaker.engine import view_of
+from sagesmith.services.sagemaker.job_components import follow
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait
+from sagesmith.services.sagemaker.processing_jobs import (
+    PROCESSING_JOB,
+    TASK_PREFIX,
+    folder_of,
+    managed_inputs,
+    managed_outputs,
+)
+from sagesmith.store import Document, Transaction
+from sagesmith.wire.context import Params
+
+CREDENTIALS_SLACK_SECONDS = 86_400
+"""A job may download before and upload after the time that its runtime limit counts."""
+MAX_FAILURE_REASON = 1024
+MAX_EXIT_MESSAGE_BYTES = 1024
+
+_CONFIGURATION = (
+    "ProcessingJobArn",
+    "ProcessingJobName",
+    "AppSpecification",
+    "Environment",
+    "ProcessingInputs",
+    "ProcessingOutputConfig",
+    "ProcessingResources",
+    "NetworkConfig",
+    "RoleArn",
+    "StoppingCondition",
+)
+
+
+class ProcessingJobs:
+    """`jobs.JobKind` of processing jobs. Nothing in their description tells why they wait."""
+
+    declaration = PROCESSING_JOB
+    task_prefix = TASK_PREFIX
+    log_group = "/aws/sagemaker/ProcessingJobs"
+    noun = "processing job"
+
+    def hosts(self, body: Params) -> int:
+        return int(body["ProcessingResources"]["ClusterConfig"].get("InstanceCount") or 1)
+
+    def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
+        return list(_specs(home, document, gang))
+
+    def waits(self, document: Document, wait: Wait, now: float) -> Document:
+        return document
+
+    def reaches(self, document: Document, stage: Stage) -> Document:
+        if stage.state != "Downloading" or "ProcessingStartTime" in document.body:
+            return document
+        return replace(document, body={**document.body, "ProcessingStartTime": stage.at})
+
+    def restarts(self, document: Document, now: float) -> Document:
+        return document
+
+    def gives_up(self, document: Document, now: float) -> Ending | None:
+        return None
+
+    def ends(self, document: Document, ending: Ending) -> Document:
+        body = dict(document.body)
+        if ending.started_at is not None:
+            started = body.setdefault("ProcessingStartTime", ending.started_at)
+            body["ProcessingEndTime"] = max(ending.at, started)
+        if message := ending.detail.get("exit_message"):
+            body["ExitMessage"] = _first_kilobyte(message)
+        if ending.reason:
+            body["FailureReason"] = ending.reason[:MAX_FAILURE_REASON]
+        return replace(document, status=ending.status, body=body)
+
+    def follow(self, tx: Transaction, document: Document) -> None:
+        follow(tx, document)
+
+
+def _first_kilobyte(text: str) -> str:
+    return text.encode()[:MAX_EXIT_MESSAGE_BYTES].decode(errors="ignore")
+
+
+def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
+    body = document.body
+    application = body["AppSpecification"]
+    cluster = body["ProcessingResources"]["ClusterConfig"]
+    runtime = body["StoppingCondition"]["MaxRuntimeInSeconds"]
+    isolated = bool(body.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
+    environment = tasks.environment(
+        home,
+        document.region,
+        body["RoleArn"],
+        document.arn,
+        runtime + CREDENTIALS_SLACK_SECONDS,
+        body.get("Environment", {}),
+        network_isolation=isolated,
+    )
+    for member in gang.members:
+        yield TaskSpec(
+            id=member.task_id,
+            kind="process",
+            label=document.name,
+            job_name=document.name,
+            job_arn=document.arn,
+            image=application["ImageUri"],
+            instance_type=cluster["InstanceType"],
+            hosts=gang.hosts,
+            host=member.host,
+            gang=gang.id,
+            attempt=gang.attempt,
+            s3=tasks.s3_access(home),
+            cache=home.platform.cache,
+            command=list(application.get("ContainerEntrypoint", ())),
+            arguments=list(application.get("ContainerArguments", ())),
+            environment=environment,
+            channels=[_channel(each) for each in managed_inputs(body)],
+            outputs=[_output(each) for each in managed_outputs(body)],
+            configuration=configuration(document),
+            kms_key_id=body.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None,
+            network_isolation=isolated,
+            max_runtime_seconds=runtime,
+            volume_size_bytes=cluster["VolumeSizeInGB"] << 30,
+            ca_bundle=tasks.ca_bundle(home),
+        )
+
+
+def configuration(document: Document) -> dict[str, Any]:
+    """The content of processingjobconfig.json: what was asked for, null for what could have been."""
+    described = view_of(PROCESSING_JOB).describe(document)
+    found = {member: described[member] for member in _CONFIGURATION if member in described}
+    found["AppSpecification"] = {"ContainerEntrypoint": None, "ContainerArguments": None, **found["AppSpecification"]}
+    return found
+
+
+def _channel(source: Params) -> Channel:
+    s3 = source["S3Input"]
+    return Channel(
+        name=folder_of(s3["LocalPath"]),
+        s3_uri=s3["S3Uri"],
+        s3_data_type=s3["S3DataType"],
+        distribution=s3["S3DataDistributionType"],
+        input_mode=s3["S3InputMode"],
+        compression=s3["S3CompressionType"],
+    )
+
+
+def _output(output: Params) -> ProcessingOutput:
+    s3 = output["S3Output"]
+    return ProcessingOutput(folder_of(s3["LocalPath"]), s3["S3Uri"], s3["S3UploadMode"] == "Continuous")
