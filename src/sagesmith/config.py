@@ -104,6 +104,15 @@ class DataDir:
         return self.sockets / "api.sock"
 
     @property
+    def gate_identity(self) -> Path:
+        """With a user's Ray cluster: key and certificate of the connections between the nodes and this machine."""
+        return self.keys / "ray-gate.pem"
+
+    @property
+    def gate_token(self) -> Path:
+        return self.keys / "ray-gate.token"
+
+    @property
     def ray_socket(self) -> Path:
         return self.sockets / "ray.sock"
 
@@ -145,6 +154,8 @@ class Platform:
     compute: Compute = "local"
     ray_address: str | None = None
     """`host:port` of the user's cluster; None: with `compute` Ray the platform runs one of its own."""
+    ray_gate: str | None = None
+    """`host:port` of this machine where the nodes of that cluster reach the platform."""
     ray_strategy: RayStrategy = "PACK"
     ray_lease_seconds: int = 20
     """How long a task goes on on a node that the cluster has given up, at most."""

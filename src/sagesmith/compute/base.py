@@ -126,7 +126,8 @@ class TaskSpec:
         outputs: what a processing task uploads.
         configuration: content of a processing task's processingjobconfig.json.
         s3: for the agent's own transfers, never shown to user code.
-        doors: the platform's TCP ports that user code may reach, as `host:port` in the spelling of `environment`: the
+        doors: the platform's TCP ports that user code may reach, as `host:port` in the spelling of `environment` (with
+            `=host:port` after it where the node reaches one elsewhere): the
             front door and the proxy. Whatever else listens there is out of its reach.
         ca_bundle: a file to show inside the sandbox; variables that name it are given its place there. None if none.
         startup_timeout_seconds: how long a model server may take until its first healthy /ping.

@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import unquote
 
 from sagesmith import logging
@@ -82,10 +83,17 @@ class Invoker:
     Args:
         routes: the table that the API process writes.
         sleep: waits between two looks at it.
+        pinned: the certificate of model servers on other nodes.
     """
 
-    def __init__(self, routes: RoutesFile, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        routes: RoutesFile,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pinned: Path | None = None,
+    ) -> None:
         self._routes = routes
+        self._pinned = pinned
         self._sleep = sleep
         self._clients: dict[str, Client] = {}
 
@@ -159,7 +167,7 @@ class Invoker:
         if client is None:
             if len(self._clients) >= _MAX_CLIENTS:
                 self._forget_idle()
-            client = Client(address, answer_seconds=ANSWER_SECONDS, stall_seconds=ANSWER_SECONDS)
+            client = Client(address, answer_seconds=ANSWER_SECONDS, stall_seconds=ANSWER_SECONDS, ca_file=self._pinned)
             self._clients[address] = client
         return client
 

@@ -64,7 +64,7 @@ class Router:
     def __init__(self, platform: Platform, keyring: KeyRing) -> None:
         self._keyring = keyring
         self._s3 = S3Front(platform, keyring)
-        self._invoker = Invoker(RoutesFile(platform.dir.routes_file))
+        self._invoker = Invoker(RoutesFile(platform.dir.routes_file), pinned=platform.dir.gate_identity)
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
     def close(self) -> None:

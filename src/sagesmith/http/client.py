@@ -28,13 +28,15 @@ class Client:
     """A pool of connections to one address. Belongs to the loop that it is first used on.
 
     Args:
-        address: `unix:/path`, `http://host:port` or `https://host:port`.
+        address: `unix:/path`, `http://host:port`, `https://host:port`, or `tls:TOKEN@host:port` of a model server on
+            another node: the token is said once a connection, before its first request.
         connect_seconds: how long connecting may take.
         answer_seconds: how long the answer's head may take, from the end of the request's body.
         stall_seconds: how long the peer may take to send the next piece of a body, or to take one.
         idle_seconds: how long a connection is kept for the next request; less than the peer keeps it.
         max_idle: how many are kept.
-        ca_file: a file of certificates to trust beside the system's, for `https`.
+        ca_file: a file of certificates to trust beside the system's, for `https`; the only one to trust, whatever name
+            is in it, for `tls`.
     """
 
     def __init__(
@@ -59,10 +61,18 @@ class Client:
         self._path: str | None = None
         self._host, self._port = "", 0
         self._tls: ssl.SSLContext | None = None
+        self._greeting = b""
         scheme, _, rest = address.partition("://")
         if address.startswith("unix:"):
             self._path = address[len("unix:") :]
             self._authority = b"localhost"
+        elif address.startswith("tls:"):
+            token, _, authority = address[len("tls:") :].rpartition("@")
+            host, _, port = authority.rpartition(":")
+            self._host, self._port = host.strip("[]"), int(port)
+            self._authority = b"localhost"
+            self._tls = _pinned_context(ca_file)
+            self._greeting = f"{token} model\n".encode()
         elif scheme in ("http", "https"):
             authority = rest.rstrip("/")
             host, _, port = authority.rpartition(":")
@@ -152,7 +162,10 @@ class Client:
                 _, connection = await asyncio.wait_for(connecting, self._connect_seconds)
         except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 (another class before Python 3.11)
             raise ConnectFailed(f"{self.address}: {error or 'timed out'}") from error
-        return cast("ClientConnection", connection)
+        connected = cast("ClientConnection", connection)
+        if self._greeting:
+            connected.greet(self._greeting)
+        return connected
 
     def opened(self, connection: ClientConnection) -> None:
         self._all.add(connection)
@@ -173,6 +186,16 @@ def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     import ssl
 
     context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+def _pinned_context(ca_file: Path | None) -> ssl.SSLContext:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
     if ca_file is not None:
         context.load_verify_locations(ca_file)
     return context

@@ -84,6 +84,10 @@ class ClientConnection(Outlet, asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=512 << 10)
         self._pool.opened(self)
 
+    def greet(self, line: bytes) -> None:
+        """Say something before the first request."""
+        self._transport.write(line)
+
     def usable(self, idle_seconds: float) -> bool:
         return (
             not self._lost and not self._transport.is_closing() and self._loop.time() - self._idle_since < idle_seconds

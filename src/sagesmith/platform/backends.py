@@ -30,6 +30,11 @@ def driver_command(data: Path) -> list[str]:
     return [sys.executable, "-m", "sagesmith.compute.ray", "--data", str(data)]
 
 
+def gate_command(data: Path) -> list[str]:
+    """That of the gate by which the nodes of a user's cluster reach the platform."""
+    return [sys.executable, "-m", "sagesmith.compute.ray.gate", "--data", str(data)]
+
+
 def processes_of(platform: Platform) -> list[Process]:
     """What runs on this machine for the backend beside the supervisor's children: tasks, and a Ray node."""
     found = [process for task in backend_of(platform).tasks() for process in task.processes]

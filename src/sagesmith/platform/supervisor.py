@@ -33,7 +33,7 @@ from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
-from sagesmith.platform.backends import backend_of, driver_command, end_tasks
+from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
 from sagesmith.platform.processes import Child
 
 READY_SECONDS = 60.0
@@ -41,7 +41,7 @@ POLL_SECONDS = 0.2
 ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 BACKLOG = 1024
-_NEEDED_BY_TASKS = ("ray-driver", "store")
+_NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _COMPUTES: Sequence[Compute] = ("local", "ray")
 _STRATEGIES: Sequence[RayStrategy] = ("PACK", "STRICT_SPREAD")
 
@@ -54,6 +54,7 @@ class _ComputeSettings(TypedDict):
     compute: Compute
     ray_strategy: RayStrategy
     ray_address: str | None
+    ray_gate: str | None
     ray_lease_seconds: int
 
 
@@ -200,6 +201,9 @@ class Supervisor:
         if self.platform.compute == "ray":
             driver = driver_command(self._directory.root)
             children.append(Child("ray-driver", driver, logs / "ray-driver.log", environment))
+        if self.platform.ray_gate is not None:
+            gate = gate_command(self._directory.root)
+            children.append(Child("ray-gate", gate, logs / "ray-gate.log", environment))
         for index in range(self.platform.routers):
             router = [sys.executable, "-m", "sagesmith.gateway", "--data", data, "--listening"]
             router += [str(descriptor) for descriptor in self._listening.descriptors]
@@ -293,7 +297,7 @@ def _plan(
         audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
         metrics_days=_number(options.environ, "SAGESMITH_METRICS_DAYS", DEFAULT_METRICS_DAYS),
         keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
-        **_compute(options.environ),
+        **_compute(options.environ, last),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )
 
@@ -312,7 +316,7 @@ def _size(environ: Mapping[str, str], name: str, default: _Default) -> int | _De
         raise StartFailed(f"{name}: {error}.") from error
 
 
-def _compute(environ: Mapping[str, str]) -> _ComputeSettings:
+def _compute(environ: Mapping[str, str], last: Platform | None) -> _ComputeSettings:
     compute = _choice(environ, "SAGESMITH_COMPUTE", _COMPUTES)
     address = environ.get("SAGESMITH_RAY_ADDRESS") or None
     if compute == "ray" and not is_installed():
@@ -325,8 +329,25 @@ def _compute(environ: Mapping[str, str]) -> _ComputeSettings:
         "compute": compute,
         "ray_strategy": _choice(environ, "SAGESMITH_RAY_STRATEGY", _STRATEGIES),
         "ray_address": address,
+        "ray_gate": _gate(environ, address, last) if compute == "ray" and address is not None else None,
         "ray_lease_seconds": _number(environ, "SAGESMITH_RAY_LEASE_SECONDS", 20),
     }
+
+
+def _gate(environ: Mapping[str, str], cluster: str, last: Platform | None) -> str:
+    """Where nodes of a cluster reach the platform: as asked for, else this machine's address on the way to the head."""
+    host, _, port = (environ.get("SAGESMITH_RAY_GATE") or "").partition(":")
+    if not host:
+        head, _, head_port = cluster.rpartition(":")
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.connect((head, int(head_port)))
+                host = str(probe.getsockname()[0])
+        except OSError as error:
+            raise StartFailed(f"SAGESMITH_RAY_ADDRESS {cluster} cannot be reached: {error}.") from error
+    former = int(last.ray_gate.rpartition(":")[2]) if last is not None and last.ray_gate is not None else 0
+    with _bind(host, int(port) if port.isdecimal() else former, fall_back=not port) as probe:
+        return f"{host}:{probe.getsockname()[1]}"
 
 
 def _choice(environ: Mapping[str, str], name: str, values: Sequence[_Text]) -> _Text:

@@ -10,15 +10,22 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A TCP port of the platform, by the address or name that clients in the task are told."""
+    """A TCP port of the platform, by the address or name that clients in the task are told.
+
+    Attributes:
+        leads_to: where this machine reaches it, `host:port`, if that is elsewhere.
+    """
 
     host: str
     port: int
+    leads_to: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Door":
-        host, _, port = text.rpartition(":")
-        return cls(host.strip("[]"), int(port))
+        """The door of `host:port`, or of `host:port=host:port` if it leads elsewhere."""
+        told, _, leads_to = text.partition("=")
+        host, _, port = told.rpartition(":")
+        return cls(host.strip("[]"), int(port), leads_to)
 
     @property
     def address(self) -> str | None:
@@ -39,8 +46,9 @@ class Door:
         Raises:
             OSError: the name is not known.
         """
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        return str(found[0][4][0]), self.port
+        host, _, port = (self.leads_to or f"{self.host}:{self.port}").rpartition(":")
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        return str(found[0][4][0]), int(port)
 
     def listen(self) -> socket.socket:
         """A listener for it in the network namespace that the process is in."""

@@ -13,6 +13,7 @@ from sagesmith.compute.ray.cluster import Cluster, ClusterFailed
 from sagesmith.compute.ray.driver import Driver, answers
 from sagesmith.compute.ray.node import NodeFailed, RayNode
 from sagesmith.compute.ray.records import namespace
+from sagesmith.compute.ray.tunnel import Pass, Way
 from sagesmith.config import Platform
 from sagesmith.http.server import serve
 
@@ -38,10 +39,17 @@ def main(data: Path) -> None:
     except (NodeFailed, ClusterFailed) as error:
         sys.exit(str(error))
     slots = platform.max_jobs if platform.ray_address is None else None
-    driver = Driver(platform.dir.ray_tasks, cluster, platform.ray_strategy, slots)
+    driver = Driver(platform.dir.ray_tasks, cluster, platform.ray_strategy, slots, _way(platform))
     asyncio.run(_run(driver, node, platform.dir.ray_socket))
     # Ray's own leave-taking waits for calls that may never be answered; nothing depends on it.
     os._exit(0)
+
+
+def _way(platform: Platform) -> Way | None:
+    if platform.ray_gate is None:
+        return None
+    host, _, port = platform.ray_gate.rpartition(":")
+    return Way(host, int(port), Pass.ensure(platform.dir))
 
 
 async def _run(driver: Driver, node: RayNode, socket: Path) -> None:

@@ -9,6 +9,7 @@ import sagesmith
 from sagesmith.compute.ray.host import Host, Progress
 from sagesmith.compute.ray.placing import Bundle, Node
 from sagesmith.compute.ray.records import Seen
+from sagesmith.compute.ray.tunnel import Way
 from sagesmith.config import RayStrategy
 
 CALLS_AT_ONCE = 8
@@ -33,8 +34,8 @@ class HostHandle:
 
     actor: Any
 
-    async def start(self, spec_json: str, ca_bundle: bytes | None) -> None:
-        await _result(self.actor.start.remote(spec_json, ca_bundle))
+    async def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None) -> None:
+        await _result(self.actor.start.remote(spec_json, ca_bundle, way))
 
     async def stop(self) -> None:
         await _result(self.actor.stop.remote())

@@ -20,6 +20,7 @@ from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, Host
 from sagesmith.compute.ray.host import MAX_PIECE_BYTES
 from sagesmith.compute.ray.placing import NeverFits, bundles
 from sagesmith.compute.ray.records import Record, Seen
+from sagesmith.compute.ray.tunnel import Way
 from sagesmith.compute.reading import read_events
 from sagesmith.config import RayStrategy
 from sagesmith.http.messages import Request, Response
@@ -42,9 +43,13 @@ class Driver:
     Args:
         strategy: where the hosts of a gang go.
         slots: see `placing.bundles`.
+        way: how nodes reach the platform; None if they are on its machine.
     """
 
-    def __init__(self, tasks_dir: Path, cluster: Cluster, strategy: RayStrategy, slots: int | None) -> None:
+    def __init__(
+        self, tasks_dir: Path, cluster: Cluster, strategy: RayStrategy, slots: int | None, way: Way | None
+    ) -> None:
+        self._way = way
         self._tasks_dir = tasks_dir
         self._cluster = cluster
         self._strategy = strategy
@@ -201,7 +206,7 @@ class Driver:
         spec = record.task.read_spec()
         bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
         record.started.touch(mode=0o600)
-        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle)
+        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way)
 
     async def _reserved(self, records: list[Record], gang: str) -> None:
         look = _FIRST_LOOK_SECONDS

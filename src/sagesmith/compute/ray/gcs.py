@@ -8,6 +8,13 @@ def own_node_id() -> str:
     return str(ray.get_runtime_context().get_node_id())
 
 
+def own_address() -> str:
+    """The address by which the cluster's other machines know this node."""
+    import ray
+
+    return str(ray.util.get_node_ip_address())
+
+
 def is_alive(node: str) -> bool:
     """Whether the cluster counts a node among the living.
 

@@ -9,6 +9,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sagesmith
 from sagesmith.agent import lease
@@ -16,7 +17,10 @@ from sagesmith.agent.taskdir import TaskDir, spec_from_json
 from sagesmith.compute.base import Process, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.ray import gcs
+from sagesmith.compute.ray.gate import FRONT_DOOR, PROXY, STORE, is_loopback
 from sagesmith.compute.ray.records import Seen
+from sagesmith.compute.ray.tunnel import Way
+from sagesmith.compute.ray.ways import Ways
 from sagesmith.compute.reading import read_bytes
 from sagesmith.config import default_cache_dir, default_node_dir
 
@@ -56,6 +60,9 @@ class Host:
             )
         self._id = task_id
         self._killed = False
+        self._starting = threading.Lock()
+        self._ways: Ways | None = None
+        self._address: str | None = None
         self._lease_seconds = lease_seconds
         self._shares_machine = tasks_dir is not None
         self._tasks_dir = Path(tasks_dir) if tasks_dir is not None else default_node_dir() / "tasks"
@@ -73,12 +80,21 @@ class Host:
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
-    def start(self, spec_json: str, ca_bundle: bytes | None) -> None:
-        """Start the agent, unless it was started or killed."""
-        if self._killed:
-            return
-        spec = self._localised(spec_from_json(spec_json), ca_bundle)
-        self._local.start([spec])
+    def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None) -> None:
+        """Start the agent, unless it was started or killed.
+
+        Args:
+            ca_bundle: what the specification's file of that name has.
+            way: how this node reaches the platform, None if it is the platform's machine.
+        """
+        with self._starting:
+            if self._killed or TaskDir(self._tasks_dir / self._id).spec.exists():
+                return
+            spec = self._localised(spec_from_json(spec_json), ca_bundle)
+            if way is not None:
+                self._ways = Ways(way)
+                spec = _reached_by(self._ways, spec)
+            self._local.start([spec])
 
     def stop(self) -> None:
         self._local.stop(self._id)
@@ -110,7 +126,15 @@ class Host:
         if not observed.alive and not observed.ended:
             # Looked at again: it may just have written its end.
             observed = self._local.inspect(self._id) or observed
-        return Seen(observed.alive, observed.address, self._processes(observed), self._node)
+        return Seen(observed.alive, self._reachable(observed.address), self._processes(observed), self._node)
+
+    def _reachable(self, address: str | None) -> str | None:
+        """The address of a model server as routers can use it."""
+        if address is None or self._ways is None:
+            return address
+        if self._address is None:
+            self._address = self._ways.to_model_server(Path(address.removeprefix("unix:")), gcs.own_address())
+        return self._address
 
     def _processes(self, observed: TaskObservation) -> list[Process]:
         return observed.processes if self._shares_machine else []
@@ -150,6 +174,16 @@ class Host:
             if path.name != self._id and (path / _LOCK).exists() and _is_free(path / _LOCK):
                 with contextlib.suppress(OSError):
                     self._local.forget(path.name)
+
+
+def _reached_by(ways: Ways, spec: TaskSpec) -> TaskSpec:
+    """The specification of a task on a node that reaches the platform by tunnels."""
+    leads_to = [ways.to_platform(name) for name in (FRONT_DOOR, PROXY)]
+    doors = [f"{told}={place}" for told, place in zip(spec.doors, leads_to, strict=False)]
+    s3 = spec.s3
+    if is_loopback(s3.endpoint):
+        s3 = replace(s3, endpoint=f"{urlsplit(s3.endpoint).scheme}://{ways.to_platform(STORE)}")
+    return replace(spec, doors=doors, s3=s3)
 
 
 def _locked_directory(tasks_dir: Path, task_id: str) -> int:

@@ -1,0 +1,56 @@
+"""`python -m sagesmith.compute.ray.gate --data DIR`: lets the nodes of the user's cluster reach the platform.
+
+A process of its own, so that transfers go on while the driver is started again.
+"""
+
+import argparse
+import asyncio
+import signal
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sagesmith import logging
+from sagesmith.compute.ray.tunnel import Connect, Pass, listen
+from sagesmith.config import Platform
+
+FRONT_DOOR = "front-door"
+PROXY = "proxy"
+STORE = "store"
+
+log = logging.get("ray-gate")
+
+
+def targets(platform: Platform) -> dict[str, Connect]:
+    """What nodes may reach: by name, so that a node's word leads nowhere else."""
+    store = urlsplit(platform.s3_endpoint)
+    found = {
+        FRONT_DOOR: partial(asyncio.open_connection, platform.host, platform.port),
+        PROXY: partial(asyncio.open_connection, "127.0.0.1", platform.proxy_port),
+    }
+    if is_loopback(platform.s3_endpoint):
+        found[STORE] = partial(asyncio.open_connection, store.hostname, store.port)
+    return dict(found)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is of use on its own machine only."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+async def run(platform: Platform) -> None:
+    """Serve until SIGTERM."""
+    assert platform.ray_gate is not None
+    host, _, port = platform.ray_gate.rpartition(":")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await listen(Pass.ensure(platform.dir), targets(platform), host, int(port))
+    log.info("ready", address=platform.ray_gate)
+    await stop.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", type=Path, required=True)
+    asyncio.run(run(Platform.load(parser.parse_args().data)))

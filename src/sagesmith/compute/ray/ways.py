@@ -1,0 +1,49 @@
+"""A task's host's ends of the tunnels: on a thread of its own, for as long as the host lives."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sagesmith.compute.ray.tunnel import Way, listen, listen_plainly
+from sagesmith.http.unix import socket_at
+
+_START_SECONDS = 30.0
+_Result = TypeVar("_Result")
+MODEL = "model"
+
+
+class Ways:
+    """Listeners on this node. Thread safe."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self._servers: list[asyncio.Server] = []
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="ways", daemon=True).start()
+
+    def to_platform(self, name: str) -> str:
+        """`host:port` on this node's loopback that leads to one of the gate's targets."""
+        connect = self._way.connect(name, self._way.by.client_context())
+        server, port = self._run(listen_plainly(connect))
+        self._servers.append(server)
+        return f"127.0.0.1:{port}"
+
+    def to_model_server(self, socket: Path, host: str) -> str:
+        """The address for routers of a model server that listens on a unix socket of this node.
+
+        Args:
+            host: this node's address for other machines.
+        """
+
+        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            with socket_at(str(socket)) as path:
+                return await asyncio.open_unix_connection(path)
+
+        server, port = self._run(listen(self._way.by, {MODEL: connect}, host, 0))
+        self._servers.append(server)
+        return f"tls:{self._way.by.token}@{host}:{port}"
+
+    def _run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_SECONDS)
