@@ -49,7 +49,7 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         spec,
         task_dir,
         Report(task_dir.report),
-        Output(task_dir.output, spec.metric_definitions),
+        Output(task_dir.output, spec.metric_definitions, task_dir.metrics),
         signals,
         environments or ShippedEnvironments(),
     )

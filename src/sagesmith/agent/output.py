@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from sagesmith.agent.metrics import MetricFile
 from sagesmith.compute.base import MetricDefinition
 
 # CloudWatch Logs takes events of 256 KB, 26 bytes of which it counts for itself (PutLogEvents).
@@ -78,7 +79,7 @@ def _decode(line: bytes) -> str:
 
 
 class MetricScraper:
-    """Finds metrics in lines by the user's regular expressions and keeps the last value of each.
+    """Finds metrics in lines by the user's regular expressions, and keeps the last value of each.
 
     A regular expression can take forever on some line; one that does is given up. Call it from the main thread: the
     limit is a timer's signal, which the matching engine looks at.
@@ -94,41 +95,49 @@ class MetricScraper:
             except re.error as error:
                 self.complaints.append(f"The regular expression of metric {definition.name} is not valid: {error}")
 
-    def scan(self, lines: Sequence[str], now: float) -> None:
+    def scan(self, lines: Sequence[str], now: float) -> Mapping[str, Sequence[float]]:
+        """The values in some lines by metric, in their order."""
+        found: dict[str, list[float]] = defaultdict(list)
         if not self._expressions:
-            return
+            return found
         before = signal.signal(signal.SIGALRM, _expire)
         try:
             for entry in list(self._expressions):
-                self._scan_one(entry, lines, now)
+                self._scan_one(entry, lines, found)
         finally:
             signal.signal(signal.SIGALRM, before)
+        for name, values in found.items():
+            self._last[name] = {"MetricName": name, "Value": values[-1], "Timestamp": now}
+        return found
 
-    def _scan_one(self, entry: tuple[str, re.Pattern[str]], lines: Sequence[str], now: float) -> None:
+    def _scan_one(
+        self, entry: tuple[str, re.Pattern[str]], lines: Sequence[str], values: dict[str, list[float]]
+    ) -> None:
         name, expression = entry
         try:
             signal.setitimer(signal.ITIMER_REAL, _METRIC_SECONDS)
             try:
                 for line in lines:
                     found = expression.search(line[:_METRIC_LINE_CHARACTERS])
-                    if found:
-                        self._keep(name, found, now)
+                    value = _number(found) if found else None
+                    if value is not None:
+                        values[name].append(value)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except _TooLong:
             self._expressions.remove(entry)
             self.complaints.append(f"The regular expression of metric {name} takes too long; it is not used any more.")
 
-    def _keep(self, name: str, found: re.Match[str], now: float) -> None:
-        try:
-            value = float(found[1] if found.re.groups else found[0])
-        except (ValueError, TypeError):
-            return
-        self._last[name] = {"MetricName": name, "Value": value, "Timestamp": now}
-
     def final(self) -> list[dict[str, Any]]:
         """FinalMetricDataList: the last value of each metric that was seen."""
         return list(self._last.values())
+
+
+def _number(found: re.Match[str]) -> float | None:
+    try:
+        return float(found[1] if found.re.groups else found[0])
+    except (ValueError, TypeError):
+        return None
 
 
 class _TooLong(Exception):
@@ -142,12 +151,15 @@ def _expire(_number: int, _frame: FrameType | None) -> None:
 class Output:
     """A task's `output.log`: user code's lines and the agent's own, in the order in which they came."""
 
-    def __init__(self, path: Path, metric_definitions: Sequence[MetricDefinition] = ()) -> None:
+    def __init__(
+        self, path: Path, metric_definitions: Sequence[MetricDefinition] = (), samples: Path | None = None
+    ) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._splitter = LineSplitter()
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._full = False
         self.metrics = MetricScraper(metric_definitions)
+        self.samples = MetricFile(samples or path.with_name("metrics.jsonl"))
 
     def say(self, line: str) -> None:
         """Write a line of the agent's own."""
@@ -160,7 +172,8 @@ class Output:
             return
         self._last.extend(line[:KEPT_LINE_CHARACTERS] for line in lines[-KEPT_LINES:])
         self._write(lines)
-        self.metrics.scan(lines, time.time())
+        now = time.time()
+        self.samples.write(int(now), self.metrics.scan(lines, now))
         while self.metrics.complaints:
             self._write([self.metrics.complaints.pop(0)])
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sagesmith.agent.output import Output
 from sagesmith.agent.sandbox import Sandbox, Started
 from sagesmith.agent.signals import Signals
+from sagesmith.agent.usage import Processes, Usage
 from sagesmith.process_identity import ProcessIdentity, write_identity
 
 # AWS: "SIGTERM … a 120-second window" (StopTrainingJob).
@@ -36,12 +37,24 @@ class Ended:
 
 
 class UserProcess:
-    """Runs one command in a sandbox. Main thread only."""
+    """Runs one command in a sandbox. Main thread only.
 
-    def __init__(self, signals: Signals, output: Output, identity_file: Path) -> None:
+    Args:
+        measure: given what tells the processes that run, makes what samples how busy they are; None: nobody wants that.
+    """
+
+    def __init__(
+        self,
+        signals: Signals,
+        output: Output,
+        identity_file: Path,
+        measure: Callable[[Processes], Usage] | None = None,
+    ) -> None:
         self._signals = signals
         self._output = output
         self._identity_file = identity_file
+        self._measure = measure
+        self._usage: Usage | None = None
         self._started: Started | None = None
         self._pipe = -1
 
@@ -57,6 +70,8 @@ class UserProcess:
         identity = ProcessIdentity.of(first) if first is not None else None
         if identity is not None:
             write_identity(self._identity_file, identity)
+        if self._measure is not None:
+            self._usage = self._measure(self._processes)
         self._started.release()
 
     def run(
@@ -101,6 +116,8 @@ class UserProcess:
                 wanted = tick() if tick is not None else None
                 if wanted is not None:
                     waits.append(wanted)
+                if self._usage is not None:
+                    waits.append(self._usage.tick())
                 for key, _ in selector.select(max(0.0, min(waits)) if waits else None):
                     if key.fd == self._pipe:
                         self._read(selector)
@@ -108,6 +125,8 @@ class UserProcess:
                         self._signals.drain()
                 # Nothing that user code left behind lives longer than the sandbox, so the pipe's end comes soon.
         self._started.wait_for_all()
+        if self._usage is not None:
+            self._usage.end()
         code = process.returncode
         return Ended(code if code >= 0 else 128 - code, stopped, timed_out)
 
@@ -136,6 +155,12 @@ class UserProcess:
         for pid in [pid for pid in processes if _catches_sigterm(pid)] or processes[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
+
+    def _processes(self) -> Iterator[int]:
+        first = self._started.first_pid() if self._started is not None else None
+        if first is not None:
+            yield first
+            yield from _descendants(first)
 
     def _read(self, selector: selectors.BaseSelector) -> None:
         try:

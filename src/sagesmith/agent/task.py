@@ -18,6 +18,7 @@ from sagesmith.agent.runtime import Environments
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, advice, task_uid
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.taskdir import TaskDir
+from sagesmith.agent.usage import Processes, Usage
 from sagesmith.compute.base import TaskSpec
 from sagesmith.images.base import BuiltEnvironment, Runtime
 
@@ -121,7 +122,11 @@ class Task:
             raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error
 
     def process(self) -> UserProcess:
-        return UserProcess(self.signals, self.output, self.directory.process)
+        return UserProcess(self.signals, self.output, self.directory.process, self._measure)
+
+    def _measure(self, processes: Processes) -> Usage:
+        gpus = self.spec.environment.get("CUDA_VISIBLE_DEVICES", "") if self.spec.resources.gpus else ""
+        return Usage(self.output.samples, processes, self.spec.resources, self.directory.opt_ml, gpus)
 
     def variables(self) -> dict[str, str]:
         """The specification's variables; those that name the CA bundle name its place in the sandbox."""

@@ -60,6 +60,11 @@ class TaskDir:
         return self.root / "output.log"
 
     @property
+    def metrics(self) -> Path:
+        """What the task has measured, a `MetricSample` a line; not there if that is nothing."""
+        return self.root / "metrics.jsonl"
+
+    @property
     def agent_log(self) -> Path:
         return self.root / "agent.log"
 

@@ -190,6 +190,21 @@ class TaskEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricSample:
+    """Values of one metric that a task found within one second.
+
+    Attributes:
+        at: seconds since the epoch; of the host's own, its minute.
+        of_host: it is the utilization of the task's host, in percent, and not what the program printed.
+    """
+
+    name: str
+    at: int
+    values: list[float]
+    of_host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     pid: int
     name: str
@@ -254,6 +269,10 @@ class Backend(Protocol):
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines."""
+        ...
+
+    def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:
+        """What the task has measured from byte `offset` of its file on: (samples, next offset)."""
         ...
 
     def forget(self, task_id: str) -> None:

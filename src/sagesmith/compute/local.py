@@ -14,8 +14,8 @@ from pathlib import Path
 
 from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
-from sagesmith.compute.base import ENDED, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
-from sagesmith.compute.reading import read_events, read_lines
+from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
+from sagesmith.compute.reading import read_events, read_lines, read_samples
 from sagesmith.files import flush_directory, is_locked, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
@@ -170,6 +170,9 @@ class LocalBackend:
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         return read_lines(self._directory(task_id).output, offset, limit)
+
+    def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:
+        return read_samples(self._directory(task_id).metrics, offset, limit)
 
     def forget(self, task_id: str) -> None:
         """Remove the task's directory and socket; it is killed first should it still run."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith.agent.taskdir import spec_to_json
-from sagesmith.compute.base import TaskEvent, TaskObservation, TaskSpec
+from sagesmith.compute.base import MetricSample, TaskEvent, TaskObservation, TaskSpec
 from sagesmith.compute.ray.records import Record, Seen
-from sagesmith.compute.reading import read_events, read_lines
+from sagesmith.compute.reading import read_events, read_lines, read_samples
 from sagesmith.files import flush_directory, remove_tree, write_durably
 from sagesmith.http.unix import socket_at
 
@@ -105,6 +105,9 @@ class RayBackend:
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         return read_lines(self._record(task_id).task.output, offset, limit)
+
+    def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:
+        return read_samples(self._record(task_id).task.metrics, offset, limit)
 
     def forget(self, task_id: str) -> None:
         """Remove a task's directory; it is killed first should it still run, and its node has nothing of it then."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sagesmith
-from sagesmith.compute.ray.host import Host, Progress
+from sagesmith.compute.ray.host import Host, Progress, Sizes
 from sagesmith.compute.ray.placing import Bundle, Node
 from sagesmith.compute.ray.records import Seen
 from sagesmith.compute.ray.tunnel import Way
@@ -46,8 +46,8 @@ class HostHandle:
     async def forget(self) -> None:
         await _result(self.actor.forget.remote())
 
-    async def follow(self, report_bytes: int, output_bytes: int, known: Seen | None, wait_seconds: float) -> Progress:
-        progress: Progress = await _result(self.actor.follow.remote(report_bytes, output_bytes, known, wait_seconds))
+    async def follow(self, have: Sizes, known: Seen | None, wait_seconds: float) -> Progress:
+        progress: Progress = await _result(self.actor.follow.remote(have, known, wait_seconds))
         return progress
 
 

@@ -17,7 +17,7 @@ from sagesmith import logging
 from sagesmith.agent.taskdir import event_to_json
 from sagesmith.compute.base import ENDED, TaskEvent, TaskState
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
-from sagesmith.compute.ray.host import MAX_PIECE_BYTES
+from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
 from sagesmith.compute.ray.placing import NeverFits, bundles
 from sagesmith.compute.ray.records import Record, Seen
 from sagesmith.compute.ray.tunnel import Way
@@ -187,7 +187,7 @@ class Driver:
                     for index, spec in enumerate(specs)
                 ]
                 # Nothing runs before every host is there.
-                await asyncio.gather(*(handle.follow(0, 0, None, 0.0) for handle in handles))
+                await asyncio.gather(*(handle.follow(Sizes(), None, 0.0) for handle in handles))
             except HostGone as error:
                 log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
                 if attempt < HOST_ATTEMPTS:
@@ -218,7 +218,7 @@ class Driver:
             look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
 
     async def _follow(self, record: Record) -> None:
-        """Copy a task's report and output as they grow, to its end."""
+        """Copy a task's report, output and metrics as they grow, to its end."""
         task_id = record.root.name
         handle = await asyncio.to_thread(self._cluster.host, task_id)
         try:
@@ -234,11 +234,13 @@ class Driver:
     async def _copy(self, record: Record, handle: HostHandle) -> None:
         known: Seen | None = None
         while True:
-            report, output = record.task.report, record.task.output
-            progress = await handle.follow(_size(report), _size(output), known, FOLLOW_SECONDS)
+            report, output, metrics = record.task.report, record.task.output, record.task.metrics
+            have = Sizes(_size(report), _size(output), _size(metrics))
+            progress = await handle.follow(have, known, FOLLOW_SECONDS)
             _append(output, progress.output)
-            # Whoever reads the report's end must find all of the output.
-            if len(progress.output) == MAX_PIECE_BYTES:
+            _append(metrics, progress.metrics)
+            # Whoever reads the report's end must find all of the others.
+            if MAX_PIECE_BYTES in (len(progress.output), len(progress.metrics)):
                 continue
             _append(report, progress.report)
             if not progress.seen.alive and len(progress.report) < MAX_PIECE_BYTES:
@@ -249,7 +251,7 @@ class Driver:
 
     async def _conclude(self, record: Record, handle: HostHandle, seen: Seen) -> None:
         """Everything of a task is here: remove it from its node, and say so."""
-        for path in (record.task.report, record.task.output):
+        for path in (record.task.report, record.task.output, record.task.metrics):
             _flush(path)
         record.write_seen(replace(seen, alive=False, address=None, processes=[]))
         with contextlib.suppress(HostGone, HostAway, ClusterFailed):

@@ -32,11 +32,21 @@ _RENEWALS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of a task's files somebody has, in bytes."""
+
+    report: int = 0
+    output: int = 0
+    metrics: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """What is new of a task: bytes of its report and of its output, and how it stands."""
+    """What is new of a task: bytes of its report, its output and its metrics, and how it stands."""
 
     report: bytes
     output: bytes
+    metrics: bytes
     seen: Seen
 
 
@@ -106,17 +116,18 @@ class Host:
     def forget(self) -> None:
         self._local.forget(self._id)
 
-    def follow(self, report_bytes: int, output_bytes: int, known: Seen | None, wait_seconds: float) -> Progress:
+    def follow(self, have: Sizes, known: Seen | None, wait_seconds: float) -> Progress:
         """What is new beyond what the caller has; waits for something if there is nothing yet."""
         directory = TaskDir(self._tasks_dir / self._id)
         give_up = time.monotonic() + wait_seconds
         while True:
             # Whether it lives is looked at first: what an agent wrote before its end is then read.
             seen = self._seen()
-            report = read_bytes(directory.report, report_bytes, MAX_PIECE_BYTES)
-            output = read_bytes(directory.output, output_bytes, MAX_PIECE_BYTES)
-            if report or output or seen != known or time.monotonic() >= give_up:
-                return Progress(report, output, seen)
+            report = read_bytes(directory.report, have.report, MAX_PIECE_BYTES)
+            output = read_bytes(directory.output, have.output, MAX_PIECE_BYTES)
+            metrics = read_bytes(directory.metrics, have.metrics, MAX_PIECE_BYTES)
+            if report or output or metrics or seen != known or time.monotonic() >= give_up:
+                return Progress(report, output, metrics, seen)
             time.sleep(FOLLOW_POLL_SECONDS)
 
     def _seen(self) -> Seen:

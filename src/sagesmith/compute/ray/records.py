@@ -33,8 +33,8 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The layout of a task's directory on the platform's machine. Specification, stop, report and output are where the
-    agent has them on the node, byte for byte."""
+    """The layout of a task's directory on the platform's machine. Specification, stop, report, output and
+    metrics are where the agent has them on the node, byte for byte."""
 
     root: Path
 
