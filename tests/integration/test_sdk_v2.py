@@ -50,6 +50,15 @@ def test_channels_are_prefixes_manifests_and_shards(training: Seen) -> None:
     assert seen["input_config"]["sharded"]["S3DistributionType"] == "ShardedByS3Key"
 
 
+def test_the_analytics_of_a_job_have_the_mean_of_each_metric_by_the_minute(training: Seen) -> None:
+    rows = training["analyse_its_metrics"]
+    assert {row["metric_name"] for row in rows} == {"loss", "accuracy"}
+    # The three values of each are of one minute, or of two that they happened to lie in.
+    assert min(row["timestamp"] for row in rows) == 0.0
+    assert all(0.001 <= row["value"] <= 0.5 for row in rows if row["metric_name"] == "loss")
+    assert all(0.5 <= row["value"] <= 0.999 for row in rows if row["metric_name"] == "accuracy")
+
+
 def test_the_description_of_a_job_has_what_was_asked_for_and_its_last_metrics(training: Seen) -> None:
     attached = training["attach_and_read_logs"]
     described, prefix = attached["described"], attached["prefix"]

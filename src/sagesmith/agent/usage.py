@@ -7,7 +7,6 @@ GPUs for each one of them, so that two busy cores are 200.
 
 import contextlib
 import os
-import resource
 import subprocess
 import time
 from collections import defaultdict
@@ -17,10 +16,9 @@ from pathlib import Path
 from sagesmith.agent.metrics import MetricFile
 from sagesmith.compute.base import Resources
 
-FIRST_SECONDS = 1.0
 INTERVAL_SECONDS = 5.0
-_LEAST_SECONDS = 0.5
-"""The time since the last sample from which on the end is one more."""
+FIRST_SECONDS = 0.05
+"""A task may be over before the first interval is, so it is looked at early, and after ever longer pauses."""
 _COST = 100
 """A look at thousands of processes takes its time; it is taken at most one part in so many."""
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -52,11 +50,12 @@ class Usage:
         self._gpus = _Gpus(gpus) if gpus else None
         self._minute = 0
         self._found: dict[str, list[float]] = defaultdict(list)
-        self._sampled = False
-        self._cpu_seconds = 0.0
-        self._before = _children()
-        self._last = time.monotonic()
-        self._next = self._last + FIRST_SECONDS
+        self._unfinished: Mapping[str, float] = {}
+        self._any = False
+        self._began = time.monotonic()
+        self._cpu_before = 0.0
+        self._pause = FIRST_SECONDS
+        self._next = self._began + self._pause
 
     def tick(self) -> float:
         """Take a sample if it is time for one; in how many seconds that will be next."""
@@ -64,55 +63,51 @@ class Usage:
         if now >= self._next:
             self._sample(now)
             took = time.monotonic() - now
-            self._next = now + max(INTERVAL_SECONDS, took * _COST)
+            end = self._began + INTERVAL_SECONDS
+            self._pause = max(min(self._pause * 2, end - now), took * _COST)
+            self._next = now + self._pause
         return self._next - now
 
     def end(self) -> None:
-        """Take the last sample, of what the kernel counted until the last process had ended, and write what is left."""
-        now = time.monotonic()
-        if not self._sampled or now - self._last >= _LEAST_SECONDS:
-            after = _children()
-            used = after.ru_utime + after.ru_stime - self._before.ru_utime - self._before.ru_stime
-            self._keep("CPUUtilization", self._cpu_percent(used, now))
-            if not self._sampled:
-                # The largest process that there was, for a task that was too quick to be looked at.
-                if after.ru_maxrss > self._before.ru_maxrss:
-                    self._keep("MemoryUtilization", 100 * after.ru_maxrss * 1024 / self._memory_bytes)
-                self._keep("DiskUtilization", _disk_percent(self._disk))
+        """Write what is left: of a task that did not live for one interval, what was seen of it."""
+        if not self._any:
+            self._keep(self._unfinished or {"DiskUtilization": _disk_percent(self._disk)})
         self._flush()
         if self._gpus is not None:
             self._gpus.end()
 
     def _sample(self, now: float) -> None:
+        cpu_seconds, memory_bytes = _of_processes(self._processes())
+        # A process whose parent does not wait for it takes what it used with it.
+        cpu_seconds = max(cpu_seconds, self._cpu_before)
+        found = {
+            "CPUUtilization": 100 * (cpu_seconds - self._cpu_before) / max(now - self._began, 0.001),
+            "MemoryUtilization": 100 * memory_bytes / self._memory_bytes,
+            "DiskUtilization": _disk_percent(self._disk),
+            **(self._gpus.look() if self._gpus is not None else {}),
+        }
+        if now < self._began + INTERVAL_SECONDS:
+            # What GPUs were seen to do before is not asked for again each time.
+            self._unfinished = {**self._unfinished, **found}
+            return
+        self._keep({**self._unfinished, **found})
+        if self._gpus is not None:
+            self._gpus.ask()
+        self._unfinished, self._began, self._cpu_before, self._pause = {}, now, cpu_seconds, INTERVAL_SECONDS
+
+    def _keep(self, found: Mapping[str, float]) -> None:
         minute = int(time.time()) // 60 * 60
         if minute != self._minute:
             self._flush()
             self._minute = minute
-        cpu_seconds, memory_bytes = _of_processes(self._processes())
-        self._keep("CPUUtilization", self._cpu_percent(cpu_seconds, now))
-        self._keep("MemoryUtilization", 100 * memory_bytes / self._memory_bytes)
-        self._keep("DiskUtilization", _disk_percent(self._disk))
-        if self._gpus is not None:
-            for name, value in self._gpus.look().items():
-                self._keep(name, value)
-        self._sampled = True
-
-    def _cpu_percent(self, cpu_seconds: float, now: float) -> float:
-        percent = 100 * max(0.0, cpu_seconds - self._cpu_seconds) / max(now - self._last, 0.001)
-        self._cpu_seconds, self._last = max(cpu_seconds, self._cpu_seconds), now
-        return percent
-
-    def _keep(self, name: str, value: float) -> None:
-        self._found[name].append(round(value, 4))
+        for name, value in found.items():
+            self._found[name].append(round(value, 4))
+        self._any = True
 
     def _flush(self) -> None:
         if self._found:
-            self._file.write(self._minute or int(time.time()) // 60 * 60, self._found, of_host=True)
+            self._file.write(self._minute, self._found, of_host=True)
             self._found = defaultdict(list)
-
-
-def _children() -> resource.struct_rusage:
-    return resource.getrusage(resource.RUSAGE_CHILDREN)
 
 
 def _of_processes(pids: Iterable[int]) -> tuple[float, float]:
@@ -140,33 +135,36 @@ def _disk_percent(path: Path) -> float:
 
 
 class _Gpus:
-    """Asks nvidia-smi, without waiting for its answer: that is looked at when it is asked again."""
+    """Asks nvidia-smi, and looks later whether it has answered."""
 
     def __init__(self, devices: str) -> None:
         self._command = ["nvidia-smi", *_GPU_QUERY, f"--id={devices}"]
         self._asked: subprocess.Popen[str] | None = None
-        self._ask()
+        self.ask()
 
-    def look(self) -> Mapping[str, float]:
-        """What was answered since the last call, nothing if there is no answer yet."""
-        if self._asked is None or self._asked.poll() is None:
-            return {}
-        said, _ = self._asked.communicate()
-        self._ask()
-        return _gpu_percent(said)
-
-    def end(self) -> None:
+    def ask(self) -> None:
+        """Ask, unless it still has to answer."""
         if self._asked is not None:
-            self._asked.kill()
-            self._asked.communicate()
-
-    def _ask(self) -> None:
+            return
         try:
             self._asked = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
         except OSError:
             self._asked = None
+
+    def look(self) -> Mapping[str, float]:
+        """What was answered since the last call, nothing if there is no answer yet."""
+        if self._asked is None or self._asked.poll() is None:
+            return {}
+        said, _ = self._asked.communicate()
+        self._asked = None
+        return _gpu_percent(said)
+
+    def end(self) -> None:
+        if self._asked is not None:
+            self._asked.kill()
+            self._asked.communicate()
 
 
 def _gpu_percent(said: str) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 import sagemaker
+from sagemaker.analytics import TrainingJobAnalytics
 from sagemaker.estimator import Estimator
 from sagemaker.inputs import TrainingInput
 from sagemaker.s3 import S3Downloader, S3Uploader
@@ -123,6 +124,13 @@ def attach_and_read_logs():
         "tags": client.list_tags(ResourceArn=described["TrainingJobArn"])["Tags"],
         "prefix": prefix,
     }
+
+
+@step
+def analyse_its_metrics():
+    name = estimators["rich"].latest_training_job.name
+    frame = TrainingJobAnalytics(name, sagemaker_session=session).dataframe()
+    return frame.to_dict("records")
 
 
 @step

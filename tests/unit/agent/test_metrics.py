@@ -63,68 +63,93 @@ def usage_of(child: "subprocess.Popen[str]", directory: Path, resources: Resourc
     return Usage(MetricFile(directory / "metrics.jsonl"), lambda: [child.pid], resources, directory, gpus)
 
 
-def test_a_task_that_ended_at_once_has_a_sample_of_all_it_used(tmp_path: Path, child: "subprocess.Popen[str]") -> None:
-    memory = 64 << 30
-    usage = usage_of(child, tmp_path, Resources(memory_bytes=memory))
-    began = time.monotonic()
-    child.communicate("\n")
-    usage.end()
-    took = time.monotonic() - began
-    samples = {each.name: each for each in written(tmp_path / "metrics.jsonl")}
-    assert all(each.of_host and each.at % 60 == 0 for each in samples.values())
-    assert samples["CPUUtilization"].values[0] >= 0.9 * 100 * 0.3 / took
-    assert 0 < samples["DiskUtilization"].values[0] <= 100
+class Clock:
+    """Stands still until it is set forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steady, self.time = 1000.0, 6_000_050.0
+        monkeypatch.setattr("sagesmith.agent.usage.time.monotonic", lambda: self.steady)
+        monkeypatch.setattr("sagesmith.agent.usage.time.time", lambda: self.time)
+
+    def forward(self, seconds: float) -> None:
+        self.steady += seconds
+        self.time += seconds
 
 
-def test_a_sample_is_taken_when_it_is_due(
-    tmp_path: Path, child: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def values(directory: Path, name: str) -> list[tuple[int, list[float]]]:
+    return [(each.at, each.values) for each in written(directory / "metrics.jsonl") if each.name == name]
+
+
+def test_what_processes_and_their_children_used_is_percent_of_one_core(
+    tmp_path: Path, child: "subprocess.Popen[str]", clock: Clock
 ) -> None:
-    now = 1000.0
-    monkeypatch.setattr("sagesmith.agent.usage.time.monotonic", lambda: now)
-    own = os.getpid()
-    usage = Usage(MetricFile(tmp_path / "metrics.jsonl"), lambda: [own], Resources(memory_bytes=1 << 40), tmp_path)
-    assert usage.tick() == 1.0
-    now += 1.0
-    assert usage.tick() == 5.0
-    now += 2.0
-    assert usage.tick() == 3.0
-    now += 3.0
+    usage = usage_of(child, tmp_path, Resources(memory_bytes=1 << 30))
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    # It has used its 0.3 seconds once it is a zombie, of which the kernel still tells.
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    clock.forward(5.0)
     usage.tick()
+    assert values(tmp_path, "CPUUtilization") == [], "it is written when the minute is over"
     usage.end()
-    samples = [each for each in written(tmp_path / "metrics.jsonl") if each.name == "MemoryUtilization"]
-    assert sum(len(each.values) for each in samples) == 2
-    assert all(value > 0 for each in samples for value in each.values)
+    ((at, (percent,)),) = values(tmp_path, "CPUUtilization")
+    assert at == 6_000_000
+    assert 100 * 0.3 / 5 <= percent <= 100 * 0.6 / 5
 
 
-def test_a_minute_is_written_when_the_next_begins(
-    tmp_path: Path, child: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+def test_a_task_is_looked_at_early_and_then_every_five_seconds(
+    tmp_path: Path, child: "subprocess.Popen[str]", clock: Clock
 ) -> None:
-    steady, clock = 1000.0, 6_000_050.0
-    monkeypatch.setattr("sagesmith.agent.usage.time.monotonic", lambda: steady)
-    monkeypatch.setattr("sagesmith.agent.usage.time.time", lambda: clock)
+    usage = usage_of(child, tmp_path, Resources())
+    pauses = []
+    for _ in range(10):
+        pauses.append(usage.tick())
+        clock.forward(pauses[-1])
+    assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.85, 5.0, 5.0, 5.0])
+
+
+def test_a_task_of_less_than_an_interval_has_one_sample(
+    tmp_path: Path, child: "subprocess.Popen[str]", clock: Clock
+) -> None:
+    usage = usage_of(child, tmp_path, Resources(memory_bytes=1 << 30))
+    for _ in range(3):
+        clock.forward(usage.tick())
+    usage.end()
+    for name in ("CPUUtilization", "MemoryUtilization", "DiskUtilization"):
+        ((_, found),) = values(tmp_path, name)
+        assert len(found) == 1
+        assert 0 <= found[0] <= 100
+    assert values(tmp_path, "MemoryUtilization")[0][1][0] > 0
+
+
+def test_a_minute_is_written_when_the_next_begins(tmp_path: Path, child: "subprocess.Popen[str]", clock: Clock) -> None:
     usage = usage_of(child, tmp_path, Resources())
     for _ in range(4):
-        steady, clock = steady + 5.0, clock + 5.0
+        clock.forward(5.0)
         usage.tick()
-    samples = [each for each in written(tmp_path / "metrics.jsonl") if each.name == "CPUUtilization"]
-    assert [(each.at, len(each.values)) for each in samples] == [(6_000_000, 1)]
+    assert [(at, len(found)) for at, found in values(tmp_path, "CPUUtilization")] == [(6_000_000, 1)]
     usage.end()
-    samples = [each for each in written(tmp_path / "metrics.jsonl") if each.name == "CPUUtilization"]
-    assert [(each.at, len(each.values)) for each in samples] == [(6_000_000, 1), (6_000_060, 3)]
+    assert [(at, len(found)) for at, found in values(tmp_path, "CPUUtilization")] == [(6_000_000, 1), (6_000_060, 3)]
 
 
-def test_gpus_are_added_up(tmp_path: Path, child: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_added_up(
+    tmp_path: Path, child: "subprocess.Popen[str]", clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tool, asked = tmp_path / "nvidia-smi", tmp_path / "asked"
     tool.write_text(f'#!/bin/sh\necho "$@" > {asked}\necho "50, 4000, 16000"\necho "100, 16000, 16000"\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    now = 1000.0
-    monkeypatch.setattr("sagesmith.agent.usage.time.monotonic", lambda: now)
     usage = usage_of(child, tmp_path, Resources(gpus=2), "0,1")
     assert usage._gpus is not None
     assert usage._gpus._asked is not None
     usage._gpus._asked.wait()
-    now += 1.0
+    clock.forward(1.0)
     usage.tick()
     usage.end()
     samples = {each.name: each.values for each in written(tmp_path / "metrics.jsonl")}

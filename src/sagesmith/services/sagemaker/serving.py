@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker import fleet, tasks
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
 from sagesmith.services.sagemaker.route_table import RouteTable
+from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
@@ -242,6 +243,10 @@ def _collect(home: Home, document: Document, instance: Instance, task: TaskObser
     group = f"{LOG_GROUP}/{document.name}"
     stream = f"{instance.variant}/i-{instance.id.removeprefix(fleet.TASK_PREFIX)[:17]}"
     while tasks.collect_log(home, instance.id, document.region, group, stream) and _over(task):
+        pass
+    of = {"EndpointName": document.name, "VariantName": instance.variant}
+    measured = Measured(document.region, LOG_GROUP, host=of, program=of)
+    while collect_metrics(home, instance.id, measured) and _over(task):
         pass
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sagesmith.compute.base import ENDED, TaskEvent, TaskObservation, TaskSpec, TaskState
+from sagesmith.compute.base import ENDED, MetricSample, TaskEvent, TaskObservation, TaskSpec, TaskState
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing, Principal
 from sagesmith.services.base import Home
@@ -35,6 +35,7 @@ class Task:
     alive: bool = True
     events: list[TaskEvent] = field(default_factory=list)
     lines: list[tuple[int, str]] = field(default_factory=list)
+    samples: list[MetricSample] = field(default_factory=list)
     address: str | None = None
     stopped: bool = False
 
@@ -86,6 +87,10 @@ class MemoryBackend:
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         lines = self.present[task_id].lines[offset : offset + 2]
         return lines, offset + len(lines)
+
+    def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:
+        samples = self.present[task_id].samples[offset : offset + 2]
+        return samples, offset + len(samples)
 
     def forget(self, task_id: str) -> None:
         del self.present[task_id]

@@ -28,6 +28,7 @@ from sagesmith.services.sagemaker.jobs.base import (
     spent_seconds,
 )
 from sagesmith.services.sagemaker.jobs.line import Line, place_of
+from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document, Transaction
 
 SHORTEST_LOOK_SECONDS = 0.05
@@ -233,7 +234,14 @@ class JobReconciler:
 
     def _collect(self, home: Home, document: Document, host: str, task_id: str) -> bool:
         stream = f"{document.name}/{host}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
-        return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream)
+        measured = Measured(
+            document.region,
+            self._job.log_group,
+            host={"Host": f"{document.name}/{host}"},
+            program={f"{self._job.declaration.noun}Name": document.name},
+        )
+        found = collect_metrics(home, task_id, measured)
+        return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream) or found
 
     def _discard(self, home: Home, document: Document) -> None:
         for each in self._gang(document).members:
