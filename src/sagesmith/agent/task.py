@@ -125,7 +125,8 @@ class Task:
         return UserProcess(self.signals, self.output, self.directory.process, self._measure)
 
     def _measure(self, processes: Processes) -> Usage:
-        gpus = self.spec.environment.get("CUDA_VISIBLE_DEVICES", "") if self.spec.resources.gpus else ""
+        # A backend tells the agent, in its own environment, which GPUs it may give to the task.
+        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "") if self.spec.resources.gpus else ""
         return Usage(self.output.samples, processes, self.spec.resources, self.directory.opt_ml, gpus)
 
     def variables(self) -> dict[str, str]:
