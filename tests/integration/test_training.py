@@ -165,3 +165,29 @@ def test_a_region_is_served_whole(platform: Running) -> None:
     assert [line.strip() for line in jobs.job_log(platform, job, "eu-west-1")][-1] == "there"
     jobs.wait_job(platform, job)
     assert [line.strip() for line in jobs.job_log(platform, job)][-1] == "here"
+
+
+def test_an_interrupted_spot_job_goes_on_from_its_checkpoint(platform: Running) -> None:
+    place = f"checkpoints/{jobs.name('spot')}"
+    command = (
+        "cd /opt/ml/checkpoints; if [ -e step ]; then cp step /opt/ml/model/from; exit 0; fi; "
+        "trap 'echo 7 > step; exit 1' TERM; echo started; while :; do sleep 0.1; done"
+    )
+    job = jobs.shell_job(
+        platform,
+        command,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+        CheckpointConfig={"S3Uri": f"s3://{jobs.BUCKET}/{place}"},
+    )
+    while "started" not in jobs_log_or_nothing(platform, job):
+        time.sleep(0.1)
+    assert platform.cli("interrupt", "nobody").returncode == 1
+    answer = platform.cli("interrupt", job)
+    assert answer.returncode == 0, answer.stderr
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert "Interrupted" in [each["Status"] for each in described["SecondaryStatusTransitions"]]
+    body = object_bytes(platform, described["ModelArtifacts"]["S3ModelArtifacts"])
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        assert tar.extractfile("from").read() == b"7\n"

@@ -59,6 +59,15 @@ def parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="for programs: each in EventBridge's form, on a line of its own"
     )
 
+    interrupt = _command(
+        commands,
+        "interrupt",
+        "interrupt:interrupt",
+        "take the instances of a managed spot training job away; it goes on from its checkpoint",
+    )
+    interrupt.add_argument("job", metavar="JOB", help="the training job's name")
+    interrupt.add_argument("--region", help="the job's region (default: the platform's)")
+
     _command(
         commands, "doctor", "doctor:doctor", "check what is needed on this machine, and how to mend what is missing"
     )

@@ -61,7 +61,7 @@ class ProcessingJobs:
             return document
         return replace(document, body={**document.body, "ProcessingStartTime": stage.at})
 
-    def restarts(self, document: Document, now: float) -> Document:
+    def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
         return document
 
     def gives_up(self, document: Document, now: float) -> Ending | None:

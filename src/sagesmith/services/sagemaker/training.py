@@ -1,6 +1,7 @@
 """What is a training job's own in the life of a job: its tasks, its secondary statuses, and what its end adds."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -8,11 +9,22 @@ from sagesmith.compute.base import InstanceGroup, MetricDefinition, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import ENDED, STOPPING, Ending, Gang, Stage, Wait, move, spent_seconds
+from sagesmith.services.sagemaker.jobs import (
+    ENDED,
+    INTERRUPTED,
+    STOPPING,
+    WAITING,
+    Ending,
+    Gang,
+    Stage,
+    Wait,
+    move,
+    spent_seconds,
+)
 from sagesmith.services.sagemaker.training_inputs import channel, checkpoints
 from sagesmith.services.sagemaker.training_jobs import TASK_PREFIX, TRAINING_JOB
 from sagesmith.services.sagemaker.training_resources import hosts, instance_groups
-from sagesmith.store import Document, Transaction
+from sagesmith.store import Document, NotFound, Store, Transaction
 from sagesmith.wire.context import Params
 
 CREDENTIALS_SLACK_SECONDS = 86_400
@@ -25,9 +37,11 @@ _MESSAGES = {
     "Training": "Training image download completed. Training in progress.",
     "Uploading": "Uploading generated training model",
     "Restarting": "Restarting the training job",
+    "Interrupted": "Training job interrupted: its instances were taken away. It starts again from its checkpoint",
     "Completed": "Training job completed",
     "Failed": "Training job failed",
     "Stopped": "Training job stopped",
+    "MaxWaitTimeExceeded": "Training job wait time exceeded MaxWaitTimeInSeconds provided",
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
 }
 
@@ -67,30 +81,35 @@ class TrainingJobs:
             body.setdefault("TrainingStartTime", stage.at)
         return _moved(replace(document, body=body), stage.state, message, stage.at)
 
-    def restarts(self, document: Document, now: float) -> Document:
+    def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
+        status = "Interrupted" if interrupted else "Restarting"
         body = {name: value for name, value in document.body.items() if name != "_rank"}
-        return _moved(replace(document, body=body), "Restarting", _MESSAGES["Restarting"], now)
+        return _moved(replace(document, body=body), status, _MESSAGES[status], now)
 
     def gives_up(self, document: Document, now: float) -> Ending | None:
         stopping, waited = document.body["StoppingCondition"], now - document.created_at
-        if waited > stopping.get("MaxWaitTimeInSeconds", math.inf):
-            message = "Training job wait time exceeded MaxWaitTimeInSeconds provided"
-            return Ending("Stopped", "MaxWaitTimeExceeded", now, message=message)
+        if now > _waits_until(document):
+            return Ending("Stopped", "MaxWaitTimeExceeded", now, message=_MESSAGES["MaxWaitTimeExceeded"])
         if waited > stopping.get("MaxPendingTimeInSeconds", math.inf):
             message = "Training job stopped: it was pending for longer than MaxPendingTimeInSeconds"
             return Ending("Stopped", "Stopped", now, message=message)
         return None
 
     def ends(self, document: Document, ending: Ending) -> Document:
+        if ending.cause == "MaxRuntimeExceeded" and _waits_until(document) - ending.at < 1.0:
+            ending = replace(ending, cause="MaxWaitTimeExceeded", message=_MESSAGES["MaxWaitTimeExceeded"])
         message = ending.message if ending.started_at is None and ending.message else _MESSAGES.get(ending.cause)
         document = _moved(document, ending.cause, message or ending.message, ending.at)
         transitions = document.body["SecondaryStatusTransitions"]
         last = {**transitions[-1], "EndTime": transitions[-1]["StartTime"]}
         body = {**document.body, "SecondaryStatusTransitions": [*transitions[:-1], last]}
-        if ending.started_at is not None:
-            started = body.setdefault("TrainingStartTime", ending.started_at)
-            seconds = max(1, round(spent_seconds(document) + ending.at - max(started, ending.started_at)))
+        spent = spent_seconds(document)
+        if ending.started_at is not None or spent:
+            last_seconds = ending.at - ending.started_at if ending.started_at is not None else 0.0
+            seconds = max(1, round(spent + last_seconds))
+            started = body.get("TrainingStartTime") or ending.started_at or ending.at - seconds
             body |= {
+                "TrainingStartTime": started,
                 "TrainingEndTime": max(ending.at, started),
                 "TrainingTimeInSeconds": seconds,
                 "BillableTimeInSeconds": seconds,
@@ -156,11 +175,16 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
             compress_output=output.get("CompressionType") != "NONE",
             kms_key_id=output.get("KmsKeyId") or None,
             network_isolation=body["EnableNetworkIsolation"],
-            max_runtime_seconds=max(1.0, runtime - spent_seconds(document)),
+            max_runtime_seconds=max(1.0, min(runtime - spent_seconds(document), _waits_until(document) - time.time())),
             volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
             ca_bundle=tasks.ca_bundle(home),
             doors=tasks.doors(home),
         )
+
+
+def _waits_until(document: Document) -> float:
+    """Until when a job may wait and run together, over all of its attempts."""
+    return document.created_at + float(document.body["StoppingCondition"].get("MaxWaitTimeInSeconds") or math.inf)
 
 
 def _instance_type(groups: Sequence[InstanceGroup], host: str) -> str | None:
@@ -173,3 +197,23 @@ def _moved(document: Document, secondary: str, message: str, now: float) -> Docu
         document,
         body={**document.body, "SecondaryStatus": secondary, "SecondaryStatusTransitions": transitions},
     )
+
+
+def interrupt(store: Store, region: str, name: str) -> None:
+    """Take a managed spot job's instances away, as AWS does when it needs them: it is asked to end, waits, and starts
+    again from its checkpoint.
+
+    Raises:
+        NotFound: there is no such job.
+        ValueError: it is not one that can be interrupted now; the message says why.
+    """
+    with store.write() as tx:
+        document = tx.lock(TRAINING_JOB.id, region, TRAINING_JOB.key(name), exclusive=True)
+        if document is None:
+            raise NotFound(f"There is no training job {name} in {region}.")
+        if not document.body.get("EnableManagedSpotTraining"):
+            raise ValueError(f"{name} is not a managed spot training job: it has no EnableManagedSpotTraining.")
+        if document.status != "InProgress" or document.body["_phase"] == WAITING:
+            raise ValueError(f"{name} does not run: it is {document.status} ({document.body['SecondaryStatus']}).")
+        tx.update(replace(document, body={**document.body, INTERRUPTED: True}))
+        tx.schedule(TRAINING_JOB.id, region, document.key, time.time())

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from sagesmith.services.sagemaker.training import interrupt
+from sagesmith.store import NotFound
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import Task, World, training_job
 
@@ -325,3 +327,69 @@ def test_a_clock_that_steps_back_makes_no_time_negative(world: World, monkeypatc
     assert described["TrainingEndTime"] >= described["TrainingStartTime"]
     times = [each for step in described["SecondaryStatusTransitions"] for each in (step["StartTime"], step["EndTime"])]
     assert times == sorted(times)
+
+
+SPOT = {
+    "EnableManagedSpotTraining": True,
+    "StoppingCondition": {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 7200},
+}
+
+
+def test_an_interrupted_spot_job_is_asked_to_end_and_starts_again(world: World) -> None:
+    first = started(world, **SPOT)
+    for state in ("Downloading", "Training"):
+        first.say(state)
+    world.turn()
+    interrupt(world.store, "us-east-1", "job")
+    world.turn()
+    assert first.stopped
+    first.say("Uploading")
+    first.say("Stopped")
+    world.until(lambda: len(world.backend.started) == 2)
+    second = world.backend.only()
+    assert second.spec.attempt == 2
+    complete(second)
+    world.until(lambda: describe(world)["TrainingJobStatus"] == "Completed")
+    described = describe(world)
+    assert [each["Status"] for each in described["SecondaryStatusTransitions"]] == [
+        *("Starting", "Downloading", "Training", "Interrupted"),
+        *("Starting", "Downloading", "Training", "Uploading", "Completed"),
+    ]
+    assert described["TrainingEndTime"] >= described["TrainingStartTime"]
+
+
+def test_attempts_together_have_the_time_that_the_job_may_run(world: World) -> None:
+    first = started(world, **SPOT)
+    assert first.spec.max_runtime_seconds == 3600
+    first.say("Training")
+    first.events[0] = replace(first.events[0], time=time.time() - 3000)
+    interrupt(world.store, "us-east-1", "job")
+    world.turn()
+    first.say("Stopped")
+    world.until(lambda: len(world.backend.started) == 2)
+    assert world.backend.only().spec.max_runtime_seconds == pytest.approx(600, abs=30)
+
+
+def test_a_spot_job_waits_and_runs_no_longer_than_it_may_in_all(world: World) -> None:
+    condition = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
+    task = started(world, **{**SPOT, "StoppingCondition": condition})
+    with world.store.write() as tx:
+        stored = tx.get("training-job", "us-east-1", "job")
+        assert stored is not None
+        tx.update(replace(stored, body={**stored.body, "StoppingCondition": {**condition, "MaxWaitTimeInSeconds": -1}}))
+    task.say("Training")
+    task.say("Stopped", secondary_status="MaxRuntimeExceeded")
+    world.turn()
+    assert describe(world)["SecondaryStatus"] == "MaxWaitTimeExceeded"
+
+
+def test_only_a_spot_job_that_runs_can_be_interrupted(world: World) -> None:
+    with pytest.raises(NotFound, match="There is no training job job"):
+        interrupt(world.store, "us-east-1", "job")
+    world.call("CreateTrainingJob", **training_job("waiting", **SPOT))
+    with pytest.raises(ValueError, match="does not run"):
+        interrupt(world.store, "us-east-1", "waiting")
+    world.call("CreateTrainingJob", **training_job("job"))
+    world.turn()
+    with pytest.raises(ValueError, match="not a managed spot"):
+        interrupt(world.store, "us-east-1", "job")

@@ -6,6 +6,7 @@ A kind of job is a value of `JobKind`, which says what differs; its declaration'
 
 from sagesmith.services.sagemaker.jobs.base import (
     ENDED,
+    INTERRUPTED,
     STOPPING,
     WAITING,
     Ending,
@@ -24,6 +25,7 @@ from sagesmith.services.sagemaker.jobs.reconciler import JobReconciler
 
 __all__ = [
     "ENDED",
+    "INTERRUPTED",
     "STOPPING",
     "WAITING",
     "Ending",

@@ -17,6 +17,9 @@ ENDED = frozenset({"Completed", "Failed", "Stopped"})
 WAITING, RUNNING, OVER = "waiting", "running", "ended"
 """Values of `_phase`: it has no tasks yet, it has, it has none any more."""
 
+INTERRUPTED = "_interrupted"
+"""A member of the document of a job whose instances are being taken away, as at AWS those of a spot request are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -110,8 +113,8 @@ class JobKind(Protocol):
         """
         ...
 
-    def restarts(self, document: Document, now: float) -> Document:
-        """The document when an attempt was lost and the next one is to begin."""
+    def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
+        """The document when an attempt was interrupted, or else lost, and the next one is to begin."""
         ...
 
     def gives_up(self, document: Document, now: float) -> Ending | None:

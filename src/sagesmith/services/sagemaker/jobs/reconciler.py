@@ -16,6 +16,7 @@ from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.jobs import gang as gangs
 from sagesmith.services.sagemaker.jobs.base import (
     ENDED,
+    INTERRUPTED,
     OVER,
     RUNNING,
     STOPPING,
@@ -45,6 +46,8 @@ _LOST = (
     "Was it killed, or the machine restarted?"
 )
 _SHUT_DOWN = "InternalServerError: the platform was shut down while the job ran."
+_OF_AN_ATTEMPT = frozenset({"_stop_asked", "_aborted_at", INTERRUPTED})
+"""Members that say what was done about the present attempt."""
 
 log = logging.get("jobs")
 
@@ -160,7 +163,8 @@ class JobReconciler:
     def _intervene(self, home: Home, document: Document, seen: Observations) -> Document:
         """End what is still running of a job that is to be stopped, or of which one host has ended before its time."""
         alive = [task.id for task in seen.values() if task is not None and not _is_over(task)]
-        if document.status == STOPPING and "_stop_asked" not in document.body:
+        to_be_stopped = document.status == STOPPING or INTERRUPTED in document.body
+        if to_be_stopped and "_stop_asked" not in document.body:
             for task_id in alive:
                 home.backend.stop(task_id)
             return self._store(home, replace(document, body={**document.body, "_stop_asked": True}))
@@ -178,7 +182,9 @@ class JobReconciler:
         return document
 
     def _told(self, document: Document, seen: Observations) -> Document:
-        """The document with what the reports say."""
+        """The document with what the reports say; how an attempt ends that another one follows is not told."""
+        if INTERRUPTED in document.body:
+            return document
         for stage in gangs.stages(_reports(seen)):
             document = self._job.reaches(document, stage)
         return document
@@ -191,33 +197,26 @@ class JobReconciler:
             for task in seen.values():
                 if task is not None:
                     home.backend.kill(task.id)
-            if document.status != STOPPING and document.body["_attempt"] <= _retries(document):
-                return self._restart(home, document, started_at)
-            return self._end(home, document, Ending("Failed", "Failed", time.time(), started_at, reason=_LOST))
-        end = gangs.end(reported)
-        cause = str(end.detail.get("secondary_status") or end.event.state)
-        reason = str(end.detail.get("failure_reason") or end.event.message)
-        status = end.event.state
-        if status == "Stopped" and cause == "Stopped" and document.status != STOPPING:
-            status, cause, reason = "Failed", "Failed", _SHUT_DOWN
-        elif status == "Failed" and len(seen) > 1:
-            reason = f"{reason} ({end.host})"
-        assert status in ("Completed", "Failed", "Stopped")
-        ending = Ending(status, cause, end.at, started_at, end.event.message, None, end.detail)
-        return self._end(home, document, replace(ending, reason=reason) if status == "Failed" else ending)
+            ending = Ending("Failed", "Failed", time.time(), started_at, reason=_LOST)
+        else:
+            ending = _ending(document, seen, gangs.end(reported), started_at)
+        if document.status != STOPPING:
+            if INTERRUPTED in document.body and (ending.cause == "Stopped" or ending.reason in (_LOST, _SHUT_DOWN)):
+                return self._again(home, document, ending, interrupted=True)
+            retries = document.body.get("_retries", 0)
+            if (ending.reason or "").startswith("InternalServerError") and retries < _retries(document):
+                counted = replace(document, body={**document.body, "_retries": retries + 1})
+                return self._again(home, counted, ending, interrupted=False)
+        return self._end(home, document, ending)
 
-    def _restart(self, home: Home, document: Document, started_at: float | None) -> float:
+    def _again(self, home: Home, document: Document, ending: Ending, *, interrupted: bool) -> float:
         """Let the job wait for its next attempt, at its old place in line."""
-        now = time.time()
-        log.warning("job is tried again", kind=self.kind, name=document.name, attempt=document.body["_attempt"] + 1)
-        body = {name: value for name, value in document.body.items() if name not in ("_stop_asked", "_aborted_at")}
-        body |= {
-            "_attempt": document.body["_attempt"] + 1,
-            "_phase": WAITING,
-            "_stream_ms": int(now * 1000),
-            "_spent": spent_seconds(document) + (now - started_at if started_at is not None else 0.0),
-        }
-        again = self._job.restarts(replace(document, body=body), now)
+        attempt = document.body["_attempt"] + 1
+        log.warning("job starts again", kind=self.kind, name=document.name, attempt=attempt, interrupted=interrupted)
+        spent = spent_seconds(document) + (ending.at - ending.started_at if ending.started_at is not None else 0.0)
+        body = {name: value for name, value in document.body.items() if name not in _OF_AN_ATTEMPT}
+        body |= {"_attempt": attempt, "_phase": WAITING, "_stream_ms": int(time.time() * 1000), "_spent": spent}
+        again = self._job.restarts(replace(document, body=body), time.time(), interrupted=interrupted)
         with home.store.write() as tx:
             self._update(tx, again)
             self._line.give_back(tx, again)
@@ -255,6 +254,20 @@ class JobReconciler:
         stored = tx.update(replace(document, facets=self._job.declaration.facets(document.body)))
         self._job.follow(tx, stored)
         return stored
+
+
+def _ending(document: Document, seen: Observations, end: gangs.End, started_at: float | None) -> Ending:
+    """The end of a job whose tasks have reported theirs."""
+    cause = str(end.detail.get("secondary_status") or end.event.state)
+    status = end.event.state
+    assert status in ("Completed", "Failed", "Stopped")
+    ending = Ending(status, cause, end.at, started_at, end.event.message, None, end.detail)
+    if status == "Stopped" and cause == "Stopped" and document.status != STOPPING and INTERRUPTED not in document.body:
+        return replace(ending, status="Failed", cause="Failed", reason=_SHUT_DOWN)
+    if status == "Failed":
+        reason = str(end.detail.get("failure_reason") or end.event.message)
+        return replace(ending, reason=f"{reason} ({end.host})" if len(seen) > 1 else reason)
+    return ending
 
 
 def _is_over(task: TaskObservation) -> bool:
