@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import concurrency, control_plane, lifecycle, s3, search
+from benchmarks import concurrency, control_plane, lifecycle, lists, s3, search
 from benchmarks.figures import Figure, Figures, heading
 from tests.integration.conftest import Running
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "jobs": lifecycle.figures,
     "quickstart": lifecycle.quickstart,
     "control-plane": control_plane.figures,
+    "lists": lists.figures,
     "concurrency": concurrency.figures,
     "search": search.figures,
     "s3": s3.figures,
