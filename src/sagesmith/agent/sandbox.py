@@ -51,7 +51,6 @@ _ETC = (
 )
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "libx32", "sbin")
 _LOOPBACK_HOSTS = "127.0.0.1 localhost {}\n::1 localhost ip6-localhost ip6-loopback\n"
-_RESOLV_CONF = "# Nothing outside is reached directly: HTTP and HTTPS go through the proxy, which resolves names.\n"
 # Far above the uids that people, systemd (61184-65519, 524288+) and container engines (100000+) give out.
 _UIDS_FROM, _UIDS = 1_500_000_000, 500_000_000
 _SMALL_UIDS_FROM, _SMALL_UIDS = 40_000, 20_000
@@ -105,7 +104,7 @@ class Sandbox:
             "group": f"root:x:0:\n{_USER}:x:{self.uid}:\nnogroup:x:65534:\n",
             "hosts": _LOOPBACK_HOSTS.format(self.host) if self.network is None else self.network.hosts_file(),
             "hostname": f"{self.host}\n",
-            "resolv.conf": _RESOLV_CONF,
+            "resolv.conf": "" if self.network is None else self.network.resolv_conf(),
         }
         for name, text in files.items():
             path = self.scratch / "etc" / name
@@ -184,7 +183,7 @@ class Sandbox:
             for descriptor in (arguments, write_info, read_script):
                 os.close(descriptor)
         if self.network is not None:
-            self.network.open_doors()
+            self.network.open()
         return Started(process, read_info, write_script, _script(environment))
 
     def _enter_all(self) -> None:

@@ -113,10 +113,12 @@ class Task:
     def _network(self) -> "Network":
         from sagesmith.agent.network.doors import Door
         from sagesmith.agent.network.network import Network
+        from sagesmith.agent.network.outside import pasta
 
-        doors = [] if self.spec.network_isolation else [Door.parse(each) for each in self.spec.doors]
+        isolated = self.spec.network_isolation
+        doors = [] if isolated else [Door.parse(each) for each in self.spec.doors]
         try:
-            return Network.make(self.spec.host, self.spec.hosts, doors, self._gang())
+            return Network.make(self.spec.host, self.spec.hosts, doors, self._gang(), None if isolated else pasta())
         except OSError as error:
             said = f"the network of the task cannot be made: {error.strerror or error}"
             raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error

@@ -15,6 +15,8 @@ from typing import Literal
 from uv import find_uv_bin
 
 from sagesmith.agent import sandbox
+from sagesmith.agent.network.network import Network
+from sagesmith.agent.network.outside import pasta
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
 from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.external import ExternalStore
@@ -55,6 +57,7 @@ def _checks(data: Path) -> list[tuple[str, Callable[[], Finding]]]:
         ("uv", _uv),
         ("object store", _object_store),
         ("sandbox", _sandbox),
+        ("network of jobs", _network),
         ("container engine", _engine),
         ("port", lambda: _port(data)),
         ("disk", lambda: _disk(data)),
@@ -118,6 +121,20 @@ def _sandbox() -> Finding:
     if reason is None:
         return Finding("ok", "bubblewrap runs")
     return Finding("missing", reason, 'jobs cannot run without it; see docs/operations.md, "The sandbox"')
+
+
+def _network() -> Finding:
+    try:
+        Network.make("algo-1", ["algo-1"], [], None).namespace.close()
+    except OSError as error:
+        return Finding("missing", f"jobs cannot have one of their own: {error.strerror or error}", sandbox.advice())
+    if pasta() is None:
+        return Finding(
+            "note",
+            "the platform's doors, and other machines through the proxy: HTTP and HTTPS",
+            "apt-get install passt, and jobs reach other machines directly as well",
+        )
+    return Finding("ok", f"the platform's doors, and other machines directly: {pasta()}")
 
 
 def _engine() -> Finding:

@@ -26,6 +26,7 @@ _INHERITED = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
         *(
+            "SAGESMITH_JOB_NETWORK",
             "SAGESMITH_PYTHONS",
             "SAGESMITH_OFFLINE",
             "SAGESMITH_CACHE",

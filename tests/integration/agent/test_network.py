@@ -1,15 +1,20 @@
 """What user code reaches over a network, and what it does not: as root and as an ordinary user."""
 
 import contextlib
+import ipaddress
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
+import psutil
 import pytest
 
+from sagesmith.agent.network import namespaces, outside
 from sagesmith.agent.network.gang import DIRECTORY
+from sagesmith.agent.network.netlink import Netlink
 from sagesmith.compute.base import TaskSpec
 from sagesmith.hosts import TASKS_SOURCE_ADDRESS
 from tests.integration.agent.conftest import NOBODY, OrdinaryUser, Tasks
@@ -239,6 +244,57 @@ def test_a_gang_whose_agents_were_killed_leaves_nothing(tasks: Tasks) -> None:
         tasks.backend.forget(spec.id)
     assert bridges() - before == set()
     assert not list((tasks.data / "tasks" / DIRECTORY).iterdir())
+
+
+@contextlib.contextmanager
+def another_machine() -> Iterator[tuple[str, int, str]]:
+    """A machine beside this one: its address, a port that it listens on, and this machine's address on that side."""
+    here, there = ipaddress.ip_address("203.0.113.1"), ipaddress.ip_address("203.0.113.2")
+
+    def make() -> list[int]:
+        ours = os.open("/proc/self/ns/net", os.O_RDONLY)
+        theirs = namespaces.new_network_namespace()
+        namespaces.enter_network(ours)
+        with Netlink() as links:
+            links.add_veth("sagesmith-test", "eth0", peer_namespace=theirs)
+            links.add_address("sagesmith-test", here, 30)
+        namespaces.enter_network(theirs)
+        with Netlink() as links:
+            links.add_address("eth0", there, 30)
+            links.up("eth0")
+        return [theirs, socket.create_server((str(there), 0)).detach()]
+
+    namespace, listener = namespaces.in_child(make)
+    try:
+        with socket.socket(fileno=listener) as server:
+            yield str(there), server.getsockname()[1], str(here)
+    finally:
+        os.close(namespace)
+
+
+def pasta_works_here() -> bool:
+    return outside.pasta() is not None and Path("/proc/net/route").read_text().count("\t00000000\t") > 0
+
+
+@as_root
+@pytest.mark.skipif(not pasta_works_here(), reason="pasta (package passt) is not installed, or no route leads anywhere")
+def test_where_pasta_is_tasks_reach_other_machines_and_still_not_this_one(tasks: Tasks) -> None:
+    with another_machine() as (there, port, here), socket.create_server(("", 0)) as inner:
+        places = [f"{there}:{port}", *(f"{each}:{inner.getsockname()[1]}" for each in (here, "127.0.0.1"))]
+        tasks.run("outside", ["python", "-c", KNOCK, *places])
+        assert [line.split()[1] for line in tasks.lines("outside")] == ["open", "closed", "closed"]
+        tasks.run("isolated", ["python", "-c", KNOCK, places[0]], network_isolation=True)
+        assert tasks.lines("isolated") == [f"{port} closed"]
+
+
+@as_root
+@pytest.mark.skipif(not pasta_works_here(), reason="pasta (package passt) is not installed, or no route leads anywhere")
+def test_a_killed_agent_takes_pasta_with_it(tasks: Tasks) -> None:
+    tasks.start("killed", "echo ready; sleep 600")
+    agent = psutil.Process(tasks.wait_for_line("killed", "ready").processes[0].pid)
+    (carrier,) = [each for each in agent.children() if each.name().startswith("pas")]
+    agent.kill()
+    psutil.wait_procs([carrier])
 
 
 @as_root

@@ -4,6 +4,8 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
+from sagesmith.agent.network.netlink import Address
+
 _BACKLOG = 4096
 LOOPBACK = "127.0.0.1"
 
@@ -28,17 +30,17 @@ class Door:
         return cls(host.strip("[]"), int(port), leads_to)
 
     @property
-    def address(self) -> str | None:
+    def address(self) -> Address | None:
         """The host as an address; None if it is a name."""
         try:
-            return str(ipaddress.ip_address(self.host))
+            return ipaddress.ip_address(self.host)
         except ValueError:
             return None
 
     @property
     def inside(self) -> str:
         """Where a listener stands for it in the task's network; a name is made to mean this by its hosts file."""
-        return self.address or LOOPBACK
+        return LOOPBACK if self.address is None else str(self.address)
 
     def outside(self) -> tuple[str, int]:
         """Where it is.

@@ -8,14 +8,15 @@ import errno
 import os
 import socket
 import struct
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from types import TracebackType
 from typing import Self
 
 # linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/veth.h
-_RTM_NEWLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 20, 24
-_NLMSG_ERROR = 2
-_REQUEST, _ACK, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x200, 0x400
+_HEAD = 16  # struct nlmsghdr
+_RTM_NEWLINK, _RTM_NEWADDR, _RTM_GETADDR, _RTM_NEWROUTE = 16, 20, 22, 24
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_REQUEST, _ACK, _EXCLUSIVE, _CREATE, _DUMP = 0x1, 0x4, 0x200, 0x400, 0x300
 _IFF_UP = 0x1
 _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 10, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
@@ -46,6 +47,22 @@ class Netlink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+
+    def addresses(self) -> list[Address]:
+        """The addresses of all links."""
+        self._sequence += 1
+        body = struct.pack("=BBBBI", socket.AF_UNSPEC, 0, 0, 0, 0)
+        head = struct.pack("=IHHII", _HEAD + len(body), _RTM_GETADDR, _REQUEST | _DUMP, self._sequence, 0)
+        self._socket.send(head + body)
+        found: list[Address] = []
+        while True:
+            data = self._socket.recv(_RECEIVE_BYTES)
+            while len(data) >= _HEAD:
+                length, kind = struct.unpack_from("=IH", data)
+                if kind in (_NLMSG_DONE, _NLMSG_ERROR):
+                    return found
+                found += _addresses_in(data[_HEAD + 8 : length])
+                data = data[-(-length // 4) * 4 :]
 
     def up(self, name: str) -> None:
         """Switch a link on."""
@@ -90,18 +107,29 @@ class Netlink:
 
     def _ask(self, kind: int, flags: int, body: bytes, purpose: str) -> None:
         self._sequence += 1
-        head = struct.pack("=IHHII", 16 + len(body), kind, _REQUEST | _ACK | flags, self._sequence, 0)
+        head = struct.pack("=IHHII", _HEAD + len(body), kind, _REQUEST | _ACK | flags, self._sequence, 0)
         self._socket.send(head + body)
         while True:
             answer = self._socket.recv(_RECEIVE_BYTES)
             _, answer_kind, _, sequence, _ = struct.unpack_from("=IHHII", answer)
             if sequence == self._sequence and answer_kind == _NLMSG_ERROR:
                 break
-        (code,) = struct.unpack_from("=i", answer, 16)
+        (code,) = struct.unpack_from("=i", answer, _HEAD)
         if code:
             # EOPNOTSUPP is what the kernel answers to a kind of link that it has no module for.
             hint = " (the kernel has no such links)" if -code == errno.EOPNOTSUPP else ""
             raise OSError(-code, f"{os.strerror(-code)}: could not {purpose}{hint}")
+
+
+def _addresses_in(attributes: bytes) -> list[Address]:
+    """The address of one link: IFA_LOCAL where both ends have one, else IFA_ADDRESS."""
+    values: dict[int, bytes] = {}
+    while len(attributes) >= 4:
+        length, kind = struct.unpack_from("=HH", attributes)
+        values[kind] = attributes[4:length]
+        attributes = attributes[-(-length // 4) * 4 :]
+    packed = values.get(_IFA_LOCAL) or values.get(_IFA_ADDRESS)
+    return [] if packed is None else [ip_address(packed)]
 
 
 def _link(index: int, flags: int = 0) -> bytes:

@@ -28,12 +28,14 @@ from sagesmith.agent.network.namespaces import (
     new_user_namespace,
 )
 from sagesmith.agent.network.netlink import Netlink
+from sagesmith.agent.network.outside import NAMESERVER, UNREACHABLE, Outside
 from sagesmith.agent.network.relay import Relay
 
 INTERFACE = "eth0"
 """What `network_interface_name` in resourceconfig.json says."""
 HOSTS = ipaddress.IPv4Network("198.18.0.0/16")
 """Addresses for benchmarks within a network (RFC 2544), which nobody has who is reached over the Internet."""
+NO_NAMESERVER = "# Nothing outside is reached directly: HTTP and HTTPS go through the proxy, which resolves names.\n"
 _BRIDGE = "gang"
 
 
@@ -44,15 +46,19 @@ class Network:
     Attributes:
         namespace: what user code is to be started in.
         names: the lines of its hosts file: address and names.
+        outside: its way to other machines; None if there is none but the proxy.
     """
 
     namespace: Namespace
     names: Sequence[tuple[str, Sequence[str]]]
+    outside: Outside | None
     _relay: Relay
     _descriptors: tuple[int, int]
 
     @classmethod
-    def make(cls, host: str, hosts: Sequence[str], doors: Sequence[Door], gang: Gang | None) -> Self:
+    def make(
+        cls, host: str, hosts: Sequence[str], doors: Sequence[Door], gang: Gang | None, pasta: str | None = None
+    ) -> Self:
         """Make the network of one host.
 
         Args:
@@ -60,29 +66,39 @@ class Network:
             hosts: all hosts of the job, in the same order for all of them.
             doors: what of the platform is reached from inside.
             gang: where the job's other hosts are found; None if there are none.
+            pasta: the program that leads to other machines; None if nothing is to.
 
         Raises:
             OSError: this machine does not let us.
         """
         common = None if gang is None else gang.join(_make_common)
         address = HOSTS[hosts.index(host) + 1]
-        made = in_child(lambda: _make(address, common, doors))
+        made = in_child(lambda: _make(address, common, doors, outside=pasta is not None))
         user = common.user if common is not None else None
         if common is None and os.geteuid() != 0:
             user = made.pop(1)
         listeners = [socket.socket(fileno=each) for each in made[1:]]
         relay = Relay([(listener, door.outside()) for listener, door in zip(listeners, doors, strict=True)])
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return cls(Namespace(made[0], user), _names(host, hosts, doors), relay, limits)
+        namespace = Namespace(made[0], user)
+        outside = None if pasta is None else Outside.start(pasta, namespace)
+        return cls(namespace, _names(host, hosts, doors), outside, relay, limits)
 
     def enter(self) -> None:
         """Move the calling process, a new one that is to become user code's, into this network."""
         resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptors)
         self.namespace.enter()
 
-    def open_doors(self) -> None:
-        """Carry what connects to the doors from now on."""
+    def open(self) -> None:
+        """Carry what goes in and out from now on."""
+        if self.outside is not None:
+            self.outside.wait()
         self._relay.start()
+
+    def resolv_conf(self) -> str:
+        if self.outside is None:
+            return NO_NAMESERVER
+        return f"nameserver {NAMESERVER}\n"
 
     def hosts_file(self) -> str:
         return "".join(f"{address} {' '.join(names)}\n" for address, names in self.names)
@@ -114,8 +130,13 @@ def _make_bridge() -> list[int]:
     return [bridge, *user]
 
 
-def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence[Door]) -> list[int]:
+def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence[Door], *, outside: bool) -> list[int]:
     """In a child: the network's descriptor, its user namespace's if it has one of its own, and the doors' listeners."""
+    # What means this machine, or the platform's, means the task itself: a listener of a door, or nothing.
+    local = [door.address for door in doors]
+    if outside:
+        with Netlink() as links:
+            local += links.addresses()
     user: list[int] = []
     if common is not None and common.user is not None:
         enter_user(common.user)
@@ -132,11 +153,11 @@ def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence
         enter_network(network)
     with Netlink() as links:
         links.up("lo")
-        for door in doors:
-            if door.address is not None and not ipaddress.ip_address(door.address).is_loopback:
-                # What stands for the platform's machine here is this listener.
-                literal = ipaddress.ip_address(door.address)
-                links.add_address("lo", literal, literal.max_prefixlen)
+        for each in local:
+            if each is not None and not each.is_loopback and not each.is_link_local:
+                links.add_address("lo", each, each.max_prefixlen)
+        for network_of_clouds in UNREACHABLE if outside else ():
+            links.add_unreachable(network_of_clouds)
         links.add_address(INTERFACE, address, HOSTS.prefixlen)
         links.up(INTERFACE)
     return [network, *user, *(door.listen().detach() for door in doors)]
