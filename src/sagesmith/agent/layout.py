@@ -21,7 +21,8 @@ PROCESSING = Path("processing")
 PROCESSING_CONFIG = Path("config")
 MESSAGE = Path("output/message")
 
-_DIRECTORIES = (CHANNELS, CONFIG, MODEL, OUTPUT_DATA, Path("output/intermediate"), CODE, Path("checkpoints"))
+# output/intermediate is not among them: sagemaker-training uploads what appears in it only if it made it itself.
+_DIRECTORIES = (CHANNELS, CONFIG, MODEL, OUTPUT_DATA, CODE, Path("checkpoints"))
 
 
 def make_training_directories(root: Path, spec: TaskSpec) -> None:

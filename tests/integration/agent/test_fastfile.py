@@ -3,11 +3,14 @@
 import hashlib
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sagesmith.agent.inputs.mounts import try_out
+from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import Channel
 from tests.integration.agent.conftest import BUCKET, RunningStore, Tasks
 
@@ -157,3 +160,20 @@ def test_an_agent_that_is_killed_takes_its_mounts_with_it(tasks: Tasks, store: R
     tasks.backend.kill("killed")
     assert not Path(f"/proc/{sandbox}").exists()
     assert "fuse.s3" not in Path("/proc/self/mounts").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root covers a device")
+def test_without_the_device_the_channel_is_downloaded_and_the_first_line_says_so(
+    tasks: Tasks, store: RunningStore
+) -> None:
+    store.put("fast/fallback/x", b"content")
+    command = ["cat", f"{FOLDER}/x"]
+    spec = tasks.spec("fallback", command, s3=store.access, channels=[fast("fast/fallback/")])
+    directory = TaskDir(tasks.data / "tasks" / "fallback")
+    directory.root.mkdir(parents=True)
+    directory.spec.write_text(spec_to_json(spec))
+    agent = f"mount --bind /dev/null /dev/fuse && exec {sys.executable} -m sagesmith.agent {directory.root}"
+    subprocess.run(["unshare", "--mount", "sh", "-c", agent], check=True)
+    first, second = tasks.lines("fallback")
+    assert first.startswith("FastFile mode is not possible on this machine (mount(2): Invalid argument): downloading")
+    assert second == "content"
