@@ -21,8 +21,10 @@ Strategy = Literal["Bayesian", "Random", "Hyperband", "Grid"]
 
 _RANDOM_FIRST = 10
 """Trials that have to have a value before a Bayesian search learns from them, as is Optuna's default."""
-_ATTEMPTS = 20
+_ATTEMPTS = 5
+"""Draws that may turn out to have been tried, before one of those that were not is taken."""
 _ENUMERABLE = 10_000
+"""Spaces of more combinations than that are not enumerated."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Each value that a trial emits counts as one epoch. Decisions are made anew from 
 import math
 from collections.abc import Sequence
 from itertools import accumulate
-from statistics import median
+from statistics import fmean, median
 
 ENOUGH = 3
 """Completed trials that the median rule needs, lest one bad start decide. AWS does not say how many it wants."""
@@ -24,16 +24,11 @@ def is_below_median(values: Sequence[float], completed: Sequence[Sequence[float]
         values: the trial's, one an epoch.
         completed: those of trials that have ended well.
     """
-    averages = [average(each[: len(values)]) for each in completed if each]
-    if not values or len(averages) < ENOUGH:
+    comparable = [each for each in completed if each]
+    if not values or len(comparable) < ENOUGH:
         return False
-    middle = median(averages)
+    middle = median(fmean(each[: len(values)]) for each in comparable)
     return values[-1] < middle if maximize else values[-1] > middle
-
-
-def average(values: Sequence[float]) -> float:
-    """The mean of some values."""
-    return math.fsum(values) / len(values)
 
 
 def brackets(least: int, most: int) -> list[tuple[int, list[int]]]:
