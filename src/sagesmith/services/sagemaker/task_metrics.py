@@ -6,12 +6,12 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/define-train-metrics.html
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sagesmith.compute.base import MetricSample
 from sagesmith.services.base import Home
-from sagesmith.store import Datum, Metric, StatisticSet, VersionConflict
+from sagesmith.store import Datum, Metric, MetricPoint, StatisticSet, VersionConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,16 @@ class Measured:
     Attributes:
         namespace: such as `/aws/sagemaker/TrainingJobs`.
         program, host: the dimensions of what the program printed, and of how busy its host is.
+        resource: the ARN under which each value of the metrics `in_full` is kept besides, one by one in its order:
+            statistics of a second do not tell how many epochs there were in it.
     """
 
     region: str
     namespace: str
     host: Mapping[str, str]
     program: Mapping[str, str]
+    resource: str = ""
+    in_full: Collection[str] = ()
 
 
 def collect_metrics(home: Home, task_id: str, measured: Measured) -> bool:
@@ -43,7 +47,15 @@ def collect_metrics(home: Home, task_id: str, measured: Measured) -> bool:
     with contextlib.suppress(VersionConflict), home.store.write() as tx:
         tx.advance_statistics(task_id, offset, next_offset)
         tx.put_statistics(measured.region, list(_data(samples, measured)))
+        if points := list(_points(samples, measured)):
+            tx.put_metrics(measured.resource, points)
     return True
+
+
+def _points(samples: Iterable[MetricSample], measured: Measured) -> Iterable[MetricPoint]:
+    for sample in samples:
+        if sample.name in measured.in_full and not sample.of_host:
+            yield from (MetricPoint(sample.name, sample.at * 1000, value) for value in sample.values)
 
 
 def _data(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Datum]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
-from sagesmith.services.sagemaker.jobs.base import ENDED, STOPPING, beginning, move
+from sagesmith.services.sagemaker.jobs.base import ENDED, METRICS_IN_FULL, STOPPING, beginning, move
 from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
 from sagesmith.services.sagemaker.training_resources import check_resources
 from sagesmith.store import Document
@@ -133,6 +133,8 @@ def _delete(call: Call, document: Document) -> None:
             f"The training job {document.arn} is in status {document.status}: "
             "only jobs that are Completed, Failed or Stopped can be deleted."
         )
+    if METRICS_IN_FULL in document.body:
+        call.tx.remove_metrics(document.arn)
 
 
 TRAINING_JOB = Kind(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from sagesmith.compute.base import MetricSample
 from sagesmith.services.sagemaker.tuning import reconciler
-from sagesmith.store import MetricPoint
 from sagesmith.wire.context import Params
 from tests.unit.services.sagemaker.tunings import (
     LETTERS,
@@ -17,7 +17,7 @@ from tests.unit.services.sagemaker.tunings import (
     tuning_job,
     x_squared,
 )
-from tests.unit.services.sagemaker.world import World
+from tests.unit.services.sagemaker.world import Task, World
 
 
 def create(world: World, name: str = "tune", **changes: Any) -> None:
@@ -305,12 +305,9 @@ def test_instance_configurations_give_the_training_jobs_the_first(world: World) 
     }
 
 
-def emit(world: World, name: str, values: list[float]) -> None:
-    """Let a training job have emitted these values of the objective."""
-    with world.store.write() as tx:
-        job = tx.get("training-job", "us-east-1", name)
-        assert job is not None
-        tx.put_metrics(job.arn, [MetricPoint("loss", 1000 * at, value) for at, value in enumerate(values, 1)])
+def emit(task: Task, *values: float) -> None:
+    """Let a training job's program print these values of the objective, all within a second."""
+    task.samples.append(MetricSample("loss", 1, list(values)))
 
 
 def test_early_stopping_stops_what_is_worse_than_the_median_at_its_epoch(world: World) -> None:
@@ -319,14 +316,14 @@ def test_early_stopping_stops_what_is_worse_than_the_median_at_its_epoch(world: 
     for _ in range(3):
         world.turn(4)
         (task,) = (task for task in world.backend.present.values() if task.alive)
-        emit(world, task.spec.job_name, [0.5, 0.4, 0.3])
+        emit(task, 0.5, 0.4, 0.3)
         finish(task, 0.3)
     world.turn(4)
     (task,) = (task for task in world.backend.present.values() if task.alive)
-    emit(world, task.spec.job_name, [0.44])
+    emit(task, 0.44)
     world.turn(4)
     assert not task.stopped
-    emit(world, task.spec.job_name, [0.6])
+    emit(task, 0.6)
     world.turn(4)
     assert task.stopped
     task.say("Stopped", metrics=[{"MetricName": "loss", "Value": 0.6, "Timestamp": 1.0}])
@@ -348,10 +345,10 @@ def test_hyperband_stops_what_falls_behind_and_what_has_had_its_epochs(world: Wo
     tasks = list(world.backend.present.values())
     assert len(tasks) == 4
     for task, value in zip(tasks, (0.1, 0.5, 0.6, 0.7), strict=True):
-        emit(world, task.spec.job_name, [value])
+        emit(task, value)
     world.turn(2)
     assert [task.stopped for task in tasks] == [False, True, True, True]
-    emit(world, tasks[0].spec.job_name, [0.1] * 8)
+    emit(tasks[0], *[0.1] * 8)
     world.turn(2)
     assert tasks[0].stopped
 

@@ -16,6 +16,8 @@ STOPPING = "Stopping"
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 WAITING, RUNNING, OVER = "waiting", "running", "ended"
 """Values of `_phase`: it has no tasks yet, it has, it has none any more."""
+METRICS_IN_FULL = "_metrics_in_full"
+"""The member of a job that has the names of metrics of which every value is kept, for whoever follows its epochs."""
 
 INTERRUPTED = "_interrupted"
 """A member of the document of a job whose instances are being taken away, as at AWS those of a spot request are."""

@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker.jobs import gang as gangs
 from sagesmith.services.sagemaker.jobs.base import (
     ENDED,
     INTERRUPTED,
+    METRICS_IN_FULL,
     OVER,
     RUNNING,
     STOPPING,
@@ -238,6 +239,8 @@ class JobReconciler:
             self._job.log_group,
             host={"Host": f"{document.name}/{host}"},
             program={f"{self._job.declaration.noun}Name": document.name},
+            resource=document.arn,
+            in_full=document.body.get(METRICS_IN_FULL, ()),
         )
         found = collect_metrics(home, task_id, measured)
         return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream) or found

@@ -3,7 +3,7 @@
 What is compared are the values of the objective metric that each has emitted, one an epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from sagesmith.services.sagemaker.tuning.checks import epochs
@@ -12,22 +12,36 @@ from sagesmith.services.sagemaker.tuning.trials import TrainingJob
 from sagesmith.store import Transaction
 from sagesmith.tuning.stopping import bracket_of, falls_behind, is_below_median
 
-Series = Mapping[str, Sequence[float]]
-"""The values that each training job has emitted, in their order, by its key."""
+Series = Sequence[float]
+"""The values that a training job has emitted, in their order."""
 
 
-def emitted(tx: Transaction, jobs: Sequence[TrainingJob], definitions: Sequence[Definition]) -> Series:
-    """The values of the objective that training jobs have emitted so far."""
-    return {
-        each.document.key: [
-            point.value for point in tx.metric_points(each.document.arn, definitions[each.definition].metric)
-        ]
-        for each in jobs
-    }
+def emitted(
+    tx: Transaction, jobs: Sequence[TrainingJob], definitions: Sequence[Definition], known: MutableMapping[str, Series]
+) -> Mapping[str, Series]:
+    """The values of the objective that training jobs have emitted so far, by their keys.
+
+    Args:
+        known: those of jobs that have ended, which need not be read again; more are added.
+    """
+    found: dict[str, Series] = {}
+    for job in jobs:
+        key = job.document.key
+        series = known.get(key)
+        if series is None:
+            points = tx.metric_points(job.document.arn, definitions[job.definition].metric)
+            series = [point.value for point in points]
+            if job.has_ended:
+                known[key] = series
+        found[key] = series
+    return found
 
 
 def to_stop(
-    config: Mapping[str, Any], jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series
+    config: Mapping[str, Any],
+    jobs: Sequence[TrainingJob],
+    definitions: Sequence[Definition],
+    series: Mapping[str, Series],
 ) -> list[TrainingJob]:
     """The running training jobs that are to be stopped now."""
     if config["Strategy"] == "Hyperband":
@@ -37,7 +51,9 @@ def to_stop(
     return []
 
 
-def _by_median(jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series) -> list[TrainingJob]:
+def _by_median(
+    jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Mapping[str, Series]
+) -> list[TrainingJob]:
     stop = []
     for index, definition in enumerate(definitions):
         mine = [each for each in jobs if each.definition == index]
@@ -52,7 +68,10 @@ def _by_median(jobs: Sequence[TrainingJob], definitions: Sequence[Definition], s
 
 
 def _by_hyperband(
-    config: Mapping[str, Any], jobs: Sequence[TrainingJob], definitions: Sequence[Definition], series: Series
+    config: Mapping[str, Any],
+    jobs: Sequence[TrainingJob],
+    definitions: Sequence[Definition],
+    series: Mapping[str, Series],
 ) -> list[TrainingJob]:
     stop = []
     for index, definition in enumerate(definitions):

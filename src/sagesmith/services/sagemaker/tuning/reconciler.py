@@ -17,6 +17,7 @@ from sagesmith.credentials import Principal
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import Call, changed, created
+from sagesmith.services.sagemaker.jobs.base import METRICS_IN_FULL
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning import warm_start
 from sagesmith.services.sagemaker.tuning.checks import most_trials, refuse
@@ -26,7 +27,7 @@ from sagesmith.services.sagemaker.tuning.definitions import (
     training_job,
     training_job_name,
 )
-from sagesmith.services.sagemaker.tuning.early_stopping import emitted, to_stop
+from sagesmith.services.sagemaker.tuning.early_stopping import Series, emitted, to_stop
 from sagesmith.services.sagemaker.tuning.trials import TrainingJob, best_of, summary, training_jobs
 from sagesmith.services.sagemaker.tuning_jobs import ENDED, IN_PROGRESS, STOPPING, TUNING_JOB
 from sagesmith.store import Document, Transaction
@@ -104,6 +105,10 @@ class TuningReconciler:
 
     kind = KIND
 
+    def __init__(self) -> None:
+        # What training jobs that have ended had emitted, by tuning job; only to be read once.
+        self._ended: dict[str, dict[str, Series]] = {}
+
     def recover(self, home: Home) -> None:
         """Look at every tuning job that has not ended."""
         with home.store.write() as tx:
@@ -119,7 +124,8 @@ class TuningReconciler:
         with home.store.read() as tx:
             jobs = training_jobs(tx, document.region, document.body["_id"], definitions)
             look = _Look(document, definitions, jobs, time.time())
-            series = emitted(tx, jobs, definitions) if _stops_early(look.config) else {}
+            known = self._ended.setdefault(document.body["_id"], {})
+            series = emitted(tx, jobs, definitions, known) if _stops_early(look.config) else {}
             told = _told(tx, look)
         document = replace(document, body={**document.body, **told})
         look = replace(look, document=document)
@@ -127,6 +133,7 @@ class TuningReconciler:
             document = replace(document, body={**document.body, "_ending": ending})
             look = replace(look, document=document)
         if document.status == STOPPING or "_ending" in document.body:
+            self._ended.pop(document.body["_id"], None)
             return _wind_up(home, look)
         if behind := to_stop(look.config, jobs, definitions, series):
             _store(home, look, stop=behind)
@@ -233,6 +240,7 @@ def _launch(home: Home, look: _Look) -> float | None:
     tuned = _proposal(home, look, number, index)
     document = replace(document, body={**document.body, "_launched": number + 1})
     trial = {"tuning": document.body["_id"], "key": document.key, "number": number, "definition": index, "tuned": tuned}
+    followed = {METRICS_IN_FULL: [definition.metric]} if _stops_early(look.config) else {}
     try:
         with home.store.write() as tx:
             call = _call(home, tx, document)
@@ -240,7 +248,7 @@ def _launch(home: Home, look: _Look) -> float | None:
             request = training_job(definition, name, tuned, tags)
             refuse(TRAINING_JOB, request)
             tx.update(replace(document, facets=TUNING_JOB.facets(document.body)))
-            created(call, TRAINING_JOB, {**request, "TuningJobArn": document.arn, "_trial": trial})
+            created(call, TRAINING_JOB, {**request, "TuningJobArn": document.arn, "_trial": trial, **followed})
     except ResourceLimitExceeded as error:
         log.warning("no room for a training job", name=document.name, reason=error.message)
         _store(home, look)
