@@ -108,6 +108,18 @@ def test_a_job_turns_its_inputs_into_its_outputs(platform: Running) -> None:
     assert stream["logStreamName"].startswith(f"{job}/algo-1-")
 
 
+def test_a_program_reaches_s3_unless_it_is_isolated(platform: Running) -> None:
+    command = (
+        """python -c "import boto3; print(len(boto3.client('s3').list_buckets()['Buckets']) > 0)" 2>&1 | tail -1"""
+    )
+    job = start(platform, command)
+    isolated = start(platform, command, NetworkConfig={"EnableNetworkIsolation": True})
+    for each in (job, isolated):
+        wait(platform, each)
+    assert log_lines(platform, LOGS, f"{job}/") == ["True"]
+    assert log_lines(platform, LOGS, f"{isolated}/") != ["True"]
+
+
 def test_several_instances_share_their_input_and_store_what_each_made(platform: Running) -> None:
     folder = name("shards")
     for part in "abc":

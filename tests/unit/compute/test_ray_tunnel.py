@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sagesmith.compute.ray.gate import PROXY, targets
 from sagesmith.compute.ray.tunnel import Pass, Way, listen, listen_plainly
-from sagesmith.config import DataDir
+from sagesmith.config import DataDir, Platform
+from sagesmith.hosts import TASKS_SOURCE_ADDRESS
 
 BODY = os.urandom(3 << 20)
 
@@ -100,3 +102,24 @@ def test_what_is_not_tls_is_not_heard(own: Pass) -> None:
 def test_the_certificate_is_the_same_after_a_restart(own: Pass, tmp_path: Path) -> None:
     assert Pass.ensure(DataDir(tmp_path)) == own
     assert own.server_context().minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+def test_what_comes_by_the_gate_is_user_code_to_the_proxy(tmp_path: Path) -> None:
+    async def peer() -> str:
+        seen: asyncio.Queue[str] = asyncio.Queue()
+
+        async def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.put_nowait(writer.get_extra_info("peername")[0])
+            writer.close()
+
+        async with await asyncio.start_server(note, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            store = ("http://127.0.0.1:9", "a", "b")
+            platform = Platform(
+                str(tmp_path), "127.0.0.1", port, port, 0, "1", "us-east-1", "sqlite://", *store, str(tmp_path), 1
+            )
+            _, writer = await targets(platform)[PROXY]()
+            writer.close()
+            return await seen.get()
+
+    assert asyncio.run(peer()) == TASKS_SOURCE_ADDRESS

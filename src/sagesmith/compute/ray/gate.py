@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from sagesmith import logging
 from sagesmith.compute.ray.tunnel import Connect, Pass, listen
 from sagesmith.config import Platform
+from sagesmith.hosts import TASKS_SOURCE_ADDRESS
 
 FRONT_DOOR = "front-door"
 PROXY = "proxy"
@@ -24,9 +25,11 @@ log = logging.get("ray-gate")
 def targets(platform: Platform) -> dict[str, Connect]:
     """What nodes may reach: by name, so that a node's word leads nowhere else."""
     store = urlsplit(platform.s3_endpoint)
-    found = {
+    # Who asks the proxy from a node is user code, which it lets through to no port of this machine.
+    as_a_task = (TASKS_SOURCE_ADDRESS, 0)
+    found: dict[str, Connect] = {
         FRONT_DOOR: partial(asyncio.open_connection, platform.host, platform.port),
-        PROXY: partial(asyncio.open_connection, "127.0.0.1", platform.proxy_port),
+        PROXY: partial(asyncio.open_connection, "127.0.0.1", platform.proxy_port, local_addr=as_a_task),
     }
     if is_loopback(platform.s3_endpoint):
         found[STORE] = partial(asyncio.open_connection, store.hostname, store.port)

@@ -127,6 +127,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
             max_runtime_seconds=runtime,
             volume_size_bytes=cluster["VolumeSizeInGB"] << 30,
             ca_bundle=tasks.ca_bundle(home),
+            doors=tasks.doors(home),
         )
 
 
