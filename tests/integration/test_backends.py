@@ -145,6 +145,9 @@ def assert_completed_with_its_log(platform: Running, job: str) -> None:
     assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
     lines = jobs.job_log(platform, job)
     assert [line for line in lines if line in {"before", "after"}] == ["before", "after"]
+    host = [{"Name": "Host", "Value": f"{job}/algo-1"}]
+    measured = platform.client("cloudwatch").list_metrics(Dimensions=host)["Metrics"]
+    assert {each["MetricName"] for each in measured} >= {"CPUUtilization", "MemoryUtilization", "DiskUtilization"}
 
 
 @pytest.mark.postgres

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from sagesmith.services.sagemaker import task_metrics
 from sagesmith.services.sagemaker.engine import Call, created
 from sagesmith.services.sagemaker.experiments import EXPERIMENT, TRIAL, TRIAL_COMPONENT, associate, locked
 from sagesmith.store import Document, Transaction, number_of
@@ -88,7 +89,7 @@ def follow(tx: Transaction, job: Document) -> None:
     component = tx.lock(TRIAL_COMPONENT.id, job.region, TRIAL_COMPONENT.key(name), exclusive=True)
     if component is None or component.body.get("Source", {}).get("SourceArn") != job.arn:
         return
-    body = {**component.body, **_became(component, job, kind)}
+    body = {**component.body, **_became(tx, component, job, kind)}
     if body != component.body:
         tx.update(replace(component, body=body))
 
@@ -175,7 +176,7 @@ def _add_source(call: Call, run_name: str, source: Params) -> None:
         call.tx.update(replace(run, body={**run.body, "Sources": [*sources, source]}), touch=False)
 
 
-def _became(component: Document, job: Document, kind: _Source) -> Params:
+def _became(tx: Transaction, component: Document, job: Document, kind: _Source) -> Params:
     """The members of a component that follow its job."""
     members: Params = {"Status": {"PrimaryStatus": job.status}}
     if reason := job.body.get("FailureReason"):
@@ -188,13 +189,14 @@ def _became(component: Document, job: Document, kind: _Source) -> Params:
     if final := job.body.get("FinalMetricDataList"):
         logged = component.body.get("Metrics", [])
         known = {each["MetricName"] for each in logged}
-        members["Metrics"] = [*logged, *(_last(job, each) for each in final if each["MetricName"] not in known)]
+        members["Metrics"] = [*logged, *(_summary(tx, job, each) for each in final if each["MetricName"] not in known)]
     return members
 
 
-def _last(job: Document, metric: Params) -> Params:
-    """The summary of a metric that was found in the job's output, of which no more than the last value is kept."""
+def _summary(tx: Transaction, job: Document, metric: Params) -> Params:
+    """The summary of a metric that was found in the job's output."""
     return {
+        **task_metrics.summary(tx, job, metric["MetricName"]),
         "MetricName": metric["MetricName"],
         "SourceArn": job.arn,
         "TimeStamp": metric["Timestamp"],

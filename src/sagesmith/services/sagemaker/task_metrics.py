@@ -5,13 +5,19 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/define-train-metrics.html
 """
 
 import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sagesmith.compute.base import MetricSample
 from sagesmith.services.base import Home
-from sagesmith.store import Datum, Metric, MetricPoint, StatisticSet, VersionConflict
+from sagesmith.store import Datum, Document, Metric, MetricPoint, StatisticSet, Transaction, VersionConflict, Window
+from sagesmith.wire.context import Params
+
+TRAINING_NAMESPACE = "/aws/sagemaker/TrainingJobs"
+_EVER = 1 << 40
+_MAX_POINTS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +72,45 @@ def _data(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Datum
         dimensions = tuple(sorted((measured.host if of_host else measured.program).items()))
         metric = Metric(measured.namespace, name, dimensions)
         yield Datum(metric, at, "Percent" if of_host else "None", StatisticSet.of(values))
+
+
+def points(
+    tx: Transaction, job: Document, name: str, since_ms: int | None = None, until_ms: int | None = None
+) -> list[MetricPoint]:
+    """The values of a training job's metric in the order of their seconds; both bounds are inclusive.
+
+    Anybody may put values into the namespace of training jobs, and say that there were ever so many of each: of more
+    than `_MAX_POINTS` each value counts once.
+    """
+    start = 0 if since_ms is None else math.ceil(since_ms / 1000)
+    end = _EVER if until_ms is None else until_ms // 1000 + 1
+    found = tx.statistics(job.region, _metric(job, name), Window(start, max(start, end), 1, samples=True))
+    whole = sum(each.values.count for each in found) <= _MAX_POINTS
+    return [
+        MetricPoint(name, each.at * 1000, value)
+        for each in found
+        for value, count in (each.values.samples or {}).items()
+        for _ in range(int(count) if whole else 1)
+    ]
+
+
+def summary(tx: Transaction, job: Document, name: str) -> Params:
+    """What a TrialComponentMetricSummary tells of all values of a training job's metric; empty if there are none, or
+    if not all of them are known."""
+    found = tx.statistics(job.region, _metric(job, name), Window(0, _EVER, _EVER, samples=True))
+    values = found[0].values if found else None
+    if values is None or values.samples is None:
+        return {}
+    mean = values.sum / values.count
+    squares = sum((value - mean) ** 2 * count for value, count in values.samples.items())
+    return {
+        "Min": values.minimum,
+        "Max": values.maximum,
+        "Avg": mean,
+        "Count": int(values.count),
+        "StdDev": math.sqrt(squares / values.count),
+    }
+
+
+def _metric(job: Document, name: str) -> Metric:
+    return Metric(TRAINING_NAMESPACE, name, (("TrainingJobName", job.name),))

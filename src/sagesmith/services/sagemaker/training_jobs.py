@@ -191,7 +191,7 @@ TRAINING_JOB = Kind(
         Unbuilt("ModelPackageConfig", "Model packages are"),
     ),
     without_effect={
-        "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as final values, not as a series",
+        "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as a series, whatever it says",
         "AlgorithmSpecification.TrainingImageConfig": "an image's name stands for an environment of this machine: no "
         "registry is asked",
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",

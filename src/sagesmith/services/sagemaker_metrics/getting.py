@@ -9,10 +9,11 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_metrics_Ba
 from collections import defaultdict
 from collections.abc import Sequence
 
+from sagesmith.services.sagemaker import task_metrics
 from sagesmith.services.sagemaker.engine import Call
 from sagesmith.services.sagemaker.experiments import TRIAL_COMPONENT
 from sagesmith.services.sagemaker_metrics.statistics import Statistics
-from sagesmith.store import MetricPoint
+from sagesmith.store import Document, MetricPoint
 from sagesmith.wire.context import Params
 
 _ITERATION = "IterationNumber"
@@ -36,12 +37,22 @@ def _result(call: Call, query: Params) -> Params:
     else:
         since_ms, until_ms = (None if each is None else each * 1000 for each in (start, end))
         points = call.tx.metric_points(component.arn, query["MetricName"], since_ms, until_ms)
+        points = points or _of_job(call, component, query["MetricName"], since_ms, until_ms)
     values = _values(points, query)
     return {
         "Status": "Complete",
         "XAxisValues": [x for x, _ in values],
         "MetricValues": [value for _, value in values],
     }
+
+
+def _of_job(
+    call: Call, component: Document, name: str, since_ms: int | None, until_ms: int | None
+) -> list[MetricPoint]:
+    """What the output of the training job had that the component is of; nothing if it is of none."""
+    source = component.body.get("Source", {})
+    job = call.tx.get_by_arn(source["SourceArn"]) if source.get("SourceType") == "SageMakerTrainingJob" else None
+    return task_metrics.points(call.tx, job, name, since_ms, until_ms) if job is not None else []
 
 
 def _refused(message: str) -> Params:

@@ -1,11 +1,14 @@
 """The life of an endpoint, against the real store and a backend whose tasks do what a test says."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
+from sagesmith.compute.base import MetricSample
 from sagesmith.routes import EndpointRoute, read_routes
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS
+from sagesmith.store import Metric, Window
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import Task, World, model, variant
 
@@ -52,6 +55,20 @@ def age(world: World, seconds: float) -> None:
     ]
     with world.store.write() as tx:
         tx.update(replace(document, body={**document.body, "_instances": older}))
+
+
+def test_how_busy_model_servers_are_is_told_by_endpoint_and_variant(world: World) -> None:
+    create(world, InitialInstanceCount=2)
+    minute = int(time.time()) // 60 * 60 - 60
+    for task in serve(world):
+        task.samples.append(MetricSample("MemoryUtilization", minute, [10.0, 20.0], of_host=True))
+    world.turn()
+    metric = Metric(
+        "/aws/sagemaker/Endpoints", "MemoryUtilization", (("EndpointName", "Ep"), ("VariantName", "AllTraffic"))
+    )
+    with world.store.read() as tx:
+        (found,) = tx.statistics("us-east-1", metric, Window(minute, minute + 60, 60))
+    assert (found.unit, found.values.count, found.values.maximum) == ("Percent", 4.0, 20.0)
 
 
 def test_an_endpoint_is_in_service_once_its_model_server_serves(world: World) -> None:
