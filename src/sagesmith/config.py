@@ -139,7 +139,7 @@ class Platform:
     """With less than that free at the data directory, new jobs wait."""
     s3_kms: StoreKms = "platform"
     max_jobs: int = 2
-    """How many training jobs run at once, and how many model servers a variant may have, whatever it asks for."""
+    """How many instances of jobs run at once, and how many model servers a variant may have, whatever it asks for."""
     keep_days: int | None = None
     """Ended jobs and log events that are older are removed; None: they are kept."""
     job_ports: Sequence[int] = ()

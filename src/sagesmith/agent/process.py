@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagesmith.agent.limits import Limits
 from sagesmith.agent.output import Output
 from sagesmith.agent.sandbox import Sandbox, Started
 from sagesmith.agent.signals import Signals
-from sagesmith.agent.usage import Processes, Usage
+from sagesmith.agent.usage import Processes, Usage, of_processes
 from sagesmith.process_identity import ProcessIdentity, write_identity
 
 # AWS: "SIGTERM … a 120-second window" (StopTrainingJob).
 GRACE_SECONDS = 120.0
 _READ_BYTES = 1 << 16
+_WATCH_SECONDS = 0.5
 _SIGTERM_BIT = 1 << (signal.SIGTERM - 1)
 
 
@@ -41,6 +43,7 @@ class UserProcess:
 
     Args:
         measure: given what tells the processes that run, makes what samples how busy they are; None: nobody wants that.
+        limits: what the processes may use; None: whatever is there.
     """
 
     def __init__(
@@ -49,11 +52,14 @@ class UserProcess:
         output: Output,
         identity_file: Path,
         measure: Callable[[Processes], Usage] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._signals = signals
         self._output = output
         self._identity_file = identity_file
         self._measure = measure
+        self._limits = limits or Limits()
+        self._next_look = 0.0
         self._usage: Usage | None = None
         self._started: Started | None = None
         self._pipe = -1
@@ -72,6 +78,7 @@ class UserProcess:
             write_identity(self._identity_file, identity)
         if self._measure is not None:
             self._usage = self._measure(self._processes)
+        self._limits.enter([self._started.process.pid, *self._processes()])
         self._started.release()
 
     def run(
@@ -118,6 +125,8 @@ class UserProcess:
                     waits.append(wanted)
                 if self._usage is not None:
                     waits.append(self._usage.tick())
+                if self._limits.watched:
+                    waits.append(self._watch(now))
                 for key, _ in selector.select(max(0.0, min(waits)) if waits else None):
                     if key.fd == self._pipe:
                         self._read(selector)
@@ -161,6 +170,15 @@ class UserProcess:
         if first is not None:
             yield first
             yield from _descendants(first)
+
+    def _watch(self, now: float) -> float:
+        """End it if it uses more memory than it may; in how many seconds to look again."""
+        assert self._started is not None
+        if now >= self._next_look:
+            self._next_look = now + _WATCH_SECONDS
+            if self._limits.is_over(of_processes(self._processes())[1]):
+                self._started.process.kill()
+        return self._next_look - now
 
     def _read(self, selector: selectors.BaseSelector) -> None:
         try:

@@ -27,6 +27,15 @@ _TRACEBACK = "Traceback (most recent call last)"
 _LINES = 10
 
 
+def out_of_memory(instance_type: str, memory_bytes: int, exit_code: int) -> str:
+    """The FailureReason of a program of which something was ended for want of memory."""
+    return (
+        f"{_PREFIX}Out of memory: the job used more than the {memory_bytes / 2**30:.1f} GiB that it has as "
+        f"{instance_type} on this machine. Please use an instance type with more memory, or reduce the size of job "
+        f"data processed on an instance, exit code: {exit_code}"
+    )
+
+
 def algorithm_error(said: str, lines: Sequence[str], exit_code: int) -> str:
     """The FailureReason of a program that failed, at most 1024 characters.
 

@@ -76,6 +76,7 @@ class Sandbox:
         read_only: host paths shown at their own place.
         mounts: (host path, path inside, writable), over everything else.
         hidden: host directories that must not show, even where a read-only path contains them.
+        devices: device files shown at their own place, beside those that every program needs.
         network: what it is connected to; None: nothing, it has a loopback interface alone.
         enter: called in the new process before it becomes bubblewrap, which inherits the namespaces that it enters.
     """
@@ -88,6 +89,7 @@ class Sandbox:
     mounts: Sequence[tuple[Path, str, bool]] = ()
     hidden: Sequence[Path] = ()
     network: "Network | None" = None
+    devices: Sequence[Path] = ()
     work: str = field(default="/")
     enter: Callable[[], None] | None = None
 
@@ -121,6 +123,8 @@ class Sandbox:
         options += ["--hostname", self.host, "--die-with-parent", "--new-session", "--clearenv", *_system_view()]
         for name in ("passwd", "group", "hosts", "hostname", "resolv.conf"):
             options += _shown(self.scratch / "etc" / name, f"/etc/{name}")
+        for device in self.devices:
+            options += ["--dev-bind", str(device), str(device)]
         made = {Path("/"), Path("/etc")}
         options += [*_parents(Path("/sys/devices/system"), made)]
         options += ["--ro-bind-try", "/sys/devices/system", "/sys/devices/system"]

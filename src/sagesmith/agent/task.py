@@ -4,13 +4,15 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagesmith.agent import runtime
 from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.gpus import devices, take
 from sagesmith.agent.layout import FAILURE
+from sagesmith.agent.limits import Limits, impose
 from sagesmith.agent.output import Output
 from sagesmith.agent.process import UserProcess
 from sagesmith.agent.report import Report
@@ -42,10 +44,13 @@ class Task:
     signals: Signals
     environments: Environments
     uid: int = field(init=False)
+    limits: Limits = field(default_factory=Limits)
+    gpus: list[str] = field(init=False)
     _s3: "S3 | None" = None
 
     def __post_init__(self) -> None:
         self.uid = task_uid(self.spec.id)
+        self.gpus = take(self.spec.resources.gpus, Path(self.spec.cache) / "gpus")
 
     @property
     def s3(self) -> "S3":
@@ -93,6 +98,7 @@ class Task:
             mounts=[(overlay, VENV, True), *mounts, *self._ca_bundle()],
             hidden=[self.directory.root.parent.parent],
             network=self._network(),
+            devices=devices(self.gpus),
         )
         sandbox.prepare()
         runtime.make_overlay(overlay, environment, extra_paths)
@@ -124,18 +130,21 @@ class Task:
             raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error
 
     def process(self) -> UserProcess:
-        return UserProcess(self.signals, self.output, self.directory.process, self._measure)
+        """The process that user code will be, under the limits of its instance."""
+        self.limits = impose(self.spec.resources, self.spec.id, self.directory.limits)
+        return UserProcess(self.signals, self.output, self.directory.process, self._measure, self.limits)
 
     def _measure(self, processes: Processes) -> Usage:
-        # A backend tells the agent, in its own environment, which GPUs it may give to the task.
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "") if self.spec.resources.gpus else ""
-        return Usage(self.output.samples, processes, self.spec.resources, self.directory.opt_ml, gpus)
+        resources = replace(self.spec.resources, memory_bytes=self.limits.memory_bytes)
+        return Usage(self.output.samples, processes, resources, self.directory.opt_ml, ",".join(self.gpus))
 
     def variables(self) -> dict[str, str]:
-        """The specification's variables; those that name the CA bundle name its place in the sandbox."""
-        return {
+        """The specification's variables and which GPUs there are; those that name the CA bundle name its place in the
+        sandbox."""
+        given = {
             name: _CA_BUNDLE if value == self.spec.ca_bundle else value for name, value in self.spec.environment.items()
         }
+        return {**given, "CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else given
 
     def _ca_bundle(self) -> list[tuple[Path, str, bool]]:
         return [] if self.spec.ca_bundle is None else [(Path(self.spec.ca_bundle), _CA_BUNDLE, False)]

@@ -69,6 +69,11 @@ class TaskDir:
         return self.root / "agent.log"
 
     @property
+    def limits(self) -> Path:
+        """Which control groups were made for the task: whoever removes it removes them."""
+        return self.root / "limits.json"
+
+    @property
     def opt_ml(self) -> Path:
         """What the sandbox shows as /opt/ml."""
         return self.root / "opt_ml"

@@ -11,7 +11,7 @@ from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
 from sagesmith.agent.process import Ended
-from sagesmith.agent.reasons import algorithm_error
+from sagesmith.agent.reasons import algorithm_error, out_of_memory
 from sagesmith.agent.runtime import TOOLKITS, container_variables, image_command, training_packages
 from sagesmith.agent.sandbox import Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
@@ -116,6 +116,8 @@ def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tupl
     except TaskFailed as error:
         process.kill()
         return Ended(_KILLED, False, False), error.reason
+    finally:
+        task.limits.remove()
     lines = task.output.last_lines()[:1]
     if ended.exit_code != 0 and lines and lines[0].startswith(_BWRAP):
         return ended, f"InternalServerError: {check() or lines[0]}"[:MAX_REASON]
@@ -127,6 +129,8 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
     # A program that was asked to end may do so with any exit code.
     if ended.exit_code == 0 or ended.stopped or ended.timed_out:
         return None
+    if task.limits.ran_out_of_memory():
+        return out_of_memory(task.spec.instance_type, task.limits.memory_bytes or 0, ended.exit_code)
     said = read_failure_file(real_directory(task.directory.opt_ml, layout.FAILURE.parent), MAX_REASON)
     return algorithm_error(said, task.output.last_lines(), ended.exit_code)
 

@@ -77,7 +77,7 @@ class Usage:
             self._gpus.end()
 
     def _sample(self, now: float) -> None:
-        cpu_seconds, memory_bytes = _of_processes(self._processes())
+        cpu_seconds, memory_bytes = of_processes(self._processes())
         # A process whose parent does not wait for it takes what it used with it.
         cpu_seconds = max(cpu_seconds, self._cpu_before)
         found = {
@@ -110,7 +110,7 @@ class Usage:
             self._found = defaultdict(list)
 
 
-def _of_processes(pids: Iterable[int]) -> tuple[float, float]:
+def of_processes(pids: Iterable[int]) -> tuple[float, float]:
     """CPU seconds that processes and the children that they have waited for have used, and bytes of memory.
 
     Memory that is shared counts once, as far as the largest of them shows it.

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagesmith.agent.limits import remove_recorded
 from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
@@ -178,6 +179,7 @@ class LocalBackend:
     def forget(self, task_id: str) -> None:
         """Remove the task's directory and socket; it is killed first should it still run."""
         self.kill(task_id)
+        remove_recorded(self._directory(task_id).limits)
         with self._task(task_id):
             # Renamed first: half a directory must not be taken for a task after a crash.
             self._leave_gang(task_id)

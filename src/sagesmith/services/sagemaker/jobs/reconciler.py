@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sagesmith import logging
 from sagesmith.compute.base import TaskEvent, TaskObservation
+from sagesmith.compute.instances import resources_of
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.jobs import gang as gangs
@@ -133,7 +134,8 @@ class JobReconciler:
         try:
             if gang.attempt > 1:
                 self._discard(home, replace(document, body={**document.body, "_attempt": gang.attempt - 1}))
-            home.backend.start(self._job.specs(home, document, gang))
+            specs = self._job.specs(home, document, gang)
+            home.backend.start([replace(each, resources=resources_of(each.instance_type)) for each in specs])
         except Exception as error:
             # Whatever it is, the jobs behind this one must not wait for it.
             log.exception("job could not be started", kind=self.kind, name=document.name)

@@ -1,0 +1,65 @@
+"""What a task may use of its node."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from sagesmith.agent import limits
+from sagesmith.agent.limits import Limits, impose, remove_recorded
+from sagesmith.compute.base import Resources
+from tests.integration.agent.conftest import Tasks
+
+EAT = "x=$(head -c 700000000 /dev/zero | tr '\\0' x); echo survived"
+
+
+def groups() -> list[str]:
+    return [str(path) for path in limits.CGROUPS.glob("**/sagesmith-*") if path.is_dir()]
+
+
+def test_a_job_that_eats_more_memory_than_its_instance_has_is_out_of_memory(tasks: Tasks) -> None:
+    ended = tasks.run("hungry", EAT, resources=Resources(memory_bytes=256 << 20), instance_type="ml.t3.medium")
+    reason = ended.events[-1].detail["failure_reason"]
+    assert reason.startswith("AlgorithmError: Out of memory: the job used more than the 0.2 GiB that it has as ml.t3")
+    assert [each for each in groups() if "hungry" in each] == []
+
+
+def test_without_control_groups_memory_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path / "none")
+    imposed = impose(Resources(memory_bytes=1 << 20), "task", tmp_path / "limits.json")
+    assert imposed.groups == []
+    assert not imposed.is_over(1 << 19)
+    assert imposed.is_over(1 << 21)
+    assert imposed.ran_out_of_memory()
+
+
+def test_a_job_within_its_limits_is_left_alone(tasks: Tasks) -> None:
+    ended = tasks.run("modest", "nproc; echo fine", resources=Resources(cpus=1, memory_bytes=256 << 20))
+    assert ended.events[-1].state == "Completed"
+
+
+def test_a_job_with_one_cpu_gets_no_more_time_than_one_has(tasks: Tasks) -> None:
+    burn = "for i in 1 2; do (timeout 1 sh -c 'while :; do :; done'; true) & done; wait; times"
+    tasks.run("busy", burn, resources=Resources(cpus=1))
+    lines = [line for _, line in tasks.backend.read_log("busy", 0)[0]]
+    minutes, _, seconds = lines[-1].split()[0].partition("m")
+    assert int(minutes) * 60 + float(seconds.rstrip("s")) < 1.5
+
+
+def test_the_groups_of_a_task_that_was_killed_go_with_it(tasks: Tasks) -> None:
+    tasks.start("doomed", "echo ready; exec sleep 600", resources=Resources(cpus=1, memory_bytes=256 << 20))
+    while not tasks.backend.read_log("doomed", 0)[0]:
+        time.sleep(0.02)
+    tasks.backend.kill("doomed")
+    tasks.backend.forget("doomed")
+    assert [each for each in groups() if "doomed" in each] == []
+
+
+def test_more_than_the_machine_has_is_what_the_machine_has(tmp_path: Path) -> None:
+    record = tmp_path / "limits.json"
+    imposed = impose(Resources(cpus=10_000, memory_bytes=1 << 60), "huge", record)
+    assert imposed.memory_bytes == limits.usable_memory_bytes() < 1 << 50
+    assert imposed.cores is None
+    imposed.remove()
+    remove_recorded(record)
+    assert Limits().ran_out_of_memory() is False
