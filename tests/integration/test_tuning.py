@@ -76,3 +76,16 @@ def test_stopping_a_tuning_job_stops_its_training_jobs(platform: Running) -> Non
     described = wait_tuning(platform, called)
     assert described["HyperParameterTuningJobStatus"] == "Stopped"
     assert {each["TrainingJobStatus"] for each in trials_of(platform, called)} == {"Stopped"}
+
+
+def test_hyperband_stops_a_program_that_has_had_its_epochs(platform: Running) -> None:
+    config = {
+        "Strategy": "Hyperband",
+        "StrategyConfig": {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 5}},
+    }
+    called = start_tuning(platform, trials=1, script=EPOCHS, Config=config)
+    described = wait_tuning(platform, called)
+    assert described["HyperParameterTuningJobStatus"] == "Completed", described
+    (trial,) = trials_of(platform, called)
+    assert (trial["TrainingJobStatus"], trial["ObjectiveStatus"]) == ("Stopped", "Succeeded")
+    assert described["BestTrainingJob"]["TrainingJobName"] == trial["TrainingJobName"]

@@ -14,7 +14,7 @@ from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, pa
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning import warm_start
 from sagesmith.services.sagemaker.tuning.checks import check
-from sagesmith.services.sagemaker.tuning.definitions import definitions_of
+from sagesmith.services.sagemaker.tuning.definitions import OBJECTIVE_HYPERPARAMETER, definitions_of
 from sagesmith.services.sagemaker.tuning.trials import TrainingJob, summary, training_jobs
 from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
@@ -29,10 +29,8 @@ def _initial(call: Call, params: Params) -> Params:
     warm_start.remember(call, TUNING_JOB, identity, params)
     principal = call.context.principal
     return {
-        "HyperParameterTuningJobConfig": {
-            "TrainingJobEarlyStoppingType": "Off",
-            **params["HyperParameterTuningJobConfig"],
-        },
+        **_shown_definitions(params),
+        "HyperParameterTuningJobConfig": _shown_config(params["HyperParameterTuningJobConfig"]),
         "TrainingJobStatusCounters": dict.fromkeys(
             ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0
         ),
@@ -44,10 +42,41 @@ def _initial(call: Call, params: Params) -> Params:
     }
 
 
+def _shown_config(config: Params) -> Params:
+    """The configuration with what AWS's Describe adds to it: SDK v2's `attach` reads three lists of ranges always."""
+    shown: Params = {"TrainingJobEarlyStoppingType": "Off", **config}
+    if ranges := config.get("ParameterRanges"):
+        kinds = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
+        shown["ParameterRanges"] = {**{kind: [] for kind in kinds}, **ranges}
+    return shown
+
+
+def _shown_definitions(params: Params) -> Params:
+    """The definitions with what AWS's Describe adds to them: SDK v2's `attach` reads a ResourceConfig and a KmsKeyId
+    always, and removes the hyperparameter that tells programs their objective."""
+    told = []
+    for each in definitions_of(params):
+        static = {**each.static, OBJECTIVE_HYPERPARAMETER: each.metric}
+        shown: Params = {
+            **each.given,
+            "StaticHyperParameters": static,
+            "OutputDataConfig": {"KmsKeyId": "", **each.given["OutputDataConfig"]},
+            "ResourceConfig": each.resources(),
+        }
+        told.append(shown)
+    return (
+        {"TrainingJobDefinitions": told} if params.get("TrainingJobDefinitions") else {"TrainingJobDefinition": told[0]}
+    )
+
+
 def _answer(document: Document) -> Params:
-    """The wall clock's time that it has taken, which goes on until it ends."""
+    """The wall clock's time that it has taken, which goes on until it ends; and no list of definitions if it has one
+    alone, for by that the SDK tells the two forms apart."""
     until = document.body.get("HyperParameterTuningEndTime") or time.time()
-    return {"ConsumedResources": {"RuntimeInSeconds": max(0, round(until - document.created_at))}}
+    return {
+        "ConsumedResources": {"RuntimeInSeconds": max(0, round(until - document.created_at))},
+        "TrainingJobDefinitions": document.body.get("TrainingJobDefinitions"),
+    }
 
 
 def _stop(call: Call, document: Document, params: Params) -> Document:

@@ -32,6 +32,7 @@ def test_a_new_tuning_job_is_in_progress_with_counters_at_zero(world: World) -> 
     assert described["TrainingJobStatusCounters"]["InProgress"] == 0
     assert described["ObjectiveStatusCounters"] == {"Succeeded": 0, "Pending": 0, "Failed": 0}
     assert described["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] == "Off"
+    assert described["TrainingJobDefinition"]["StaticHyperParameters"]["_tuning_objective_metric"] == "loss"
     assert not any(member.startswith("_") for member in described)
 
 
@@ -295,6 +296,7 @@ def test_instance_configurations_give_the_training_jobs_the_first(world: World) 
     without = definition(HyperParameterTuningResourceConfig=resources)
     without.pop("ResourceConfig")
     create(world, most=1, TrainingJobDefinition=without)
+    assert describe(world)["TrainingJobDefinition"]["ResourceConfig"]["InstanceType"] == "ml.c5.xlarge"
     world.turn(4)
     job = world.call("DescribeTrainingJob", TrainingJobName=trials(world)[0]["TrainingJobName"])
     assert job["ResourceConfig"] == {

@@ -70,7 +70,7 @@ WITHOUT_METRICS = definition(
         ({**hyperband(), "TrainingJobEarlyStoppingType": "Auto"}, "must be Off for the strategy Hyperband"),
         (
             {"TrainingJobDefinition": definition(ResourceConfig=None)},
-            "Provide either ResourceConfig or HyperParameterTuningResourceConfig",
+            "Provide a ResourceConfig or a HyperParameterTuningResourceConfig",
         ),
         (
             {"TrainingJobDefinition": definition(EnableManagedSpotTraining=True)},

@@ -186,15 +186,12 @@ def _check_limits(params: Params, spaces: Sequence[Space]) -> None:
 
 def _check_training_job(tuning_job: str, definition: Definition, space: Space) -> None:
     """Raise what CreateTrainingJob would raise for every trial."""
-    given = definition.given
-    resources, tuning_resources = given.get("ResourceConfig"), given.get("HyperParameterTuningResourceConfig")
-    if bool(resources) == bool(tuning_resources):
+    resources = definition.given.get("HyperParameterTuningResourceConfig") or {}
+    if not resources and not definition.given.get("ResourceConfig"):
         raise ValidationException(
-            "Provide either ResourceConfig or HyperParameterTuningResourceConfig in the training job definition, and "
-            "not both."
+            "Provide a ResourceConfig or a HyperParameterTuningResourceConfig in the training job definition."
         )
-    said = (tuning_resources or {}).keys()
-    if "InstanceConfigs" in said and said & {"InstanceType", "InstanceCount", "VolumeSizeInGB"}:
+    if resources.get("InstanceConfigs") and resources.keys() & {"InstanceType", "InstanceCount", "VolumeSizeInGB"}:
         raise ValidationException(
             "InstanceType, InstanceCount and VolumeSizeInGB cannot be given with InstanceConfigs, which have their own."
         )

@@ -23,9 +23,11 @@ _OF_TUNING = frozenset(
         "HyperParameterRanges",
         "StaticHyperParameters",
         "HyperParameterTuningResourceConfig",
+        "ResourceConfig",
     }
 )
-"""Members of a definition that CreateTrainingJob does not have; all others are passed on as they are."""
+"""Members of a definition that a training job does not have, or that are made of others; the rest is passed on."""
+_OF_INSTANCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ class Definition:
     def static(self) -> Mapping[str, str]:
         """The hyperparameters that do not change."""
         return self.given.get("StaticHyperParameters") or {}
+
+    def resources(self) -> Params:
+        """The ResourceConfig of its training jobs; of several instance configurations the first, which is preferred and
+        never scarce here."""
+        given: Params | None = self.given.get("HyperParameterTuningResourceConfig")
+        if not given:
+            return dict(self.given.get("ResourceConfig") or {})
+        chosen = (given.get("InstanceConfigs") or [given])[0]
+        found = {member: chosen[member] for member in _OF_INSTANCES if member in chosen}
+        return found | {member: given[member] for member in ("VolumeKmsKeyId",) if member in given}
 
     def space(self) -> tuple[Range, ...]:
         """What is searched, the ranges included that are guessed from examples.
@@ -119,17 +131,9 @@ def training_job(definition: Definition, name: str, tuned: Mapping[str, str], ta
         "HyperParameters": {**definition.static, **tuned, OBJECTIVE_HYPERPARAMETER: definition.metric},
         "Tags": list(tags),
     }
-    if resources := given.get("HyperParameterTuningResourceConfig"):
-        request["ResourceConfig"] = _resources(resources)
+    if resources := definition.resources():
+        request["ResourceConfig"] = resources
     if checkpoints := given.get("CheckpointConfig"):
         # Trials that run at once must not load each other's checkpoints.
         request["CheckpointConfig"] = {**checkpoints, "S3Uri": f"{checkpoints['S3Uri'].rstrip('/')}/{name}/"}
     return request
-
-
-def _resources(given: Mapping[str, Any]) -> Params:
-    """A ResourceConfig; of several instance configurations the first, which is preferred and never scarce here."""
-    common = {member: given[member] for member in ("VolumeSizeInGB", "VolumeKmsKeyId") if member in given}
-    chosen = (given.get("InstanceConfigs") or [given])[0]
-    members = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
-    return {**common, **{member: chosen[member] for member in members if member in chosen}}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind
-from sagesmith.services.sagemaker.tuning.definitions import Definition, definitions_of
+from sagesmith.services.sagemaker.tuning.definitions import OBJECTIVE_HYPERPARAMETER, Definition, definitions_of
 from sagesmith.services.sagemaker.tuning.trials import best_of, summary, training_jobs
 from sagesmith.store import Document, Transaction
 from sagesmith.tuning.ranges import Categorical, Numeric
@@ -124,7 +124,9 @@ def _check_fits(new: Definition, old: Definition, kind_of_start: str, parent: st
     if kind_of_start == IDENTICAL:
         _check_identical(new, old, parent)
     types, former = dict(_types(new)), dict(_types(old))
-    now, then = len(types) + len(new.static), len(former) + len(old.static)
+    now, then = (
+        len({*named, *each.static} - {OBJECTIVE_HYPERPARAMETER}) for named, each in ((types, new), (former, old))
+    )
     if now != then:
         raise ValidationException(
             "The total number of static plus tunable hyperparameters must remain the same as it is in all parent jobs: "
