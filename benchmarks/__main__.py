@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import concurrency, control_plane, lifecycle, lists, metrics, s3, search
+from benchmarks import concurrency, control_plane, lifecycle, lists, metrics, s3, search, throughput
 from benchmarks.figures import Figure, Figures, heading
 from tests.integration.conftest import Running
 
@@ -21,6 +21,7 @@ BUSY_SECONDS = 2.0
 SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "jobs": lifecycle.figures,
     "quickstart": lifecycle.quickstart,
+    "throughput": throughput.figures,
     "control-plane": control_plane.figures,
     "lists": lists.figures,
     "concurrency": concurrency.figures,

@@ -27,6 +27,7 @@ _FIRST = select(*_COLUMNS).where(_c.held == 0).order_by(_c.arrived_at, _c.kind, 
 _HELD = select(func.coalesce(func.sum(_c.hosts), 0)).where(_c.held == 1)
 _GET = select(*_COLUMNS).where(*_BY_KEY)
 _ALL = select(*_COLUMNS).where(_c.kind == bindparam("b_kind"))
+_HOLDERS = select(*_COLUMNS).where(_c.held == 1)
 _SET_HELD = update(places).where(*_BY_KEY).values(held=bindparam("new_held"))
 _LEAVE = delete(places).where(*_BY_KEY)
 
@@ -56,6 +57,14 @@ def held(connection: Connection) -> int:
 
 def of_kind(connection: Connection, kind: str) -> list[Place]:
     return [Place(*row[:5], held=bool(row[5])) for row in connection.execute(_ALL, {"b_kind": kind})]
+
+
+def holders(connection: Connection) -> list[Place]:
+    return [Place(*row[:5], held=True) for row in connection.execute(_HOLDERS)]
+
+
+def hold(connection: Connection, kind: str, region: str, key: str) -> None:
+    connection.execute(_SET_HELD, {**_key(kind, region, key), "new_held": 1})
 
 
 def take(connection: Connection, kind: str, region: str, key: str, capacity: int) -> bool:

@@ -220,6 +220,14 @@ class Transaction:
         """
         return places.take(self._connection, kind, region, key, capacity)
 
+    def hold_hosts(self, kind: str, region: str, key: str) -> None:
+        """Give a place its hosts, whose turn ever it is: another place has just left them to it."""
+        places.hold(self._connection, kind, region, key)
+
+    def holders(self) -> builtins.list[Place]:
+        """All places that hold hosts."""
+        return places.holders(self._connection)
+
     def give_hosts_back(self, kind: str, region: str, key: str) -> None:
         """Let a place wait again, where it stood in line."""
         places.give_back(self._connection, kind, region, key)

@@ -20,6 +20,7 @@ from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointRe
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler, waker
+from sagesmith.services.sagemaker.warm_pools import WarmPools
 from sagesmith.store import Observer
 from sagesmith.wire.context import Handler
 
@@ -60,7 +61,7 @@ def handlers(home: Home) -> dict[str, Handler]:
 
 def observers() -> list[Observer]:
     """What writes down that resources changed their state, keeps the line of jobs, and wakes tuning jobs."""
-    return [observer(KINDS), jobs_line.observer(JOBS), waker]
+    return [observer(KINDS), jobs_line.observer(JOBS, WarmPools()), waker]
 
 
 def reconcilers(home: Home) -> list[Reconciler]:
@@ -70,6 +71,6 @@ def reconcilers(home: Home) -> list[Reconciler]:
     """
     limit = home.platform.max_jobs
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
-    line = Line(limit)
+    line = Line(limit, WarmPools())
     jobs = [JobReconciler(each, line) for each in JOBS]
     return [*jobs, TuningReconciler(), EndpointReconciler(limit, credentials_seconds)]

@@ -24,6 +24,7 @@ from sagesmith.services.sagemaker.jobs import (
 from sagesmith.services.sagemaker.training_inputs import channel, checkpoints
 from sagesmith.services.sagemaker.training_jobs import TASK_PREFIX, TRAINING_JOB
 from sagesmith.services.sagemaker.training_resources import hosts, instance_groups
+from sagesmith.services.sagemaker.warm_pools import after, in_use
 from sagesmith.store import Document, NotFound, Store, Transaction
 from sagesmith.wire.context import Params
 
@@ -76,7 +77,7 @@ class TrainingJobs:
             return document
         if document.status == STOPPING and stage.state != "Uploading":
             return document
-        body = {**document.body, "_rank": stage.rank}
+        body = {**document.body, **in_use(document.body), "_rank": stage.rank}
         if stage.state == "Downloading":
             body.setdefault("TrainingStartTime", stage.at)
         return _moved(replace(document, body=body), stage.state, message, stage.at)
@@ -102,7 +103,11 @@ class TrainingJobs:
         document = _moved(document, ending.cause, message or ending.message, ending.at)
         transitions = document.body["SecondaryStatusTransitions"]
         last = {**transitions[-1], "EndTime": transitions[-1]["StartTime"]}
-        body = {**document.body, "SecondaryStatusTransitions": [*transitions[:-1], last]}
+        body = {
+            **document.body,
+            **after(document.body, ending),
+            "SecondaryStatusTransitions": [*transitions[:-1], last],
+        }
         spent = spent_seconds(document)
         if ending.started_at is not None or spent:
             last_seconds = ending.at - ending.started_at if ending.started_at is not None else 0.0

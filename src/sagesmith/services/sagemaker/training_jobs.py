@@ -6,7 +6,7 @@ from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
 from sagesmith.services.sagemaker.jobs.base import ENDED, METRICS_IN_FULL, STOPPING, beginning, move
 from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
-from sagesmith.services.sagemaker.training_resources import check_resources
+from sagesmith.services.sagemaker.training_resources import check_resources, retained
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ResourceInUse, ValidationException
@@ -111,13 +111,16 @@ def _stop(call: Call, document: Document, params: Params) -> Document:
 
 
 def _update(call: Call, document: Document, params: Params) -> Document:
-    if document.status != "InProgress":
+    resources = params.get("ResourceConfig")
+    if params.get("RemoteDebugConfig"):
+        raise NotImplementedException("UpdateTrainingJob cannot change RemoteDebugConfig: it is not built yet.")
+    if document.status != "InProgress" and not (resources and retained(document.body)):
         raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
-    for member in ("ResourceConfig", "RemoteDebugConfig"):
-        if params.get(member):
-            raise NotImplementedException(f"UpdateTrainingJob cannot change {member}: what it steers is not built yet.")
     profiler = {**document.body.get("ProfilerConfig", {}), **(params.get("ProfilerConfig") or {})}
     changed: Params = {"ProfilerConfig": profiler} if profiler else {}
+    if resources:
+        changed["ResourceConfig"] = {**document.body["ResourceConfig"], **resources}
+        call.tx.schedule(document.kind, document.region, document.key, call.now)
     if rules := params.get("ProfilerRuleConfigurations"):
         for member, more in (
             ("ProfilerRuleConfigurations", rules),
@@ -179,7 +182,6 @@ TRAINING_JOB = Kind(
         ),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.ModelAccessConfig", "Hub models as channels are"),
         Unbuilt("InputDataConfig[].DataSource.S3DataSource.HubAccessConfig", "Hub models as channels are"),
-        Unbuilt("ResourceConfig.KeepAlivePeriodInSeconds", "Warm pools are"),
         Unbuilt("ResourceConfig.TrainingPlanArn", "Training plans are"),
         Unbuilt("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
         Unbuilt("ResourceConfig.InstancePreferences", "Instance preferences are"),

@@ -74,3 +74,8 @@ def hosts(body: Params) -> int:
 def hosts_of(groups: Sequence[InstanceGroup], names: Sequence[str] | None) -> list[str]:
     """The hosts of some groups; empty, which stands for all, if none are named."""
     return [host for group in groups if group.name in (names or ()) for host in group.hosts]
+
+
+def retained(body: Params) -> bool:
+    """Whether a job that has ended still has its hosts, as a warm pool."""
+    return bool((body.get("WarmPoolStatus") or {}).get("Status") == "Available")

@@ -79,6 +79,7 @@ HONOURED = {
         "ResourceConfig.InstanceType",
         "ResourceConfig.InstanceCount",
         "ResourceConfig.InstanceGroups",
+        "ResourceConfig.KeepAlivePeriodInSeconds",
         "RetryStrategy",
         "StoppingCondition",
         "EnableNetworkIsolation",

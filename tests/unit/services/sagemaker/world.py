@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker import JOBS, handlers, observers
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
 from sagesmith.services.sagemaker.serving import EndpointReconciler
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler
+from sagesmith.services.sagemaker.warm_pools import WarmPools
 from sagesmith.store import Document, Store
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.models import load_model
@@ -148,7 +149,7 @@ class World:
 
     def new_loop(self, concurrency: int = 2) -> ReconcileLoop:
         """A loop as a new API process has it."""
-        line = Line(concurrency)
+        line = Line(concurrency, WarmPools())
         self.loop = ReconcileLoop(
             self.home,
             [*(JobReconciler(each, line) for each in JOBS), TuningReconciler(), EndpointReconciler(2)],

@@ -82,14 +82,16 @@ class JobReconciler:
                     tx.schedule(self.kind, document.region, document.key, time.time())
             for place in tx.places(self.kind):
                 if (place.region, place.key) not in unfinished:
-                    tx.leave_line(place.kind, place.region, place.key)
+                    ended = tx.get(place.kind, place.region, place.key)
+                    if ended is None or not self._line.pools.retained(ended):
+                        tx.leave_line(place.kind, place.region, place.key)
         tasks.discard_orphans(home, self._job.task_prefix, named)
 
     def step(self, home: Home, document: Document) -> float | None:
         """Bring the job one step on."""
         if document.status in ENDED:
             self._discard(home, document)
-            return None
+            return self._rest(home, document)
         if document.body["_phase"] == WAITING:
             return self._start(home, document)
         return self._follow(home, document)
@@ -232,7 +234,14 @@ class JobReconciler:
         log.info("job ended", kind=self.kind, name=document.name, status=ending.status, cause=ending.cause)
         with contextlib.suppress(OSError):
             self._discard(home, document)
-        return None
+        return self._rest(home, ended)
+
+    def _rest(self, home: Home, document: Document) -> float | None:
+        """When to look again at a job that has ended: only if it keeps hosts."""
+        if not self._line.pools.retained(document):
+            return None
+        with home.store.write() as tx:
+            return self._line.pools.look(tx, document)
 
     def _collect(self, home: Home, document: Document, host: str, task_id: str) -> bool:
         stream = f"{document.name}/{host}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
