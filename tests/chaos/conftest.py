@@ -48,30 +48,32 @@ class World:
     running: Running
     endpoint: str
 
-    def talking_job(self) -> str:
-        """Start a job and return its name when the platform has stored some of its lines."""
-        job = jobs.shell_job(self.running, TALK)
-        eventually(lambda: len(self.lines(job)) > 10)
+    def talking_job(self, **changes: Any) -> str:
+        """Start a job and return its name when the platform has stored some of its lines, of every host of it."""
+        job = jobs.shell_job(self.running, TALK, **changes)
+        hosts = changes.get("ResourceConfig", {}).get("InstanceCount", 1)
+        eventually(lambda: all(len(self.lines(job, f"algo-{each}")) > 10 for each in range(1, hosts + 1)))
         return job
 
     def enough(self, job: str) -> None:
         """Let a talking job come to its end."""
-        (self.task(job) / "opt_ml" / "output" / "enough").touch()
+        for task in self.tasks(job):
+            (task / "opt_ml" / "output" / "enough").touch()
 
-    def task(self, job: str) -> Path:
-        """The directory of a job's task."""
+    def tasks(self, job: str) -> list[Path]:
+        """The directories of a job's tasks."""
         found = [
             path.parent
             for path in self.running.data.glob("tasks/*/spec.json")
             if f'"label": "{job}"' in path.read_text()
         ]
-        assert len(found) == 1
-        return found[0]
+        assert found
+        return found
 
-    def lines(self, job: str) -> list[str]:
-        """What the platform has stored of a job's log."""
+    def lines(self, job: str, host: str = "") -> list[str]:
+        """What the platform has stored of a job's log, of one host if it is named."""
         try:
-            return jobs.job_log(self.running, job)
+            return jobs.log_lines(self.running, "/aws/sagemaker/TrainingJobs", f"{job}/{host}")
         except ClientError as error:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
@@ -123,13 +125,14 @@ class World:
         described = self.running.client("sagemaker").describe_endpoint(EndpointName=self.endpoint)
         return str(described["EndpointStatus"])
 
-    def assert_ended_well(self, job: str) -> None:
-        """The job is Completed, its log is whole, in order and not doubled, its model is in S3."""
+    def assert_ended_well(self, job: str, hosts: int = 1) -> None:
+        """The job is Completed, each host's log is whole, in order and not doubled, its model is in S3."""
         ended = jobs.wait_job(self.running, job)
         assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
-        lines = self.lines(job)
-        count = len(lines) - 1
-        assert lines == [*(f"line {number}" for number in range(1, count + 1)), f"{count} lines"]
+        for host in range(1, hosts + 1):
+            lines = self.lines(job, f"algo-{host}-")
+            count = len(lines) - 1
+            assert lines == [*(f"line {number}" for number in range(1, count + 1)), f"{count} lines"]
         bucket, _, key = ended["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
         assert self.running.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
 

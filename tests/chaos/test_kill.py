@@ -51,6 +51,36 @@ def test_a_job_whose_node_agent_is_killed_fails_and_says_so(world: World, round_
     assert world.predict() == b"[42.0, 43.0]"
 
 
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+
+
+@rounds
+def test_a_job_of_two_hosts_outlives_the_api_and_is_never_run_twice(world: World, round_: int) -> None:
+    job = world.talking_job(ResourceConfig=CLUSTER)
+    world.kill("api")
+    eventually(lambda: world.processes("api"))
+    assert len(world.processes(f"agent:{job}")) == 2
+    world.enough(job)
+    world.assert_ended_well(job, hosts=2)
+
+
+@rounds
+def test_a_job_of_two_hosts_that_loses_one_is_run_again_as_a_whole_and_once(world: World, round_: int) -> None:
+    job = world.talking_job(ResourceConfig=CLUSTER, RetryStrategy={"MaximumRetryAttempts": 1})
+    inside = _sandboxed(world.processes(f"job:{job}"))
+    first = {task.name for task in world.tasks(job)}
+    one, *_ = world.processes(f"agent:{job}")
+    one.kill()
+    eventually(lambda: not first & {path.name for path in world.running.data.glob("tasks/train-*")})
+    _assert_gone(inside)
+    eventually(lambda: len(world.processes(f"job:{job}")) == 2)
+    world.enough(job)
+    ended = jobs.wait_job(world.running, job)
+    assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+    assert [each["Status"] for each in ended["SecondaryStatusTransitions"]].count("Restarting") == 1
+    assert world.processes(f"agent:{job}") == []
+
+
 @rounds
 @pytest.mark.parametrize("part", ["agent", "model"])
 def test_a_model_server_that_is_killed_is_started_anew(world: World, part: str, round_: int) -> None:
