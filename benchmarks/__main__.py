@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import concurrency, control_plane, lifecycle, lists, metrics, s3, search, throughput
+from benchmarks import concurrency, control_plane, inputs, lifecycle, lists, metrics, s3, search, throughput
 from benchmarks.figures import Figure, Figures, heading
 from tests.integration.conftest import Running
 
@@ -25,6 +25,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "control-plane": control_plane.figures,
     "lists": lists.figures,
     "concurrency": concurrency.figures,
+    "inputs": inputs.figures,
     "search": search.figures,
     "metrics": metrics.figures,
     "s3": s3.figures,

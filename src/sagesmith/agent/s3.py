@@ -3,8 +3,6 @@
 botocore takes a quarter of a second to load, so this module is imported where a transfer is due, not before.
 """
 
-import errno
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -36,7 +34,7 @@ _PLATFORMS_BUCKETS = "sagesmith-internal-"
 _PARALLEL = 10
 _PART_BYTES = 16 << 20
 _PIECE_BYTES = 8 << 20
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 256 << 10
 _MAX_PARTS = 10_000
 _STORE_AWAY = {"500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"}
 _Item = TypeVar("_Item")
@@ -181,10 +179,11 @@ class S3:
         """Fetch objects into files, in pieces, several at a time; parent directories must be there.
 
         Raises:
-            OSError: a file cannot be written; a disk that is too small is known before the first byte comes.
+            OSError: a file cannot be written.
         """
         for entry, path in files:
-            _make_room(path, entry.size)
+            with path.open("wb") as file:
+                file.truncate(entry.size)
         pieces = [
             (entry, path, start)
             for entry, path in files
@@ -279,17 +278,6 @@ class S3:
 
 def _encryption(kms_key_id: str | None) -> dict[str, str]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
-
-
-def _make_room(path: Path, size: int) -> None:
-    with path.open("wb") as file:
-        if size > _PIECE_BYTES:
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)
-            except OSError as error:
-                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-                    raise
-                file.truncate(size)
 
 
 def _all(work: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:

@@ -1,6 +1,7 @@
 """Pipe mode: what a program reads from its channels' FIFOs."""
 
 import gzip
+import hashlib
 import json
 import struct
 from typing import Any
@@ -178,3 +179,54 @@ def test_a_reader_that_hangs_is_ended_when_its_time_is_over(tasks: Tasks, store:
     tasks.wait_for_line("hangs", "read")
     tasks.backend.stop("hangs")
     assert tasks.wait("hangs", lambda seen: seen.ended).events[-1].state == "Stopped"
+
+
+@pytest.mark.parametrize("mode", ["Pipe", "FastFile"])
+def test_streams_wait_for_a_store_that_restarts(tasks: Tasks, store: RunningStore, mode: str) -> None:
+    content = bytes(range(256)) * (160 << 10)
+    store.put("pipe/restart/x", content)
+    script = f"""
+import hashlib
+file = open("{PIPE}_0" if "{mode}" == "Pipe" else "{PIPE}/x", "rb")
+begin = file.read(10)
+print("begun", flush=True)
+import time, os
+while not os.path.exists("/opt/ml/checkpoints/go"):
+    time.sleep(0.01)
+print(hashlib.sha256(begin + file.read()).hexdigest())
+"""
+    channel = Channel("train", f"s3://{BUCKET}/pipe/restart/", input_mode=mode)
+    tasks.start("restart", ["python", "-c", script], s3=store.access, channels=[channel])
+    tasks.wait_for_line("restart", "begun")
+    store.kill()
+    (tasks.data / "tasks" / "restart" / "opt_ml" / "checkpoints" / "go").touch()
+    store.start()
+    seen = tasks.wait("restart", lambda seen: seen.ended)
+    assert seen.events[-1].state == "Completed"
+    assert tasks.lines("restart")[-1] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("mode", ["Pipe", "FastFile"])
+def test_a_job_that_waits_for_a_store_that_is_away_can_be_stopped(tasks: Tasks, store: RunningStore, mode: str) -> None:
+    store.put("pipe/away/x", bytes(40 << 20))
+    script = f"""
+file = open("{PIPE}_0" if "{mode}" == "Pipe" else "{PIPE}/x", "rb")
+file.read(10)
+print("begun", flush=True)
+while not __import__("os").path.exists("/opt/ml/checkpoints/go"):
+    pass
+print("reading", flush=True)
+while file.read(1 << 20):
+    pass
+"""
+    channel = Channel("train", f"s3://{BUCKET}/pipe/away/", input_mode=mode)
+    tasks.start("away", ["python", "-c", script], s3=store.access, channels=[channel])
+    tasks.wait_for_line("away", "begun")
+    store.kill()
+    try:
+        (tasks.data / "tasks" / "away" / "opt_ml" / "checkpoints" / "go").touch()
+        tasks.wait_for_line("away", "reading")
+        tasks.backend.stop("away")
+        assert tasks.wait("away", lambda seen: seen.ended).events[-1].state == "Stopped"
+    finally:
+        store.start()

@@ -33,9 +33,12 @@ class Tree:
             where = ROOT
             for folder in folders:
                 where = self._folder(where, folder)
-            if last in self._children(where):
+            children = self._children(where)
+            if last not in children:
+                children[last] = self._add(entry)
+            elif isinstance(self.nodes[children[last]], Directory):
                 raise both_folder_and_file()
-            self._children(where)[last] = self._add(entry)
+            # Otherwise a manifest lists it twice.
 
     def child(self, number: int, name: str) -> int | None:
         """The number of a directory's child, None if it has no such child or is a file."""

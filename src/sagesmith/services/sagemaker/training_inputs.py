@@ -36,6 +36,11 @@ def check_channels(params: Params) -> None:
         names.add(name)
         _check_source(name, each["DataSource"])
         _check_mode(each, _mode(each, params["AlgorithmSpecification"]))
+    for each in params.get("InputDataConfig") or ():
+        pipe, epoch = f"{each['ChannelName']}_", _mode(each, params["AlgorithmSpecification"]) == "Pipe"
+        for name in names if epoch else ():
+            if name.startswith(pipe) and name.removeprefix(pipe).isdecimal():
+                raise ValidationException(f"Channel {name} is called like a pipe of channel {each['ChannelName']}.")
 
 
 def _check_source(name: str, source: Params) -> None:

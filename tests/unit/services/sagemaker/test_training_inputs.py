@@ -38,6 +38,13 @@ def test_what_only_pipes_can_do_is_refused_of_files(wrong: dict[str, Any], words
         check_channels(wrong)
 
 
+def test_a_channel_called_like_a_pipe_is_refused() -> None:
+    wrong = request("Pipe")
+    wrong["InputDataConfig"].append({**wrong["InputDataConfig"][0], "ChannelName": "train_0"})
+    with pytest.raises(ValidationException, match="Channel train_0 is called like a pipe of channel train"):
+        check_channels(wrong)
+
+
 def test_a_channel_reaches_the_task_with_all_its_members() -> None:
     asked = request(
         "Pipe",
