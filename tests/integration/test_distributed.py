@@ -59,3 +59,27 @@ def test_two_hosts_train_one_model_over_gloo(platform: Running, launcher: str) -
     said = " ".join(lines)
     for rank in (0, 1):
         assert f"{rank} of 2 on algo-{rank + 1}: same weights True" in said
+
+
+COLLECTIVE = """
+import socket
+from mpi4py import MPI
+world = MPI.COMM_WORLD
+print(f"rank {world.rank} of {world.size} on {socket.gethostname()}: sum {world.allreduce(world.rank + 1)}", flush=True)
+"""
+
+
+def test_mpi_starts_a_script_on_both_hosts_without_ssh(platform: Running) -> None:
+    parameters = {"sagemaker_mpi_enabled": True, "sagemaker_mpi_num_of_processes_per_host": 1}
+    job = distributed_job(platform, COLLECTIVE, parameters, **{"requirements.txt": "openmpi\nmpi4py\n"})
+    described = jobs.wait_job(platform, job)
+    lines = jobs.job_log(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", lines
+    for rank in (0, 1):
+        assert any(line.endswith(f"rank {rank} of 2 on algo-{rank + 1}: sum 3") for line in lines)
+
+
+def test_where_there_is_no_mpi_a_job_says_how_to_get_it(platform: Running) -> None:
+    described = jobs.wait_job(platform, distributed_job(platform, COLLECTIVE, {"sagemaker_mpi_enabled": True}))
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "There is no mpirun here" in described["FailureReason"]

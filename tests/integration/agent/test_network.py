@@ -5,7 +5,7 @@ import ipaddress
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -222,27 +222,26 @@ def test_hosts_of_an_isolated_job_reach_each_other_and_nothing_else(tasks: Tasks
         assert seen == []
 
 
-def test_a_gang_whose_agents_were_killed_leaves_nothing(tasks: Tasks) -> None:
-    def bridges() -> set[str]:
-        # A namespace shows as long as a process is in it; one that only descriptors hold, as those.
-        found = set()
-        for process in os.listdir("/proc"):
-            with contextlib.suppress(OSError):
-                found.add(os.readlink(f"/proc/{process}/ns/net"))
-                for descriptor in os.listdir(f"/proc/{process}/fd"):
-                    found.add(os.readlink(f"/proc/{process}/fd/{descriptor}"))
-        return {each for each in found if each.startswith("net:")}
+def networks(pids: Iterable[str]) -> set[str]:
+    """The network namespaces that processes are in or hold by a descriptor: without either one is gone."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            found.add(os.readlink(f"/proc/{pid}/ns/net"))
+            found |= {os.readlink(f"/proc/{pid}/fd/{each}") for each in os.listdir(f"/proc/{pid}/fd")}
+    return {each for each in found if each.startswith("net:")}
 
-    before = bridges()
+
+def test_a_gang_whose_agents_were_killed_leaves_nothing(tasks: Tasks) -> None:
     specs = gang_of(tasks, "doomed", "import time; print('ready', flush=True); time.sleep(600)")
     tasks.backend.start(specs)
-    for spec in specs:
-        tasks.wait_for_line(spec.id, "ready")
-    assert len(bridges() - before) == 3
+    agents = [tasks.wait_for_line(spec.id, "ready").processes[0].pid for spec in specs]
+    theirs = networks(map(str, agents)) - networks(["self"])
+    assert len(theirs) == 3
     for spec in specs:
         tasks.backend.kill(spec.id)
         tasks.backend.forget(spec.id)
-    assert bridges() - before == set()
+    assert not theirs & networks(each for each in os.listdir("/proc") if each.isdigit())
     assert not list((tasks.data / "tasks" / DIRECTORY).iterdir())
 
 
@@ -283,6 +282,10 @@ def test_where_pasta_is_tasks_reach_other_machines_and_still_not_this_one(tasks:
         places = [f"{there}:{port}", *(f"{each}:{inner.getsockname()[1]}" for each in (here, "127.0.0.1"))]
         tasks.run("outside", ["python", "-c", KNOCK, *places])
         assert [line.split()[1] for line in tasks.lines("outside")] == ["open", "closed", "closed"]
+        # What it says to others is where they find it, not this machine's address.
+        script = f"import socket; print(socket.create_connection(('{there}', {port})).getsockname()[0])"
+        tasks.run("address", ["python", "-c", script])
+        assert tasks.lines("address") == ["198.18.0.1"]
         tasks.run("isolated", ["python", "-c", KNOCK, places[0]], network_isolation=True)
         assert tasks.lines("isolated") == [f"{port} closed"]
 

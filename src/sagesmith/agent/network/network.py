@@ -81,7 +81,7 @@ class Network:
         relay = Relay([(listener, door.outside()) for listener, door in zip(listeners, doors, strict=True)])
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         namespace = Namespace(made[0], user)
-        outside = None if pasta is None else Outside.start(pasta, namespace)
+        outside = None if pasta is None else Outside.start(pasta, namespace, str(address), has_peers=gang is not None)
         return cls(namespace, _names(host, hosts, doors), outside, relay, limits)
 
     def enter(self) -> None:

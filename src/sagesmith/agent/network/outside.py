@@ -18,6 +18,8 @@ from sagesmith.agent.network.namespaces import Namespace
 
 NAMESERVER = "198.19.255.53"
 """What stands for this machine's own name server; outside of the hosts' network, in the rest of RFC 2544's."""
+GATEWAY = "198.19.255.1"
+NETMASK = "255.254.0.0"
 UNREACHABLE = tuple(
     ipaddress.ip_network(each)
     # Where clouds hand out credentials to whoever asks.
@@ -44,8 +46,12 @@ class Outside:
     _said: int
 
     @classmethod
-    def start(cls, program: str, namespace: Namespace) -> "Outside":
+    def start(cls, program: str, namespace: Namespace, address: str, *, has_peers: bool) -> "Outside":
         """Start it for a network namespace; call it from the main thread.
+
+        Args:
+            address: the host's own. pasta would give it this machine's, which programs would tell other hosts.
+            has_peers: whether there are other hosts; to them an IPv6 address that all of them have is of no use.
 
         Raises:
             OSError: it does not run.
@@ -56,6 +62,9 @@ class Outside:
             options += ["--runas", "0:0"]
         else:
             options += ["--userns", f"/proc/self/fd/{namespace.user}"]
+        options += ["--address", address, "--netmask", NETMASK, "--gateway", GATEWAY]
+        if has_peers:
+            options.append("--ipv4-only")
         ready, theirs = os.pipe()
         said = os.memfd_create("pasta")
         descriptors = [each for each in (namespace.network, namespace.user, theirs) if each is not None]

@@ -32,7 +32,7 @@ def main() -> None:
             "distribution={'torch_distributed': {'enabled': True}} with the backend gloo or nccl."
         )
     if script.enabled(env, "sagemaker_mpi_enabled"):
-        script.run(env, runner.MPIRunnerType)
+        script.run_under_mpi(env)
     elif script.enabled(env, "sagemaker_torch_distributed_enabled") or script.enabled(
         env, "sagemaker_pytorch_ddp_enabled"
     ):

@@ -17,7 +17,7 @@ def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **ch
     """Run the script to its end.
 
     Args:
-        kind: the runner: one process, torchrun, MPI.
+        kind: the runner: one process, torchrun, or one that was made.
         changes: other `args` or `env_vars` than the environment's.
 
     Raises:
@@ -29,3 +29,18 @@ def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **ch
     entry_point.run(
         uri=env.module_dir, user_entry_point=env.user_entry_point, capture_error=True, runner_type=kind, **given
     )
+
+
+def run_under_mpi(env: environment.Environment, **changes: Any) -> None:
+    """Run the script on all hosts at once, by the first one's mpirun.
+
+    Args:
+        changes: other `args` than the environment's.
+
+    Raises:
+        ClientError: there is no MPI here.
+        ExecuteUserScriptError: it failed, with what it said.
+    """
+    from sagesmith_frameworks import mpi
+
+    run(env, mpi.runner(env, changes.get("args") or env.to_cmd_args(), env.to_env_vars()), **changes)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sagemaker_training import environment, mapping, runner
+from sagemaker_training import environment, mapping
 from sagesmith_frameworks import script
 
 WORKER_PORT = 2222
@@ -39,7 +39,7 @@ def main() -> None:
     elif several and script.enabled(env, "sagemaker_multi_worker_mirrored_strategy_enabled"):
         script.run(env, args=arguments, env_vars=_with_config(env, mirrored_config(env.hosts, env.current_host)))
     elif script.enabled(env, "sagemaker_mpi_enabled"):
-        script.run(env, runner.MPIRunnerType, args=arguments)
+        script.run_under_mpi(env, args=arguments)
     else:
         script.run(env, args=arguments)
     warn_of_model(Path(env.model_dir))
