@@ -28,7 +28,7 @@ class Figure:
         unit: of `measured` and `peer`: `s`, `MiB`, `MB/s`, `/s`.
         bound: what is compared with `reach`: `most` the figure itself, which may be `reach` at the most; `over` by how
             much it exceeds the peer's, which may be `reach` at the most; `times` how many times the peer's it is,
-            `reach` at the least.
+            `reach` at the least; `within` the same, `reach` at the most.
         peer: the peer's figure, of the same run.
         peer_name: what the peer is.
     """
@@ -36,7 +36,7 @@ class Figure:
     name: str
     unit: str
     measured: float
-    bound: Literal["most", "over", "times"]
+    bound: Literal["most", "over", "times", "within"]
     reach: float
     peer: float | None = None
     peer_name: str = ""
@@ -48,7 +48,7 @@ class Figure:
                 return self.measured
             case "over":
                 return self.measured - (self.peer or 0.0)
-            case "times":
+            case "times" | "within":
                 return self.measured / self.peer if self.peer else float("inf")
 
     @property
@@ -57,7 +57,8 @@ class Figure:
 
     def row(self) -> str:
         """Its line of a Markdown table."""
-        more, less = ("× ", "≥ ") if self.bound == "times" else ("", "≤ ")
+        more = "× " if self.bound in ("times", "within") else ""
+        less = "≥ " if self.bound == "times" else "≤ "
         sign = "+" if self.bound == "over" and self.compared >= 0 else ""
         compared = "" if self.bound == "most" else f"{sign}{self.compared:.2f} {more or self.unit}".strip()
         reach = f"{less}{self.reach:g} {more or self.unit}".strip()

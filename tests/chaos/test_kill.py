@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.chaos.conftest import World, eventually
-from tests.integration import jobs
+from tests.integration import jobs, tunings
 
 pytestmark = pytest.mark.timeout(180)
 ROUNDS = int(os.environ.get("SAGESMITH_SOAK_ROUNDS", "1"))
@@ -33,6 +33,19 @@ def test_jobs_and_endpoints_outlive_a_killed(world: World, name: str, round_: in
     assert world.endpoint_status() == "InService"
     assert world.running.client("sagemaker").describe_model(ModelName=kept)["ModelName"] == kept
     assert len(world.processes(name)) == (2 if name == "router" and (os.cpu_count() or 1) > 1 else 1)
+
+
+@rounds
+def test_a_search_whose_api_is_killed_loses_no_trial_and_repeats_none(world: World, round_: int) -> None:
+    called = tunings.start_tuning(world.running, trials=4)
+    for count in (1, 3):
+        eventually(lambda count=count: len(tunings.trials_of(world.running, called)) >= count)
+        world.kill("api")
+    described = tunings.wait_tuning(world.running, called)
+    assert described["HyperParameterTuningJobStatus"] == "Completed", described
+    trials = tunings.trials_of(world.running, called)
+    assert [each["TrainingJobName"].removeprefix(called)[:4] for each in trials] == ["-001", "-002", "-003", "-004"]
+    assert {each["ObjectiveStatus"] for each in trials} == {"Succeeded"}
 
 
 @rounds

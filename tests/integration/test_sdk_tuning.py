@@ -47,6 +47,13 @@ def test_v2_tunes_by_hyperband(v2: Seen) -> None:
     assert v2["hyperband"] == {"status": "Completed", "config": {"MaxResource": 9, "MinResource": 1}}
 
 
+def test_v2_lets_the_platform_choose_ranges(v2: Seen) -> None:
+    seen = v2["autotune"]
+    assert (seen["status"], seen["autotune"]) == ("Completed", {"Mode": "Enabled"})
+    assert 1 <= int(seen["tuned"]["epochs"]) <= 30
+    assert seen["tuned"]["sagemaker_program"] == '"train.py"'
+
+
 def test_v2_attaches_to_a_tuning_job(v2: Seen) -> None:
     assert v2["attach"] == {"best": v2["search"]["best"], "objective": "loss"}
 

@@ -99,6 +99,11 @@ Range = Numeric | Categorical
 Space = Sequence[Range]
 
 
+def dimensions(space: Space) -> int:
+    """How many parameters have more than one value."""
+    return sum(each.size > 1 for each in space)
+
+
 def combinations(space: Space) -> float:
     """How many different combinations of values a space has."""
     return math.prod(each.size for each in space)

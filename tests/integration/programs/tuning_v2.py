@@ -134,6 +134,27 @@ def hyperband():
 
 
 @step
+def autotune():
+    found = HyperparameterTuner(
+        estimator(),
+        "loss",
+        {},
+        metric_definitions=METRICS,
+        objective_type="Minimize",
+        max_jobs=1,
+        autotune=True,
+        base_tuning_job_name="v2-auto",
+    )
+    found.fit(wait=True)
+    described = found.describe()
+    return {
+        "status": described["HyperParameterTuningJobStatus"],
+        "autotune": described["Autotune"],
+        "tuned": described["BestTrainingJob"]["TunedHyperParameters"],
+    }
+
+
+@step
 def attach():
     attached = HyperparameterTuner.attach(tuners["first"].latest_tuning_job.name)
     return {"best": attached.best_training_job(), "objective": attached.objective_metric_name}

@@ -230,15 +230,8 @@ def test_one_failed_training_job_does_not_end_the_search(world: World) -> None:
 )
 def test_a_completion_criterion_ends_the_search(world: World, criteria: Params, objective: Any, count: int) -> None:
     create(world, most=40, parallel=1, TuningJobCompletionCriteria=criteria)
-    status = "InProgress"
-    while status == "InProgress":
-        for task in list(world.backend.present.values()):
-            if task.alive:
-                finish(task, objective(task.spec.hyperparameters))
-        world.turn()
-        status = describe(world)["HyperParameterTuningJobStatus"]
-    described = describe(world)
-    assert status == "Completed"
+    described = run(world, objective)
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
     assert len(trials(world)) == count
     details = described["TuningJobCompletionDetails"]
     assert details["NumberOfTrainingJobsObjectiveNotImproving"] == count - 1
@@ -370,3 +363,17 @@ def test_a_tuning_job_is_found_listed_and_deleted_without_its_training_jobs(worl
     with pytest.raises(Exception, match="can't find a tuning job"):
         describe(world)
     assert world.call("DescribeTrainingJob", TrainingJobName=trial["TrainingJobName"])["TuningJobArn"]
+
+
+def test_autotune_guesses_ranges_and_leaves_the_container_s_own_settings(world: World) -> None:
+    hints = {"depth": "4", "sagemaker_container_log_level": "20", "sagemaker_program": '"train.py"'}
+    ranges = {"AutoParameters": [{"Name": name, "ValueHint": hint} for name, hint in hints.items()]}
+    static = definition(StaticHyperParameters={})
+    create(world, most=None, ParameterRanges=ranges, TrainingJobDefinition=static, Autotune={"Mode": "Enabled"})
+    described = run(world, lambda values: float(values["depth"]))
+    assert described["HyperParameterTuningJobStatus"] == "Completed"
+    assert described["Autotune"] == {"Mode": "Enabled"}
+    found = [each["TunedHyperParameters"] for each in trials(world)]
+    assert 10 < len(found) <= 20
+    assert all(1 <= int(each["depth"]) <= 40 for each in found)
+    assert {each["sagemaker_container_log_level"] for each in found} == {"20"}

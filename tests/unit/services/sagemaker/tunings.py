@@ -79,14 +79,12 @@ def finish(task: Task, value: float | None) -> None:
 def run(world: World, objective: Objective, name: str = "tune") -> Params:
     """Let every training job that starts end at once, until the tuning job has; returns its description."""
 
-    def reached() -> bool:
+    while (described := describe(world, name))["HyperParameterTuningJobStatus"] in ("InProgress", "Stopping"):
         for task in list(world.backend.present.values()):
             if task.alive:
                 finish(task, objective(task.spec.hyperparameters))
-        return describe(world, name)["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping")
-
-    world.until(reached)
-    return describe(world, name)
+        world.turn()
+    return described
 
 
 def x_squared(hyperparameters: dict[str, str]) -> float:

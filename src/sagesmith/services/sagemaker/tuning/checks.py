@@ -19,13 +19,15 @@ from sagesmith.services.sagemaker.tuning.definitions import (
     training_job,
     training_job_name,
 )
-from sagesmith.tuning.ranges import Categorical, InvalidRange, Space, combinations, twice
+from sagesmith.tuning.ranges import Categorical, InvalidRange, Space, combinations, dimensions, twice
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
 MAX_RANGES = 30
 MAX_HYPERPARAMETERS = 100
 MAX_EPOCHS = 20_000
+_AUTOTUNED = 20
+"""Training jobs for each hyperparameter that is searched, if Autotune is to find out how many there should be."""
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell Hyperband how many epochs there are at most."""
 
@@ -43,7 +45,7 @@ def check(params: Params) -> None:
     for definition, space in zip(definitions, spaces, strict=True):
         _check_objective(definition)
         _check_hyperparameters(definition, space)
-    if sum(map(len, spaces)) > MAX_RANGES:
+    if sum(map(dimensions, spaces)) > MAX_RANGES:
         raise ValidationException(f"A tuning job can search over at most {MAX_RANGES} hyperparameters.")
     _check_strategy(config, definitions, spaces)
     _check_limits(params, spaces)
@@ -58,7 +60,7 @@ def most_trials(params: Mapping[str, Any]) -> float:
     there_are = sum(map(combinations, spaces))
     asked = config["ResourceLimits"].get("MaxNumberOfTrainingJobs")
     if asked is None and params.get("Autotune"):
-        asked = 20 * max(1, sum(map(len, spaces)))
+        asked = _AUTOTUNED * max(1, sum(map(dimensions, spaces)))
     return min(asked or math.inf, there_are)
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from sagesmith.tuning.autotune import guessed
-from sagesmith.tuning.ranges import Range, parse
+from sagesmith.tuning.ranges import Categorical, Range, parse
 from sagesmith.wire.context import Params
 
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
@@ -27,6 +27,7 @@ _OF_TUNING = frozenset(
     }
 )
 """Members of a definition that a training job does not have, or that are made of others; the rest is passed on."""
+_OF_CONTAINER = "sagemaker_"
 _OF_INSTANCES = ("InstanceType", "InstanceCount", "VolumeSizeInGB")
 
 
@@ -75,8 +76,14 @@ class Definition:
         Raises:
             InvalidRange: a range cannot be searched.
         """
-        guesses = (guessed(each["Name"], each["ValueHint"]) for each in self.ranges.get("AutoParameters") or ())
-        return (*parse(self.ranges), *guesses)
+        return (*parse(self.ranges), *map(_guessed, self.ranges.get("AutoParameters") or ()))
+
+
+def _guessed(parameter: Mapping[str, str]) -> Range:
+    """The range to search for one of AutoParameters. SDK v2 sends all hyperparameters there that it is not told to keep
+    static, those of the framework container too, which are not to be changed."""
+    name, hint = parameter["Name"], parameter["ValueHint"]
+    return Categorical(name, (hint,)) if name.startswith(_OF_CONTAINER) else guessed(name, hint)
 
 
 def definitions_of(params: Mapping[str, Any]) -> list[Definition]:

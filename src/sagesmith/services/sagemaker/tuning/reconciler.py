@@ -32,6 +32,7 @@ from sagesmith.services.sagemaker.tuning.trials import TrainingJob, best_of, sum
 from sagesmith.services.sagemaker.tuning_jobs import ENDED, IN_PROGRESS, STOPPING, TUNING_JOB
 from sagesmith.store import Document, Transaction
 from sagesmith.tuning.completion import patience, progress, reaches
+from sagesmith.tuning.ranges import dimensions
 from sagesmith.tuning.search import by_rank, propose
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.errors import AwsError, ResourceLimitExceeded
@@ -172,7 +173,7 @@ def _told(tx: Transaction, look: _Look) -> Params:
     first = look.definitions[0]
     went = progress(look.results, first.maximize)
     details = {**body["TuningJobCompletionDetails"], "NumberOfTrainingJobsObjectiveNotImproving": went.not_improving}
-    if went.not_improving >= patience(len(first.space())):
+    if went.not_improving >= patience(dimensions(first.space())):
         details.setdefault("ConvergenceDetectedTime", look.now)
     told: Params = {
         "TrainingJobStatusCounters": statuses,
@@ -206,12 +207,13 @@ def _meets_a_criterion(look: _Look) -> bool:
     limit = look.config["ResourceLimits"].get("MaxRuntimeInSeconds")
     target = criteria.get("TargetObjectiveMetricValue")
     patience_given = (criteria.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving")
-    wants_convergence = (criteria.get("ConvergenceDetected") or {}).get("CompleteOnConvergence") == "Enabled"
+    said = (criteria.get("ConvergenceDetected") or {}).get("CompleteOnConvergence")
+    on_convergence = said == "Enabled" or (said is None and "Autotune" in look.document.body)
     return (
         (limit is not None and look.now >= look.document.created_at + limit)
         or (target is not None and any(reaches(each, target, look.definitions[0].maximize) for each in look.results))
         or (patience_given is not None and details["NumberOfTrainingJobsObjectiveNotImproving"] >= patience_given)
-        or ((wants_convergence or "Autotune" in look.document.body) and "ConvergenceDetectedTime" in details)
+        or (on_convergence and "ConvergenceDetectedTime" in details)
     )
 
 
