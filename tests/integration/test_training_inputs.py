@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -74,6 +75,30 @@ def test_a_script_reads_channels_of_every_input_mode(platform: Running) -> None:
         *("piped 0 100003", "piped 1 100003", "fast ['a', 'b'] xxx", "file ['a', 'b'] xxx"),
     ):
         assert line in lines
+
+
+def test_hosts_share_a_sharded_channel(platform: Running) -> None:
+    for name in "abc":
+        uri = jobs.upload(platform, f"shards/three/{name}", name.encode())
+    one = jobs.upload(platform, "shards/one/a", b"a")
+
+    def sharded(channel_name: str, uri: str) -> dict[str, Any]:
+        made = jobs.channel(uri, channel_name)
+        made["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+        return made
+
+    job = jobs.shell_job(
+        platform,
+        "cd /opt/ml/input/data; echo three $(ls three) of $(hostname); echo one $(ls one) of $(hostname)",
+        InputDataConfig=[sharded("three", uri.rpartition("/")[0] + "/"), sharded("one", one)],
+        ResourceConfig={"InstanceType": "ml.m4.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1},
+    )
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert sorted(log(platform, job)) == [
+        "Channel one has fewer objects than hosts: ShardedByS3Key leaves none for host 2 of 2.",
+        *("one a of algo-1", "one of algo-2", "three a c of algo-1", "three b of algo-2"),
+    ]
 
 
 def test_a_job_goes_on_from_the_checkpoint_of_one_that_was_stopped(platform: Running) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Literal
 from uv import find_uv_bin
 
 from sagesmith.agent import sandbox
+from sagesmith.agent.inputs import mounts
 from sagesmith.agent.network.network import Network
 from sagesmith.agent.network.outside import pasta
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform, default_cache_dir
@@ -58,6 +60,7 @@ def _checks(data: Path) -> list[tuple[str, Callable[[], Finding]]]:
         ("object store", _object_store),
         ("sandbox", _sandbox),
         ("network of jobs", _network),
+        ("FastFile mode", _fast_file),
         ("container engine", _engine),
         ("port", lambda: _port(data)),
         ("disk", lambda: _disk(data)),
@@ -135,6 +138,18 @@ def _network() -> Finding:
             "apt-get install passt, and jobs reach other machines directly as well",
         )
     return Finding("ok", f"the platform's doors, and other machines directly: {pasta()}")
+
+
+def _fast_file() -> Finding:
+    with tempfile.TemporaryDirectory() as folder:
+        reason = mounts.try_out(Path(folder))
+    if reason is None:
+        return Finding("ok", "files of channels are read from S3 on demand")
+    return Finding(
+        "note",
+        f"not possible ({reason}): such channels are downloaded before the job starts",
+        f"modprobe fuse; chmod 0666 {mounts.DEVICE}; in a container: --device {mounts.DEVICE}",
+    )
 
 
 def _engine() -> Finding:

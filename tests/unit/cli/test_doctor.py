@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sagesmith.agent.inputs import mounts
 from sagesmith.cli import doctor
 
 _OURS = ("uv", "object store")
@@ -107,3 +108,13 @@ def test_little_disk_is_a_note_and_no_failure_of_its_own(
     _, said = report(data, capsys)
     assert said["disk"].startswith("note")
     assert "sagesmith prune" in said["disk"]
+
+
+def test_a_machine_without_fuse_is_told_what_that_means_and_how_to_have_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(mounts, "DEVICE", str(data / "no-fuse"))
+    _, said = report(data, capsys)
+    assert said["FastFile mode"].startswith("note")
+    assert "No such file or directory" in said["FastFile mode"]
+    assert "--device" in said["FastFile mode"]

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-_DEVICE = "/dev/fuse"
+DEVICE = "/dev/fuse"
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _RECURSIVE, _SLAVE = 1, 2, 4, 1 << 14, 1 << 19
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -43,7 +43,7 @@ class Mounts:
         _own_mounts(uid, gid)
         # The namespace in which /dev/fuse is opened has to be the one in which it is mounted.
         for place in self._places:
-            descriptor = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
             options = f"fd={descriptor},rootmode=40000,user_id={uid},group_id={gid},allow_other,default_permissions"
             flags = _READ_ONLY | _NO_SUID | _NO_DEVICES
             _check(_libc.mount(b"s3", os.fsencode(place), b"fuse.s3", flags, options.encode()), "mount(2)")
