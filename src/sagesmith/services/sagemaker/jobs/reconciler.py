@@ -39,7 +39,7 @@ LONGEST_LOOK_SECONDS = 0.5
 """How often a running job is looked at: often when something has just happened, seldom when it runs and runs."""
 FIRST_LOOK_SECONDS = 1.0
 """For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
-WAITING_LOOK_SECONDS = 10.0
+WAITING_LOOK_SECONDS = 30.0
 ABORT_SECONDS = 180.0
 """How long the other hosts of a job may take to end once one has failed: 120 seconds after SIGTERM, and to upload."""
 
