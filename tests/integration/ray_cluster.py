@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import psutil
 from tests.integration.conftest import Running
 
 LEASE_SECONDS = 4
+_NEAR, _FAR = "10.213.77.1", "10.213.77.2"
 
 
 @dataclass
@@ -36,11 +37,24 @@ class RayCluster:
             "SAGESMITH_COMPUTE": "ray",
             "SAGESMITH_RAY_ADDRESS": self.address,
             "SAGESMITH_RAY_LEASE_SECONDS": str(LEASE_SECONDS),
+            "SAGESMITH_RAY_STRATEGY": "STRICT_SPREAD",
         }
 
-    def add_node(self, *options: str) -> "subprocess.Popen[bytes]":
-        """Start a node and return when its raylet runs."""
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--include-log-monitor=false"]
+    def add_node(self, *options: str, within: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+        """Start a node and return when its raylet runs.
+
+        Args:
+            within: a command that runs another, such as one that enters a network namespace.
+        """
+        command = [
+            *within,
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            "--include-log-monitor=false",
+        ]
         command += ["--object-store-memory=100000000", *options]
         log = self.folder / f"node-{len(self.nodes)}.log"
         with log.open("wb") as output:
@@ -49,6 +63,32 @@ class RayCluster:
         while "--block" not in log.read_text():
             assert node.poll() is None, log.read_text()
         return node
+
+    @contextlib.contextmanager
+    def elsewhere(self, *options: str) -> Iterator[None]:
+        """A node with a network of its own, as another machine has: its loopback is not the platform's. Needs root."""
+        space, near, far = f"ray-{os.getpid()}", f"rn{os.getpid()}", f"rf{os.getpid()}"
+        head = self.address.rpartition(":")[0]
+        for words in (
+            f"netns add {space}",
+            f"link add {near} type veth peer name {far} netns {space}",
+            f"addr add {_NEAR}/24 dev {near}",
+            f"link set {near} up",
+            f"-n {space} addr add {_FAR}/24 dev {far}",
+            f"-n {space} link set {far} up",
+            f"-n {space} link set lo up",
+            f"-n {space} route add {head} via {_NEAR}",
+        ):
+            subprocess.run(["ip", *words.split()], check=True)
+        node = None
+        try:
+            options = (f"--address={self.address}", f"--node-ip-address={_FAR}", *options)
+            node = self.add_node(*options, within=("ip", "netns", "exec", space))
+            yield
+        finally:
+            if node is not None:
+                self.kill_node(node)
+            subprocess.run(["ip", "netns", "del", space], check=True)
 
     def raylet(self, node: "subprocess.Popen[bytes]") -> psutil.Process:
         return next(each for each in psutil.Process(node.pid).children() if each.name() == "raylet")
@@ -86,7 +126,7 @@ def ray_cluster(*cpus: int) -> Iterator[RayCluster]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    cluster = RayCluster(folder, f"127.0.0.1:{port}", environ)
+    cluster = RayCluster(folder, f"{_own_address()}:{port}", environ)
     head = ["--head", f"--port={port}", f"--temp-dir={folder}"]
     try:
         cluster.add_node(*head, "--include-dashboard=false", "--disable-usage-stats", f"--num-cpus={cpus[0]}")
@@ -103,6 +143,14 @@ def ray_cluster(*cpus: int) -> Iterator[RayCluster]:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         each.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _own_address() -> str:
+    """This machine's address for others, loopback's if it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    return "127.0.0.1"
 
 
 def agents(platform: Running, job: str) -> list[psutil.Process]:

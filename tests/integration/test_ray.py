@@ -1,6 +1,7 @@
 """The platform on a Ray cluster: of two nodes on this machine, and of its own."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,23 @@ from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith, start
 from tests.integration.ray_cluster import RayCluster, agents, ray_cluster
 from tests.integration.test_backends import assert_completed_with_its_log, gated_job, processes, train_and_predict
+
+MEETING = """
+import os, socket, time
+here = socket.gethostname()
+there = {"algo-1": "algo-2", "algo-2": "algo-1"}[here]
+with socket.create_server(("", 7000)) as listener:
+    while True:
+        try:
+            said = socket.create_connection((there, 7000))
+            break
+        except OSError:
+            time.sleep(0.05)
+    said.sendall(here.encode())
+    heard, _ = listener.accept()
+    print(here, "hears", heard.recv(64).decode())
+    said.close()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +71,45 @@ def test_a_job_on_ray_can_be_stopped_and_keeps_what_it_has(on_ray: Running) -> N
     assert described["ModelArtifacts"]["S3ModelArtifacts"].endswith("/output/model.tar.gz")
 
 
+def test_the_hosts_of_a_job_are_on_nodes_of_their_own_and_reach_each_other_by_name(on_ray: Running) -> None:
+    job = jobs.script_job(on_ray, MEETING, ResourceConfig=resources("ml.m5.large", 2))
+    first, second = wait_for_agents(on_ray, job, 2)
+    raylets = {each.parent().parent().pid for each in (first, second)}  # type: ignore[union-attr]
+    assert len(raylets) == 2
+    described = jobs.wait_job(on_ray, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert sorted(line for line in jobs.job_log(on_ray, job) if line.startswith("algo-")) == [
+        "algo-1 hears algo-2",
+        "algo-2 hears algo-1",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="making a network needs root and iproute2")
+def test_a_node_of_another_network_needs_nothing_but_the_clusters_address(on_ray: Running, cluster: RayCluster) -> None:
+    holders = fill(on_ray)
+    with cluster.elsewhere("--num-cpus=4"):
+        train_and_predict(on_ray)
+    stop(on_ray, holders)
+
+
+def test_a_job_of_more_hosts_than_nodes_fails_and_says_so(on_ray: Running) -> None:
+    job = jobs.shell_job(on_ray, "echo never", ResourceConfig=resources("ml.m5.large", 3))
+    described = jobs.wait_job(on_ray, job)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "3 instances, each on a node of its own (STRICT_SPREAD)" in described["FailureReason"]
+
+
+def test_a_host_that_dies_fails_its_job_and_ends_the_others(on_ray: Running) -> None:
+    job = jobs.shell_job(on_ray, "exec sleep 100000", ResourceConfig=resources("ml.m5.large", 2))
+    first, second = wait_for_agents(on_ray, job, 2)
+    host = first.parent()
+    assert host is not None
+    host.kill()
+    assert jobs.wait_job(on_ray, job)["FailureReason"].startswith("InternalServerError: ")
+    assert not runs(first)
+    assert not runs(second)
+
+
 def test_an_agent_that_is_killed_on_its_node_fails_its_job_and_takes_user_code_with_it(on_ray: Running) -> None:
     job, user_code = started(on_ray)
     (agent,) = agents(on_ray, job)
@@ -75,15 +132,13 @@ def test_a_host_that_is_killed_takes_the_agent_and_user_code_with_it(on_ray: Run
 
 
 def test_a_job_waits_for_capacity_of_the_cluster_and_can_be_stopped_meanwhile(on_ray: Running) -> None:
-    holders = [started(on_ray)[0] for _ in range(2)]
-    waiting = jobs.shell_job(on_ray, "echo never")
-    sagemaker = on_ray.client("sagemaker")
-    sagemaker.stop_training_job(TrainingJobName=waiting)
-    assert jobs.wait_job(on_ray, waiting)["TrainingJobStatus"] == "Stopped"
-    assert "never" not in jobs.job_log(on_ray, waiting)
-    for each in holders:
-        sagemaker.stop_training_job(TrainingJobName=each)
-        jobs.wait_job(on_ray, each)
+    holders = fill(on_ray)
+    waiting = jobs.shell_job(on_ray, "echo done")
+    stopped = jobs.shell_job(on_ray, "echo never")
+    stop(on_ray, [stopped])
+    assert "never" not in _log(on_ray, stopped)
+    stop(on_ray, holders)
+    assert jobs.wait_job(on_ray, waiting)["TrainingJobStatus"] == "Completed"
 
 
 @pytest.mark.parametrize("harm", ["killed", "frozen"])
@@ -109,6 +164,26 @@ def test_a_node_that_is_lost_fails_its_job_once_nothing_of_it_runs_any_more(
         cluster.kill_node(doomed)
 
 
+def fill(platform: Running) -> list[str]:
+    """Jobs that take all that the cluster has, until they are stopped."""
+    holders: list[str] = []
+    while True:
+        job = jobs.shell_job(platform, "exec sleep 100000")
+        while not agents(platform, job):
+            if any("capacity" in path.read_text() for path in (platform.data / "ray-tasks").glob("*/seen.json")):
+                stop(platform, [job])
+                return holders
+            time.sleep(0.05)
+        holders.append(job)
+
+
+def stop(platform: Running, started: list[str]) -> None:
+    for job in started:
+        platform.client("sagemaker").stop_training_job(TrainingJobName=job)
+    for job in started:
+        assert jobs.wait_job(platform, job)["TrainingJobStatus"] == "Stopped"
+
+
 def started(platform: Running, **changes: Any) -> tuple[str, psutil.Process]:
     """A job that goes on until it is ended, and its user code's process."""
     job = jobs.shell_job(platform, "echo pid $(readlink /proc/self | head -1); exec sleep 100000", **changes)
@@ -124,6 +199,12 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def wait_for_agents(platform: Running, job: str, count: int) -> list[psutil.Process]:
+    while len(found := agents(platform, job)) < count:
+        time.sleep(0.05)
+    return found
 
 
 def resources(instance_type: str, count: int = 1) -> dict[str, Any]:

@@ -42,6 +42,7 @@ ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 BACKLOG = 1024
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
+_CLUSTERS_JOBS = 1000
 _COMPUTES: Sequence[Compute] = ("local", "ray")
 _STRATEGIES: Sequence[RayStrategy] = ("PACK", "STRICT_SPREAD")
 
@@ -289,7 +290,7 @@ def _plan(
         s3_secret_access_key=store.secret_access_key,
         cache=str(default_cache_dir(options.environ)),
         routers=_number(options.environ, "SAGESMITH_ROUTERS", min(2, os.cpu_count() or 1)),
-        max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", max(2, os.cpu_count() or 1)),
+        max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", _default_jobs(options.environ)),
         min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
         job_ports=_ports(options.environ),
@@ -300,6 +301,11 @@ def _plan(
         **_compute(options.environ, last),
         cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
     )
+
+
+def _default_jobs(environ: Mapping[str, str]) -> int:
+    """As many as there are cores; in a user's cluster its own queue decides."""
+    return _CLUSTERS_JOBS if environ.get("SAGESMITH_RAY_ADDRESS") else max(2, os.cpu_count() or 1)
 
 
 def _number(environ: Mapping[str, str], name: str, default: _Default) -> int | _Default:

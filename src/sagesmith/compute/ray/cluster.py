@@ -37,6 +37,9 @@ class HostHandle:
     async def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None) -> None:
         await _result(self.actor.start.remote(spec_json, ca_bundle, way))
 
+    async def machine(self) -> str:
+        return str(await _result(self.actor.machine.remote()))
+
     async def stop(self) -> None:
         await _result(self.actor.stop.remote())
 

@@ -34,6 +34,11 @@ _FIRST_LOOK_SECONDS = 0.02
 _LONGEST_LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.5
 
+_APART = (
+    "ClientError: Ray placed the {hosts} instances of the job on {machines} machines, between which instances have no "
+    "network yet. Use fewer or smaller instances, so that one machine takes them all."
+)
+
 log = logging.get("ray")
 
 
@@ -187,7 +192,7 @@ class Driver:
                     for index, spec in enumerate(specs)
                 ]
                 # Nothing runs before every host is there.
-                await asyncio.gather(*(handle.follow(Sizes(), None, 0.0) for handle in handles))
+                machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
             except HostGone as error:
                 log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
                 if attempt < HOST_ATTEMPTS:
@@ -195,6 +200,10 @@ class Driver:
                     continue
                 for each in records:
                     _end(each, "Failed", f"InternalServerError: no node could take the job: {error}")
+                return
+            if len(machines) > 1:
+                for each in records:
+                    _end(each, "Failed", _APART.format(hosts=len(records), machines=len(machines)))
                 return
             for record, handle in zip(records, handles, strict=True):
                 with contextlib.suppress(HostGone):  # Whoever follows it sees the same.

@@ -15,25 +15,21 @@ from sagesmith.compute.ray.tunnel import Connect, Pass, listen
 from sagesmith.config import Platform
 from sagesmith.hosts import TASKS_SOURCE_ADDRESS
 
-FRONT_DOOR = "front-door"
-PROXY = "proxy"
-STORE = "store"
-
 log = logging.get("ray-gate")
 
 
 def targets(platform: Platform) -> dict[str, Connect]:
-    """What nodes may reach: by name, so that a node's word leads nowhere else."""
+    """What nodes may reach, by its port: what user code may, and the embedded store for the agents."""
+    places = [(platform.host, platform.port), *(("127.0.0.1", port) for port in platform.job_ports)]
     store = urlsplit(platform.s3_endpoint)
+    if is_loopback(platform.s3_endpoint) and store.hostname is not None and store.port is not None:
+        places.append((store.hostname, store.port))
+    found: dict[str, Connect] = {str(port): partial(asyncio.open_connection, host, port) for host, port in places}
     # Who asks the proxy from a node is user code, which it lets through to no port of this machine.
-    as_a_task = (TASKS_SOURCE_ADDRESS, 0)
-    found: dict[str, Connect] = {
-        FRONT_DOOR: partial(asyncio.open_connection, platform.host, platform.port),
-        PROXY: partial(asyncio.open_connection, "127.0.0.1", platform.proxy_port, local_addr=as_a_task),
-    }
-    if is_loopback(platform.s3_endpoint):
-        found[STORE] = partial(asyncio.open_connection, store.hostname, store.port)
-    return dict(found)
+    found[str(platform.proxy_port)] = partial(
+        asyncio.open_connection, "127.0.0.1", platform.proxy_port, local_addr=(TASKS_SOURCE_ADDRESS, 0)
+    )
+    return found
 
 
 def is_loopback(url: str) -> bool:

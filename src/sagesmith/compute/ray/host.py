@@ -17,12 +17,13 @@ from sagesmith.agent.taskdir import TaskDir, spec_from_json
 from sagesmith.compute.base import Process, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.ray import gcs
-from sagesmith.compute.ray.gate import FRONT_DOOR, PROXY, STORE, is_loopback
+from sagesmith.compute.ray.gate import is_loopback
 from sagesmith.compute.ray.records import Seen
 from sagesmith.compute.ray.tunnel import Way
 from sagesmith.compute.ray.ways import Ways
 from sagesmith.compute.reading import read_bytes
 from sagesmith.config import default_cache_dir, default_node_dir
+from sagesmith.process_identity import boot_id
 
 FOLLOW_POLL_SECONDS = 0.02
 MAX_PIECE_BYTES = 1 << 20
@@ -105,6 +106,10 @@ class Host:
                 self._ways = Ways(way)
                 spec = _reached_by(self._ways, spec)
             self._local.start([spec])
+
+    def machine(self) -> str:
+        """The same for hosts that share a machine and its network."""
+        return f"{boot_id()} {Path('/proc/self/ns/net').stat().st_ino}"
 
     def stop(self) -> None:
         self._local.stop(self._id)
@@ -189,11 +194,10 @@ class Host:
 
 def _reached_by(ways: Ways, spec: TaskSpec) -> TaskSpec:
     """The specification of a task on a node that reaches the platform by tunnels."""
-    leads_to = [ways.to_platform(name) for name in (FRONT_DOOR, PROXY)]
-    doors = [f"{told}={place}" for told, place in zip(spec.doors, leads_to, strict=False)]
-    s3 = spec.s3
+    doors = [f"{told}={ways.to_platform(told.rpartition(':')[2])}" for told in spec.doors]
+    s3, store = spec.s3, urlsplit(spec.s3.endpoint)
     if is_loopback(s3.endpoint):
-        s3 = replace(s3, endpoint=f"{urlsplit(s3.endpoint).scheme}://{ways.to_platform(STORE)}")
+        s3 = replace(s3, endpoint=f"{store.scheme}://{ways.to_platform(str(store.port))}")
     return replace(spec, doors=doors, s3=s3)
 
 
