@@ -80,7 +80,7 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== API coverage"; $(BIN)/python scripts/api-coverage.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready
+bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.docs

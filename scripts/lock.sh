@@ -9,6 +9,6 @@ $compile requirements/build.in -o requirements/build.txt
 $compile pyproject.toml --extra postgres -o requirements/runtime.txt
 $compile pyproject.toml --extra postgres --group dev -o requirements/dev.txt
 $compile pyproject.toml --group docs -o requirements/docs.txt
-for client in sdk-v2 sdk-v3 aws-cli moto; do
+for client in sdk-v2 sdk-v3 aws-cli moto ray; do
 	$compile "requirements/$client.in" -o "requirements/$client.txt"
 done

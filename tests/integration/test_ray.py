@@ -33,6 +33,18 @@ with socket.create_server(("", 7000)) as listener:
 """
 
 
+ONCE_FOR_EVER = """
+import boto3, time
+s3 = boto3.client("s3")
+if s3.list_objects_v2(Bucket="{bucket}", Prefix="{key}")["KeyCount"]:
+    print("second", flush=True)
+else:
+    s3.put_object(Bucket="{bucket}", Key="{key}")
+    print("first", flush=True)
+    time.sleep(100000)
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
     with ray_cluster(2, 2) as running:
@@ -142,13 +154,20 @@ def test_a_job_waits_for_capacity_of_the_cluster_and_can_be_stopped_meanwhile(on
 
 
 @pytest.mark.parametrize("harm", ["killed", "frozen"])
-def test_a_node_that_is_lost_fails_its_job_once_nothing_of_it_runs_any_more(
+def test_a_job_whose_node_is_lost_is_tried_again_once_nothing_of_it_runs_any_more(
     on_ray: Running, cluster: RayCluster, harm: str
 ) -> None:
     doomed = cluster.add_node(f"--address={cluster.address}", "--num-cpus=4")
     raylet = cluster.raylet(doomed)
-    job, user_code = started(on_ray, ResourceConfig=resources("ml.m5.2xlarge"))
+    job = jobs.script_job(
+        on_ray,
+        ONCE_FOR_EVER.format(bucket=jobs.BUCKET, key=jobs.name("began")),
+        ResourceConfig=resources("ml.m5.2xlarge"),
+        RetryStrategy={"MaximumRetryAttempts": 1},
+    )
+    wait_for_line(on_ray, job, "first")
     (agent,) = agents(on_ray, job)
+    user_code = agent.children(recursive=True)
     host = agent.parent()
     assert host is not None
     assert host.ppid() == raylet.pid
@@ -156,10 +175,15 @@ def test_a_node_that_is_lost_fails_its_job_once_nothing_of_it_runs_any_more(
         cluster.kill_node(doomed)
     else:
         raylet.suspend()
-    described = jobs.wait_job(on_ray, job)
-    assert described["FailureReason"].startswith("InternalServerError: ")
+    while not (again := [each for each in agents(on_ray, job) if each != agent]):
+        time.sleep(0.05)
     assert not runs(agent)
-    assert not runs(user_code)
+    assert not any(runs(each) for each in user_code)
+    described = jobs.wait_job(on_ray, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert "Restarting" in [each["Status"] for each in described["SecondaryStatusTransitions"]]
+    assert "second" in jobs.job_log(on_ray, job)
+    assert len(again) == 1
     if harm == "frozen":
         cluster.kill_node(doomed)
 

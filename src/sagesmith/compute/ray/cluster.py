@@ -135,10 +135,8 @@ class Cluster:
 
     def is_reserved(self, gang: str) -> bool:
         """Whether all of a gang's reservation has its place."""
-        from ray.util.placement_group import placement_group_table
-
         group = self._group(gang)
-        return group is not None and placement_group_table(group).get("state") == "CREATED"
+        return group is not None and _state(group) == "CREATED"
 
     def release(self, gang: str) -> None:
         from ray.util.placement_group import remove_placement_group
@@ -156,12 +154,19 @@ class Cluster:
         except ValueError:
             return None
 
-    def make_host(self, task_id: str, gang: str, index: int, bundle: Bundle) -> HostHandle:
-        """A task's actor in its place of the gang's group, made unless it is there."""
+    def make_host(self, task_id: str, gang: str, index: int) -> HostHandle:
+        """A task's actor in its place of the gang's group, with all that was reserved there; made unless it is there.
+
+        Raises:
+            HostGone: the group is gone.
+        """
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        amounts = {name: amount for name, amount in bundle.items() if name in ("GPU", "memory")}
+        group = self._group(gang)
+        if group is None:
+            raise HostGone("the placement group is gone")
+        reserved: Bundle = group.bundle_specs[index]
         options: dict[str, Any] = {
             "name": task_id,
             "namespace": self.namespace,
@@ -169,13 +174,11 @@ class Cluster:
             "get_if_exists": True,
             "max_restarts": 0,
             "max_concurrency": CALLS_AT_ONCE,
-            "num_cpus": bundle.get("CPU", 0),
-            "scheduling_strategy": PlacementGroupSchedulingStrategy(self._group(gang), index),
+            "num_cpus": reserved.get("CPU", 0),
+            "num_gpus": reserved.get("GPU", 0),
+            "memory": reserved.get("memory"),
+            "scheduling_strategy": PlacementGroupSchedulingStrategy(group, index),
         }
-        if "GPU" in amounts:
-            options["num_gpus"] = amounts["GPU"]
-        if "memory" in amounts:
-            options["memory"] = amounts["memory"]
         if self.runtime_env:
             options["runtime_env"] = dict(self.runtime_env)
         made = ray.remote(Host).options(**options)
@@ -208,12 +211,21 @@ class Cluster:
         import ray
 
         with contextlib.suppress(ValueError):
-            return ray.util.get_placement_group(self._group_name(gang))
+            group = ray.util.get_placement_group(self._group_name(gang))
+            if _state(group) != "REMOVED":
+                return group
         return None
 
     def _group_name(self, gang: str) -> str:
         """Lists of groups are of all namespaces."""
         return f"{self.namespace}/{gang}"
+
+
+def _state(group: Any) -> str | None:
+    from ray.util.placement_group import placement_group_table
+
+    state: str | None = placement_group_table(group).get("state")
+    return state
 
 
 def _nonempty(bundles: list[Bundle]) -> list[Bundle]:

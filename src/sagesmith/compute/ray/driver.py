@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from sagesmith.agent.taskdir import event_to_json
 from sagesmith.compute.base import ENDED, TaskEvent, TaskState
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
 from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
-from sagesmith.compute.ray.placing import NeverFits, bundles
+from sagesmith.compute.ray.placing import NeverFits, Node, bundles
 from sagesmith.compute.ray.records import Record, Seen
 from sagesmith.compute.ray.tunnel import Way
 from sagesmith.compute.reading import read_events
@@ -173,42 +173,66 @@ class Driver:
 
     async def _place(self, records: list[Record], gang: str) -> None:
         """Reserve, start the hosts, and then the agents; all of it may have been done before."""
-        specs = [each.task.read_spec() for each in records]
         for attempt in range(1, HOST_ATTEMPTS + 1):
-            nodes = await asyncio.to_thread(self._cluster.nodes)
             try:
-                if not nodes:
-                    raise NeverFits("the cluster has no nodes with CPUs")
-                amounts = bundles(specs, nodes, self._strategy, self._slots)
-            except NeverFits as error:
-                for each in records:
-                    _end(each, "Failed", f"ClientError: Ray cannot place the job: {error}.")
-                return
-            await asyncio.to_thread(self._cluster.reserve, gang, amounts, self._strategy)
-            await self._reserved(records, gang)
-            try:
-                handles = [
-                    await asyncio.to_thread(self._cluster.make_host, spec.id, gang, index, amounts[index])
-                    for index, spec in enumerate(specs)
-                ]
+                await self._reserve(records, gang)
+                handles = await self._hosts(records, gang)
                 # Nothing runs before every host is there.
                 machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
+            except NeverFits as error:
+                return _end_all(records, f"ClientError: Ray cannot place the job: {error}.")
             except HostGone as error:
                 log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
-                if attempt < HOST_ATTEMPTS:
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
-                for each in records:
-                    _end(each, "Failed", f"InternalServerError: no node could take the job: {error}")
-                return
+                if attempt == HOST_ATTEMPTS:
+                    return _end_all(records, f"InternalServerError: no node could take the job: {error}")
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
             if len(machines) > 1:
-                for each in records:
-                    _end(each, "Failed", _APART.format(hosts=len(records), machines=len(machines)))
-                return
+                return _end_all(records, _APART.format(hosts=len(records), machines=len(machines)))
             for record, handle in zip(records, handles, strict=True):
                 with contextlib.suppress(HostGone):  # Whoever follows it sees the same.
                     await self._begin(record, handle)
-            return
+            return None
+        return None
+
+    async def _hosts(self, records: list[Record], gang: str) -> list[HostHandle]:
+        return [
+            await asyncio.to_thread(self._cluster.make_host, record.root.name, gang, index)
+            for index, record in enumerate(records)
+        ]
+
+    async def _reserve(self, records: list[Record], gang: str) -> None:
+        """Return when a gang has its places.
+
+        What it asks for depends on the nodes that there are: when they change while it waits, it asks anew.
+
+        Raises:
+            NeverFits: see `bundles`.
+        """
+        specs = [each.task.read_spec() for each in records]
+        while True:
+            nodes = await asyncio.to_thread(self._cluster.nodes)
+            if nodes:
+                amounts = bundles(specs, nodes, self._strategy, self._slots)
+                await asyncio.to_thread(self._cluster.reserve, gang, amounts, self._strategy)
+                if await self._reserved(records, gang, nodes):
+                    return
+                await asyncio.to_thread(self._cluster.release, gang)
+            else:
+                _say_pending(records, "Waiting for a node of the Ray cluster")
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _reserved(self, records: list[Record], gang: str, nodes: Sequence[Node]) -> bool:
+        """Wait for a gang's places; False if the cluster's nodes are others meanwhile."""
+        look = _FIRST_LOOK_SECONDS
+        while not await asyncio.to_thread(self._cluster.is_reserved, gang):
+            if look >= _LONGEST_LOOK_SECONDS:
+                _say_pending(records, "Waiting for capacity in the Ray cluster")
+                if await asyncio.to_thread(self._cluster.nodes) != nodes:
+                    return False
+            await asyncio.sleep(look)
+            look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
+        return True
 
     async def _begin(self, record: Record, handle: HostHandle) -> None:
         """Start a task's agent, unless it was; from now on it may have run."""
@@ -216,15 +240,6 @@ class Driver:
         bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
         record.started.touch(mode=0o600)
         await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way)
-
-    async def _reserved(self, records: list[Record], gang: str) -> None:
-        look = _FIRST_LOOK_SECONDS
-        while not await asyncio.to_thread(self._cluster.is_reserved, gang):
-            if look >= _LONGEST_LOOK_SECONDS:
-                for each in records:
-                    each.write_seen(Seen(pending="Waiting for capacity in the Ray cluster"))
-            await asyncio.sleep(look)
-            look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
 
     async def _follow(self, record: Record) -> None:
         """Copy a task's report, output and metrics as they grow, to its end."""
@@ -326,6 +341,17 @@ def _end(record: Record, state: TaskState, reason: str) -> None:
         _append(record.task.report, event_to_json(event).encode() + b"\n")
         _flush(record.task.report)
     record.write_seen(Seen(alive=False))
+
+
+def _end_all(records: Sequence[Record], reason: str) -> None:
+    for each in records:
+        _end(each, "Failed", reason)
+
+
+def _say_pending(records: Sequence[Record], what: str) -> None:
+    for each in records:
+        if each.read_seen().pending != what:
+            each.write_seen(Seen(pending=what))
 
 
 def _append(path: Path, data: bytes) -> None:
