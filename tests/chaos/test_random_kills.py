@@ -3,6 +3,7 @@
 No job is lost, none is stuck, and no attempt at a job begins before the former one is over.
 """
 
+import contextlib
 import os
 import random
 import threading
@@ -52,7 +53,8 @@ def kill_one(world: World, dice: random.Random) -> None:
         if each["name"] == "api" or each["name"].startswith("agent:job-")
     ]
     if found:
-        psutil.Process(dice.choice(found)).kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(dice.choice(found)).kill()
 
 
 def assert_one_after_the_other(world: World, prefix: str, restarts: int) -> None:
