@@ -1,6 +1,6 @@
 """From a task's image to the environment, the command and the variables that run it here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -93,6 +93,18 @@ def make_overlay(root: Path, environment: BuiltEnvironment, extra_paths: list[st
     (root / "pyvenv.cfg").write_text(configuration, encoding="utf-8")
     below = f"import site; site.addsitedir({str(packages)!r})\n"
     (own / "_environment.pth").write_text(below + "".join(f"{path}\n" for path in extra_paths), encoding="utf-8")
+
+
+def add_programs(root: Path, programs: Sequence[str]) -> None:
+    """Put programs of ours into the `bin` of the virtual environment that `make_overlay` made."""
+    if not programs:
+        return
+    from sagesmith.images.programs import source
+
+    for program in programs:
+        path = root / "bin" / program
+        path.write_text(f"#!{VENV}/bin/python\n{source(program)}", encoding="utf-8")
+        path.chmod(0o755)
 
 
 def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:

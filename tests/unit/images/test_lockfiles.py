@@ -49,7 +49,7 @@ def test_no_lock_file_brings_cuda_to_a_machine_without_a_gpu(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SHIPPED if not name.startswith("build-") and name not in ("chainer", "toolkit")]
+    "name", [name for name in SHIPPED if not name.startswith("build-") and name not in ("chainer", "spark", "toolkit")]
 )
 def test_every_environment_has_what_the_model_server_and_the_toolkit_import(name: str) -> None:
     names = {distribution for distribution, _ in requirements(name)}
