@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
+from sagesmith.images import sdk
 from sagesmith.images.installer import uv_binary
 from sagesmith.images.registry import catalogue
 
@@ -23,7 +24,7 @@ CUTOFF = "2026-11-01"
 LOCKS = Path(__file__).resolve().parent.parent / "src" / "sagesmith" / "images" / "locks"
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_36", "aarch64": "aarch64-manylinux_2_36"}
 TORCH = tomllib.loads((LOCKS / "torch.toml").read_text(encoding="utf-8"))
-SOURCES = ("toolkit", "chainer", "spark")
+SOURCES = ("toolkit", "chainer")
 SOURCES_ONLY = ("inotify-simple", "sagemaker-training")
 # Would bring gigabytes of CUDA to machines without a GPU.
 FORBIDDEN = re.compile(
@@ -35,6 +36,9 @@ def main(names: list[str]) -> None:
     wanted: dict[str, tuple[str, str, tuple[str, ...]]] = {
         name: (f"{name}.in", "3.11", ("x86_64",)) for name in SOURCES
     }
+    for major, pythons in sdk.PYTHONS.items():
+        for python in pythons:
+            wanted[f"{sdk.lock(major)}-py{python}"] = (f"{sdk.lock(major)}.in", python, ("x86_64", "aarch64"))
     for family in catalogue().values():
         for release in family.releases:
             for python in release.pythons:

@@ -52,6 +52,22 @@ def resolve(environments: Environments, image: str) -> Runtime:
         raise TaskFailed(f"ClientError: {error}") from error
 
 
+def sdk_runtime(found: Runtime, command: Sequence[str]) -> Runtime | None:
+    """The SDK that a `@remote` function's command needs beside the image's environment, None for every other command.
+
+    Raises:
+        TaskFailed: there is none for the image's Python.
+    """
+    if not command:
+        return None
+    from sagesmith.images import sdk
+
+    try:
+        return sdk.for_command(found, command)
+    except ImageNotRunnable as error:
+        raise TaskFailed(f"ClientError: {error}") from error
+
+
 def ensure(environments: Environments, runtime: Runtime, cache: Path, progress: Progress) -> BuiltEnvironment:
     """The environment of a runtime, built if need be.
 
@@ -67,6 +83,13 @@ def ensure(environments: Environments, runtime: Runtime, cache: Path, progress: 
         raise TaskFailed(
             f"InternalServerError: The environment of {runtime.uri} could not be built: {short}"
         ) from error
+
+
+def with_sdk(environment: BuiltEnvironment, sdk: BuiltEnvironment) -> tuple[BuiltEnvironment, list[str]]:
+    """An environment that a sandbox shows together with the SDK's, and where to import the SDK from."""
+    packages = [str(path) for path in sorted((sdk.path / "lib").glob("python3.*/site-packages"))]
+    shown = [*environment.read_only_paths, *sdk.read_only_paths]
+    return BuiltEnvironment(environment.path, list(dict.fromkeys(shown))), packages
 
 
 def make_overlay(root: Path, environment: BuiltEnvironment, extra_paths: list[str]) -> None:
@@ -93,18 +116,6 @@ def make_overlay(root: Path, environment: BuiltEnvironment, extra_paths: list[st
     (root / "pyvenv.cfg").write_text(configuration, encoding="utf-8")
     below = f"import site; site.addsitedir({str(packages)!r})\n"
     (own / "_environment.pth").write_text(below + "".join(f"{path}\n" for path in extra_paths), encoding="utf-8")
-
-
-def add_programs(root: Path, programs: Sequence[str]) -> None:
-    """Put programs of ours into the `bin` of the virtual environment that `make_overlay` made."""
-    if not programs:
-        return
-    from sagesmith.images.programs import source
-
-    for program in programs:
-        path = root / "bin" / program
-        path.write_text(f"#!{VENV}/bin/python\n{source(program)}", encoding="utf-8")
-        path.chmod(0o755)
 
 
 def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:

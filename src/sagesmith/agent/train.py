@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagesmith.agent import artifacts, layout
@@ -12,8 +12,15 @@ from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
 from sagesmith.agent.process import Ended
 from sagesmith.agent.reasons import algorithm_error, out_of_memory
-from sagesmith.agent.runtime import TOOLKITS, container_variables, image_command, training_packages
-from sagesmith.agent.sandbox import Sandbox, SandboxFailed, check, own_tree
+from sagesmith.agent.runtime import (
+    TOOLKITS,
+    container_variables,
+    image_command,
+    sdk_runtime,
+    training_packages,
+    with_sdk,
+)
+from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.compute.base import TaskState
 from sagesmith.images.base import Runtime
@@ -89,18 +96,27 @@ def train(task: Task) -> Ending:
 
 def _stage(task: Task, runtime: Runtime) -> Staged:
     spec, opt_ml = task.spec, task.directory.opt_ml
-    environment = task.ensure(runtime)
+    environment, paths = task.ensure(runtime), [TOOLKITS]
+    if (sdk := sdk_runtime(runtime, [*spec.command, *spec.arguments])) is not None:
+        environment, packages = with_sdk(environment, task.ensure(sdk))
+        paths += packages
     layout.make_training_directories(opt_ml, spec)
     inputs = Inputs(task, opt_ml / layout.CHANNELS, task.directory.root)
     inputs.stage()
     checkpoints = restore(task)
-    sandbox = inputs.seen_from(task.sandbox(environment, [TOOLKITS], training_packages()))
+    sandbox = inputs.seen_from(task.sandbox(environment, paths, training_packages()))
+    if sdk is not None:
+        # The SDK unpacks the client's directory into its working directory.
+        sandbox = replace(sandbox, work=HOME)
     own_tree(opt_ml, task.uid)
     own_tree(task.directory.scratch / "venv", task.uid)
     if checkpoints is not None:
         checkpoints.assume_stored()
     command = [*(spec.command or image_command(environment, runtime.train_command)), *spec.arguments]
     variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
+    if sdk is not None:
+        # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
+        variables |= {"USER": "root", "LOGNAME": "root"}
     return Staged(sandbox, command, variables, inputs, checkpoints)
 
 

@@ -5,6 +5,7 @@ from importlib import resources
 
 import pytest
 
+from sagesmith.images import sdk
 from sagesmith.images.lockfile import read, requirements, sources
 from sagesmith.images.registry import catalogue
 
@@ -24,7 +25,7 @@ def test_every_release_has_its_lock_files_with_its_version() -> None:
 
 
 def test_no_lock_file_is_left_over() -> None:
-    used = set()
+    used = {f"{sdk.lock(major)}-py{python}" for major, pythons in sdk.PYTHONS.items() for python in pythons}
     for family in catalogue().values():
         for release in family.releases:
             locks = {f"{release.lock}-py{python}" for python in release.pythons}
@@ -49,7 +50,12 @@ def test_no_lock_file_brings_cuda_to_a_machine_without_a_gpu(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SHIPPED if not name.startswith("build-") and name not in ("chainer", "spark", "toolkit")]
+    "name",
+    [
+        name
+        for name in SHIPPED
+        if not name.startswith(("build-", "sagemaker-sdk-")) and name not in ("chainer", "toolkit")
+    ],
 )
 def test_every_environment_has_what_the_model_server_and_the_toolkit_import(name: str) -> None:
     names = {distribution for distribution, _ in requirements(name)}

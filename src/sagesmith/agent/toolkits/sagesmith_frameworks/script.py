@@ -16,6 +16,10 @@ def enabled(env: environment.Environment, parameter: str) -> bool:
 def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **changes: Any) -> None:
     """Run the script to its end.
 
+    Amazon's containers let the toolkit read the script's output, for the end of a traceback in the FailureReason; it
+    breaks lines wherever a read ends. The node agent finds that end by itself, so the lines stay whole; mpirun's are
+    read, for the hosts' names in them.
+
     Args:
         kind: the runner: one process, torchrun, or one that was made.
         changes: other `args` or `env_vars` than the environment's.
@@ -26,8 +30,9 @@ def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **ch
     given = {"args": env.to_cmd_args(), "env_vars": env.to_env_vars(), **changes}
     if env.user_entry_point is None:
         raise errors.ClientError("There is no entry point: sagemaker_program is not among the hyperparameters.")
+    read = not isinstance(kind, runner.RunnerType)
     entry_point.run(
-        uri=env.module_dir, user_entry_point=env.user_entry_point, capture_error=True, runner_type=kind, **given
+        uri=env.module_dir, user_entry_point=env.user_entry_point, capture_error=read, runner_type=kind, **given
     )
 
 

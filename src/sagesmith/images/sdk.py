@@ -1,0 +1,45 @@
+"""The SageMaker Python SDK beside an image's own packages, for what runs a `@remote` function.
+
+The SDK's own entry point imports it inside the container. AWS's base images have it, in one version; here it is an
+environment of its own below the image's, in the major version of the client that sent the function, so that every
+image of ours can run one and none pays for it otherwise.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/train-remote-decorator.html and
+`sagemaker.remote_function.job` of the SDK.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sagesmith.images.base import ImageNotRunnable, Runtime
+
+PYTHONS = {"2": ("3.9", "3.10", "3.11", "3.12"), "3": ("3.10", "3.11", "3.12", "3.13")}
+"""By the SDK's major version, the Pythons that a lock file is shipped for."""
+_ENTRY_POINT = "/opt/ml/input/data/sagemaker_remote_function_bootstrap/job_driver.sh"
+_VERSION_ARGUMENT = "--client_sagemaker_pysdk_version"
+
+
+def lock(major: str) -> str:
+    """The name of its lock files, without `-py<python>.txt`."""
+    return f"sagemaker-sdk-{major}"
+
+
+def for_command(runtime: Runtime, command: Sequence[str]) -> Runtime | None:
+    """The runtime of the SDK that a command needs beside the image's, None for all but a `@remote` function's.
+
+    Raises:
+        ImageNotRunnable: there is none for the image's Python.
+    """
+    if _ENTRY_POINT not in command:
+        return None
+    words = list(command)
+    version = words[words.index(_VERSION_ARGUMENT) + 1] if _VERSION_ARGUMENT in words[:-1] else ""
+    major = version.partition(".")[0] or "2"
+    if runtime.python not in PYTHONS.get(major, ()):
+        pythons = ", ".join(f"SDK {each} on Python {', '.join(PYTHONS[each])}" for each in PYTHONS)
+        raise ImageNotRunnable(
+            f"The image {runtime.uri} cannot run a function of the SageMaker Python SDK {version} on Python "
+            f"{runtime.python}; there are {pythons}. Name an image of one of these Pythons, such as "
+            f"sagemaker-base-python-311:1.0, and call it from the same Python."
+        )
+    return replace(runtime, lock=f"{lock(major)}-py{runtime.python}", notice=None)

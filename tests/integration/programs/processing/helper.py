@@ -1,1 +1,0 @@
-NAME = "a module beside the script"

@@ -1,0 +1,167 @@
+"""Framework containers from their image's name to a prediction: one tag of each, in a real platform."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.integration import jobs
+from tests.integration.conftest import Running
+
+DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
+XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
+
+PYTORCH = """
+import os, torch
+torch.manual_seed(0)
+features = torch.rand(64, 3)
+model, loss = torch.nn.Linear(3, 1), torch.nn.MSELoss()
+optimizer = torch.optim.LBFGS(model.parameters())
+def step():
+    optimizer.zero_grad()
+    value = loss(model(features), features.sum(1, keepdim=True))
+    value.backward()
+    return value
+for _ in range(20):
+    optimizer.step(step)
+torch.jit.script(model).save(os.path.join(os.environ["SM_MODEL_DIR"], "model.pth"))
+print("master", os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"])
+"""
+TENSORFLOW = """
+import numpy as np, os, tensorflow as tf
+features = np.random.default_rng(0).random((64, 3), dtype="float32")
+layer = tf.keras.layers.Dense(1, input_shape=(3,))
+model = tf.keras.Sequential([layer])
+solution = np.linalg.lstsq(np.c_[features, np.ones(64)], features.sum(1), rcond=None)[0]
+layer.set_weights([solution[:3, None], solution[3:]])
+model.save(os.path.join(os.environ["SM_MODEL_DIR"], "1"))
+print("tensorflow", tf.__version__)
+"""
+XGBOOST_TRAINING = """
+import argparse, os, numpy as np, xgboost
+parser = argparse.ArgumentParser()
+parser.add_argument("--rounds", type=int)
+features = np.random.default_rng(0).random((512, 3))
+data = xgboost.DMatrix(features, features.sum(1))
+booster = xgboost.train({"max_depth": 4}, data, parser.parse_args().rounds)
+booster.save_model(os.path.join(os.environ["SM_MODEL_DIR"], "model.json"))
+"""
+XGBOOST_SERVING = """
+import os, xgboost
+def model_fn(model_dir):
+    booster = xgboost.Booster()
+    booster.load_model(os.path.join(model_dir, "model.json"))
+    return booster
+"""
+HUGGING_FACE = """
+import os
+from accelerate import Accelerator
+from datasets import Dataset
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *Dataset.from_dict({"word": ["good", "bad"]})["word"]]
+open("words.txt", "w").write("\\n".join(words))
+sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+config = BertConfig(vocab_size=len(words), id2label={0: "NEGATIVE", 1: "POSITIVE"}, **sizes)
+model = Accelerator().prepare(BertForSequenceClassification(config))
+model.save_pretrained(os.environ["SM_MODEL_DIR"])
+BertTokenizerFast(vocab_file="words.txt").save_pretrained(os.environ["SM_MODEL_DIR"])
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training job of an image, and the endpoint that serves what it made."""
+
+    described: dict[str, Any]
+    log: list[str]
+    endpoint: str
+    platform: Running
+
+    def invoke(self, body: str, content_type: str = "application/json", accept: str = "application/json") -> str:
+        answer = self.platform.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=self.endpoint, Body=body.encode(), ContentType=content_type, Accept=accept
+        )
+        return answer["Body"].read().decode()
+
+
+def trained(platform: Running, image: str, script: str, serving: str, files: dict[str, str], **changes: Any) -> Trained:
+    specification = {"TrainingImage": image, "TrainingInputMode": "File"}
+    job = jobs.script_job(platform, script, AlgorithmSpecification=specification, **changes)
+    described = jobs.wait_job(platform, job)
+    log = jobs.job_log(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", (described.get("FailureReason"), log[-20:])
+    artifacts = described["ModelArtifacts"]["S3ModelArtifacts"]
+    return Trained(described, log, served(platform, serving, artifacts, files), platform)
+
+
+def served(platform: Running, image: str, artifacts: str, files: dict[str, str]) -> str:
+    """An endpoint in service, of a model with or without a script."""
+    called = jobs.name("ep")
+    client = platform.client("sagemaker")
+    container: dict[str, Any] = {"Image": image, "ModelDataUrl": artifacts}
+    if files:
+        source = jobs.upload(platform, f"{called}/sourcedir.tar.gz", jobs.archive(dict(files)))
+        container["Environment"] = {"SAGEMAKER_PROGRAM": next(iter(files)), "SAGEMAKER_SUBMIT_DIRECTORY": source}
+    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer=container)
+    variant = {"VariantName": "AllTraffic", "ModelName": called, "InitialInstanceCount": 1}
+    variant["InstanceType"] = "ml.m4.xlarge"
+    client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=called, EndpointConfigName=called)
+    described = jobs.wait_endpoint(platform, called)
+    assert described["EndpointStatus"] == "InService", described.get("FailureReason")
+    return called
+
+
+def test_pytorch_trains_and_serves_torchscript_without_a_script(platform: Running) -> None:
+    tag = "2.1.0-cpu-py310"
+    seen = trained(platform, f"{DLC}/pytorch-training:{tag}", PYTORCH, f"{DLC}/pytorch-inference:{tag}", {})
+    assert seen.log[0].startswith(f"pytorch-training:{tag} asked for; PyTorch 2.1 is not shipped: running with")
+    assert "master algo-1 7777" in seen.log
+    assert json.loads(seen.invoke("[[1, 2, 3], [4, 5, 6]]")) == [[pytest.approx(6, 0.01)], [pytest.approx(15, 0.01)]]
+    assert float(seen.invoke("1,2,3", "text/csv", "text/csv")) == pytest.approx(6, 0.01)
+
+
+def test_tensorflow_2_11_gets_2_12_and_serves_a_keras_model_as_tensorflow_serving_does(platform: Running) -> None:
+    training, serving = f"{DLC}/tensorflow-training:2.11-cpu-py39", f"{DLC}/tensorflow-inference:2.11-cpu"
+    seen = trained(platform, training, TENSORFLOW, serving, {})
+    assert seen.log[0].startswith("tensorflow-training:2.11-cpu-py39 asked for; TensorFlow 2.11 is not shipped")
+    assert "running with TensorFlow 2.12.1" in seen.log[0]
+    assert "tensorflow 2.12.1" in seen.log
+    rows = json.loads(seen.invoke('{"instances": [[1, 2, 3], [4, 5, 6]]}'))
+    assert rows == {"predictions": [[pytest.approx(6, 0.01)], [pytest.approx(15, 0.01)]]}
+    assert json.loads(seen.invoke("1,2,3", "text/csv")) == {"predictions": [[pytest.approx(6, 0.01)]]}
+
+
+def test_xgboost_trains_in_framework_mode_and_serves_csv_and_libsvm(platform: Running) -> None:
+    seen = trained(
+        platform,
+        XGBOOST,
+        XGBOOST_TRAINING,
+        XGBOOST,
+        {"inference.py": XGBOOST_SERVING},
+        HyperParameters={"rounds": "40"},
+    )
+    assert json.loads(seen.invoke("0.5,0.5,0.5\n0.1,0.2,0.3", "text/csv")) == [
+        pytest.approx(1.5, abs=0.1),
+        pytest.approx(0.6, abs=0.1),
+    ]
+    assert float(seen.invoke("0 0:0.5 1:0.5 2:0.5", "text/libsvm", "text/csv")) == pytest.approx(1.5, abs=0.1)
+
+
+def test_xgboost_without_a_script_is_refused_with_the_reason(platform: Running) -> None:
+    job = jobs.start_job(
+        platform, jobs.name("algorithm"), AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"}
+    )
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Failed"
+    assert "XGBoost's algorithm mode, which trains without a script, is not built yet" in described["FailureReason"]
+
+
+def test_hugging_face_trains_and_serves_a_pipeline_for_the_models_task(platform: Running) -> None:
+    suffix = "transformers4.49.0-cpu-py311-ubuntu22.04"
+    training = f"{DLC}/huggingface-pytorch-training:2.5.1-{suffix}"
+    seen = trained(platform, training, HUGGING_FACE, f"{DLC}/huggingface-pytorch-inference:2.6.0-{suffix}", {})
+    assert seen.log[0].endswith("running with Transformers 4.49.0 and PyTorch 2.13.0 on Python 3.11")
+    answer = json.loads(seen.invoke('{"inputs": ["good", "bad"], "parameters": {"top_k": 1}}'))
+    assert [each[0]["label"] in ("NEGATIVE", "POSITIVE") for each in answer] == [True, True]
