@@ -238,10 +238,11 @@ def test_a_gang_whose_agents_were_killed_leaves_nothing(tasks: Tasks) -> None:
     agents = [tasks.wait_for_line(spec.id, "ready").processes[0].pid for spec in specs]
     theirs = networks(map(str, agents)) - networks(["self"])
     assert len(theirs) == 3
+    holders = [each for each in psutil.process_iter() if networks([str(each.pid)]) & theirs]
     for spec in specs:
         tasks.backend.kill(spec.id)
         tasks.backend.forget(spec.id)
-    assert not theirs & networks(each for each in os.listdir("/proc") if each.isdigit())
+    psutil.wait_procs(holders)
     assert not list((tasks.data / "tasks" / DIRECTORY).iterdir())
 
 
