@@ -209,8 +209,12 @@ class OrdinaryUser:
     def venv(self) -> Path:
         return self.home / "venv"
 
-    def run(self, specs: Sequence[TaskSpec]) -> list[Ran]:
-        """Run the tasks side by side, in an environment that has nothing but Python."""
+    def run(self, specs: Sequence[TaskSpec], within: Sequence[str] = ()) -> list[Ran]:
+        """Run the tasks side by side, in an environment that has nothing but Python.
+
+        Args:
+            within: a command that runs another one, to start the agents with.
+        """
         directories = [TaskDir(self.home / "data" / "tasks" / spec.id) for spec in specs]
         for directory, spec in zip(directories, specs, strict=True):
             directory.root.mkdir(parents=True)
@@ -220,7 +224,7 @@ class OrdinaryUser:
         user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
         agents = [
             subprocess.Popen(
-                [*user, PYTHON, "-c", AGENT_OF_ANOTHER_USER, str(directory.root), str(self.venv)],
+                [*user, *within, PYTHON, "-c", AGENT_OF_ANOTHER_USER, str(directory.root), str(self.venv)],
                 env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.base / "package"), "HOME": str(self.home)},
                 cwd="/",
                 stderr=subprocess.PIPE,

@@ -312,6 +312,17 @@ def test_an_ordinary_users_tasks_have_the_same_network(tasks: Tasks, nobody: Ord
 
 
 @as_root
+def test_a_task_whose_network_cannot_be_made_fails_with_a_way_to_mend_it(tasks: Tasks, nobody: OrdinaryUser) -> None:
+    forbid = 'echo 0 > /proc/sys/user/max_net_namespaces && exec "$0" "$@"'
+    (ran,) = nobody.run([tasks.spec("forbidden", "echo never")], ["unshare", "--map-root-user", "sh", "-c", forbid])
+    reason = ran.events[-1]["detail"]["failure_reason"]
+    assert reason.startswith("InternalServerError: the network of the task cannot be made: could not make a network")
+    assert "/proc/sys/user" in reason
+    assert "--cap-add SYS_ADMIN" in reason
+    assert ran.lines == []
+
+
+@as_root
 def test_the_hosts_of_an_ordinary_users_job_meet(tasks: Tasks, nobody: OrdinaryUser) -> None:
     script = MEET + "print(os.getuid())"
     one, two = nobody.run(gang_of(tasks, "gang", script))

@@ -122,4 +122,6 @@ def _answer(connection: socket.socket, work: Callable[[], Sequence[int]]) -> Non
 def _check(result: int, doing: str) -> None:
     if result:
         code = ctypes.get_errno()
-        raise OSError(code, f"could not {doing}: {os.strerror(code)}")
+        # What unshare(2) says of a limit sounds like a full disk.
+        reason = "more than /proc/sys/user allows" if code == errno.ENOSPC else os.strerror(code)
+        raise OSError(code, f"could not {doing}: {reason}")
