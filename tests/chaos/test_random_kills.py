@@ -7,14 +7,19 @@ import contextlib
 import os
 import random
 import threading
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
+from typing import TypeVar
 
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.chaos.conftest import World
 from tests.integration import jobs
 
+T = TypeVar("T")
 pytestmark = pytest.mark.timeout(600)
 KILLS = int(os.environ.get("SAGESMITH_SOAK_KILLS", "8"))
 """How many there are: more for a soak."""
@@ -26,16 +31,18 @@ _LONGEST_PAUSE_SECONDS = 0.8
 
 def test_jobs_end_well_and_are_never_run_twice_at_once_whatever_is_killed(world: World) -> None:
     dice = random.Random(os.environ.get("SAGESMITH_SOAK_SEED", "7"))
-    names: list[str] = []
     for number in range(KILLS):
         changes = {"ResourceConfig": TWO} if number % 3 == 0 else {}
-        if len(names) <= number // 2:
-            # The API process may be away just now: the client asks again.
-            names.append(jobs.shell_job(world.running, WORK, RetryStrategy={"MaximumRetryAttempts": 30}, **changes))
+        if number % 2 == 0:
+            start = partial(jobs.shell_job, world.running, WORK, RetryStrategy={"MaximumRetryAttempts": 30}, **changes)
+            patiently(start)
         threading.Event().wait(dice.uniform(0, _LONGEST_PAUSE_SECONDS))
         kill_one(world, dice)
-    for name in names:
-        ended = jobs.wait_job(world.running, name)
+    client = world.running.client("sagemaker")
+    listed = patiently(partial(client.list_training_jobs, NameContains="job-", MaxResults=100))
+    assert listed["TrainingJobSummaries"]
+    for name in (each["TrainingJobName"] for each in listed["TrainingJobSummaries"]):
+        ended = patiently(partial(jobs.wait_job, world.running, name))
         assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
         restarts = [each["Status"] for each in ended["SecondaryStatusTransitions"]].count("Restarting")
         for host in range(1, ended["ResourceConfig"]["InstanceCount"] + 1):
@@ -43,6 +50,16 @@ def test_jobs_end_well_and_are_never_run_twice_at_once_whatever_is_killed(world:
     assert [
         each for each in world.running.status()["processes"] if each["name"].startswith(("agent:job", "job:"))
     ] == []
+
+
+def patiently(ask: Callable[[], T]) -> T:
+    """What `ask` returns; while the API process is away for longer than the client tries, it is asked again."""
+    while True:
+        try:
+            return ask()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ServiceUnavailable":
+                raise
 
 
 def kill_one(world: World, dice: random.Random) -> None:

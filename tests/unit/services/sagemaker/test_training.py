@@ -216,7 +216,7 @@ def test_jobs_beyond_the_limit_wait_in_order_and_say_why(world: World) -> None:
     assert [spec.job_name for spec in world.backend.started] == ["first"]
     waiting = describe(world, "second")
     assert waiting["SecondaryStatus"] == "Pending"
-    assert "1 instances run at once" in waiting["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert "1 instances of jobs run at once" in waiting["SecondaryStatusTransitions"][-1]["StatusMessage"]
     complete(world.backend.only())
     world.until(lambda: len(world.backend.started) == 2)
     assert world.backend.started[1].job_name == "second"

@@ -122,8 +122,8 @@ class JobReconciler:
         if _disk_is_short(home):
             wait = Wait(for_hosts=False, message=_short_of_disk(home))
         else:
-            message = f"Waiting for compute capacity: {self._line.capacity} instances run at once on this machine"
-            wait = Wait(for_hosts=True, message=message)
+            most = f"{self._line.capacity} instances of jobs run at once (SAGESMITH_MAX_JOBS)"
+            wait = Wait(for_hosts=True, message=f"Waiting for compute capacity: {most}")
         waiting = self._job.waits(document, wait, time.time())
         if waiting is not document:
             log.info("job waits", kind=self.kind, name=document.name, why=wait.message)
