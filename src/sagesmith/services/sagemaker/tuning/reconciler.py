@@ -243,12 +243,14 @@ def _launch(home: Home, look: _Look) -> float | None:
     document = replace(document, body={**document.body, "_launched": number + 1})
     trial = {"tuning": document.body["_id"], "key": document.key, "number": number, "definition": index, "tuned": tuned}
     followed = {METRICS_IN_FULL: [definition.metric]} if _stops_early(look.config) else {}
+    with home.store.read() as tx:
+        tags = [{"Key": key, "Value": value} for key, value in tx.tags(document.arn).items()]
     try:
+        request = training_job(definition, name, tuned, tags)
+        refuse(TRAINING_JOB, request)
+        request = TRAINING_JOB.prepare(home, request)
         with home.store.write() as tx:
             call = _call(home, tx, document)
-            tags = [{"Key": key, "Value": value} for key, value in tx.tags(document.arn).items()]
-            request = training_job(definition, name, tuned, tags)
-            refuse(TRAINING_JOB, request)
             tx.update(replace(document, facets=TUNING_JOB.facets(document.body)))
             created(call, TRAINING_JOB, {**request, "TuningJobArn": document.arn, "_trial": trial, **followed})
     except ResourceLimitExceeded as error:
@@ -292,10 +294,12 @@ def _store(home: Home, look: _Look, stop: Sequence[TrainingJob] = ()) -> None:
         ):
             tx.update(replace(document, facets=TUNING_JOB.facets(document.body)))
         call = _call(home, tx, document)
-        for job in stop:
-            running = tx.lock(TRAINING_JOB.id, document.region, job.document.key, exclusive=True)
-            if running is not None and running.status == IN_PROGRESS:
-                changed(call, TRAINING_JOB, running, {}, TRAINING_JOB.changes["StopTrainingJob"])
+        # All are locked before the first is changed: to change one is to schedule the tuning job, for which whoever is
+        # changing another may be waiting.
+        keys = sorted(job.document.key for job in stop)
+        for job in [tx.lock(TRAINING_JOB.id, document.region, key, exclusive=True) for key in keys]:
+            if job is not None and job.status == IN_PROGRESS:
+                changed(call, TRAINING_JOB, job, {}, TRAINING_JOB.changes["StopTrainingJob"])
 
 
 def _call(home: Home, tx: Transaction, document: Document) -> Call:
