@@ -56,7 +56,9 @@ def _below(process: psutil.Process, listed: set[int]) -> list[psutil.Process]:
     found: list[psutil.Process] = []
     for child in process.children():
         if child.pid not in listed:
-            found += [child, *_below(child, listed)]
+            # One that ends meanwhile must not take what it is below from the list.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += [child, *_below(child, listed)]
     return found
 
 
