@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ class World:
 
     def talking_job(self, **changes: Any) -> str:
         """Start a job and return its name when the platform has stored some of its lines, of every host of it."""
-        job = jobs.shell_job(self.running, TALK, **changes)
+        job = jobs.shell_job(self.running, TALK, metrics={"line": "^line ([0-9]+)"}, **changes)
         hosts = changes.get("ResourceConfig", {}).get("InstanceCount", 1)
         eventually(lambda: all(len(self.lines(job, f"algo-{each}")) > 10 for each in range(1, hosts + 1)))
         return job
@@ -78,6 +79,20 @@ class World:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             return []
+
+    def metric(self, job: str, name: str) -> tuple[float, float]:
+        """How many values of a metric the platform has stored of a job, and their sum."""
+        now = datetime.now(UTC)
+        points = self.running.client("cloudwatch").get_metric_statistics(
+            Namespace="/aws/sagemaker/TrainingJobs",
+            MetricName=name,
+            Dimensions=[{"Name": "TrainingJobName", "Value": job}],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["SampleCount", "Sum"],
+        )["Datapoints"]
+        return sum(point["SampleCount"] for point in points), sum(point["Sum"] for point in points)
 
     def describe(self, job: str) -> dict[str, Any]:
         described: dict[str, Any] = self.running.client("sagemaker").describe_training_job(TrainingJobName=job)
@@ -126,13 +141,16 @@ class World:
         return str(described["EndpointStatus"])
 
     def assert_ended_well(self, job: str, hosts: int = 1) -> None:
-        """The job is Completed, each host's log is whole, in order and not doubled, its model is in S3."""
+        """The job is Completed, each host's log is whole, in order and not doubled, so are their metrics together, its
+        model is in S3."""
         ended = jobs.wait_job(self.running, job)
         assert ended["TrainingJobStatus"] == "Completed", ended.get("FailureReason")
+        counts = []
         for host in range(1, hosts + 1):
             lines = self.lines(job, f"algo-{host}-")
-            count = len(lines) - 1
-            assert lines == [*(f"line {number}" for number in range(1, count + 1)), f"{count} lines"]
+            counts.append(len(lines) - 1)
+            assert lines == [*(f"line {number}" for number in range(1, counts[-1] + 1)), f"{counts[-1]} lines"]
+        assert self.metric(job, "line") == (sum(counts), sum(count * (count + 1) / 2 for count in counts))
         bucket, _, key = ended["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").partition("/")
         assert self.running.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
 

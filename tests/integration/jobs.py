@@ -74,13 +74,19 @@ def script_job(platform: Running, script: str, **changes: Any) -> str:
     )
 
 
-def shell_job(platform: Running, command: str, **changes: Any) -> str:
-    """Start a training job that runs a shell command and return its name."""
-    specification = {
+def shell_job(platform: Running, command: str, metrics: dict[str, str] | None = None, **changes: Any) -> str:
+    """Start a training job that runs a shell command and return its name.
+
+    Args:
+        metrics: regular expressions by the names of metrics.
+    """
+    specification: dict[str, Any] = {
         "TrainingImage": IMAGE,
         "TrainingInputMode": "File",
         "ContainerEntrypoint": ["/bin/sh", "-c", command],
     }
+    if metrics:
+        specification["MetricDefinitions"] = [{"Name": name, "Regex": regex} for name, regex in metrics.items()]
     return start_job(platform, name("job"), AlgorithmSpecification=specification, **changes)
 
 

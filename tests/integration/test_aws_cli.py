@@ -5,6 +5,7 @@ import json
 import os
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,26 @@ def test_an_endpoint_is_invoked_from_files(aws: Cli, platform: Running) -> None:
     assert "not found" in aws.refused(
         "sagemaker-runtime", "invoke-endpoint", "--endpoint-name", name, "--body", f"fileb://{body}", str(answer)
     )
+
+
+def test_metrics_are_put_listed_and_summed_up(aws: Cli) -> None:
+    space = jobs.name("Cli")
+    put = ("cloudwatch", "put-metric-data", "--namespace", space)
+    aws(*put, "--metric-name", "requests", "--value", "3", "--unit", "Count", "--dimensions", "Host=a")
+    aws(*put, "--metric-name", "requests", "--value", "5", "--unit", "Count", "--dimensions", "Host=a")
+    (listed,) = aws.json("cloudwatch", "list-metrics", "--namespace", space)["Metrics"]
+    assert listed["Dimensions"] == [{"Name": "Host", "Value": "a"}]
+    asked = {"Metric": {"Namespace": space, "MetricName": "requests", "Dimensions": listed["Dimensions"]}}
+    query = [{"Id": "sum", "MetricStat": {**asked, "Period": 3600, "Stat": "Sum"}}]
+    now = datetime.now(UTC)
+    times = (
+        "--start-time",
+        (now - timedelta(minutes=30)).isoformat(),
+        "--end-time",
+        (now + timedelta(hours=1)).isoformat(),
+    )
+    data = aws.json("cloudwatch", "get-metric-data", "--metric-data-queries", json.dumps(query), *times)
+    assert data["MetricDataResults"][0]["Values"] == [8.0]
+    said = aws.refused(*put, "--metric-name", "requests", "--value", "NaN")
+    assert "InvalidParameterValue" in said
+    assert "MetricData.member.1.Value is invalid" in said

@@ -13,7 +13,6 @@ from tests.integration import jobs
 from tests.integration.conftest import Running
 
 SPACE = "/aws/sagemaker/TrainingJobs"
-DEFINITIONS = [{"Name": "loss", "Regex": "loss=([0-9.]+)"}, {"Name": "rows", "Regex": "rows=([0-9]+)"}]
 
 
 def average(platform: Running, name: str, dimensions: dict[str, str], space: str = SPACE) -> list[dict[str, Any]]:
@@ -38,13 +37,8 @@ def until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def running_job(platform: Running) -> str:
-    specification = {
-        "TrainingImage": jobs.IMAGE,
-        "TrainingInputMode": "File",
-        "ContainerEntrypoint": ["/bin/sh", "-c", "echo loss=0.5 loss=9; echo loss=0.25; echo rows=3; exec sleep 600"],
-        "MetricDefinitions": DEFINITIONS,
-    }
-    return jobs.start_job(platform, jobs.name("metrics"), AlgorithmSpecification=specification)
+    command = "echo loss=0.5 loss=9; echo loss=0.25; echo rows=3; exec sleep 600"
+    return jobs.shell_job(platform, command, metrics={"loss": "loss=([0-9.]+)", "rows": "rows=([0-9]+)"})
 
 
 def test_metrics_of_a_job_are_there_while_it_runs(platform: Running, running_job: str) -> None:

@@ -160,7 +160,7 @@ class UserProcess:
         if first is None:
             self._started.process.kill()
             return
-        processes = list(_descendants(first))
+        processes = list(descendants(first))
         for pid in [pid for pid in processes if _catches_sigterm(pid)] or processes[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -169,7 +169,7 @@ class UserProcess:
         first = self._started.first_pid() if self._started is not None else None
         if first is not None:
             yield first
-            yield from _descendants(first)
+            yield from descendants(first)
 
     def _watch(self, now: float) -> float:
         """End it if it uses more memory than it may; in how many seconds to look again."""
@@ -192,16 +192,20 @@ class UserProcess:
             self._pipe = -1
 
 
-def _descendants(pid: int) -> Iterator[int]:
-    """All processes below one, parents first."""
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+def descendants(pid: int) -> Iterator[int]:
+    """All processes below one, parents first; any of them may end while this looks."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return
+    for thread in threads:
         try:
-            children = [int(each) for each in task.read_text(encoding="ascii").split()]
+            children = [int(each) for each in (thread / "children").read_text(encoding="ascii").split()]
         except OSError:
             continue
         yield from children
         for child in children:
-            yield from _descendants(child)
+            yield from descendants(child)
 
 
 def _catches_sigterm(pid: int) -> bool:

@@ -125,8 +125,18 @@ _SERIES_FROM = (
     .order_by(_s.id)
     .limit(bindparam("b_limit"))
 )
-_OFFSET = select(_o.offset).where(_o.source == bindparam("b_source"))
-_LOCKED_OFFSET = _OFFSET.with_for_update()
+_OFFSET = Prepared(select(_o.offset).where(_o.source == bindparam("b_source")))
+_LOCKED_OFFSET = Prepared(select(_o.offset).where(_o.source == bindparam("b_source")).with_for_update())
+_SOURCE: dict[str, Any] = {name: bindparam(name) for name in ("source", "offset", "read_at")}
+_NEW_SOURCE = {
+    "sqlite": Prepared(sqlite.insert(time_series_sources).values(_SOURCE).on_conflict_do_nothing()),
+    "postgresql": Prepared(postgresql.insert(time_series_sources).values(_SOURCE).on_conflict_do_nothing()),
+}
+_ADVANCE = Prepared(
+    update(time_series_sources)
+    .where(_o.source == bindparam("b_source"))
+    .values(offset=bindparam("b_offset"), read_at=bindparam("b_read_at"))
+)
 
 
 def put(connection: Connection, region: str, data: Sequence[Datum]) -> None:
@@ -279,18 +289,17 @@ def metrics(connection: Connection, query: MetricQuery) -> tuple[list[Metric], s
 
 
 def offset(connection: Connection, source: str) -> int:
-    return connection.execute(_OFFSET, {"b_source": source}).scalar() or 0
+    found = _OFFSET.first(connection, {"b_source": source})
+    return 0 if found is None else int(found[0])
 
 
 def advance(connection: Connection, source: str, before: int, after: int) -> None:
     """Raises VersionConflict if somebody else read the source meanwhile."""
     now = int(time.time())
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {"source": source, "offset": 0, "read_at": now}
-    connection.execute(dialect.insert(time_series_sources).on_conflict_do_nothing(), row)
-    if connection.execute(_LOCKED_OFFSET, {"b_source": source}).scalar_one() != before:
+    _NEW_SOURCE[connection.dialect.name].run(connection, {"source": source, "offset": 0, "read_at": now})
+    if _LOCKED_OFFSET.first(connection, {"b_source": source})[0] != before:
         raise VersionConflict(f"{source} was read meanwhile")
-    connection.execute(update(time_series_sources).where(_o.source == source).values(offset=after, read_at=now))
+    _ADVANCE.run(connection, {"b_source": source, "b_offset": after, "b_read_at": now})
 
 
 def forget_sources(connection: Connection, before: int) -> None:

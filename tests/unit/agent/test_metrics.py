@@ -11,6 +11,7 @@ import pytest
 
 from sagesmith.agent.metrics import MetricFile, sample_from_json
 from sagesmith.agent.output import Output
+from sagesmith.agent.process import descendants
 from sagesmith.agent.usage import Usage
 from sagesmith.compute.base import MetricDefinition, MetricSample, Resources
 
@@ -156,3 +157,11 @@ def test_gpus_are_added_up(
     assert samples["GPUUtilization"] == [150.0]
     assert samples["GPUMemoryUtilization"] == [125.0]
     assert "--id=0,1" in asked.read_text()
+
+
+def test_processes_may_end_while_they_are_looked_at(tmp_path: Path) -> None:
+    command = "i=0; while [ $i -lt 300 ]; do i=$((i+1)); /bin/true & done; wait"
+    with subprocess.Popen(["/bin/sh", "-c", command]) as busy:
+        while busy.poll() is None:
+            for pid in descendants(busy.pid):
+                assert pid > 0
