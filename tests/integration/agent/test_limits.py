@@ -1,6 +1,9 @@
 """What a task may use of its node."""
 
+import os
+import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from sagesmith.agent import limits
 from sagesmith.agent.limits import Limits, impose, remove_recorded
 from sagesmith.compute.base import Resources
-from tests.integration.agent.conftest import Tasks
+from tests.integration.agent.conftest import OrdinaryUser, Tasks
 
 EAT = "x=$(head -c 700000000 /dev/zero | tr '\\0' x); echo survived"
 
@@ -63,3 +66,26 @@ def test_more_than_the_machine_has_is_what_the_machine_has(tmp_path: Path) -> No
     imposed.remove()
     remove_recorded(record)
     assert Limits().ran_out_of_memory() is False
+
+
+def test_an_ordinary_users_job_that_eats_too_much_memory_is_out_of_it_too(tasks: Tasks, nobody: OrdinaryUser) -> None:
+    spec = tasks.spec("greedy", EAT + "; sleep 60", resources=Resources(cpus=1, memory_bytes=256 << 20))
+    (ran,) = nobody.run([replace(spec, cache=str(nobody.home / "cache"))])
+    reason = ran.events[-1]["detail"]["failure_reason"]
+    assert reason.startswith("AlgorithmError: Out of memory")
+    assert reason.endswith("exit code: 137")
+
+
+def test_without_control_groups_a_task_runs_on_as_many_cores_as_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CGROUPS", tmp_path / "none")
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is one core")
+    child = subprocess.Popen(["sleep", "600"])
+    try:
+        impose(Resources(cpus=1), "task", tmp_path / "limits.json").enter([child.pid])
+        assert len(os.sched_getaffinity(child.pid)) == 1
+    finally:
+        child.kill()
+        child.wait()
