@@ -93,6 +93,7 @@ _s, _t, _d, _o = time_series.c, time_series_terms.c, time_series_data.c, time_se
 _VALUES = (_d.count, _d.sum, _d.minimum, _d.maximum, _d.samples)
 _SERIES = Prepared(select(_s.id, _s.active_at).where(_s.digest == bindparam("b_digest")))
 _LOCKED = Prepared(select(_s.id, _s.active_at).where(_s.digest == bindparam("b_digest")).with_for_update())
+_LOCKED_BY_ID = Prepared(select(_s.id).where(_s.id == bindparam("b_id")).with_for_update())
 _ROW: dict[str, Any] = {
     name: bindparam(name) for name in ("digest", "region", "namespace", "name", "dimensions", "active_at")
 }
@@ -320,9 +321,11 @@ def roll_up(connection: Connection, start: int, end: int, period: int, after: in
 
 def _roll_up_series(connection: Connection, series_id: int, start: int, end: int, period: int) -> int:
     where = {"b_id": series_id, "b_start": start, "b_end": end, "b_period": period}
-    rows = _FINE.all(connection, where)
-    if not rows:
+    if _FINE.first(connection, where) is None:
         return 0
+    # Who puts data for the same moments waits, or has put them before they are read.
+    _LOCKED_BY_ID.first(connection, {"b_id": series_id})
+    rows = _FINE.all(connection, where)
     moments: dict[tuple[int, str], list[StatisticSet]] = defaultdict(list)
     for at, unit, *values in rows:
         moments[at - at % period, unit].append(StatisticSet.stored(*values))

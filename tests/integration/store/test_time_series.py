@@ -1,6 +1,7 @@
 """Time series: statistic sets by metric, moment and unit, which become coarser as they grow old."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -199,3 +200,22 @@ def test_a_source_is_read_by_one_at_a_time(store: Store) -> None:
     with store.write() as tx:
         tx.forget_statistics_sources(NOW + HOUR)
         assert tx.statistics_offset("task") == 0
+
+
+def test_data_that_come_while_they_are_rolled_up_are_not_lost(store: Store) -> None:
+    old = NOW // 3600 * 3600 - 5 * HOUR
+    wide = Datum(LOSS, old, "None", StatisticSet.of([1.0]))
+    put(store, wide)
+
+    def late() -> None:
+        for _ in range(20):
+            with store.write() as tx:
+                tx.put_statistics(REGION, [datum(old + 60, 1.0)])
+
+    with ThreadPoolExecutor(1) as pool:
+        putting = pool.submit(late)
+        while not putting.done():
+            with store.write() as tx:
+                tx.roll_up_statistics(old, old + 300, 300, 0, 100)
+        putting.result()
+    assert [each.count for _, _, each in rows(store, window(old, 300, period=300))] == [21]
