@@ -41,7 +41,10 @@ FIRST_LOOK_SECONDS = 1.0
 """For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
 WAITING_LOOK_SECONDS = 30.0
 ABORT_SECONDS = 180.0
-"""How long the other hosts of a job may take to end once one has failed: 120 seconds after SIGTERM, and to upload."""
+"""How long the other hosts of a job may take to end their programs once one has ended before its time: AWS gives them
+120 seconds after SIGTERM."""
+UPLOAD_SECONDS = 3600.0
+"""How long they may take to upload then."""
 
 _LOST = (
     "InternalServerError: the node agent ended without a report of how the job ended. "
@@ -181,7 +184,7 @@ class JobReconciler:
                 for task_id in alive:
                     home.backend.stop(task_id)
                 return self._store(home, replace(document, body={**document.body, "_aborted_at": time.time()}))
-            if time.time() - document.body["_aborted_at"] > ABORT_SECONDS:
+            if time.time() - document.body["_aborted_at"] > _patience_seconds(seen):
                 for task_id in alive:
                     home.backend.kill(task_id)
         return document
@@ -282,6 +285,16 @@ def _ending(document: Document, seen: Observations, end: gangs.End, started_at: 
         reason = str(end.detail.get("failure_reason") or end.event.message)
         return replace(ending, reason=f"{reason} ({end.host})" if len(seen) > 1 else reason)
     return ending
+
+
+def _patience_seconds(seen: Observations) -> float:
+    """How long to wait for the hosts that still run after another one has ended before its time."""
+    if any(task is None or task.lost for task in seen.values()):
+        # The first host waits for the artifacts of a host that will never send them.
+        return ABORT_SECONDS
+    running = [task for task in seen.values() if task is not None and not _is_over(task)]
+    uploading = all(task.events and task.events[-1].state == "Uploading" for task in running)
+    return UPLOAD_SECONDS if uploading else ABORT_SECONDS
 
 
 def _is_over(task: TaskObservation) -> bool:
