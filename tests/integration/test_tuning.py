@@ -1,5 +1,7 @@
 """Tuning jobs on a real platform: programs run, their output is scraped, and the search follows it."""
 
+import time
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -12,10 +14,11 @@ import argparse, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--rate", type=float)
 rate = parser.parse_known_args()[0].rate
-for epoch in range(1, 10_000):
+for epoch in range(1, 4 if 1 < rate < 9 else 10_000):
     print(f"loss={rate + 1 / epoch:.6f}", flush=True)
     time.sleep(0.05)
 """
+"""A program of three epochs, or, for a rate below 1 or from 9 on, one that goes on until it is stopped."""
 
 
 def test_a_search_finds_what_its_programs_print(platform: Running) -> None:
@@ -71,7 +74,7 @@ def test_stopping_a_tuning_job_stops_its_training_jobs(platform: Running) -> Non
         client.describe_training_job(TrainingJobName=each["TrainingJobName"])["SecondaryStatus"] == "Training"
         for each in trials_of(platform, called)
     ):
-        pass
+        time.sleep(0.1)
     client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=called)
     described = wait_tuning(platform, called)
     assert described["HyperParameterTuningJobStatus"] == "Stopped"
@@ -89,3 +92,18 @@ def test_hyperband_stops_a_program_that_has_had_its_epochs(platform: Running) ->
     (trial,) = trials_of(platform, called)
     assert (trial["TrainingJobStatus"], trial["ObjectiveStatus"]) == ("Stopped", "Succeeded")
     assert described["BestTrainingJob"]["TrainingJobName"] == trial["TrainingJobName"]
+
+
+def test_early_stopping_ends_a_program_that_is_worse_than_those_before(platform: Running) -> None:
+    config = {
+        "Strategy": "Grid",
+        "TrainingJobEarlyStoppingType": "Auto",
+        "ResourceLimits": {"MaxParallelTrainingJobs": 1},
+        "ParameterRanges": {"CategoricalParameterRanges": [{"Name": "rate", "Values": ["2", "3", "4", "99"]}]},
+    }
+    called = start_tuning(platform, script=EPOCHS, Config=config)
+    described = wait_tuning(platform, called)
+    assert described["HyperParameterTuningJobStatus"] == "Completed", described
+    statuses = {each["TunedHyperParameters"]["rate"]: each["TrainingJobStatus"] for each in trials_of(platform, called)}
+    assert statuses == {"2": "Completed", "3": "Completed", "4": "Completed", "99": "Stopped"}
+    assert described["BestTrainingJob"]["TunedHyperParameters"] == {"rate": "2"}
