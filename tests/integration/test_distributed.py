@@ -1,38 +1,17 @@
 """The launchers of the framework containers, over the network between a job's hosts."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration import jobs
+from tests.integration import jobs, programs
 from tests.integration.conftest import Running
 
 PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.13.0-cpu-py311"
 
-# Each rank sees other rows, and all of them have the same weights at the end.
-DATA_PARALLEL = """
-import socket
-import torch
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-
-dist.init_process_group("gloo")
-rank, world = dist.get_rank(), dist.get_world_size()
-model = DistributedDataParallel(torch.nn.Linear(4, 1))
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-torch.manual_seed(rank)
-for _ in range(3):
-    optimizer.zero_grad()
-    model(torch.randn(8, 4)).pow(2).mean().backward()
-    optimizer.step()
-weights = torch.cat([each.detach().flatten() for each in model.parameters()])
-everybodys = [torch.zeros_like(weights) for _ in range(world)]
-dist.all_gather(everybodys, weights)
-same = all(torch.equal(weights, each) for each in everybodys)
-print(f"rank {rank} of {world} on {socket.gethostname()}: same weights {same}", flush=True)
-dist.destroy_process_group()
-"""
+DATA_PARALLEL = (programs.HERE / "parallel" / "train.py").read_text(encoding="utf-8")
 
 
 def distributed_job(platform: Running, script: str, parameters: dict[str, Any], **files: str) -> str:
@@ -49,16 +28,25 @@ def distributed_job(platform: Running, script: str, parameters: dict[str, Any], 
     )
 
 
-@pytest.mark.parametrize("launcher", ["sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled"])
-def test_two_hosts_train_one_model_over_gloo(platform: Running, launcher: str) -> None:
-    parameters = {launcher: True, "sagemaker_instance_type": "ml.c5.xlarge"}
-    job = distributed_job(platform, DATA_PARALLEL, parameters)
+def assert_trained_together(platform: Running, job: str) -> None:
     described = jobs.wait_job(platform, job)
     lines = jobs.job_log(platform, job)
     assert described["TrainingJobStatus"] == "Completed", lines
     said = " ".join(lines)
     for rank in (0, 1):
         assert f"{rank} of 2 on algo-{rank + 1}: same weights True" in said
+
+
+def test_two_hosts_train_one_model_over_gloo(platform: Running) -> None:
+    parameters = {"sagemaker_pytorch_ddp_enabled": True, "sagemaker_instance_type": "ml.c5.xlarge"}
+    assert_trained_together(platform, distributed_job(platform, DATA_PARALLEL, parameters))
+
+
+@pytest.mark.sdk
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_the_sdks_start_torchrun_on_two_hosts(platform: Running, version: str, tmp_path: Path) -> None:
+    seen = programs.run(platform, f"sdk-{version}", f"distributed_{version}.py", tmp_path)
+    assert_trained_together(platform, seen["train_on_two_hosts"])
 
 
 COLLECTIVE = """

@@ -87,8 +87,9 @@ def gang_of(tasks: Tasks, name: str, script: str, **changes: object) -> list[Tas
 def test_user_code_reaches_the_doors_of_the_platform_and_no_other_port_of_this_machine(tasks: Tasks) -> None:
     with listening(b"hello") as (door, seen), listening() as (inner, strangers):
         places = [f"127.0.0.1:{door}", f"localhost:{door}", f"127.0.0.1:{inner}", f"127.0.0.2:{inner}"]
-        tasks.run("knock", ["python", "-c", KNOCK, *places], doors=[f"127.0.0.1:{door}"])
-        assert tasks.lines("knock") == [f"{door} open", f"{door} open", f"{inner} closed", f"{inner} closed"]
+        script = f"{KNOCK}\nprint(socket.create_server(('', 80)).getsockname()[1])"
+        tasks.run("knock", ["python", "-c", script, *places], doors=[f"127.0.0.1:{door}"])
+        assert tasks.lines("knock") == [f"{door} open", f"{door} open", f"{inner} closed", f"{inner} closed", "80"]
         assert set(seen) == {TASKS_SOURCE_ADDRESS}
         assert strangers == []
 
@@ -305,9 +306,10 @@ def test_a_killed_agent_takes_pasta_with_it(tasks: Tasks) -> None:
 def test_an_ordinary_users_tasks_have_the_same_network(tasks: Tasks, nobody: OrdinaryUser) -> None:
     with listening(b"hello") as (door, _), listening() as (inner, strangers):
         places = [f"127.0.0.1:{door}", f"127.0.0.1:{inner}"]
-        spec = tasks.spec("knock", ["python", "-c", KNOCK, *places], doors=[f"127.0.0.1:{door}"])
+        script = f"{KNOCK}\nprint(socket.create_server(('', 80)).getsockname()[1])"
+        spec = tasks.spec("knock", ["python", "-c", script, *places], doors=[f"127.0.0.1:{door}"])
         (ran,) = nobody.run([spec])
-        assert ran.lines == [f"{door} open", f"{inner} closed"]
+        assert ran.lines == [f"{door} open", f"{inner} closed", "80"]
         assert strangers == []
 
 

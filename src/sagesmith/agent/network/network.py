@@ -9,12 +9,14 @@ Every job has the same addresses, for no two of them meet. What goes through the
 (`relay`). A host on its own has an eth0 too, with nobody at its other end: frameworks look it up by this name.
 """
 
+import contextlib
 import ipaddress
 import os
 import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from sagesmith.agent.network.doors import LOOPBACK, Door
@@ -37,6 +39,7 @@ HOSTS = ipaddress.IPv4Network("198.18.0.0/16")
 """Addresses for benchmarks within a network (RFC 2544), which nobody has who is reached over the Internet."""
 NO_NAMESERVER = "# Nothing outside is reached directly: HTTP and HTTPS go through the proxy, which resolves names.\n"
 _BRIDGE = "gang"
+_FIRST_FREE_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,9 @@ def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence
     elif os.geteuid() != 0:
         user = [new_user_namespace()]
     network = new_network_namespace()
+    # In AWS's containers programs are root and may listen on port 80. Some machines let nobody change /proc/sys.
+    with contextlib.suppress(OSError):
+        _FIRST_FREE_PORT.write_text("0", encoding="ascii")
     if common is None:
         with Netlink() as links:
             links.add_veth(f"{INTERFACE}-peer", INTERFACE)
