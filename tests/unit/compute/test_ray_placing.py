@@ -40,6 +40,16 @@ def test_an_instance_larger_than_every_node_reserves_the_largest() -> None:
     assert found == {"CPU": 8, "memory": 32 * GIB}
 
 
+def test_no_host_reserves_the_cpus_of_one_node_and_the_memory_of_another() -> None:
+    (found,) = bundles([host(96, 384)], [node(2, 64), node(8, 32)], "PACK", None)
+    assert found == {"CPU": 8, "memory": 32 * GIB}
+
+
+def test_hosts_share_memory_where_there_is_not_enough_beside_each_other() -> None:
+    found = bundles([host(1, 16)] * 2, [node(8, 24)], "PACK", None)
+    assert found == [{"CPU": 1, "memory": 12 * GIB}] * 2
+
+
 def test_hosts_that_do_not_fit_beside_each_other_share_what_there_is() -> None:
     assert cpus(bundles([host(4)] * 3, [node(2), node(1)], "PACK", None)) == [1, 1, 1]
     assert cpus(bundles([host(4)] * 3, [node(1)], "PACK", None)) == [0.3333] * 3
@@ -67,3 +77,9 @@ def test_a_model_server_on_the_platforms_own_node_takes_no_jobs_place() -> None:
 def test_a_job_for_gpus_that_nobody_has_runs_without() -> None:
     (found,) = bundles([host(gpus=8)], [node(4)], "PACK", None)
     assert "GPU" not in found
+
+
+def test_the_gpus_of_the_platforms_own_node_are_there_for_each_of_its_jobs() -> None:
+    (found,) = bundles([host(gpus=1)], [node(2, gpus=1)], "PACK", 2)
+    assert found["GPU"] == 1
+    assert all("GPU" not in each for each in bundles([host(gpus=1)] * 2, [node(2, gpus=1)], "PACK", 2))

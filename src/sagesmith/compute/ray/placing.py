@@ -1,13 +1,15 @@
 """How much of a cluster's nodes a task's host reserves: its instance's size, clamped to what there is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sagesmith.compute.base import TaskSpec
+from sagesmith.compute.base import Resources, TaskSpec
 from sagesmith.config import RayStrategy
 
 Bundle = dict[str, float]
 """Amounts by Ray's name of a resource: `CPU`, `GPU`, `memory` (bytes)."""
+
+_LEAST_CPUS = 0.0001
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +48,58 @@ def bundles(specs: Sequence[TaskSpec], nodes: Sequence[Node], strategy: RayStrat
         )
     if slots is not None and all(spec.kind == "serve" for spec in specs):
         return [{} for _ in specs]
-    parts = slots or 1
-    alone = strategy == "STRICT_SPREAD"
-    count = len(specs)
-    cpu_share = _share([node.cpus / parts for node in nodes for _ in range(parts)], count, alone)
-    memory_share = _share([node.memory_bytes / parts for node in nodes for _ in range(parts)], count, alone)
-    gpu_share = _share([node.gpus for node in nodes], count, alone)
-    return [_bundle(spec, cpu_share, memory_share, gpu_share) for spec in specs]
+    places = [place for node in nodes for place in _parts(node, slots or 1)]
+    return [_largest(spec.resources, len(specs), places, strategy) for spec in specs]
 
 
-def _bundle(spec: TaskSpec, cpus: float, memory_bytes: float, gpus: float) -> Bundle:
-    wanted = spec.resources
-    bundle: Bundle = {"CPU": _rounded(min(wanted.cpus or 1, cpus))}
+def _largest(wanted: Resources, count: int, places: Sequence[Node], strategy: RayStrategy) -> Bundle:
+    """The largest bundle, up to what is wanted, of which so many fit at once.
+
+    What could be the largest is a whole fraction of some node: its CPUs, its memory and its GPUs together, for what
+    one node has of the one and another of the other fits on neither.
+    """
+    fractions = range(1, 2 if strategy == "STRICT_SPREAD" else count + 1)
+    possible = [_clamped(wanted, _part(place, each)) for place in places for each in fractions]
+    return max(
+        (bundle for bundle in possible if _holds(bundle, count, places, strategy)),
+        key=lambda bundle: (bundle.get("GPU", 0), bundle["CPU"], bundle.get("memory", 0)),
+    )
+
+
+def _holds(bundle: Bundle, count: int, places: Sequence[Node], strategy: RayStrategy) -> bool:
+    """Whether so many bundles fit on the places at once, as the strategy wants them."""
+    fits = [
+        min(
+            int(has / wants + 1e-9)
+            for has, wants in (
+                (place.cpus, bundle["CPU"]),
+                (place.memory_bytes, bundle.get("memory", 0)),
+                (place.gpus, bundle.get("GPU", 0)),
+            )
+            if wants > 0
+        )
+        for place in places
+    ]
+    return sum(min(each, 1) if strategy == "STRICT_SPREAD" else each for each in fits) >= count
+
+
+def _clamped(wanted: Resources, place: Node) -> Bundle:
+    bundle: Bundle = {"CPU": max(_rounded(min(wanted.cpus or 1, place.cpus)), _LEAST_CPUS)}
     if wanted.memory_bytes:
-        bundle["memory"] = float(int(min(wanted.memory_bytes, memory_bytes)))
-    if wanted.gpus and gpus >= 1:
-        bundle["GPU"] = float(min(wanted.gpus, int(gpus)))
+        bundle["memory"] = float(int(min(wanted.memory_bytes, place.memory_bytes)))
+    if wanted.gpus and place.gpus >= 1:
+        bundle["GPU"] = float(min(wanted.gpus, int(place.gpus)))
     return bundle
 
 
-def _share(capacities: Sequence[float], count: int, alone: bool) -> float:
-    """The most that each of `count` equal parts may have so that all fit on nodes of these capacities at once.
+def _parts(node: Node, count: int) -> list[Node]:
+    """A node in equal parts; its GPUs, which have no parts, are all of the first: whoever needs them waits for them."""
+    part = _part(node, count)
+    return [replace(part, gpus=0.0 if number else node.gpus) for number in range(count)]
 
-    Args:
-        alone: whether no two may be on one node.
-    """
-    able = sorted((each for each in capacities if each > 0), reverse=True)
-    if not able:
-        return 0.0
-    if alone:
-        return able[min(count, len(able)) - 1]
-    candidates = sorted({each / k for each in able for k in range(1, count + 1)}, reverse=True)
-    return next(size for size in candidates if sum(int(each / size + 1e-9) for each in able) >= count)
+
+def _part(node: Node, parts: int) -> Node:
+    return Node(node.id, node.cpus / parts, node.memory_bytes / parts, node.gpus // parts)
 
 
 def _rounded(cpus: float) -> float:

@@ -1,4 +1,4 @@
-"""Jobs placed by Ray, beside the same jobs without it, and beside `ray job submit`: `python -m benchmarks.ray`.
+"""Jobs placed by Ray, beside the same jobs without it, and beside `ray job submit`: `python -m benchmarks.placement`.
 
 Each side has all of the machine's cores, one a job, and runs when the others do not.
 """
@@ -14,13 +14,13 @@ from tests.integration.conftest import ROOT, Running, start
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.ray", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.placement", description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=10.0)
     chosen = parser.parse_args()
     by_ray = on_platform("ray", chosen.jobs, chosen.seconds)
     local = on_platform("local", chosen.jobs, chosen.seconds)
-    peer = ROOT / "benchmarks" / "ray_peer.py"
+    peer = ROOT / "benchmarks" / "ray_job_submit.py"
     command = [ROOT / ".envs/ray/bin/python", peer, str(chosen.jobs), str(chosen.seconds)]
     submitted = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
     name = f"{chosen.jobs} jobs of {chosen.seconds:g} s, placed by Ray"

@@ -1,6 +1,6 @@
 """`ray job submit` of some scripts, by itself: prints the seconds from the first submission to the last end.
 
-Run by the interpreter of `.envs/ray`: `python ray_peer.py JOBS SECONDS`.
+Run by the interpreter of `.envs/ray`: `python ray_job_submit.py JOBS SECONDS`.
 """
 
 import os
