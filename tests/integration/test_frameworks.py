@@ -1,12 +1,15 @@
 """Framework containers from their image's name to a prediction: one tag of each, in a real platform."""
 
+import io
 import json
+import tarfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration import jobs
+from tests.integration import jobs, programs
 from tests.integration.conftest import Running
 
 DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
@@ -165,3 +168,15 @@ def test_hugging_face_trains_and_serves_a_pipeline_for_the_models_task(platform:
     assert seen.log[0].endswith("running with Transformers 4.49.0 and PyTorch 2.13.0 on Python 3.11")
     answer = json.loads(seen.invoke('{"inputs": ["good", "bad"], "parameters": {"top_k": 1}}'))
     assert [each[0]["label"] in ("NEGATIVE", "POSITIVE") for each in answer] == [True, True]
+
+
+@pytest.mark.sdk
+def test_an_estimator_of_sdk_v2_takes_its_script_from_git(platform: Running, tmp_path: Path) -> None:
+    seen = programs.run(platform, "sdk-v2", "frameworks_v2.py", tmp_path)["a_script_in_a_git_repository"]
+    assert seen["status"] == "Completed", seen["failure"]
+    bucket, _, key = seen["model"].removeprefix("s3://").partition("/")
+    body = platform.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        file = tar.extractfile("seen.txt")
+        assert file is not None
+        assert file.read() == b"3.0.5 3 a dependency"

@@ -103,7 +103,7 @@ class SavedModel:
         given = _columns(request["instances"], wanted) if by_row else _named(request["inputs"], wanted)
         if set(given) != set(wanted):
             raise Refused(f"The request has the inputs {sorted(given)}; the model takes {sorted(wanted)}.")
-        tensors = {name: _tensor(name, value, wanted[name].dtype) for name, value in given.items()}
+        tensors = {name: _tensor(name, value, wanted[name]) for name, value in given.items()}
         try:
             outputs = {name: _plain(tensor) for name, tensor in function(**tensors).items()}
         except tensorflow.errors.InvalidArgumentError as error:
@@ -141,11 +141,15 @@ def _named(value: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     return {next(iter(wanted)): value}
 
 
-def _tensor(name: str, value: Any, dtype: Any) -> Any:
+def _tensor(name: str, value: Any, wanted: Any) -> Any:
     try:
-        return tensorflow.convert_to_tensor(_decoded(value), dtype=dtype)
+        tensor = tensorflow.convert_to_tensor(_decoded(value), dtype=wanted.dtype)
     except (ValueError, TypeError) as error:
-        raise Refused(f"The input {name} cannot be made a tensor of type {dtype.name}: {error}") from error
+        raise Refused(f"The input {name} cannot be made a tensor of type {wanted.dtype.name}: {error}") from error
+    # A function of TensorFlow 2 does not look.
+    if not wanted.shape.is_compatible_with(tensor.shape):
+        raise Refused(f"The input {name} has the shape {tensor.shape}; the model takes {wanted.shape}.")
+    return tensor
 
 
 def _decoded(value: Any) -> Any:
