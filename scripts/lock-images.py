@@ -24,7 +24,7 @@ CUTOFF = "2026-11-01"
 LOCKS = Path(__file__).resolve().parent.parent / "src" / "sagesmith" / "images" / "locks"
 PLATFORMS = {"x86_64": "x86_64-manylinux_2_36", "aarch64": "aarch64-manylinux_2_36"}
 TORCH = tomllib.loads((LOCKS / "torch.toml").read_text(encoding="utf-8"))
-SOURCES = ("toolkit", "chainer")
+SOURCES = ("toolkit", "chainer", "spark")
 SOURCES_ONLY = ("inotify-simple", "sagemaker-training")
 # Would bring gigabytes of CUDA to machines without a GPU.
 FORBIDDEN = re.compile(

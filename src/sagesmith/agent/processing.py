@@ -13,10 +13,11 @@ from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror
 from sagesmith.agent.process import Ended
-from sagesmith.agent.runtime import container_variables
+from sagesmith.agent.runtime import add_programs, container_variables
 from sagesmith.agent.sandbox import HOME, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_beginning, real_directory
 from sagesmith.agent.train import Ending, Staged, run_user_code
+from sagesmith.compute.base import Resources
 from sagesmith.images.base import Runtime
 
 MAX_MESSAGE_BYTES = 1024
@@ -32,7 +33,7 @@ def process(task: Task) -> Ending:
     report.write("Starting", "Preparing the instances for processing")
     with task.signals.interruptible():
         runtime = task.resolve()
-    command = _command(task)
+    command = _command(task, runtime)
     report.write("Downloading", runtime.notice or "Downloading input data")
     with task.signals.interruptible():
         staged = _stage(task, runtime, command)
@@ -57,9 +58,9 @@ def process(task: Task) -> Ending:
     return _ending(ended, reason, detail)
 
 
-def _command(task: Task) -> list[str]:
+def _command(task: Task, runtime: Runtime) -> list[str]:
     """What to run: as a container engine does it, the arguments are the command of an image without an entrypoint."""
-    command = [*task.spec.command, *task.spec.arguments]
+    command = [*(task.spec.command or runtime.entrypoint), *task.spec.arguments]
     if not command:
         raise TaskFailed(
             f"ClientError: The image {task.spec.image} has no program of its own. "
@@ -77,12 +78,20 @@ def _stage(task: Task, runtime: Runtime, command: list[str]) -> Staged:
         inputs.stage()
         # A container's own directory is its root, which may be written to; ours may not.
         sandbox = replace(inputs.seen_from(task.sandbox(environment, [])), work=HOME)
+        add_programs(task.directory.scratch / "venv", runtime.programs)
         own_tree(opt_ml, task.uid)
         own_tree(task.directory.scratch / "venv", task.uid)
     except OSError as error:
         raise machine_failed(error, "downloading input data") from error
-    variables = {**container_variables(runtime, environment), "HOSTNAME": spec.host, **task.variables()}
+    own = {"HOSTNAME": spec.host, **(_size(spec.resources) if runtime.programs else {})}
+    variables = {**container_variables(runtime, environment), **own, **task.variables()}
     return Staged(sandbox, command, variables, inputs)
+
+
+def _size(resources: Resources) -> dict[str, str]:
+    """What programs of ours must know of the task's limits, which are not seen from inside."""
+    sizes = {"SAGESMITH_JOB_CPUS": resources.cpus, "SAGESMITH_JOB_MEMORY_BYTES": resources.memory_bytes}
+    return {name: str(value) for name, value in sizes.items() if value is not None}
 
 
 def _mirror(task: Task, index: int) -> Mirror:

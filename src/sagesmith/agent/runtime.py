@@ -118,6 +118,18 @@ def make_overlay(root: Path, environment: BuiltEnvironment, extra_paths: list[st
     (own / "_environment.pth").write_text(below + "".join(f"{path}\n" for path in extra_paths), encoding="utf-8")
 
 
+def add_programs(root: Path, programs: Sequence[str]) -> None:
+    """Put programs of ours into the `bin` of the virtual environment that `make_overlay` made."""
+    if not programs:
+        return
+    from sagesmith.images.programs import source
+
+    for program in programs:
+        path = root / "bin" / program
+        path.write_text(f"#!{VENV}/bin/python\n{source(program)}", encoding="utf-8")
+        path.chmod(0o755)
+
+
 def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:
     """An image's own command: a script of the environment, run by the overlay's interpreter."""
     script = environment.path / "bin" / command[0]

@@ -25,6 +25,8 @@ class Runtime:
             StatusMessage.
         train_command: what `train` runs in this image, first word below the environment's `bin`.
         variables: environment variables that the image itself sets.
+        entrypoint: what a processing job runs that names nothing else, empty if the image has nothing.
+        programs: what must be in the PATH beside the environment's own, from `sagesmith.images.programs`.
     """
 
     uri: str
@@ -35,6 +37,8 @@ class Runtime:
     notice: str | None
     train_command: list[str]
     variables: dict[str, str] = field(default_factory=dict)
+    entrypoint: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Family:
         beside: what the environments have beside the product, worth a word when it is not what a tag says.
         absent: why a version is not there, said of `<product> <version>`.
         oldest: versions below this one are refused, with `too_old` for a reason.
+        entrypoint, programs: as `Runtime` has them.
     """
 
     repository: str
@@ -86,6 +87,8 @@ class Family:
     absent: str
     oldest: str | None
     too_old: str
+    entrypoint: tuple[str, ...]
+    programs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,8 @@ def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
                     notice=_notice(family, wanted, release, python, pythons[0]),
                     train_command=list(family.train),
                     variables=dict(family.variables),
+                    entrypoint=list(family.entrypoint),
+                    programs=list(family.programs),
                 )
     usable = sorted({python for release in family.releases for python in release.pythons}, key=_numbers)
     machines = sorted({each for release in family.releases for each in release.machines})
@@ -264,6 +269,8 @@ def _family(name: str, entry: dict[str, Any]) -> Family:
         absent=entry.get("absent", "has no wheels for Python {python}"),
         oldest=entry.get("oldest"),
         too_old=entry.get("too_old", ""),
+        entrypoint=tuple(entry.get("entrypoint", ())),
+        programs=tuple(entry.get("programs", ())),
     )
 
 

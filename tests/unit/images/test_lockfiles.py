@@ -54,7 +54,7 @@ def test_no_lock_file_brings_cuda_to_a_machine_without_a_gpu(name: str) -> None:
     [
         name
         for name in SHIPPED
-        if not name.startswith(("build-", "sagemaker-sdk-")) and name not in ("chainer", "toolkit")
+        if not name.startswith(("build-", "sagemaker-sdk-")) and name not in ("chainer", "spark", "toolkit")
     ],
 )
 def test_every_environment_has_what_the_model_server_and_the_toolkit_import(name: str) -> None:
