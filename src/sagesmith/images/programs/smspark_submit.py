@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         configured.write(conf)
         variables = {**os.environ, **configured.variables, **spark_variables(java, conf)}
         if host != hosts[0]:
-            return work(variables, hosts[0], host)
+            return work(variables, hosts, host)
         settings = {**defaults(hosts, os.environ), **configured.settings}
         return submit(options, settings, variables, hosts)
     except Refused as error:
@@ -218,7 +218,7 @@ def defaults(hosts: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]
         "spark.master": f"spark://{hosts[0]}:{MASTER_PORT}" if len(hosts) > 1 else f"local[{_cpus()}]",
         "spark.submit.deployMode": "client",
         "spark.driver.host": hosts[0] if len(hosts) > 1 else "127.0.0.1",
-        "spark.driver.memory": f"{_memory_mib() // 2}m",
+        "spark.driver.memory": _memory(len(hosts)),
         "spark.ui.enabled": "false",
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
         "spark.hadoop.fs.s3n.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
@@ -226,6 +226,8 @@ def defaults(hosts: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]
     }
     if len(hosts) == 1:
         settings["spark.driver.bindAddress"] = "127.0.0.1"
+    else:
+        settings["spark.executor.memory"] = _memory(len(hosts))
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         settings["spark.hadoop.fs.s3a.endpoint"] = endpoint
@@ -252,9 +254,11 @@ def _cpus() -> int:
     return min(there, int(os.environ.get("SAGESMITH_JOB_CPUS") or there))
 
 
-def _memory_mib() -> int:
+def _memory(hosts: int) -> str:
+    """The heap of a driver or an executor. A cluster's first host has one of each, and Python needs memory as well."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1024, min(there, int(os.environ.get("SAGESMITH_JOB_MEMORY_BYTES") or there)) >> 20)
+    of_the_instance = min(there, int(os.environ.get("SAGESMITH_JOB_MEMORY_BYTES") or there))
+    return f"{max(512, int(of_the_instance * (0.6 if hosts == 1 else 0.35)) >> 20)}m"
 
 
 def spark_variables(java: Path, conf: Path) -> dict[str, str]:
@@ -302,7 +306,7 @@ def submit(
         settings |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": EVENTS.as_uri()}
     with contextlib.ExitStack() as stack:
         if len(hosts) > 1:
-            stack.enter_context(_cluster(variables, hosts[0]))
+            stack.enter_context(_cluster(variables, hosts[0], len(hosts)))
         if options.local_spark_event_logs_dir:
             stack.enter_context(_events_copied(options.local_spark_event_logs_dir))
         code = subprocess.run(
@@ -315,14 +319,14 @@ def submit(
 
 
 @contextlib.contextmanager
-def _cluster(variables: Mapping[str, str], host: str) -> Iterator[None]:
+def _cluster(variables: Mapping[str, str], host: str, hosts: int) -> Iterator[None]:
     """A master and a worker on this host; the other hosts' workers join them, and end when the master is gone."""
     master = _spark_class(variables, "master.Master", "--host", host, "--port", str(MASTER_PORT), "--webui-port", "0")
     worker = None
     try:
         if not _wait_for_master(host):
             raise Refused(f"The Spark master does not come up at {host}:{MASTER_PORT}.")
-        worker = _worker(variables, host, host)
+        worker = _worker(variables, host, host, hosts)
         yield
     finally:
         for process in filter(None, (worker, master)):
@@ -330,22 +334,22 @@ def _cluster(variables: Mapping[str, str], host: str) -> Iterator[None]:
             process.wait()
 
 
-def work(variables: Mapping[str, str], master: str, host: str) -> int:
+def work(variables: Mapping[str, str], hosts: Sequence[str], host: str) -> int:
     """Be a worker for as long as there is a master."""
+    master = hosts[0]
     if not _wait_for_master(master):
         raise Refused(f"The Spark master at {master}:{MASTER_PORT} does not answer.")
-    worker = _worker(variables, master, host)
+    worker = _worker(variables, master, host, len(hosts))
     try:
-        while _answers(master):
-            time.sleep(POLL_SECONDS)
+        _stay_with(master)
     finally:
         worker.terminate()
         worker.wait()
     return 0
 
 
-def _worker(variables: Mapping[str, str], master: str, host: str) -> subprocess.Popen[bytes]:
-    size = ["--cores", str(_cpus()), "--memory", f"{_memory_mib() // 2}m"]
+def _worker(variables: Mapping[str, str], master: str, host: str, hosts: int) -> subprocess.Popen[bytes]:
+    size = ["--cores", str(_cpus()), "--memory", _memory(hosts)]
     return _spark_class(
         variables, "worker.Worker", "--host", host, "--webui-port", "0", *size, f"spark://{master}:{MASTER_PORT}"
     )
@@ -364,6 +368,15 @@ def _wait_for_master(host: str) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _stay_with(master: str) -> None:
+    """Return when there is no master any more: its end is the end of a connection to it."""
+    with contextlib.suppress(OSError):
+        while True:
+            with socket.create_connection((master, MASTER_PORT)) as connection:
+                while connection.recv(1):
+                    pass
 
 
 def _answers(host: str) -> bool:

@@ -133,7 +133,10 @@ def _training_outputs(job: Params) -> Params:
 
 
 def _processing_parameters(job: Params) -> Iterator[tuple[str, Params]]:
-    return _cluster(job["AppSpecification"]["ImageUri"], job["ProcessingResources"]["ClusterConfig"])
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    for first in (cluster.get("InstancePreferences") or ())[:1]:
+        cluster = {**cluster, **first}
+    return _cluster(job["AppSpecification"]["ImageUri"], cluster)
 
 
 def _processing_inputs(job: Params) -> Params:

@@ -14,6 +14,7 @@ from sagesmith.services.sagemaker.processing_jobs import (
     PROCESSING_JOB,
     TASK_PREFIX,
     folder_of,
+    instances,
     managed_inputs,
     managed_outputs,
 )
@@ -48,7 +49,7 @@ class ProcessingJobs:
     noun = "processing job"
 
     def hosts(self, body: Params) -> int:
-        return int(body["ProcessingResources"]["ClusterConfig"].get("InstanceCount") or 1)
+        return instances(body)[1]
 
     def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
         return list(_specs(home, document, gang))
@@ -90,6 +91,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
     body = document.body
     application = body["AppSpecification"]
     cluster = body["ProcessingResources"]["ClusterConfig"]
+    instance_type, _ = instances(body)
     runtime = body["StoppingCondition"]["MaxRuntimeInSeconds"]
     isolated = bool(body.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
     environment = tasks.environment(
@@ -109,7 +111,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
             job_name=document.name,
             job_arn=document.arn,
             image=application["ImageUri"],
-            instance_type=cluster["InstanceType"],
+            instance_type=instance_type,
             hosts=gang.hosts,
             host=member.host,
             gang=gang.id,

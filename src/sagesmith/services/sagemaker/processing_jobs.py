@@ -33,6 +33,14 @@ def folder_of(local_path: str) -> str:
     return str(path.relative_to(_ROOT))
 
 
+def instances(body: Params) -> tuple[str, int]:
+    """A job's instance type, and how many there are."""
+    cluster = body["ProcessingResources"]["ClusterConfig"]
+    if "SelectedInstanceType" in cluster:
+        return cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]
+    return cluster["InstanceType"], cluster["InstanceCount"]
+
+
 def managed_inputs(body: Params) -> Iterator[Params]:
     """The inputs that are fetched for the program, with their S3Input; the others it fetches itself."""
     return (each for each in body.get("ProcessingInputs") or () if not each.get("AppManaged"))
@@ -46,8 +54,8 @@ def managed_outputs(body: Params) -> Iterator[Params]:
 
 def _check(params: Params) -> None:
     cluster = params["ProcessingResources"]["ClusterConfig"]
-    if not cluster.get("InstanceType"):
-        raise ValidationException("ClusterConfig needs an InstanceType.")
+    if bool(cluster.get("InstanceType")) == bool(cluster.get("InstancePreferences")):
+        raise ValidationException("ClusterConfig must have exactly one of InstanceType and InstancePreferences.")
     for member in ("SelectedInstanceType", "SelectedInstanceCount"):
         if member in cluster:
             raise ValidationException(f"{member} is what DescribeProcessingJob answers: it cannot be asked for.")
@@ -114,6 +122,10 @@ def _initial(call: Call, params: Params) -> Params:
 def _filled_in(params: Params) -> Params:
     """Members of the input with what AWS's Describe adds to them."""
     cluster = {"InstanceCount": 1, **params["ProcessingResources"]["ClusterConfig"]}
+    if preferences := cluster.get("InstancePreferences"):
+        # This machine has the capacity for whichever comes first.
+        cluster["SelectedInstanceType"] = preferences[0]["InstanceType"]
+        cluster["SelectedInstanceCount"] = preferences[0].get("InstanceCount") or cluster["InstanceCount"]
     members: Params = {"ProcessingResources": {**params["ProcessingResources"], "ClusterConfig": cluster}}
     if inputs := params.get("ProcessingInputs"):
         members["ProcessingInputs"] = [
@@ -165,7 +177,6 @@ PROCESSING_JOB = Kind(
         Unbuilt("ProcessingInputs[].DatasetDefinition.RedshiftDatasetDefinition", "Datasets of Redshift's queries are"),
         Unbuilt("ProcessingInputs[].DatasetDefinition", "Dataset definitions are"),
         Unbuilt("ProcessingOutputConfig.Outputs[].FeatureStoreOutput", "Outputs into the Feature Store are"),
-        Unbuilt("ProcessingResources.ClusterConfig.InstancePreferences", "Instance preferences are"),
     ),
     without_effect={
         "ProcessingResources.ClusterConfig.VolumeSizeInGB": "jobs share this machine's disk",

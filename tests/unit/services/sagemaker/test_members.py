@@ -117,6 +117,7 @@ HONOURED = {
         "ProcessingOutputConfig.KmsKeyId",
         "ProcessingResources.ClusterConfig.InstanceCount",
         "ProcessingResources.ClusterConfig.InstanceType",
+        "ProcessingResources.ClusterConfig.InstancePreferences",
         "ProcessingResources.ClusterConfig.SelectedInstanceType",
         "ProcessingResources.ClusterConfig.SelectedInstanceCount",
         "StoppingCondition",

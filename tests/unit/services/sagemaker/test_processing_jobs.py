@@ -18,6 +18,7 @@ from tests.unit.services.sagemaker.world import (
 )
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/job"
+PREFERRED = {"InstanceType": "ml.c5.xlarge", "InstanceCount": 2}
 CLUSTER = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 30}
 
 
@@ -133,6 +134,17 @@ def test_a_job_of_several_instances_has_a_task_a_host(world: World) -> None:
         assert world.log_lines("/aws/sagemaker/ProcessingJobs", f"Job/{host}-") == [f"from {host}"]
 
 
+def test_a_job_gets_the_instances_that_it_prefers(world: World) -> None:
+    preferences = [PREFERRED, {"InstanceType": "ml.m5.xlarge"}]
+    create(world, ProcessingResources={"ClusterConfig": {"InstancePreferences": preferences, "VolumeSizeInGB": 1}})
+    cluster = describe(world)["ProcessingResources"]["ClusterConfig"]
+    assert (cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]) == ("ml.c5.xlarge", 2)
+    world.turn()
+    assert [each.instance_type for each in world.backend.started] == ["ml.c5.xlarge"] * 2
+    component = checked(world, "DescribeTrialComponent", TrialComponentName="Job-aws-processing-job")
+    assert component["Parameters"]["SageMaker.InstanceType"] == {"StringValue": "ml.c5.xlarge"}
+
+
 def test_a_job_runs_to_its_completion(world: World) -> None:
     task = started(world)
     for state in ("Starting", "Downloading", "Processing", "Uploading"):
@@ -242,7 +254,11 @@ def test_a_name_is_taken_once(world: World) -> None:
             {"ProcessingOutputConfig": {"Outputs": [without(processing_output("a"), "S3Output")]}},
             "exactly one of S3Output",
         ),
-        ({"ProcessingResources": {"ClusterConfig": without(CLUSTER, "InstanceType")}}, "needs an InstanceType"),
+        ({"ProcessingResources": {"ClusterConfig": without(CLUSTER, "InstanceType")}}, "exactly one of InstanceType"),
+        (
+            {"ProcessingResources": {"ClusterConfig": {**CLUSTER, "InstancePreferences": [PREFERRED]}}},
+            "exactly one of InstanceType",
+        ),
         (
             {"ProcessingResources": {"ClusterConfig": {**CLUSTER, "SelectedInstanceCount": 2}}},
             "SelectedInstanceCount is what DescribeProcessingJob answers",
