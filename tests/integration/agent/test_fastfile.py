@@ -119,6 +119,7 @@ def test_several_channels_are_mounted_beside_downloaded_ones(tasks: Tasks, store
 def test_an_object_that_changes_before_it_is_read_is_an_error_that_the_log_explains(
     tasks: Tasks, store: RunningStore
 ) -> None:
+    store.put("fast/changes/first", b"which is fetched ahead")
     uri = store.put("fast/changes/x", b"what was listed")
     script = f"""
 import os, time
