@@ -26,7 +26,9 @@ def main() -> None:
     name = f"{chosen.jobs} jobs of {chosen.seconds:g} s, placed by Ray"
     print(heading())
     for peers, peer_name, reach in ((local, "without Ray", 1 / 1.5), (submitted, "`ray job submit`", 1.0)):
-        figure = Figure(name, "/s", chosen.jobs / by_ray, "times", round(reach, 2), chosen.jobs / peers, peer_name)
+        figure = Figure(
+            name, "/min", 60 * chosen.jobs / by_ray, "times", round(reach, 2), 60 * chosen.jobs / peers, peer_name
+        )
         print(figure.row(), flush=True)
 
 
