@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python scripts/install.py
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 
@@ -65,8 +66,14 @@ clients: .envs/sdk-v2/.ready .envs/sdk-v3/.ready .envs/aws-cli/.ready
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .envs/javascript/.ready; else echo "== npm is not here: the JavaScript test will be skipped"; fi
 
 test: $(VENV)/.dev clients
-	@echo "== tests"
+ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
+else
+	@echo "== tests, $(WORKERS) files at a time: most of their time is waiting"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/conformance
+	@echo "== tests of each resource kind against the model of the API"
+	@$(BIN)/python -m pytest -q tests/conformance
+endif
 
 conformance: $(VENV)/.dev
 	@$(BIN)/python -m pytest -q tests/conformance $(PYTEST)
