@@ -3,7 +3,8 @@
 import pytest
 
 from sagesmith import hosts
-from sagesmith.gateway.proxy import Refused, Upstream, _authority, _check_literal
+from sagesmith.gateway.destinations import Client, Refused
+from sagesmith.gateway.proxy import Upstream, _authority
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_what_is_no_host_and_port_is_refused(text: str) -> None:
 @pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "fd00:ec2::254", "169.254.170.2"])
 def test_metadata_addresses_are_refused(address: str) -> None:
     with pytest.raises(Refused) as refused:
-        _check_literal(address)
+        Client("127.0.0.1", ()).check(address, 80)
     assert refused.value.status == 403
 
 
