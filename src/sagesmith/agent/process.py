@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagesmith.agent.isolation import Isolation, Running
 from sagesmith.agent.limits import Limits
 from sagesmith.agent.output import Output
-from sagesmith.agent.sandbox import Sandbox, Started
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.usage import Processes, Usage, of_processes
 from sagesmith.process_identity import ProcessIdentity, write_identity
@@ -39,7 +39,7 @@ class Ended:
 
 
 class UserProcess:
-    """Runs one command in a sandbox. Main thread only.
+    """Runs one command apart from the rest of the machine. Main thread only.
 
     Args:
         measure: given what tells the processes that run, makes what samples how busy they are; None: nobody wants that.
@@ -61,14 +61,14 @@ class UserProcess:
         self._limits = limits or Limits()
         self._next_look = 0.0
         self._usage: Usage | None = None
-        self._started: Started | None = None
+        self._started: Running | None = None
         self._pipe = -1
 
-    def start(self, sandbox: Sandbox, title: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def start(self, isolation: Isolation, title: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._pipe, write_end = os.pipe()
         os.set_blocking(self._pipe, False)
         try:
-            self._started = sandbox.start(title, command, environment, write_end)
+            self._started = isolation.start(title, command, environment, write_end)
         finally:
             os.close(write_end)
         # Its first process ends only when all others of its namespace have: whoever waits for it waits for all.
@@ -78,7 +78,7 @@ class UserProcess:
             write_identity(self._identity_file, identity)
         if self._measure is not None:
             self._usage = self._measure(self._processes)
-        self._limits.enter([self._started.process.pid, *self._processes()])
+        self._limits.enter([*self._started.pids(), *self._processes()])
         self._started.release()
 
     def run(
@@ -95,7 +95,7 @@ class UserProcess:
             tick: called at every turn; returns in how many seconds it wants to be called again, None: not by itself.
         """
         assert self._started is not None
-        process = self._started.process
+        started = self._started
         deadline = None if max_seconds is None else time.monotonic() + max_seconds
         kill_at: float | None = None
         timed_out = stopped = killed = False
@@ -112,8 +112,8 @@ class UserProcess:
                 if kill_at is not None and now >= kill_at and not killed:
                     killed = True
                     self._output.say(f"The job did not end within {grace_seconds:.0f} seconds of SIGTERM: killed.")
-                    process.kill()
-                if self._pipe < 0 and process.poll() is not None:
+                    started.kill()
+                if self._pipe < 0 and started.exit_code() is not None:
                     break
                 waits = [
                     each - now
@@ -133,17 +133,15 @@ class UserProcess:
                     else:
                         self._signals.drain()
                 # Nothing that user code left behind lives longer than the sandbox, so the pipe's end comes soon.
-        self._started.wait_for_all()
+        started.wait_for_all()
         if self._usage is not None:
             self._usage.end()
-        code = process.returncode
-        return Ended(code if code >= 0 else 128 - code, stopped, timed_out)
+        return Ended(started.exit_code() or 0, stopped, timed_out)
 
     def kill(self) -> None:
         """End it at once and collect it."""
         if self._started is not None:
-            self._started.process.kill()
-            self._started.process.wait()
+            self._started.kill()
             self._started.wait_for_all()
         if self._pipe >= 0:
             os.close(self._pipe)
@@ -158,9 +156,9 @@ class UserProcess:
         assert self._started is not None
         first = self._started.first_pid()
         if first is None:
-            self._started.process.kill()
+            self._started.kill()
             return
-        processes = list(descendants(first))
+        processes = [*([first] if self._started.first_is_users else []), *descendants(first)]
         for pid in [pid for pid in processes if _catches_sigterm(pid)] or processes[:1]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -177,7 +175,7 @@ class UserProcess:
         if now >= self._next_look:
             self._next_look = now + _WATCH_SECONDS
             if self._limits.is_over(of_processes(self._processes())[1]):
-                self._started.process.kill()
+                self._started.kill()
         return self._next_look - now
 
     def _read(self, selector: selectors.BaseSelector) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith.agent import layout
+from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror
@@ -58,9 +59,12 @@ def process(task: Task) -> Ending:
     return _ending(ended, reason, detail)
 
 
-def _command(task: Task, runtime: Runtime) -> list[str]:
+def _command(task: Task, runtime: Runtime | OwnImage) -> list[str]:
     """What to run: as a container engine does it, the arguments are the command of an image without an entrypoint."""
-    command = [*(task.spec.command or runtime.entrypoint), *task.spec.arguments]
+    spec = task.spec
+    if isinstance(runtime, OwnImage):
+        return [*spec.command, *spec.arguments]
+    command = [*(spec.command or runtime.entrypoint), *spec.arguments]
     if not command:
         raise TaskFailed(
             f"ClientError: The image {task.spec.image} has no program of its own. "
@@ -69,23 +73,37 @@ def _command(task: Task, runtime: Runtime) -> list[str]:
     return command
 
 
-def _stage(task: Task, runtime: Runtime, command: list[str]) -> Staged:
-    spec, opt_ml = task.spec, task.directory.opt_ml
-    environment = task.ensure(runtime)
+def _stage(task: Task, runtime: Runtime | OwnImage, command: list[str]) -> Staged:
     try:
-        layout.make_processing_directories(opt_ml, spec)
-        inputs = Inputs(task, opt_ml / layout.PROCESSING, task.directory.root)
-        inputs.stage()
-        # A container's own directory is its root, which may be written to; ours may not.
-        sandbox = replace(inputs.seen_from(task.sandbox(environment, [])), work=HOME)
-        add_programs(task.directory.scratch / "venv", runtime.programs)
-        own_tree(opt_ml, task.uid)
-        own_tree(task.directory.scratch / "venv", task.uid)
+        staged = _in_container(task, runtime) if isinstance(runtime, OwnImage) else _in_sandbox(task, runtime)
+        own_tree(task.directory.opt_ml, task.uid)
     except OSError as error:
         raise machine_failed(error, "downloading input data") from error
-    own = {"HOSTNAME": spec.host, **(_size(spec.resources) if runtime.programs else {})}
-    variables = {**container_variables(runtime, environment), **own, **task.variables()}
-    return Staged(sandbox, command, variables, inputs)
+    own = {"HOSTNAME": task.spec.host, **task.variables()}
+    return replace(staged, command=command, variables={**staged.variables, **own})
+
+
+def _in_container(task: Task, image: OwnImage) -> Staged:
+    container = task.container(image, entrypoint=bool(task.spec.command))
+    inputs = _inputs(task)
+    return Staged(inputs.seen_from(container), [], {}, inputs)
+
+
+def _in_sandbox(task: Task, runtime: Runtime) -> Staged:
+    environment, inputs = task.ensure(runtime), _inputs(task)
+    # A container's own directory is its root, which may be written to; ours may not.
+    sandbox = replace(inputs.seen_from(task.sandbox(environment, [])), work=HOME)
+    add_programs(task.directory.scratch / "venv", runtime.programs)
+    own_tree(task.directory.scratch / "venv", task.uid)
+    sizes = _size(task.spec.resources) if runtime.programs else {}
+    return Staged(sandbox, [], {**container_variables(runtime, environment), **sizes}, inputs)
+
+
+def _inputs(task: Task) -> Inputs:
+    layout.make_processing_directories(task.directory.opt_ml, task.spec)
+    inputs = Inputs(task, task.directory.opt_ml / layout.PROCESSING, task.directory.root)
+    inputs.stage()
+    return inputs
 
 
 def _size(resources: Resources) -> dict[str, str]:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sagesmith.agent.engine import OwnImage, own_image
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.sandbox import HOME, PACKAGE_DIRECTORY, VENV
-from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotRunnable, Runtime
+from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotRunnable, NotOurs, Runtime
 
 Progress = Callable[[str], None]
 TOOLKITS = f"{PACKAGE_DIRECTORY}/toolkits"
@@ -40,14 +41,16 @@ class ShippedEnvironments:
         return environments.ensure(runtime, cache, progress)
 
 
-def resolve(environments: Environments, image: str) -> Runtime:
-    """The runtime of an image.
+def resolve(environments: Environments, image: str) -> Runtime | OwnImage:
+    """The runtime of an image, or the engine that is to run it.
 
     Raises:
-        TaskFailed: there is none; the reason names the image.
+        TaskFailed: there is neither; the reason names the image.
     """
     try:
         return environments.resolve(image)
+    except NotOurs:
+        return own_image(image)
     except ImageNotRunnable as error:
         raise TaskFailed(f"ClientError: {error}") from error
 

@@ -58,6 +58,7 @@ _LOOPBACK_HOSTS = "127.0.0.1 localhost {}\n::1 localhost ip6-localhost ip6-loopb
 # Far above the uids that people, systemd (61184-65519, 524288+) and container engines (100000+) give out.
 _UIDS_FROM, _UIDS = 1_500_000_000, 500_000_000
 _SMALL_UIDS_FROM, _SMALL_UIDS = 40_000, 20_000
+UIDS_OF_A_CONTAINER = 65_536
 # A shell that is /bin/bash refuses to set these, and ends.
 _SHELLS_OWN = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "BASH_VERSINFO", "SHELLOPTS"})
 _CHECK_SECONDS = 20
@@ -210,6 +211,7 @@ class Started:
     _info: int
     _gate: int
     _environment: bytes
+    first_is_users: bool = False
     _first: int | None = None
     _first_handle: int = -1
 
@@ -235,8 +237,19 @@ class Started:
                     self._first_handle = os.pidfd_open(self._first)
         return self._first
 
+    def pids(self) -> list[int]:
+        first = self.first_pid()
+        return [self.process.pid] if first is None else [self.process.pid, first]
+
+    def exit_code(self) -> int | None:
+        code = self.process.poll()
+        return code if code is None or code >= 0 else 128 - code
+
+    def kill(self) -> None:
+        self.process.kill()
+
     def wait_for_all(self) -> None:
-        """Return when none of its processes is left; bubblewrap itself has ended.
+        """Return when none of its processes is left; it has ended, or has been killed.
 
         bubblewrap ends as soon as the program does. What the program left behind is killed with the first process, and
         could still change files under the agent's hands for a moment.
@@ -244,6 +257,7 @@ class Started:
         Raises:
             OSError: they do not end.
         """
+        self.process.wait()
         self.first_pid()
         if self._first_handle < 0:
             return
@@ -270,6 +284,14 @@ def task_uid(task_id: str) -> int:
     if _maps(_UIDS_FROM, _UIDS):
         return _UIDS_FROM + number % _UIDS
     return _SMALL_UIDS_FROM + number % _SMALL_UIDS
+
+
+def container_uid(task_id: str) -> int | None:
+    """What a container's root is on this machine, the first of `UIDS_OF_A_CONTAINER`; None if the engine decides: for
+    an ordinary user, and where our own user namespace has no such uids."""
+    if os.geteuid() != 0 or not _maps(_UIDS_FROM, _UIDS):
+        return None
+    return task_uid(task_id) // UIDS_OF_A_CONTAINER * UIDS_OF_A_CONTAINER
 
 
 def own(path: Path, uid: int) -> None:

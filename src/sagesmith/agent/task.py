@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagesmith.agent import runtime
+from sagesmith.agent import engine, runtime
+from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.gpus import devices, take
 from sagesmith.agent.layout import FAILURE
-from sagesmith.agent.limits import Limits, impose
+from sagesmith.agent.limits import Limits, impose, usable_memory_bytes
 from sagesmith.agent.output import Output
 from sagesmith.agent.process import UserProcess
 from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import Environments
-from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, advice, task_uid
+from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, VENV, Sandbox, advice, container_uid, task_uid
 from sagesmith.agent.signals import Signals
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.agent.usage import Processes, Usage
@@ -25,7 +26,9 @@ from sagesmith.compute.base import TaskSpec
 from sagesmith.images.base import BuiltEnvironment, Runtime
 
 if TYPE_CHECKING:
+    from sagesmith.agent.container import Container
     from sagesmith.agent.network.gang import Gang
+    from sagesmith.agent.network.namespaces import Namespace
     from sagesmith.agent.network.network import Network
     from sagesmith.agent.s3 import S3
 
@@ -46,6 +49,7 @@ class Task:
     uid: int = field(init=False)
     limits: Limits = field(default_factory=Limits)
     gpus: list[str] = field(init=False)
+    contained: bool = False
     _s3: "S3 | None" = None
 
     def __post_init__(self) -> None:
@@ -61,11 +65,12 @@ class Task:
             self._s3 = S3(self.spec.s3)
         return self._s3
 
-    def resolve(self) -> Runtime:
-        """The image's runtime; what differs from what was asked for is the log's first line.
+    def resolve(self) -> Runtime | OwnImage:
+        """The image's runtime, or the engine that is to run it; what differs from what was asked for is the log's first
+        line.
 
         Raises:
-            TaskFailed: no runtime.
+            TaskFailed: neither.
         """
         found = runtime.resolve(self.environments, self.spec.image)
         if found.notice:
@@ -104,6 +109,37 @@ class Task:
         runtime.make_overlay(overlay, environment, extra_paths)
         return sandbox
 
+    def container(self, image: OwnImage, *, entrypoint: bool) -> "Container":
+        """A container of an image, which is fetched if need be. From now on files of the task are its root's.
+
+        Raises:
+            TaskFailed: the image is not to be had, or not on so many hosts.
+        """
+        from sagesmith.agent.container import Container
+
+        if os.geteuid() != 0 and len(self.spec.hosts) > 1:
+            raise TaskFailed(
+                f"ClientError: The image {image.uri} cannot run on several hosts here: only a platform that runs "
+                "as root can join the networks of its containers. Use one instance."
+            )
+        self.contained = True
+        engine.fetch(image, self.output.say)
+        uid = container_uid(self.spec.id)
+        self.uid = os.geteuid() if uid is None else uid
+        return Container(
+            image=image,
+            name=f"{engine.PREFIX}{self.spec.id}",
+            record=self.directory.container,
+            scratch=self.directory.scratch,
+            opt_ml=self.directory.opt_ml,
+            uid=uid,
+            host=self.spec.host,
+            network=self._network,
+            entrypoint=entrypoint,
+            shared_memory_bytes=min(self.spec.resources.memory_bytes or 1 << 62, usable_memory_bytes()) // 2,
+            files=[(source, inside) for source, inside, _ in self._ca_bundle()],
+        )
+
     def leave_gang(self) -> None:
         """Say to the job's other hosts that this one is done."""
         if (gang := self._gang()) is not None:
@@ -116,7 +152,7 @@ class Task:
 
         return Gang.beside(self.directory.root, self.spec.gang, self.spec.host)
 
-    def _network(self) -> "Network":
+    def _network(self, into: "Namespace | None" = None) -> "Network":
         from sagesmith.agent.network.doors import Door
         from sagesmith.agent.network.network import Network
         from sagesmith.agent.network.outside import pasta
@@ -124,7 +160,8 @@ class Task:
         isolated = self.spec.network_isolation
         doors = [] if isolated else [Door.parse(each) for each in self.spec.doors]
         try:
-            return Network.make(self.spec.host, self.spec.hosts, doors, self._gang(), None if isolated else pasta())
+            way_out = None if isolated else pasta()
+            return Network.make(self.spec.host, self.spec.hosts, doors, self._gang(), way_out, into)
         except OSError as error:
             said = f"the network of the task cannot be made: {error.strerror or error}"
             raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error

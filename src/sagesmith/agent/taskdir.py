@@ -74,6 +74,11 @@ class TaskDir:
         return self.root / "limits.json"
 
     @property
+    def container(self) -> Path:
+        """Which container was made for the task: whoever removes it removes that too."""
+        return self.root / "container.json"
+
+    @property
     def opt_ml(self) -> Path:
         """What the sandbox shows as /opt/ml."""
         return self.root / "opt_ml"

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sagesmith.agent import artifacts, layout
 from sagesmith.agent.checkpoints import finish, restore
+from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
@@ -23,7 +24,10 @@ from sagesmith.agent.runtime import (
 from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.compute.base import TaskState
-from sagesmith.images.base import Runtime
+from sagesmith.images.base import BuiltEnvironment, Runtime
+
+if TYPE_CHECKING:
+    from sagesmith.agent.container import Container
 
 # A sandbox that cannot be made ends within milliseconds, and bubblewrap says why on its standard error.
 _BWRAP = "bwrap: "
@@ -43,7 +47,7 @@ class Ending:
 class Staged:
     """What user code starts with, here and in a processing task, which has no checkpoints."""
 
-    sandbox: Sandbox
+    isolation: "Sandbox | Container"
     command: list[str]
     variables: dict[str, str]
     inputs: Inputs
@@ -94,37 +98,71 @@ def train(task: Task) -> Ending:
     return Ending("Completed", "Training job completed", detail)
 
 
-def _stage(task: Task, runtime: Runtime) -> Staged:
+def _stage(task: Task, runtime: Runtime | OwnImage) -> Staged:
     spec, opt_ml = task.spec, task.directory.opt_ml
-    environment, paths = task.ensure(runtime), [TOOLKITS]
-    if (sdk := sdk_runtime(runtime, [*spec.command, *spec.arguments])) is not None:
-        environment, packages = with_sdk(environment, task.ensure(sdk))
-        paths += packages
+    prepared: _Shipped | Container
+    if isinstance(runtime, OwnImage):
+        prepared = task.container(runtime, entrypoint=bool(spec.command))
+    else:
+        prepared = _Shipped.of(task, runtime)
     layout.make_training_directories(opt_ml, spec)
     inputs = Inputs(task, opt_ml / layout.CHANNELS, task.directory.root)
     inputs.stage()
     checkpoints = restore(task)
-    sandbox = inputs.seen_from(task.sandbox(environment, paths, training_packages()))
-    if sdk is not None:
-        # The SDK unpacks the client's directory into its working directory.
-        sandbox = replace(sandbox, work=HOME)
+    variables = {**layout.contract_variables(spec), **task.variables()}
+    if isinstance(prepared, _Shipped):
+        staged = prepared.stage(task, variables, inputs)
+    else:
+        # "docker run IMAGE train", as AWS's page on how it runs a training image has it.
+        command = [*(spec.command or ["train"]), *spec.arguments]
+        staged = Staged(inputs.seen_from(prepared), command, variables, inputs)
     own_tree(opt_ml, task.uid)
-    own_tree(task.directory.scratch / "venv", task.uid)
     if checkpoints is not None:
         checkpoints.assume_stored()
-    command = [*(spec.command or image_command(environment, runtime.train_command)), *spec.arguments]
-    variables = {**container_variables(runtime, environment), **layout.contract_variables(spec), **task.variables()}
-    if sdk is not None:
-        # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
-        variables |= {"USER": "root", "LOGNAME": "root"}
-    return Staged(sandbox, command, variables, inputs, checkpoints)
+    return replace(staged, checkpoints=checkpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shipped:
+    """What a training task has of an image that is one of ours.
+
+    Attributes:
+        sdk: it has the SageMaker SDK beside.
+    """
+
+    runtime: Runtime
+    environment: BuiltEnvironment
+    paths: list[str]
+    sdk: bool
+
+    @classmethod
+    def of(cls, task: Task, runtime: Runtime) -> "_Shipped":
+        environment, paths = task.ensure(runtime), [TOOLKITS]
+        sdk = sdk_runtime(runtime, [*task.spec.command, *task.spec.arguments])
+        if sdk is not None:
+            environment, packages = with_sdk(environment, task.ensure(sdk))
+            paths += packages
+        return cls(runtime, environment, paths, sdk is not None)
+
+    def stage(self, task: Task, variables: dict[str, str], inputs: Inputs) -> Staged:
+        spec = task.spec
+        sandbox = inputs.seen_from(task.sandbox(self.environment, self.paths, training_packages()))
+        own_tree(task.directory.scratch / "venv", task.uid)
+        command = [*(spec.command or image_command(self.environment, self.runtime.train_command)), *spec.arguments]
+        variables = {**container_variables(self.runtime, self.environment), **variables}
+        if self.sdk:
+            # The SDK unpacks the client's directory into its working directory.
+            sandbox = replace(sandbox, work=HOME)
+            # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
+            variables |= {"USER": "root", "LOGNAME": "root"}
+        return Staged(sandbox, command, variables, inputs)
 
 
 def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tuple[Ended, str | None]:
     """Run user code to its end, and keep folders in step with S3; how it ended, and the FailureReason if it failed."""
     process, inputs = task.process(), staged.inputs
     try:
-        process.start(staged.sandbox, f"job:{task.spec.label}", staged.command, staged.variables)
+        process.start(staged.isolation, f"job:{task.spec.label}", staged.command, staged.variables)
         with kept_up_to_date(mirrors, lambda: task.s3), inputs.served():
             ended = process.run(task.spec.max_runtime_seconds, tick=inputs.check)
     except SandboxFailed as error:

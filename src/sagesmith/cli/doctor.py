@@ -15,7 +15,7 @@ from typing import Literal
 
 from uv import find_uv_bin
 
-from sagesmith.agent import sandbox
+from sagesmith.agent import engine, sandbox
 from sagesmith.agent.inputs import mounts
 from sagesmith.agent.network.network import Network
 from sagesmith.agent.network.outside import pasta
@@ -153,10 +153,13 @@ def _fast_file() -> Finding:
 
 
 def _engine() -> Finding:
-    found = shutil.which("podman") or shutil.which("docker")
-    if found:
-        return Finding("note", f"{found} (not used yet: images of one's own come later)")
-    return Finding("note", "none; only needed for images of one's own, which come later")
+    found = engine.find()
+    if found is None:
+        return Finding("note", "none; only needed for images of one's own", engine.ADVICE)
+    try:
+        return Finding("ok", f"{engine.version(found)}: {found}")
+    except OSError as error:
+        return Finding("note", f"{found} does not run: {error}", "only needed for images of one's own")
 
 
 def _port(data: Path) -> Finding:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagesmith.agent import engine
 from sagesmith.agent.limits import remove_recorded
 from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
@@ -26,7 +27,9 @@ _INHERITED = frozenset(
         *("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+        *("XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"),
         *(
+            "SAGESMITH_CONTAINER_ENGINE",
             "SAGESMITH_JOB_NETWORK",
             "SAGESMITH_PYTHONS",
             "SAGESMITH_OFFLINE",
@@ -149,6 +152,7 @@ class LocalBackend:
                 _wait_gone(sandbox)
             if sandbox is not None and was_lost:
                 _wait_collected(sandbox.pid)
+            engine.remove_noted(directory.container)
 
     def inspect(self, task_id: str) -> TaskObservation | None:
         directory = self._directory(task_id)

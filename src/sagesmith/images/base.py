@@ -8,6 +8,10 @@ class ImageNotRunnable(Exception):
     """There is no runtime for an image here; the message says which image, why, and what can be done."""
 
 
+class NotOurs(ImageNotRunnable):
+    """An image is none of those that have runtimes: a container engine may run it."""
+
+
 class EnvironmentFailed(Exception):
     """A runtime's environment could not be built; the message has the installer's last lines."""
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from sagesmith.images.base import ImageNotRunnable, Runtime
+from sagesmith.images.base import ImageNotRunnable, NotOurs, Runtime
 from sagesmith.images.interpreters import interpreters
 
 _ECR = re.compile(r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.[^/]+/(?P<path>.+)")
@@ -145,10 +145,9 @@ def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
     image = parse(uri)
     family = catalogue().get(image.repository)
     if family is None:
-        raise ImageNotRunnable(
+        raise NotOurs(
             f"There is no runtime for the image {uri}: Sagesmith has environments of its own for "
-            f"{', '.join(catalogue())}. Other images need a container engine (Podman or Docker), "
-            f"which is not built yet."
+            f"{', '.join(catalogue())}. Other images run in a container engine, and in jobs alone."
         )
     if image.tag is None:
         by = f"by the digest {image.digest}" if image.digest else "without a tag"

@@ -90,8 +90,8 @@ def test_a_newer_platform_python_still_runs_something() -> None:
 @pytest.mark.parametrize(
     ("uri", "part"),
     [
-        (f"{ECR}/my-own:latest", "Podman or Docker"),
-        ("python:3.12", "Podman or Docker"),
+        (f"{ECR}/my-own:latest", "container engine"),
+        ("python:3.12", "container engine"),
         (f"{ECR}/sagemaker-scikit-learn:9.9-1-cpu-py3", "has the tags 0.20.0, 0.23-1"),
         (f"{ECR}/sagemaker-scikit-learn", "without a tag"),
         (f"{ECR}/sagemaker-scikit-learn@sha256:{'0' * 64}", "digest"),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.inputs.files import download_channels
@@ -17,8 +17,11 @@ from sagesmith.agent.task import Task
 from sagesmith.compute.base import Channel
 
 if TYPE_CHECKING:
+    from sagesmith.agent.container import Container
     from sagesmith.agent.inputs.fastfile import FastFiles
     from sagesmith.agent.inputs.pipes import Pipe
+
+_Isolation = TypeVar("_Isolation", "Sandbox", "Container")
 
 
 class Inputs:
@@ -65,9 +68,9 @@ class Inputs:
                 epoch = epochs(task.s3, channel, task.spec, self._scratch, task.output.say)
                 self._pipes.append(Pipe(replace(channel, name=place.name), folder, task.uid, epoch, self._break))
 
-    def seen_from(self, sandbox: Sandbox) -> Sandbox:
-        """The sandbox with what its channels need."""
-        return sandbox if self._fast_files is None else replace(sandbox, enter=self._fast_files.mount)
+    def seen_from(self, isolation: _Isolation) -> _Isolation:
+        """The sandbox or container with what its channels need."""
+        return isolation if self._fast_files is None else replace(isolation, enter=self._fast_files.mount)
 
     @contextlib.contextmanager
     def served(self) -> Iterator[None]:
@@ -100,6 +103,8 @@ class Inputs:
         from sagesmith.agent.inputs.mounts import try_out
 
         reason = try_out(self._root)
+        if reason is None and self._task.contained and os.geteuid() != 0:
+            reason = "a container of an ordinary user does not see it"
         if reason is not None:
             names = ", ".join(each.name for each in channels)
             self._task.output.say(

@@ -60,7 +60,13 @@ class Network:
 
     @classmethod
     def make(
-        cls, host: str, hosts: Sequence[str], doors: Sequence[Door], gang: Gang | None, pasta: str | None = None
+        cls,
+        host: str,
+        hosts: Sequence[str],
+        doors: Sequence[Door],
+        gang: Gang | None,
+        pasta: str | None = None,
+        into: Namespace | None = None,
     ) -> Self:
         """Make the network of one host.
 
@@ -70,15 +76,18 @@ class Network:
             doors: what of the platform is reached from inside.
             gang: where the job's other hosts are found; None if there are none.
             pasta: the program that leads to other machines; None if nothing is to.
+            into: the namespace to furnish, with nothing but a loopback interface in it; None: a new one.
 
         Raises:
             OSError: this machine does not let us.
         """
         common = None if gang is None else gang.join(_make_common)
         address = HOSTS[hosts.index(host) + 1]
-        made = in_child(lambda: _make(address, common, doors, outside=pasta is not None))
+        made = in_child(lambda: _make(address, common, doors, into, outside=pasta is not None))
         user = common.user if common is not None else None
-        if common is None and os.geteuid() != 0:
+        if into is not None:
+            user = into.user
+        elif common is None and os.geteuid() != 0:
             user = made.pop(1)
         listeners = [socket.socket(fileno=each) for each in made[1:]]
         relay = Relay([(listener, door.outside()) for listener, door in zip(listeners, doors, strict=True)])
@@ -133,7 +142,14 @@ def _make_bridge() -> list[int]:
     return [bridge, *user]
 
 
-def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence[Door], *, outside: bool) -> list[int]:
+def _make(
+    address: ipaddress.IPv4Address,
+    common: Common | None,
+    doors: Sequence[Door],
+    into: Namespace | None,
+    *,
+    outside: bool,
+) -> list[int]:
     """In a child: the network's descriptor, its user namespace's if it has one of its own, and the doors' listeners."""
     # What means this machine, or the platform's, means the task itself: a listener of a door, or nothing.
     local = [door.address for door in doors]
@@ -141,11 +157,17 @@ def _make(address: ipaddress.IPv4Address, common: Common | None, doors: Sequence
         with Netlink() as links:
             local += links.addresses()
     user: list[int] = []
-    if common is not None and common.user is not None:
-        enter_user(common.user)
-    elif os.geteuid() != 0:
-        user = [new_user_namespace()]
-    network = new_network_namespace()
+    if into is not None:
+        if into.user is not None:
+            enter_user(into.user)
+        enter_network(into.network)
+        network = into.network
+    else:
+        if common is not None and common.user is not None:
+            enter_user(common.user)
+        elif os.geteuid() != 0:
+            user = [new_user_namespace()]
+        network = new_network_namespace()
     # In AWS's containers programs are root and may listen on port 80. Some machines let nobody change /proc/sys.
     with contextlib.suppress(OSError):
         _FIRST_FREE_PORT.write_text("0", encoding="ascii")

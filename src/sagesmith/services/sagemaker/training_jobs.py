@@ -194,8 +194,7 @@ TRAINING_JOB = Kind(
     ),
     without_effect={
         "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as a series, whatever it says",
-        "AlgorithmSpecification.TrainingImageConfig": "an image's name stands for an environment of this machine: no "
-        "registry is asked",
+        "AlgorithmSpecification.TrainingImageConfig": "private registries are opened by the engine's own login",
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
         "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
         "ResourceConfig.SelectedInstanceType": "it is about instance preferences, which are refused",
