@@ -17,7 +17,7 @@ def client(request: pytest.FixtureRequest, platform: Running, tmp_path_factory: 
 def test_a_function_runs_in_its_image_and_its_value_comes_back(client: Seen) -> None:
     seen = client["a_function"]
     assert seen["quotient"] == 2.5
-    assert seen["sklearn"] == "1.2.1"
+    assert seen["sklearn"] == "1.4.2"
     assert seen["python"] == seen["client"]
 
 

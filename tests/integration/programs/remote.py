@@ -10,7 +10,7 @@ try:
 except ImportError:
     from sagemaker.core.remote_function import CustomFileFilter, RemoteExecutor, remote
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.4-2-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 HERE = Path.cwd()
 SETTINGS = {"image_uri": IMAGE, "role": ROLE, "instance_type": "ml.m5.large"}
