@@ -12,7 +12,19 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import concurrency, control_plane, inputs, lifecycle, lists, metrics, s3, search, throughput, tuning
+from benchmarks import (
+    concurrency,
+    control_plane,
+    inputs,
+    lifecycle,
+    lists,
+    logs,
+    metrics,
+    s3,
+    search,
+    throughput,
+    tuning,
+)
 from benchmarks.figures import Figure, Figures, heading
 from tests.integration.conftest import Running
 
@@ -28,6 +40,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "inputs": inputs.figures,
     "search": search.figures,
     "metrics": metrics.figures,
+    "logs": logs.figures,
     "tuning": tuning.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,

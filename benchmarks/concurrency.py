@@ -35,13 +35,28 @@ REGION = "eu-west-3"
 
 
 class Client:
-    """A client of SageMaker on one connection. Not thread safe."""
+    """A client on one connection. Not thread safe.
 
-    def __init__(self, url: str, access_key_id: str, secret: str) -> None:
+    Args:
+        service: the name that it signs for.
+        target: the service's in `X-Amz-Target`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        access_key_id: str,
+        secret: str,
+        service: str = "sagemaker",
+        target: str = "SageMaker",
+        region: str = REGION,
+    ) -> None:
         address = urlsplit(url)
         assert address.hostname is not None and address.port is not None
         self._host = address.netloc.encode()
         self._keys = access_key_id, secret
+        self._scope = region, service
+        self._target = target
         self._socket = socket.create_connection((address.hostname, address.port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -51,10 +66,10 @@ class Client:
         headers: Headers = [
             (b"host", self._host),
             (b"content-type", b"application/x-amz-json-1.1"),
-            (b"x-amz-target", f"SageMaker.{operation}".encode()),
+            (b"x-amz-target", f"{self._target}.{operation}".encode()),
         ]
         digest = hashlib.sha256(body).hexdigest()
-        signed = sigv4.sign("POST", b"/", headers, digest, *self._keys, REGION, "sagemaker", time.time())
+        signed = sigv4.sign("POST", b"/", headers, digest, *self._keys, *self._scope, time.time())
         lines = [name + b": " + value for name, value in (*signed, (b"content-length", str(len(body)).encode()))]
         self._socket.sendall(b"\r\n".join((b"POST / HTTP/1.1", *lines, b"", body)))
         status, answer = self._read()

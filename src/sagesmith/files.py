@@ -3,6 +3,7 @@ And the removal of what others wrote.
 """
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import secrets
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PRIVATE = 0o600
+_KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 
 def replace_file(path: Path, content: bytes, mode: int = PRIVATE) -> None:
@@ -55,6 +57,21 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def free_beginning(path: Path, length: int) -> None:
+    """Give the disk back what the first `length` bytes of a file take; the others stay where they are, fallocate(2).
+
+    Where the file system cannot do that, or the file is gone, nothing happens.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            fallocate = ctypes.CDLL(None).fallocate
+            fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+            fallocate(descriptor, _PUNCH_HOLE | _KEEP_SIZE, 0, length)
+        finally:
+            os.close(descriptor)
 
 
 def remove_tree(root: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sagesmith.files import is_locked, remove_tree, replace_file, write_durably
+from sagesmith.files import free_beginning, is_locked, remove_tree, replace_file, write_durably
 
 
 @pytest.fixture
@@ -42,6 +42,16 @@ def test_what_a_killed_writer_left_is_written_over(tmp_path: Path) -> None:
     write_durably(tmp_path / "table", b"whole")
     assert (tmp_path / "table").read_bytes() == b"whole"
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+def test_the_beginning_of_a_file_is_freed_and_its_end_stays_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * (1 << 20) + b"end")
+    before = path.stat().st_blocks
+    free_beginning(path, 1 << 20)
+    assert path.read_bytes() in (bytes(1 << 20) + b"end", b"x" * (1 << 20) + b"end")
+    assert path.stat().st_blocks < before or path.read_bytes().startswith(b"x")
+    free_beginning(tmp_path / "gone", 1 << 20)
 
 
 def test_no_tree_is_too_deep_to_remove(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import signal
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +36,21 @@ class LineSplitter:
     def feed(self, data: bytes) -> Iterator[str]:
         """The lines that `data` completes."""
         text = self._rest + data
+        whole, found, rest = text.rpartition(b"\n")
+        if b"\r" not in text and max(map(len, whole.split(b"\n"))) <= MAX_LINE_BYTES:
+            # What programs mostly print: a program that prints a lot is not to wait for us.
+            yield from _decode(whole).split("\n") if found else ()
+        else:
+            rest = yield from self._lines_of(text)
+        while len(rest) > MAX_LINE_BYTES + 1:
+            end = _boundary(rest)
+            yield _decode(rest[:end])
+            rest = rest[end:]
+        self._rest = rest
+
+    @staticmethod
+    def _lines_of(text: bytes) -> Generator[str, None, bytes]:
+        """The lines of a text in which returns may end lines as well, and which may be too long; returns the rest."""
         # Whether a return at the very end stands alone is only known with the next piece.
         usable = len(text.rstrip(b"\r"))
         start = 0
@@ -44,12 +59,7 @@ class LineSplitter:
             if match[0].endswith(b"\n") or match.start() > start:
                 yield from _cut(text[start : match.start()])
             start = match.end()
-        rest = text[start:]
-        while len(rest) > MAX_LINE_BYTES + 1:
-            end = _boundary(rest)
-            yield _decode(rest[:end])
-            rest = rest[end:]
-        self._rest = rest
+        return text[start:]
 
     def end(self) -> Iterator[str]:
         """What the stream ended with, if that was not a line's end."""
@@ -193,8 +203,8 @@ class Output:
     def _write(self, lines: Sequence[str]) -> None:
         if self._full:
             return
-        stamp = b"%d " % int(time.time() * 1000)
-        block = b"".join(stamp + line.encode("utf-8", "replace") + b"\n" for line in lines)
+        stamp = f"{int(time.time() * 1000)} "
+        block = (stamp + f"\n{stamp}".join(lines) + "\n").encode("utf-8", "replace")
         try:
             while block:
                 block = block[os.write(self._descriptor, block) :]

@@ -268,7 +268,13 @@ class Backend(Protocol):
         ...
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
-        """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines."""
+        """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines.
+
+        Who reads from an offset has stored what stands before it: the backend may remove that, after a while.
+
+        Args:
+            limit: bytes that are read at once, unless a line alone has more.
+        """
         ...
 
     def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:

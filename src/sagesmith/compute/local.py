@@ -18,7 +18,7 @@ from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 from sagesmith.compute.reading import read_events, read_lines, read_samples
-from sagesmith.files import flush_directory, is_locked, remove_tree, write_durably
+from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
@@ -44,6 +44,10 @@ _REMOVED = ".removed-"
 _GONE_POLL_SECONDS = 0.005
 _GONE_SECONDS = 30.0
 _COLLECTED_SECONDS = 3.0
+LOG_KEPT_BYTES = 64 << 20
+LOG_FREED_BYTES = 16 << 20
+"""Of a log that has been read the last bytes stay on the disk, for the database's last transactions may be lost with
+the machine's power; what is before them is removed a good piece at a time."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,7 @@ class _Known:
     lock: threading.RLock = field(default_factory=threading.RLock)
     events: list[TaskEvent] = field(default_factory=list)
     report_bytes: int = 0
+    freed_bytes: int = 0
     agent: ProcessIdentity | None = None
     process: ProcessIdentity | None = None
     kind: TaskKind | None = None
@@ -175,7 +180,13 @@ class LocalBackend:
         return [observed for name in names if (observed := self.inspect(name)) is not None]
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
-        return read_lines(self._directory(task_id).output, offset, limit)
+        output = self._directory(task_id).output
+        if offset >= LOG_KEPT_BYTES + LOG_FREED_BYTES:
+            with self._task(task_id) as known:
+                if offset - known.freed_bytes >= LOG_KEPT_BYTES + LOG_FREED_BYTES:
+                    known.freed_bytes = offset - LOG_KEPT_BYTES
+                    free_beginning(output, known.freed_bytes)
+        return read_lines(output, offset, limit)
 
     def read_metrics(self, task_id: str, offset: int, limit: int = 1 << 18) -> tuple[list[MetricSample], int]:
         return read_samples(self._directory(task_id).metrics, offset, limit)

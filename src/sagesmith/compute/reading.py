@@ -1,6 +1,8 @@
 """Reading what a node agent writes, from where one has read before: its report, its output, what it has measured."""
 
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from sagesmith.agent.metrics import sample_from_json
 from sagesmith.agent.taskdir import event_from_json
@@ -16,33 +18,53 @@ def read_events(report: Path, offset: int) -> tuple[list[TaskEvent], int]:
 
 def read_lines(output: Path, offset: int, limit: int) -> tuple[list[tuple[int, str]], int]:
     """As `Backend.read_log` does, of the file at `output`."""
+    data, next_offset = _whole_lines(output, offset, limit)
+    stamps: dict[str, int] = {}
     lines: list[tuple[int, str]] = []
-    found, next_offset = _whole_lines(output, offset, limit)
-    for line in found:
-        stamp, _, text = line.partition(b" ")
-        lines.append((int(stamp), text.decode("utf-8", "replace")))
+    for line in data.decode("utf-8", "replace").split("\n")[:-1]:
+        stamp, _, text = line.partition(" ")
+        # What was printed at once has one time.
+        at = stamps.get(stamp)
+        if at is None:
+            at = stamps[stamp] = int(stamp)
+        lines.append((at, text))
     return lines, next_offset
 
 
 def read_samples(metrics: Path, offset: int, limit: int) -> tuple[list[MetricSample], int]:
     """As `Backend.read_metrics` does, of the file at `metrics`."""
     found, next_offset = _whole_lines(metrics, offset, limit)
-    return [sample_from_json(line) for line in found], next_offset
+    return [sample_from_json(line) for line in found.splitlines()], next_offset
 
 
-def _whole_lines(path: Path, offset: int, limit: int) -> tuple[list[bytes], int]:
+def _whole_lines(path: Path, offset: int, limit: int) -> tuple[bytes, int]:
     """The lines of a file from a byte on, and where the next one begins; none if there is no file."""
     try:
         with path.open("rb") as file:
-            file.seek(offset)
+            offset = _beginning(file, offset)
             data = file.read(limit)
             # A line is at most some 256 KB: one that does not fit into a small limit is still given whole.
             while b"\n" not in data and (more := file.read(1 << 16)):
                 data += more
     except FileNotFoundError:
-        return [], offset
+        return b"", offset
     end = data.rfind(b"\n") + 1
-    return data[:end].split(b"\n")[:-1], offset + end
+    return data[:end], offset + end
+
+
+def _beginning(file: BinaryIO, offset: int) -> int:
+    """Go to a byte of a file, or to the first line behind it if what was there has been removed.
+
+    That happens only if the database lost its last transactions with the machine's power, and with them how far the
+    file had been read.
+    """
+    file.seek(offset)
+    if file.read(1) != b"\0":
+        file.seek(offset)
+        return offset
+    file.seek(os.lseek(file.fileno(), offset, os.SEEK_DATA))
+    file.readline()
+    return file.tell()
 
 
 def read_bytes(path: Path, offset: int, limit: int = -1) -> bytes:

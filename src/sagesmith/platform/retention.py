@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sagesmith import logging
@@ -12,7 +12,7 @@ from sagesmith.images import pruning
 from sagesmith.services.sagemaker import JOBS
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.jobs import ENDED
-from sagesmith.store import Query, Store, Transaction, VersionConflict
+from sagesmith.store import LogGroup, Query, Store, Transaction, VersionConflict
 from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff, rolled_up
 
 INTERVAL_SECONDS = 3600.0
@@ -29,10 +29,15 @@ log = logging.get("retention")
 
 def keep(platform: Platform, store: Store) -> None:
     """Remove what the platform's settings do not want kept (`SAGESMITH_AUDIT_DAYS`, `SAGESMITH_METRICS_DAYS`,
-    `SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`), and client tokens that have had their day."""
+    `SAGESMITH_KEEP_DAYS`, `SAGESMITH_CACHE_LIMIT`) or the retention of a log group, and client tokens that have had
+    their day."""
     idempotency.forget(store, time.time() - idempotency.KEPT_SECONDS)
     _remove_history(store, time.time() - platform.audit_days * 86400)
     _age_metrics(store, int(time.time()), platform.metrics_days * DAY)
+    now_ms = int(time.time() * 1000)
+    with store.read() as tx:
+        regions = tx.regions()
+    _expire_logs(store, regions, lambda group: _retained_ms(group, now_ms))
     if platform.keep_days:
         jobs, chunks = remove_old(store, time.time() - platform.keep_days * 86400)
         if jobs or chunks:
@@ -88,7 +93,7 @@ def remove_old(store: Store, before: float) -> tuple[int, int]:
     """
     with store.read() as tx:
         regions = tx.regions()
-    return _remove_jobs(store, regions, before), _remove_logs(store, regions, before)
+    return _remove_jobs(store, regions, before), _expire_logs(store, regions, lambda group: int(before * 1000))
 
 
 def _remove_jobs(store: Store, regions: Sequence[str], before: float) -> int:
@@ -106,14 +111,25 @@ def _remove_jobs(store: Store, regions: Sequence[str], before: float) -> int:
     return removed
 
 
-def _remove_logs(store: Store, regions: Sequence[str], before: float) -> int:
+def _retained_ms(group: LogGroup, now_ms: int) -> int:
+    """The earliest time whose events a group's own retention wants kept."""
+    return now_ms - group.retention_days * DAY * 1000 if group.retention_days else 0
+
+
+def _expire_logs(store: Store, regions: Sequence[str], before_ms: Callable[[LogGroup], int]) -> int:
+    """Remove the events of each group that are older than `before_ms` of it; returns how many chunks they were."""
     removed = 0
     for region in regions:
         token: str | None = None
         while True:
-            with store.write() as tx:
+            with store.read() as tx:
                 groups, token = tx.log_groups(region, token=token)
-                removed += sum(tx.expire_log(region, group.name, int(before * 1000)) for group in groups)
+            for group in groups:
+                count = _BATCH
+                while count == _BATCH:
+                    with store.write() as tx:
+                        count = tx.expire_log(region, group.name, before_ms(group), _BATCH)
+                    removed += count
             if token is None:
                 break
     return removed

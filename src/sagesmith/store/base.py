@@ -112,9 +112,11 @@ class Place:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
-    """One line of a log stream. Times are milliseconds since the epoch."""
+class LogEvent(NamedTuple):
+    """One line of a log stream. Times are milliseconds since the epoch.
+
+    A tuple, for a page has ten thousand of them.
+    """
 
     timestamp_ms: int
     message: str

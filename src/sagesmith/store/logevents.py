@@ -6,11 +6,13 @@ append until it holds SEAL_BYTES; it is compressed then and never touched again.
 
 import heapq
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, tuple_, update
 
 from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
 from sagesmith.store.loggroups import MAKE_GROUP, add_stream, need_group, need_stream, now_ms
@@ -20,13 +22,23 @@ from sagesmith.store.tokens import decode_token, encode_token
 SEAL_BYTES = 64 * 1024
 EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch Logs counts for an event besides its message (API reference, PutLogEvents)."""
+_PACKED_BYTES = 34
+"""What a chunk has for an event besides its message, about."""
 _SWEEP = 16
 
 _s, _c = log_streams.c, log_chunks.c
 _CHUNK = (_c.first_sequence, _c.last_sequence, _c.min_ms, _c.max_ms, _c.sealed, _c.payload)
 _OF_STREAM = select(*_CHUNK).where(_c.stream_id == bindparam("b_id"))
 _TAIL = _OF_STREAM.where(_c.sealed == 0).order_by(_c.first_sequence.desc()).limit(1)
-_FORWARD = _OF_STREAM.where(_c.last_sequence > bindparam("b_after")).order_by(_c.first_sequence)
+_HOLDER = (
+    select(func.coalesce(func.max(_c.first_sequence), 0))
+    .where(_c.stream_id == bindparam("b_id"), _c.first_sequence <= bindparam("b_after") + 1)
+    .scalar_subquery()
+)
+"""Where the chunk begins that may have the next event: by key, for a long stream has thousands before it."""
+_FORWARD = _OF_STREAM.where(_c.first_sequence >= _HOLDER, _c.last_sequence > bindparam("b_after")).order_by(
+    _c.first_sequence
+)
 _BACKWARD = _OF_STREAM.where(_c.first_sequence < bindparam("b_before")).order_by(_c.first_sequence.desc())
 _ADD_CHUNK = insert(log_chunks)
 _GROW_CHUNK = update(log_chunks).where(_c.stream_id == bindparam("b_id"), _c.first_sequence == bindparam("b_first"))
@@ -34,7 +46,11 @@ _GROW_STREAM = update(log_streams).where(_s.id == bindparam("b_id"))
 
 
 def _size(event: LogEvent) -> int:
-    return len(event.message.encode()) + EVENT_OVERHEAD_BYTES
+    return _length(event.message) + EVENT_OVERHEAD_BYTES
+
+
+def _length(message: str) -> int:
+    return len(message) if message.isascii() else len(message.encode())
 
 
 def append(
@@ -72,17 +88,20 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
     first, payload = (last + 1, bytearray()) if tail is None else (tail.first_sequence, bytearray(tail.payload))
     low, high = (None, None) if tail is None else (tail.min_ms, tail.max_ms)
     fresh = tail is None
-    for sequence, event in enumerate(events, last + 1):
+    place = 0
+    for end in _cuts(events, SEAL_BYTES - len(payload)):
+        part = events[place:end]
         if payload:
             payload += b","
-        payload += orjson.dumps([event.timestamp_ms, event.ingestion_ms or now, event.message])
-        low = event.timestamp_ms if low is None else min(low, event.timestamp_ms)
-        high = event.timestamp_ms if high is None else max(high, event.timestamp_ms)
-        full = len(payload) >= SEAL_BYTES
-        if not full and sequence < last + len(events):
-            continue
+        payload += orjson.dumps([[event.timestamp_ms, event.ingestion_ms or now, event.message] for event in part])[
+            1:-1
+        ]
+        times = [event.timestamp_ms for event in part]
+        low = min(times) if low is None else min(low, *times)
+        high = max(times) if high is None else max(high, *times)
+        full = end < len(events) or len(payload) >= SEAL_BYTES
         values = {
-            "last_sequence": sequence,
+            "last_sequence": last + end,
             "min_ms": low,
             "max_ms": high,
             "sealed": int(full),
@@ -92,17 +111,32 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
             connection.execute(_ADD_CHUNK, {"stream_id": stream_id, "first_sequence": first, **values})
         else:
             connection.execute(_GROW_CHUNK, {"b_id": stream_id, "b_first": first, **values})
-        first, payload, low, high, fresh = sequence + 1, bytearray(), None, None, True
+        first, payload, low, high, fresh = last + end + 1, bytearray(), None, None, True
+        place = end
 
 
-def expire(connection: Connection, region: str, group: str, before_ms: int) -> int:
-    """Remove the chunks of a group all of whose events are older than `before_ms`."""
+def _cuts(events: Sequence[LogEvent], room: int) -> Iterator[int]:
+    """Where the parts end that go into one chunk each, the first of which has `room` bytes left."""
+    sizes = list(accumulate(len(event.message) + _PACKED_BYTES for event in events))
+    end = 0
+    while end < len(events):
+        before = sizes[end - 1] if end else 0
+        end = min(bisect_left(sizes, before + room, lo=end) + 1, len(events))
+        yield end
+        room = SEAL_BYTES
+
+
+def expire(connection: Connection, region: str, group: str, before_ms: int, limit: int) -> int:
+    """Remove chunks of a group all of whose events are older than `before_ms`; see `Transaction.expire_log`."""
     streams = select(_s.id).where(_s.region == region, _s.log_group == group)
     # Locked, for whoever appends to a stream has read its last chunk, which it will change.
     quiet = streams.where(_s.last_ms < before_ms).with_for_update()
-    old = delete(log_chunks).where(_c.stream_id.in_(streams), _c.max_ms < before_ms)
-    sealed = connection.execute(old.where(_c.sealed == 1)).rowcount
-    return sealed + connection.execute(old.where(_c.stream_id.in_(quiet))).rowcount
+    old = select(_c.stream_id, _c.first_sequence).where(_c.stream_id.in_(streams), _c.max_ms < before_ms)
+    removed = 0
+    for part in (old.where(_c.sealed == 1), old.where(_c.stream_id.in_(quiet))):
+        chosen = tuple_(_c.stream_id, _c.first_sequence).in_(part.limit(limit - removed))
+        removed += connection.execute(delete(log_chunks).where(chosen)).rowcount
+    return removed
 
 
 def offset(connection: Connection, region: str, group: str, stream: str) -> int:
@@ -112,15 +146,35 @@ def offset(connection: Connection, region: str, group: str, stream: str) -> int:
     return 0 if row is None else int(row.source_offset)
 
 
+def _packed(chunk: Row[Any]) -> list[tuple[int, int, str]]:
+    """The chunk's events as (timestamp, ingestion time, message)."""
+    payload = zlib.decompress(chunk.payload) if chunk.sealed else chunk.payload
+    events: list[tuple[int, int, str]] = orjson.loads(b"[" + payload + b"]")
+    return events
+
+
 def _unpack(chunk: Row[Any]) -> list[tuple[int, int, int, str]]:
     """The chunk's events as (timestamp, sequence, ingestion time, message)."""
-    payload = zlib.decompress(chunk.payload) if chunk.sealed else chunk.payload
     return [
         (timestamp, sequence, ingestion, message)
-        for sequence, (timestamp, ingestion, message) in enumerate(
-            orjson.loads(b"[" + payload + b"]"), chunk.first_sequence
-        )
+        for sequence, (timestamp, ingestion, message) in enumerate(_packed(chunk), chunk.first_sequence)
     ]
+
+
+def _within(chunk: Row[Any], after: int, before: int, start_ms: int | None, end_ms: int | None) -> list[LogEvent]:
+    """The chunk's events whose sequence lies between two, both exclusive, and whose time is at least the one and less
+    than the other."""
+    first = max(after + 1, chunk.first_sequence)
+    events = _packed(chunk)[first - chunk.first_sequence : max(before - chunk.first_sequence, 0)]
+    found = [
+        LogEvent(timestamp, message, ingestion, sequence)
+        for sequence, (timestamp, ingestion, message) in enumerate(events, first)
+    ]
+    if start_ms is not None and chunk.min_ms < start_ms:
+        found = [event for event in found if event.timestamp_ms >= start_ms]
+    if end_ms is not None and chunk.max_ms >= end_ms:
+        found = [event for event in found if event.timestamp_ms < end_ms]
+    return found
 
 
 def read(
@@ -154,20 +208,17 @@ def read(
         bound = {"b_after": place} if forward else {"b_before": place}
         chunks = connection.execute(statement.limit(_SWEEP), {**parameters, **bound}).all()
         for chunk in chunks:
-            events = _unpack(chunk)
-            for timestamp, sequence, ingestion, message in events if forward else reversed(events):
-                if (
-                    sequence <= after
-                    or sequence >= before
-                    or (start_ms is not None and timestamp < start_ms)
-                    or (end_ms is not None and timestamp >= end_ms)
-                ):
-                    continue
-                event = LogEvent(timestamp, message, ingestion, sequence)
-                used += _size(event)
-                if len(found) == limit or (max_bytes is not None and found and used > max_bytes):
-                    return found if forward else found[::-1]
-                found.append(event)
+            events = _within(chunk, after, before, start_ms, end_ms)
+            if not forward:
+                events.reverse()
+            count = min(len(events), limit - len(found))
+            if max_bytes is not None and events:
+                sizes = list(accumulate(map(_size, events)))
+                count = min(count, max(bisect_right(sizes, max_bytes - used), 0 if found else 1))
+                used += sizes[count - 1] if count else 0
+            found += events[:count]
+            if count < len(events):
+                return found if forward else found[::-1]
         if len(chunks) < _SWEEP:
             break
         place = chunks[-1].last_sequence if forward else chunks[-1].first_sequence

@@ -316,9 +316,13 @@ class Transaction:
         """
         logevents.append(self._connection, region, group, stream, events, source_offset)
 
-    def expire_log(self, region: str, group: str, before_ms: int) -> int:
-        """Free the space of events older than `before_ms`, a chunk at a time, so that some of them may stay."""
-        return logevents.expire(self._connection, region, group, before_ms)
+    def expire_log(self, region: str, group: str, before_ms: int, limit: int = 500) -> int:
+        """Free the space of events older than `before_ms`, a chunk at a time, so that some of them may stay.
+
+        Returns:
+            How many chunks were removed: if it was `limit`, there may be more. Others wait for this transaction.
+        """
+        return logevents.expire(self._connection, region, group, before_ms, limit)
 
     def log_offset(self, region: str, group: str, stream: str) -> int:
         """The last `source_offset` of a stream, 0 if there was none."""

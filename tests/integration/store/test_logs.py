@@ -205,3 +205,32 @@ def test_old_events_of_short_streams_are_freed_and_what_comes_after_them_is_read
         assert tx.log_offset(R, "/aws/a", "quiet") == 100
         tx.append_log(R, "/aws/a", "quiet", [LogEvent(60_000, "again")], source_offset=110)
         assert [(event.message, event.sequence) for event in tx.read_log(R, "/aws/a", "quiet")] == [("again", 4)]
+
+
+def test_what_is_freed_at_once_is_bounded_and_reading_goes_on_behind_it(store: Store) -> None:
+    with store.write() as tx:
+        tx.append_log(R, "g", "s", _lines(4000, size=200))
+        whole = tx.read_log(R, "g", "s")
+        counts = [tx.expire_log(R, "g", 4000, limit=8) for _ in range(3)]
+        left = tx.read_log(R, "g", "s")
+    assert counts[0] == 8
+    assert 0 < counts[1] < 8
+    assert counts[2] == 0
+    assert left == whole[-len(left) :]
+    assert 1000 < len(left) < 2000
+
+
+def test_events_of_any_size_are_read_as_they_were_appended(store: Store) -> None:
+    chance = random.Random(7)
+    events = [LogEvent(number, "\n\x00ä😀"[number % 4] * chance.choice((0, 3, 900, 200_000))) for number in range(120)]
+    place = 0
+    with store.write() as tx:
+        while place < len(events):
+            count = chance.randrange(1, 40)
+            tx.append_log(R, "g", "s", events[place : place + count])
+            place += count
+        found: list[LogEvent] = []
+        while page := tx.read_log(R, "g", "s", after_sequence=len(found), max_bytes=300_000):
+            found += page
+    assert [(event.timestamp_ms, event.message) for event in found] == [(each[0], each[1]) for each in events]
+    assert [event.sequence for event in found] == list(range(1, 121))

@@ -1,6 +1,7 @@
 """Lines and metrics out of what programs print."""
 
 import itertools
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,19 @@ def test_a_long_line_is_cut_between_characters() -> None:
     found = lines_of(text.encode())
     assert "".join(found) == text
     assert all(len(line.encode()) <= MAX_LINE_BYTES for line in found)
+
+
+@pytest.mark.parametrize("piece", [b"x" * 65536, b"\r" * 65536])
+def test_a_line_that_never_ends_takes_no_memory(piece: bytes) -> None:
+    splitter = LineSplitter()
+    tracemalloc.start()
+    try:
+        cut = sum(len(line) for _ in range(500) for line in splitter.feed(piece))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert cut >= 500 * len(piece) - MAX_LINE_BYTES - 1
+    assert peak < 4 << 20
 
 
 def test_bytes_that_are_no_text_are_replaced() -> None:

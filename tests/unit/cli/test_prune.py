@@ -88,3 +88,16 @@ def test_a_platform_that_runs_keeps_what_it_is_told_to(
     before = names(store)
     keep(replace(Platform.load(tmp_path), keep_days=keep_days), store)
     assert names(store) == (left or before)
+
+
+def test_a_platform_that_runs_removes_what_is_past_the_retention_of_its_group(store: Store, tmp_path: Path) -> None:
+    old, recent = (int((time.time() - days * DAY) * 1000) for days in (8, 6))
+    with store.write() as tx:
+        for group in (GROUP, "/kept"):
+            for stream, at in (("old", old), ("recent", recent)):
+                tx.append_log(REGION, group, stream, [LogEvent(at, "line")])
+        tx.set_log_retention(REGION, GROUP, 7)
+    keep(Platform.load(tmp_path), store)
+    with store.read() as tx:
+        left = {(each, s): len(tx.read_log(REGION, each, s)) for each in (GROUP, "/kept") for s in ("old", "recent")}
+    assert left == {(GROUP, "old"): 0, (GROUP, "recent"): 1, ("/kept", "old"): 1, ("/kept", "recent"): 1}

@@ -1,6 +1,7 @@
 """What training jobs and endpoints have in common: the environment of a task, its S3 access, and its log."""
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
@@ -12,6 +13,10 @@ from sagesmith.store import Document, LogEvent, Query, Transaction
 HOST = "algo-1"
 SESSION_NAME = "SageMaker"
 DEFAULT_ROLE = "SageMakerExecutionRole"
+LOG_BATCH_BYTES = 1 << 20
+
+_collecting = threading.Lock()
+"""One batch is in memory at a time, however many tasks print; and requests are answered between two."""
 
 
 def s3_access(home: Home) -> S3Access:
@@ -74,20 +79,24 @@ def ca_bundle(home: Home) -> str | None:
     return str(bundle) if bundle.exists() else None
 
 
-def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) -> bool:
-    """Move what a task has written since the last call to the log store; False if there was nothing new.
+def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) -> int:
+    """Move what a task has written since the last call to the log store, a batch at the most.
 
     Lines and the offset up to which they were read are stored in one transaction, so that no line is lost or doubled.
+
+    Returns:
+        How many bytes were new; if they are more than half of LOG_BATCH_BYTES, there may be more.
     """
     with home.store.read() as tx:
         offset = tx.log_offset(region, group, stream)
-    lines, next_offset = home.backend.read_log(task_id, offset)
-    if next_offset == offset:
-        return False
-    events = [LogEvent(timestamp_ms, line) for timestamp_ms, line in lines]
-    with home.store.write() as tx:
-        tx.append_log(region, group, stream, events, next_offset)
-    return True
+    with _collecting:
+        lines, next_offset = home.backend.read_log(task_id, offset, LOG_BATCH_BYTES)
+        if next_offset == offset:
+            return 0
+        events = [LogEvent(timestamp_ms, line) for timestamp_ms, line in lines]
+        with home.store.write() as tx:
+            tx.append_log(region, group, stream, events, next_offset)
+    return next_offset - offset
 
 
 def all_documents(tx: Transaction, kind: str, status: str | None = None) -> Iterator[Document]:

@@ -37,6 +37,10 @@ from sagesmith.store import Document, Transaction
 SHORTEST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 0.5
 """How often a running job is looked at: often when something has just happened, seldom when it runs and runs."""
+CHATTY_LOOK_SECONDS = 0.02
+"""For one that prints more than a look takes; others have their turn meanwhile."""
+LAST_BATCHES = 8
+"""How much of the log of a job that has ended one step stores."""
 FIRST_LOOK_SECONDS = 1.0
 """For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
 WAITING_LOOK_SECONDS = 30.0
@@ -155,17 +159,15 @@ class JobReconciler:
         gang = self._gang(document)
         seen = {each.host: tasks.observe(home.backend, each.task_id) for each in gang.members}
         if all(task is None or _is_over(task) for task in seen.values()):
-            for each in gang.members:
-                while seen[each.host] is not None and self._collect(home, document, each.host, each.task_id):
-                    pass
-            return self._finish(home, document, seen)
+            stored = all(self._collect_rest(home, document, task) for task in seen.items())
+            return self._finish(home, document, seen) if stored else 0.0
         document = self._intervene(home, document, seen)
-        for host, task in seen.items():
-            if task is not None:
-                self._collect(home, document, host, task.id)
+        new = [self._collect(home, document, host, task.id) for host, task in seen.items() if task is not None]
         told = self._told(document, seen)
         if told is not document:
             document = self._store(home, told)
+        if max(new, default=0) > tasks.LOG_BATCH_BYTES // 2:
+            return CHATTY_LOOK_SECONDS
         return min(max(SHORTEST_LOOK_SECONDS, (time.time() - document.updated_at) / 10), LONGEST_LOOK_SECONDS)
 
     def _intervene(self, home: Home, document: Document, seen: Observations) -> Document:
@@ -246,7 +248,13 @@ class JobReconciler:
         with home.store.write() as tx:
             return self._line.pools.look(tx, document)
 
-    def _collect(self, home: Home, document: Document, host: str, task_id: str) -> bool:
+    def _collect_rest(self, home: Home, document: Document, seen: tuple[str, TaskObservation | None]) -> bool:
+        """Store what a task has left to be stored of its log, a piece of it; whether that is all of it now."""
+        host, task = seen
+        return task is None or any(self._collect(home, document, host, task.id) == 0 for _ in range(LAST_BATCHES))
+
+    def _collect(self, home: Home, document: Document, host: str, task_id: str) -> int:
+        """Store what is new of a task's metrics and log; how many bytes of log, 1 at the least if anything was new."""
         stream = f"{document.name}/{host}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
         measured = Measured(
             document.region,
@@ -257,7 +265,7 @@ class JobReconciler:
             in_full=document.body.get(METRICS_IN_FULL, ()),
         )
         found = collect_metrics(home, task_id, measured)
-        return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream) or found
+        return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream) or int(found)
 
     def _discard(self, home: Home, document: Document) -> None:
         for each in self._gang(document).members:
