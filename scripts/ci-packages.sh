@@ -3,8 +3,8 @@
 # podman and busybox-static: images of one's own; passt: jobs that reach other machines directly.
 set -euo pipefail
 missing=()
-for each in podman:podman runc:runc busybox:busybox-static pasta:passt; do
-  PATH="$PATH:/usr/sbin" command -v "${each%%:*}" >/dev/null || missing+=("${each##*:}")
+for each in podman:podman runc:runc netavark:netavark busybox:busybox-static pasta:passt; do
+  PATH="$PATH:/usr/sbin:/usr/lib/podman" command -v "${each%%:*}" >/dev/null || missing+=("${each##*:}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -260,3 +260,20 @@ def test_without_an_engine_a_job_says_what_to_install(new_platform: Callable[...
     assert described["FailureReason"].startswith("ClientError: Sagesmith has no environment of its own for the image")
     assert "registry.example/own:1" in described["FailureReason"]
     assert "apt-get install podman" in described["FailureReason"]
+
+
+def test_an_endpoint_says_that_it_cannot_have_such_an_image(platform: Running, image: str) -> None:
+    client, called = platform.client("sagemaker"), jobs.name("own")
+    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer={"Image": image})
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": called,
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.m4.xlarge",
+    }
+    client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=called, EndpointConfigName=called)
+    described = jobs.wait_endpoint(platform, called)
+    assert described["EndpointStatus"] == "Failed"
+    assert "not yet behind endpoints" in described["FailureReason"]
+    jobs.delete_endpoint(platform, called)

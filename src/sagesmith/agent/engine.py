@@ -124,7 +124,8 @@ def remove(engine: str, name: str) -> None:
         OSError: the engine could not.
     """
     done = run(engine, ["rm", "--force", "--ignore", "--volumes", name])
-    if done.returncode:
+    # Somebody else may have removed it at the same time.
+    if done.returncode and run(engine, ["container", "exists", name]).returncode != 1:
         raise OSError(f"the container {name} could not be removed: {_last(done.stderr)}")
 
 

@@ -33,7 +33,7 @@ def process(task: Task) -> Ending:
     spec, report = task.spec, task.report
     report.write("Starting", "Preparing the instances for processing")
     with task.signals.interruptible():
-        runtime = task.resolve()
+        runtime = task.resolve_any()
     command = _command(task, runtime)
     report.write("Downloading", runtime.notice or "Downloading input data")
     with task.signals.interruptible():

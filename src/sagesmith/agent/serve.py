@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import sagesmith
 from sagesmith.agent.archive import ArchiveRefused, unpack
-from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed
 from sagesmith.agent.process import Ended
 from sagesmith.agent.runtime import container_variables, server_packages
@@ -46,11 +45,6 @@ def serve(task: Task) -> Ending:
     opt_ml = task.directory.opt_ml
     with task.signals.interruptible():
         runtime = task.resolve()
-    if isinstance(runtime, OwnImage):
-        raise TaskFailed(
-            f"ClientError: There is no runtime for the image {spec.image}: images of one's own run in jobs, not yet "
-            "behind endpoints. Name one of Sagesmith's images."
-        )
     report.write("Downloading", runtime.notice or "Downloading the model")
     with task.signals.interruptible():
         environment = task.ensure(runtime)

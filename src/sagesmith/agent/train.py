@@ -63,7 +63,7 @@ def train(task: Task) -> Ending:
     report = task.report
     report.write("Starting", "Preparing the instances for training")
     with task.signals.interruptible():
-        runtime = task.resolve()
+        runtime = task.resolve_any()
     report.write("Downloading", runtime.notice or "Downloading input data")
     with task.signals.interruptible():
         try:
