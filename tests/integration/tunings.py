@@ -51,8 +51,7 @@ def start_tuning(platform: Running, trials: int = 4, script: str = SCRIPT, **cha
     platform.client("sagemaker").create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=called,
         HyperParameterTuningJobConfig=config,
-        TrainingJobDefinition=definition(platform, script),
-        **changes,
+        **{"TrainingJobDefinition": definition(platform, script)} | changes,
     )
     return called
 
