@@ -6,7 +6,6 @@ has a gang of its own, so nothing that a former one left is taken for a part.
 
 import time
 from pathlib import Path
-from typing import IO
 
 from sagesmith.agent.s3 import split_uri
 from sagesmith.agent.task import Task
@@ -35,7 +34,7 @@ class Parts:
     def done(self) -> None:
         """Say that this host leaves nothing more."""
         bucket, key = split_uri(f"{self._base}/{self._task.spec.host}/{_DONE}")
-        self._task.s3.upload_stream(_write_a_line, bucket, key, self._task.spec.kms_key_id, 1)
+        self._task.s3.mark(bucket, key, self._task.spec.kms_key_id)
 
     def wait(self) -> None:
         """Return when all other hosts are done. A host that dies never is: whoever started the job ends it then."""
@@ -63,7 +62,3 @@ class Parts:
     def _present(self) -> set[str]:
         bucket, prefix = split_uri(f"{self._base}/")
         return {each.key.removeprefix(prefix) for each in self._task.s3.list(bucket, prefix)}
-
-
-def _write_a_line(target: IO[bytes]) -> None:
-    target.write(b"\n")

@@ -238,6 +238,14 @@ class S3:
 
         return _patiently(attempt)
 
+    def mark(self, bucket: str, key: str, kms_key_id: str | None) -> None:
+        """Put an object that says nothing but that it is there.
+
+        Whoever waits for it may remove it at once, so that it is not looked at afterwards, as other uploads are.
+        """
+        own = _encryption(kms_key_id)
+        _patiently(lambda: self._transfers.put_object(Bucket=bucket, Key=key, Body=b"\n", **own))
+
     def _fetch(self, piece: tuple[S3Object, Path, int]) -> None:
         entry, path, start = piece
         length = min(max(_PIECE_BYTES, entry.size // _MAX_PARTS), entry.size - start)
