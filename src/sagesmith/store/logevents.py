@@ -46,11 +46,14 @@ _GROW_STREAM = update(log_streams).where(_s.id == bindparam("b_id"))
 
 
 def _size(event: LogEvent) -> int:
-    return _length(event.message) + EVENT_OVERHEAD_BYTES
+    return len(event.message.encode()) + EVENT_OVERHEAD_BYTES
 
 
-def _length(message: str) -> int:
-    return len(message) if message.isascii() else len(message.encode())
+def _sizes(events: Sequence[LogEvent]) -> Iterator[int]:
+    messages = [event.message for event in events]
+    if "".join(messages).isascii():
+        return (len(message) + EVENT_OVERHEAD_BYTES for message in messages)
+    return (len(message.encode()) + EVENT_OVERHEAD_BYTES for message in messages)
 
 
 def append(
@@ -77,7 +80,7 @@ def append(
             "last_ms": max(row.last_ms, *times),
             "last_ingestion_ms": now,
             "last_sequence": row.last_sequence + len(events),
-            "stored_bytes": row.stored_bytes + sum(map(_size, events)),
+            "stored_bytes": row.stored_bytes + sum(_sizes(events)),
         }
     if len(changes) > 1:
         connection.execute(_GROW_STREAM, changes)
@@ -213,7 +216,7 @@ def read(
                 events.reverse()
             count = min(len(events), limit - len(found))
             if max_bytes is not None and events:
-                sizes = list(accumulate(map(_size, events)))
+                sizes = list(accumulate(_sizes(events)))
                 count = min(count, max(bisect_right(sizes, max_bytes - used), 0 if found else 1))
                 used += sizes[count - 1] if count else 0
             found += events[:count]
