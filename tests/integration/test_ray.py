@@ -236,7 +236,10 @@ def resources(instance_type: str, count: int = 1) -> dict[str, Any]:
 
 
 def wait_for_line(platform: Running, job: str, beginning: str) -> None:
+    sagemaker = platform.client("sagemaker")
     while not any(line.startswith(beginning) for line in _log(platform, job)):
+        described = sagemaker.describe_training_job(TrainingJobName=job)
+        assert described["TrainingJobStatus"] == "InProgress", described.get("FailureReason")
         time.sleep(0.1)
 
 
