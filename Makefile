@@ -70,7 +70,7 @@ ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
 	@echo "== tests, $(WORKERS) files at a time: most of their time is waiting"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/conformance
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/conformance
 	@echo "== tests of each resource kind against the model of the API"
 	@$(BIN)/python -m pytest -q tests/conformance
 endif
