@@ -265,6 +265,46 @@ LIVES = (
         update={"profiler_config": {"s3_output_path": f"s3://{BUCKET}/profile"}},
         also={"stop": {}, "wait": {"poll": 1, "timeout": 60}},
     ),
+    Life(
+        "ProcessingJob",
+        {
+            "processing_job_name": NAME,
+            "role_arn": ROLE,
+            "app_specification": {"image_uri": IMAGE, "container_entrypoint": ["/bin/sleep", "10"]},
+            "processing_resources": {
+                "cluster_config": {"instance_count": 1, "instance_type": "ml.m5.large", "volume_size_in_gb": 1}
+            },
+        },
+        filters={"status_equals": ("InProgress", "Failed")},
+        also={"stop": {}, "wait": {"poll": 1, "timeout": 120}},
+    ),
+    Life(
+        "HyperParameterTuningJob",
+        {
+            "hyper_parameter_tuning_job_name": NAME,
+            "hyper_parameter_tuning_job_config": {
+                "strategy": "Random",
+                "resource_limits": {"max_number_of_training_jobs": 1, "max_parallel_training_jobs": 1},
+                "hyper_parameter_tuning_job_objective": {"type": "Minimize", "metric_name": "loss"},
+                "parameter_ranges": {
+                    "continuous_parameter_ranges": [{"name": "rate", "min_value": "0.1", "max_value": "1"}]
+                },
+            },
+            "training_job_definition": {
+                "algorithm_specification": {
+                    "training_image": IMAGE,
+                    "training_input_mode": "File",
+                    "metric_definitions": [{"name": "loss", "regex": "loss=([0-9.]+)"}],
+                },
+                "role_arn": ROLE,
+                "output_data_config": {"s3_output_path": f"s3://{BUCKET}/out"},
+                "resource_config": {"instance_type": "ml.m5.large", "instance_count": 1, "volume_size_in_gb": 1},
+                "stopping_condition": {"max_runtime_in_seconds": 60},
+            },
+        },
+        filters={"status_equals": ("InProgress", "Failed")},
+        also={"get_all_training_jobs": {}, "stop": {}, "wait": {"poll": 1, "timeout": 120}},
+    ),
     Life("Experiment", {"experiment_name": NAME, "description": "first"}, update={"description": "second"}),
     Life(
         "Trial",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sagesmith.compute.ray.gate import PROXY, targets
+from sagesmith.compute.ray.gate import targets
 from sagesmith.compute.ray.tunnel import Pass, Way, listen, listen_plainly
 from sagesmith.config import DataDir, Platform
 from sagesmith.hosts import TASKS_SOURCE_ADDRESS
@@ -118,7 +118,7 @@ def test_what_comes_by_the_gate_is_user_code_to_the_proxy(tmp_path: Path) -> Non
             platform = Platform(
                 str(tmp_path), "127.0.0.1", port, port, 0, "1", "us-east-1", "sqlite://", *store, str(tmp_path), 1
             )
-            _, writer = await targets(platform)[PROXY]()
+            _, writer = await targets(platform)[str(port)]()
             writer.close()
             return await seen.get()
 
