@@ -35,7 +35,22 @@ TRAINING_JOB = Facts(
             "InputDataConfig[].DataSource.S3DataSource",
         }
     ),
-    values={"ResourceConfig.InstanceCount": 1, "AlgorithmSpecification.TrainingInputMode": "File"},
+    values={
+        "ResourceConfig.InstanceCount": 1,
+        "AlgorithmSpecification.TrainingInputMode": "File",
+        "InputDataConfig[].DataSource.S3DataSource.S3DataType": "S3Prefix",
+    },
+    without={
+        "ResourceConfig.InstanceGroups": "they stand instead of InstanceType and InstanceCount",
+        "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames": "there are no instance groups",
+        "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "they are of augmented manifests",
+        "InputDataConfig[].InputMode": "what else may be given depends on it",
+        "InputDataConfig[].CompressionType": "it is of Pipe mode",
+        "InputDataConfig[].RecordWrapperType": "it is of Pipe mode",
+        "CheckpointConfig.LocalPath": "its place depends on the channels",
+        "ResourceConfig.KeepAlivePeriodInSeconds": "it is not for spot training",
+        "RetryStrategy": "it has a limit that depends on the kind of training",
+    },
     filters={
         "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",
         "WarmPoolStatusEquals": "WarmPoolStatus.Status",
