@@ -21,9 +21,6 @@ from sagesmith.services.sagemaker.processing_jobs import (
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
 
-CREDENTIALS_SLACK_SECONDS = 86_400
-"""A job may download before and upload after the time that its runtime limit counts."""
-MAX_FAILURE_REASON = 1024
 MAX_EXIT_MESSAGE_BYTES = 1024
 
 _CONFIGURATION = (
@@ -76,7 +73,7 @@ class ProcessingJobs:
         if message := ending.detail.get("exit_message"):
             body["ExitMessage"] = _first_kilobyte(message)
         if ending.reason:
-            body["FailureReason"] = ending.reason[:MAX_FAILURE_REASON]
+            body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
         return replace(document, status=ending.status, body=body)
 
     def follow(self, tx: Transaction, document: Document) -> None:
@@ -99,7 +96,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
         document.region,
         body["RoleArn"],
         document.arn,
-        runtime + CREDENTIALS_SLACK_SECONDS,
+        runtime + tasks.CREDENTIALS_SLACK_SECONDS,
         body.get("Environment", {}),
         network_isolation=isolated,
     )

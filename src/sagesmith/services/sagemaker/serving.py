@@ -26,7 +26,6 @@ SERVING_LOOK_SECONDS = 1.0
 CREDENTIALS_SECONDS = 7 * 86_400.0
 """How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
-MAX_FAILURE_REASON = 1024
 KIND = ENDPOINT.id
 
 _UNHEALTHY = (
@@ -123,7 +122,7 @@ class EndpointReconciler:
         given_up = [each for each in _instances(document) if not updating or each.fleet == target["id"]]
         failed = _with(document, [each for each in _instances(document) if each not in given_up])
         body = {name: value for name, value in failed.body.items() if name != "_next"}
-        body["FailureReason"] = failure[:MAX_FAILURE_REASON]
+        body["FailureReason"] = failure[: tasks.MAX_FAILURE_REASON]
         if not updating:
             self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
         _store(home, replace(failed, status="InService" if updating else "Failed", body=body))

@@ -11,6 +11,10 @@ from sagesmith.services.base import Home
 from sagesmith.store import Document, LogEvent, Query, Transaction
 
 HOST = "algo-1"
+CREDENTIALS_SLACK_SECONDS = 86_400
+"""A job may download before and upload after the time that its runtime limit counts."""
+MAX_FAILURE_REASON = 1024
+"""Characters, as in the model."""
 SESSION_NAME = "SageMaker"
 DEFAULT_ROLE = "SageMakerExecutionRole"
 LOG_BATCH_BYTES = 1 << 20

@@ -28,10 +28,6 @@ from sagesmith.services.sagemaker.warm_pools import after, in_use
 from sagesmith.store import Document, NotFound, Store, Transaction
 from sagesmith.wire.context import Params
 
-CREDENTIALS_SLACK_SECONDS = 86_400
-"""A job may download before and upload after the time that its runtime limit counts."""
-MAX_FAILURE_REASON = 1024
-
 _MESSAGES = {
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
@@ -124,7 +120,7 @@ class TrainingJobs:
         if metrics := ending.detail.get("metrics"):
             body["FinalMetricDataList"] = metrics
         if ending.reason:
-            body["FailureReason"] = ending.reason[:MAX_FAILURE_REASON]
+            body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
         assert ending.status in ENDED
         return replace(document, status=ending.status, body=body)
 
@@ -146,7 +142,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
         document.region,
         body["RoleArn"],
         document.arn,
-        runtime + CREDENTIALS_SLACK_SECONDS,
+        runtime + tasks.CREDENTIALS_SLACK_SECONDS,
         own,
         network_isolation=body["EnableNetworkIsolation"],
     )

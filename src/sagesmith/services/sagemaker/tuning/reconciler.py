@@ -43,7 +43,6 @@ ATTEMPTS = 5
 EPOCH_LOOK_SECONDS = 0.5
 """How often the values are looked at of training jobs that may be stopped early."""
 NO_ROOM_LOOK_SECONDS = 5.0
-MAX_FAILURE_REASON = 1024
 
 _NONE_SUCCEEDED = (
     "No training job succeeded after {count} attempts. For additional details, please take a look at the training job "
@@ -227,7 +226,7 @@ def _wind_up(home: Home, look: _Look) -> float | None:
     status = "Stopped" if document.status == STOPPING else ending["status"]
     body = {**document.body, "HyperParameterTuningEndTime": look.now}
     if status == "Failed":
-        body["FailureReason"] = ending["reason"][:MAX_FAILURE_REASON]
+        body["FailureReason"] = ending["reason"][: tasks.MAX_FAILURE_REASON]
     _store(home, replace(look, document=replace(document, status=status, body=body)))
     log.info("tuning job ended", name=document.name, status=status, training_jobs=len(look.jobs))
     return None
