@@ -1,6 +1,6 @@
 """What is a processing job's own in the life of a job: its tasks, and what its end adds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,7 +49,7 @@ class ProcessingJobs:
         return instances(body)[1]
 
     def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
-        return list(_specs(home, document, gang))
+        return gang.specs(_spec(home, document))
 
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
         return document
@@ -84,50 +84,34 @@ def _first_kilobyte(text: str) -> str:
     return text.encode()[:MAX_EXIT_MESSAGE_BYTES].decode(errors="ignore")
 
 
-def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
+def _spec(home: Home, document: Document) -> TaskSpec:
+    """What all hosts are told alike."""
     body = document.body
     application = body["AppSpecification"]
-    cluster = body["ProcessingResources"]["ClusterConfig"]
     instance_type, _ = instances(body)
     runtime = body["StoppingCondition"]["MaxRuntimeInSeconds"]
-    isolated = bool(body.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
-    environment = tasks.environment(
+    common = tasks.specification(
         home,
-        document.region,
-        body["RoleArn"],
-        document.arn,
-        runtime + tasks.CREDENTIALS_SLACK_SECONDS,
-        body.get("Environment", {}),
-        network_isolation=isolated,
+        document,
+        "process",
+        image=application["ImageUri"],
+        instance_type=instance_type,
+        role_arn=body["RoleArn"],
+        credentials_seconds=runtime + tasks.CREDENTIALS_SLACK_SECONDS,
+        own=body.get("Environment", {}),
+        network_isolation=bool(body.get("NetworkConfig", {}).get("EnableNetworkIsolation")),
     )
-    for member in gang.members:
-        yield TaskSpec(
-            id=member.task_id,
-            kind="process",
-            label=document.name,
-            job_name=document.name,
-            job_arn=document.arn,
-            image=application["ImageUri"],
-            instance_type=instance_type,
-            hosts=gang.hosts,
-            host=member.host,
-            gang=gang.id,
-            attempt=gang.attempt,
-            s3=tasks.s3_access(home),
-            cache=home.platform.cache,
-            command=list(application.get("ContainerEntrypoint", ())),
-            arguments=list(application.get("ContainerArguments", ())),
-            environment=environment,
-            channels=[_channel(each) for each in managed_inputs(body)],
-            outputs=[_output(each) for each in managed_outputs(body)],
-            configuration=configuration(document),
-            kms_key_id=body.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None,
-            network_isolation=isolated,
-            max_runtime_seconds=runtime,
-            volume_size_bytes=cluster["VolumeSizeInGB"] << 30,
-            ca_bundle=tasks.ca_bundle(home),
-            doors=tasks.doors(home),
-        )
+    return replace(
+        common,
+        command=list(application.get("ContainerEntrypoint", ())),
+        arguments=list(application.get("ContainerArguments", ())),
+        channels=[_channel(each) for each in managed_inputs(body)],
+        outputs=[_output(each) for each in managed_outputs(body)],
+        configuration=configuration(document),
+        kms_key_id=body.get("ProcessingOutputConfig", {}).get("KmsKeyId") or None,
+        max_runtime_seconds=runtime,
+        volume_size_bytes=body["ProcessingResources"]["ClusterConfig"]["VolumeSizeInGB"] << 30,
+    )
 
 
 def configuration(document: Document) -> dict[str, Any]:

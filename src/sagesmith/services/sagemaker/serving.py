@@ -257,33 +257,23 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
     container = variant["container"]
     own = container.get("Environment") or {}
     code = own.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
-    return TaskSpec(
-        id=instance.id,
-        kind="serve",
-        label=document.name,
-        job_name=document.name,
-        job_arn=document.arn,
+    common = tasks.specification(
+        home,
+        document,
+        "serve",
         image=container["Image"],
         instance_type=variant["instance_type"],
-        hosts=[tasks.HOST],
-        host=tasks.HOST,
-        s3=tasks.s3_access(home),
-        cache=home.platform.cache,
-        environment=tasks.environment(
-            home,
-            document.region,
-            variant["role"],
-            document.arn,
-            credentials_seconds,
-            own,
-            network_isolation=variant["network_isolation"],
-        ),
+        role_arn=variant["role"],
+        credentials_seconds=credentials_seconds,
+        own=own,
+        network_isolation=variant["network_isolation"],
+    )
+    return replace(
+        common,
+        id=instance.id,
         model_data=_model_data(container),
         code=code if code.startswith("s3://") else None,
-        network_isolation=variant["network_isolation"],
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
-        ca_bundle=tasks.ca_bundle(home),
-        doors=tasks.doors(home),
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from sagesmith.compute.base import Backend, S3Access, TaskObservation
+from sagesmith.compute.base import Backend, S3Access, TaskKind, TaskObservation, TaskSpec
 from sagesmith.environment import client_environment
 from sagesmith.services.base import Home
 from sagesmith.store import Document, LogEvent, Query, Transaction
@@ -32,6 +32,40 @@ def s3_access(home: Home) -> S3Access:
         platform.s3_secret_access_key,
         platform.region,
         ca_bundle=ca_bundle(home),
+    )
+
+
+def specification(
+    home: Home,
+    document: Document,
+    kind: TaskKind,
+    *,
+    image: str,
+    instance_type: str,
+    role_arn: str | None,
+    credentials_seconds: float,
+    own: Mapping[str, str],
+    network_isolation: bool,
+) -> TaskSpec:
+    """What every task of a resource is told, with neither an id nor a host yet; for the arguments see `environment`."""
+    region, arn = document.region, document.arn
+    variables = environment(home, region, role_arn, arn, credentials_seconds, own, network_isolation=network_isolation)
+    return TaskSpec(
+        id="",
+        kind=kind,
+        label=document.name,
+        job_name=document.name,
+        job_arn=arn,
+        image=image,
+        instance_type=instance_type,
+        hosts=[HOST],
+        host=HOST,
+        s3=s3_access(home),
+        cache=home.platform.cache,
+        environment=variables,
+        network_isolation=network_isolation,
+        ca_bundle=ca_bundle(home),
+        doors=doors(home),
     )
 
 

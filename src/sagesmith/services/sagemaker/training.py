@@ -132,55 +132,37 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
     body = document.body
     algorithm, resources, output = body["AlgorithmSpecification"], body["ResourceConfig"], body["OutputDataConfig"]
     runtime = body["StoppingCondition"]["MaxRuntimeInSeconds"]
-    own = {
-        "TRAINING_JOB_NAME": document.name,
-        "TRAINING_JOB_ARN": document.arn,
-        **body.get("Environment", {}),
-    }
-    environment = tasks.environment(
+    groups = instance_groups(body)
+    common = tasks.specification(
         home,
-        document.region,
-        body["RoleArn"],
-        document.arn,
-        runtime + tasks.CREDENTIALS_SLACK_SECONDS,
-        own,
+        document,
+        "train",
+        image=algorithm["TrainingImage"],
+        instance_type=resources.get("InstanceType", ""),
+        role_arn=body["RoleArn"],
+        credentials_seconds=runtime + tasks.CREDENTIALS_SLACK_SECONDS,
+        own={"TRAINING_JOB_NAME": document.name, "TRAINING_JOB_ARN": document.arn, **body.get("Environment", {})},
         network_isolation=body["EnableNetworkIsolation"],
     )
-    groups = instance_groups(body)
-    for member in gang.members:
-        yield TaskSpec(
-            id=member.task_id,
-            kind="train",
-            label=document.name,
-            job_name=document.name,
-            job_arn=document.arn,
-            image=algorithm["TrainingImage"],
-            instance_type=_instance_type(groups, member.host) or resources["InstanceType"],
-            hosts=gang.hosts,
-            host=member.host,
-            gang=gang.id,
-            attempt=gang.attempt,
-            instance_groups=groups,
-            s3=tasks.s3_access(home),
-            cache=home.platform.cache,
-            command=algorithm.get("ContainerEntrypoint") or [],
-            arguments=algorithm.get("ContainerArguments") or [],
-            environment=environment,
-            hyperparameters=body.get("HyperParameters", {}),
-            channels=[channel(each, algorithm, groups) for each in body.get("InputDataConfig", ())],
-            checkpoints=checkpoints(body.get("CheckpointConfig")),
-            metric_definitions=[
-                MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())
-            ],
-            output_uri=output["S3OutputPath"],
-            compress_output=output.get("CompressionType") != "NONE",
-            kms_key_id=output.get("KmsKeyId") or None,
-            network_isolation=body["EnableNetworkIsolation"],
-            max_runtime_seconds=max(1.0, min(runtime - spent_seconds(document), _waits_until(document) - time.time())),
-            volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
-            ca_bundle=tasks.ca_bundle(home),
-            doors=tasks.doors(home),
-        )
+    spec = replace(
+        common,
+        instance_groups=groups,
+        command=algorithm.get("ContainerEntrypoint") or [],
+        arguments=algorithm.get("ContainerArguments") or [],
+        hyperparameters=body.get("HyperParameters", {}),
+        channels=[channel(each, algorithm, groups) for each in body.get("InputDataConfig", ())],
+        checkpoints=checkpoints(body.get("CheckpointConfig")),
+        metric_definitions=[
+            MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())
+        ],
+        output_uri=output["S3OutputPath"],
+        compress_output=output.get("CompressionType") != "NONE",
+        kms_key_id=output.get("KmsKeyId") or None,
+        max_runtime_seconds=max(1.0, min(runtime - spent_seconds(document), _waits_until(document) - time.time())),
+        volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
+    )
+    for each in gang.specs(spec):
+        yield replace(each, instance_type=_instance_type(groups, each.host) or each.instance_type)
 
 
 def _waits_until(document: Document) -> float:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from sagesmith.compute.base import TaskSpec
@@ -48,6 +48,13 @@ class Gang:
     @property
     def hosts(self) -> list[str]:
         return [each.host for each in self.members]
+
+    def specs(self, common: TaskSpec) -> list[TaskSpec]:
+        """One specification a host, of what is the same on all of them."""
+        return [
+            replace(common, id=each.task_id, host=each.host, hosts=self.hosts, gang=self.id, attempt=self.attempt)
+            for each in self.members
+        ]
 
 
 @dataclass(frozen=True, slots=True)
