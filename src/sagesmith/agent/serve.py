@@ -6,15 +6,16 @@ import os
 import shutil
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sagesmith
 from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.failures import MAX_REASON, TaskFailed
-from sagesmith.agent.process import Ended
+from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
-from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, SandboxFailed, own, own_tree
+from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
 from sagesmith.agent.task import Task, machine_failed
 from sagesmith.agent.train import Ending
 from sagesmith.http.unix import socket_at
@@ -33,6 +34,31 @@ _POLL_SECONDS = 0.015
 _PING_SECONDS = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class ModelServer:
+    """A model server that is ready to be started.
+
+    Attributes:
+        socket: where it will listen.
+    """
+
+    sandbox: Sandbox
+    command: list[str]
+    variables: dict[str, str]
+    socket: Path
+
+    def start(self, process: UserProcess, title: str) -> None:
+        """Start it.
+
+        Raises:
+            TaskFailed: the sandbox does not work.
+        """
+        try:
+            process.start(self.sandbox, title, self.command, self.variables)
+        except SandboxFailed as error:
+            raise TaskFailed(f"InternalServerError: {error}") from error
+
+
 def serve(task: Task) -> Ending:
     """Run a serving task until it is stopped or its model server ends.
 
@@ -41,11 +67,36 @@ def serve(task: Task) -> Ending:
     """
     spec, report = task.spec, task.report
     report.write("Starting", "Preparing the instance")
-    sockets = Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"])
-    opt_ml = task.directory.opt_ml
+    server = prepare(task, Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"]))
+    process = task.process()
+    check = HealthCheck(server.socket, spec.startup_timeout_seconds)
+    server.start(process, f"model:{spec.label}")
+
+    def tick() -> float | None:
+        wait = check.look()
+        if check.announce():
+            report.write("Serving", "The model server answers /ping")
+        if check.late and not task.signals.stop_requested:
+            process.kill()
+        return wait
+
+    ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
+    return _ending(task, ended, check)
+
+
+def prepare(task: Task, sockets: Path) -> ModelServer:
+    """Fetch all that the model server of a task needs, and say how it is started.
+
+    Args:
+        sockets: the directory to make its socket in, which becomes the task's.
+
+    Raises:
+        TaskFailed, TaskStopped: it cannot be started, or is not to be any more.
+    """
+    spec, opt_ml = task.spec, task.directory.opt_ml
     with task.signals.interruptible():
         runtime = task.resolve()
-    report.write("Downloading", runtime.notice or "Downloading the model")
+    task.report.write("Downloading", runtime.notice or "Downloading the model")
     with task.signals.interruptible():
         environment = task.ensure(runtime)
         try:
@@ -71,26 +122,10 @@ def serve(task: Task) -> Ending:
         "HOSTNAME": spec.host,
         **task.variables(),
     }
-    process = task.process()
-    watch = _Watch(sockets / SOCKET_NAME, spec.startup_timeout_seconds)
-    try:
-        process.start(sandbox, f"model:{spec.label}", spec.command or own_server, variables)
-    except SandboxFailed as error:
-        raise TaskFailed(f"InternalServerError: {error}") from error
-
-    def tick() -> float | None:
-        wait = watch.look()
-        if watch.announce():
-            report.write("Serving", "The model server answers /ping")
-        if watch.late and not task.signals.stop_requested:
-            process.kill()
-        return wait
-
-    ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
-    return _ending(task, ended, watch)
+    return ModelServer(sandbox, spec.command or own_server, variables, sockets / SOCKET_NAME)
 
 
-class _Watch:
+class HealthCheck:
     """Asks /ping until it is answered for the first time."""
 
     def __init__(self, path: Path, timeout_seconds: float) -> None:
@@ -127,7 +162,7 @@ class _Watch:
         )
 
     def _ping(self) -> bool:
-        connection = _UnixConnection(self._path)
+        connection = UnixConnection(self._path, _PING_SECONDS)
         try:
             connection.request("GET", "/ping")
             status = connection.getresponse().status
@@ -142,9 +177,15 @@ class _Watch:
         return status == http.client.OK
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_PING_SECONDS)
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP to a model server.
+
+    Args:
+        timeout_seconds: how long it may be silent.
+    """
+
+    def __init__(self, path: Path, timeout_seconds: float) -> None:
+        super().__init__("localhost", timeout=timeout_seconds)
         self._path = path
 
     def connect(self) -> None:
@@ -154,11 +195,11 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(path)
 
 
-def _ending(task: Task, ended: Ended, watch: _Watch) -> Ending:
+def _ending(task: Task, ended: Ended, check: HealthCheck) -> Ending:
     detail = {"exit_code": ended.exit_code}
     if ended.stopped:
         return Ending("Stopped", "The model server was stopped", detail)
-    head = watch.reason if watch.late else f"The model server ended with exit code {ended.exit_code}"
+    head = check.reason if check.late else f"The model server ended with exit code {ended.exit_code}"
     # The end of a traceback says more than its beginning.
     last = "\n".join(task.output.last_lines(20))
     reason = f"{head}. Its last lines: "[:_MAX_ENDED]
