@@ -85,6 +85,7 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== contracts";    $(BIN)/lint-imports
 	@echo "== licences";     $(BIN)/python scripts/check-licences.py --check
 	@echo "== API coverage"; $(BIN)/python scripts/api-coverage.py --check
+	@echo "== settings";     $(BIN)/python scripts/configuration.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready

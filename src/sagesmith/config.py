@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sagesmith.files import write_durably
 
+DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9900
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 DATA_FORMAT = 1
@@ -240,18 +241,6 @@ def parse_quotas(text: str) -> dict[str, int]:
             raise ValueError(f"{entry!r} is not a limit: a kind and a whole number, such as Endpoint=5")
         quotas[noun.strip()] = int(number)
     return quotas
-
-
-def whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
-    """The setting `name`, a whole number from 1 on; `default` where it is not set.
-
-    Raises:
-        ValueError: it is something else; the message names it.
-    """
-    text = environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"{name} must be a whole number from 1 on; it is {text!r}")
-    return int(text)
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 import sagesmith
 from sagesmith.cli import parser
+from sagesmith.settings import ALL, VARIABLE
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(sagesmith.__file__).parent
@@ -57,6 +58,14 @@ def test_every_setting_is_documented() -> None:
     scripts = [path for path in (ROOT / "scripts").iterdir() if path.is_file()]
     read = settings(*PACKAGE.rglob("*.py"), *scripts, ROOT / "Makefile")
     assert read - settings(ROOT / "docs/configuration.md", ROOT / "docs/operations.md") == set()
+
+
+def test_every_setting_that_is_read_is_declared() -> None:
+    told_to_agents = {"SAGESMITH_SOCKET_DIRECTORY", "SAGESMITH_LEASE"}
+    told_to_programs = {"SAGESMITH_JOB_CPUS", "SAGESMITH_JOB_MEMORY_BYTES"}
+    of_models = {"SAGESMITH_HANDLERS"}
+    others = told_to_agents | told_to_programs | of_models | {VARIABLE}
+    assert settings(*PACKAGE.rglob("*.py")) - others == set(ALL)
 
 
 def test_no_setting_is_documented_that_nothing_reads() -> None:
@@ -106,8 +115,9 @@ def test_the_version_is_one() -> None:
     assert f"## {sagesmith.__version__}" in text("CHANGELOG.md")
 
 
-def test_the_list_of_what_is_built_is_up_to_date() -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "api-coverage.py"), "--check"]
+@pytest.mark.parametrize("script", ["api-coverage.py", "configuration.py"])
+def test_what_is_written_from_declarations_is_up_to_date(script: str) -> None:
+    command = [sys.executable, str(ROOT / "scripts" / script), "--check"]
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
 

@@ -2,12 +2,19 @@
 
 import argparse
 import importlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sagesmith import __version__
-from sagesmith.config import default_data_dir
+from sagesmith.config import DEFAULT_HOST, default_data_dir
+from sagesmith.settings import SettingError, load
+
+_DATA_ALONE: Mapping[str, bool] = {"reads_settings": False, "is_platform": False}
+_SETTINGS: Mapping[str, bool] = {"reads_settings": True, "is_platform": False}
+_PLATFORM: Mapping[str, bool] = {"reads_settings": True, "is_platform": True}
+"""What a command wants of the settings: the data directory, if none is named; all; all, as variables of its own."""
 
 
 class UsageError(Exception):
@@ -18,10 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
     try:
+        _read_settings(options)
         module, _, function = options.command.partition(":")
         command = getattr(importlib.import_module(f"sagesmith.cli.{module}"), function)
         return int(command(options))
-    except UsageError as error:
+    except (UsageError, SettingError) as error:
         print(f"sagesmith: {error}", file=sys.stderr)
         return 1
     except OSError as error:
@@ -30,6 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _read_settings(options: argparse.Namespace) -> None:
+    """Read the settings for those commands that need them: a broken file keeps nobody from `down --data DIR`.
+
+    A command that acts as the platform does gets what the file says as variables; one that runs a user's program must
+    not hand them on.
+    """
+    if options.reads_settings or options.data is None or options.config is not None:
+        options.settings = load(os.environ, options.config)
+        options.data = options.data or default_data_dir(options.settings.environ)
+        if options.is_platform:
+            os.environ.update(options.settings.of_the_file)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,8 +62,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"sagesmith {__version__}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
-    up = _command(commands, "up", "up:up", "start the platform; prints the URLs when it is ready")
-    up.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    up = _command(commands, "up", "up:up", "start the platform; prints the URLs when it is ready", _PLATFORM)
+    up.add_argument("--host", help=f"address to listen on (default: {DEFAULT_HOST})")
     up.add_argument(
         "--port", type=_port, help="port (default: the one this data directory had last, else 9900; 0: any)"
     )
@@ -69,13 +90,22 @@ def parser() -> argparse.ArgumentParser:
     interrupt.add_argument("--region", help="the job's region (default: the platform's)")
 
     _command(
-        commands, "doctor", "doctor:doctor", "check what is needed on this machine, and how to mend what is missing"
+        commands,
+        "doctor",
+        "doctor:doctor",
+        "check what is needed on this machine, and how to mend what is missing",
+        _PLATFORM,
     )
+
+    config = _command(commands, "config", "config:config", "each setting, its value and where it was made", _SETTINGS)
+    config.add_argument("--json", action="store_true", help="for programs")
 
     env = _command(commands, "env", "env:env", "print the variables that point AWS clients here")
     env.add_argument("--shell", choices=["sh", "fish", "json"], default="sh", help="syntax (default: %(default)s)")
 
-    run = _command(commands, "run", "env:run", "run a command with them, starting the platform if it does not run")
+    run = _command(
+        commands, "run", "env:run", "run a command with them, starting the platform if it does not run", _SETTINGS
+    )
     run.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND …")
 
     backup = _command(
@@ -85,7 +115,9 @@ def parser() -> argparse.ArgumentParser:
     restore = _command(commands, "restore", "maintain:restore", "make a data directory from such a file")
     restore.add_argument("file", type=Path)
 
-    prune = _command(commands, "prune", "maintain:prune", "remove caches and old records that are no longer needed")
+    prune = _command(
+        commands, "prune", "maintain:prune", "remove caches and old records that are no longer needed", _PLATFORM
+    )
     prune.add_argument(
         "--older-than-days",
         type=float,
@@ -109,6 +141,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         action = actions.add_parser(name, help=help_text)
         action.add_argument("file", type=Path)
+        _add_config(action)
         if name == "export":
             action.add_argument(
                 "--only",
@@ -118,22 +151,31 @@ def parser() -> argparse.ArgumentParser:
                 help="only what images of this tag or repository need, such as 1.2-1 or pytorch-training; may be given "
                 "several times (default: all images, which is tens of gigabytes)",
             )
-        action.set_defaults(command=command)
+        action.set_defaults(command=command, data=None, **_PLATFORM)
     return root
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, command: str, help_text: str
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: str,
+    help_text: str,
+    settings: Mapping[str, bool] = _DATA_ALONE,
 ) -> argparse.ArgumentParser:
     added = commands.add_parser(name, help=help_text, description=help_text)
-    added.add_argument(
-        "--data",
-        type=_data_dir,
-        default=default_data_dir(),
-        help="data directory (default: $SAGESMITH_DATA or ~/.sagesmith)",
-    )
-    added.set_defaults(command=command)
+    added.add_argument("--data", type=_data_dir, help="data directory (default: $SAGESMITH_DATA or ~/.sagesmith)")
+    _add_config(added)
+    added.set_defaults(command=command, **settings)
     return added
+
+
+def _add_config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config",
+        type=_absolute,
+        metavar="FILE",
+        help="settings file (default: $SAGESMITH_CONFIG or ~/.config/sagesmith/config.toml)",
+    )
 
 
 def _port(text: str) -> int:
@@ -144,3 +186,7 @@ def _port(text: str) -> int:
 
 def _data_dir(text: str) -> Path:
     return Path(text).expanduser().resolve()
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).expanduser().absolute()

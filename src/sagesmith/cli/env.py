@@ -15,6 +15,7 @@ from sagesmith.credentials import KeyRing
 from sagesmith.environment import client_environment
 from sagesmith.objects.ports import is_free
 from sagesmith.platform import datadir
+from sagesmith.settings import Settings, table
 
 
 def env(options: argparse.Namespace) -> int:
@@ -43,7 +44,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("what shall be run? sagesmith run [--data DIR] -- COMMAND …")
     started = None
     if not datadir.is_locked(DataDir(data)):
-        started = up.start_detached(data, port=_port(data), with_parent=True)
+        settings: Settings = options.settings
+        started = up.start_detached(data, None, _port(data, settings), settings.file, with_parent=True)
     try:
         environment = dict(os.environ)
         for name, value in _variables(data).items():
@@ -57,8 +59,10 @@ def run(options: argparse.Namespace) -> int:
             started.wait()
 
 
-def _port(data: Path) -> int | None:
+def _port(data: Path, settings: Settings) -> int | None:
     """The port that `up` would take, if it is free; else any, for nobody but the command needs to know it."""
+    if table.PORT.read(settings.environ) is not None:
+        return None
     last = Platform.last(data)
     return None if is_free(last.port if last else DEFAULT_PORT) else 0
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import psutil
 
 from sagesmith.cli import UsageError
-from sagesmith.config import DataDir, Platform
+from sagesmith.config import DEFAULT_HOST, DataDir, Platform
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import end_left
 from sagesmith.platform.supervisor import Options, StartFailed, Supervisor
+from sagesmith.settings import SettingError, table
 
 READY_SECONDS = 90.0
 
@@ -22,14 +23,17 @@ def up(options: argparse.Namespace) -> int:
     """Start the platform in the foreground until a signal ends it, or with `detach` in the background."""
     data: Path = options.data
     if options.detach:
-        start_detached(data, options.host, options.port)
+        start_detached(data, options.host, options.port, options.settings.file)
         _print_ready(Platform.load(data))
         return 0
     started = time.monotonic()
+    environ = os.environ
     try:
-        supervisor = Supervisor(Options(data, options.host, options.port))
+        host = options.host or table.HOST.read(environ) or DEFAULT_HOST
+        port = options.port if options.port is not None else table.PORT.read(environ)
+        supervisor = Supervisor(Options(data, host, port))
         supervisor.start()
-    except (datadir.DataDirError, StartFailed) as error:
+    except (datadir.DataDirError, StartFailed, SettingError) as error:
         raise UsageError(str(error)) from error
     try:
         _print_ready(supervisor.platform, time.monotonic() - started)
@@ -42,11 +46,18 @@ def up(options: argparse.Namespace) -> int:
 
 
 def start_detached(
-    data: Path, host: str = "127.0.0.1", port: int | None = None, with_parent: bool = False
+    data: Path,
+    host: str | None = None,
+    port: int | None = None,
+    settings_file: Path | None = None,
+    with_parent: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Start the platform in a session of its own and return when it is ready.
 
     Args:
+        host: as `up` takes it; None: as it is set.
+        port: the same.
+        settings_file: the one to read, which need not be the default one.
         with_parent: whether it ends when the calling process does, however that ends.
 
     Raises:
@@ -58,8 +69,9 @@ def start_detached(
     directory.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     ready = directory.run / "ready"
     ready.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data), "--host", host]
-    command += ["--port", str(port)] if port is not None else []
+    command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data)]
+    for option, value in (("--host", host), ("--port", port), ("--config", settings_file)):
+        command += [option, str(value)] if value is not None else []
     log = directory.logs / "supervisor.log"
     log.write_bytes(b"")
     with log.open("ab") as output:

@@ -1,15 +1,14 @@
 """`sagesmith up`: starts the platform's processes, keeps them running, ends all of it."""
 
 import os
-import re
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 from sagesmith.compute.ray.node import RayNode, is_installed
 from sagesmith.config import (
@@ -22,10 +21,6 @@ from sagesmith.config import (
     Platform,
     RayStrategy,
     default_cache_dir,
-    parse_ports,
-    parse_quotas,
-    parse_size,
-    whole_number,
 )
 from sagesmith.environment import write_bundle
 from sagesmith.gateway.tls import ensure_ca
@@ -35,6 +30,7 @@ from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
 from sagesmith.platform.processes import Child
+from sagesmith.settings import table
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -43,12 +39,6 @@ ANSWER_SECONDS = 0.5
 BACKLOG = 1024
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _CLUSTERS_JOBS = 1000
-_COMPUTES: Sequence[Compute] = ("local", "ray")
-_STRATEGIES: Sequence[RayStrategy] = ("PACK", "STRICT_SPREAD")
-
-
-_Default = TypeVar("_Default", int, None)
-_Text = TypeVar("_Text", bound=str)
 
 
 class _ComputeSettings(TypedDict):
@@ -65,7 +55,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for on the command line and in the environment."""
+    """What the user asked for on the command line and in the environment, to which the settings file has been added."""
 
     data: Path
     host: str = "127.0.0.1"
@@ -101,7 +91,7 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._directory = DataDir(options.data)
         self._lock = datadir.lock(self._directory)
-        account_id = options.environ.get("SAGESMITH_ACCOUNT_ID", "123456789012")
+        account_id = table.ACCOUNT_ID.read(options.environ) or "123456789012"
         datadir.prepare(self._directory, account_id, options.environ)
         self._end_leftovers()
         ensure_ca(self._directory.keys, self._directory.tls)
@@ -273,7 +263,8 @@ def _plan(
     port, proxy_port = (int(one.getsockname()[1]) for one in (listening.endpoint, listening.proxy))
     with _bind("127.0.0.1", last.admin_port if last else 0, fall_back=True) as probe:
         admin_port = int(probe.getsockname()[1])
-    region = options.environ.get("SAGESMITH_REGION", "us-east-1")
+    environ = options.environ
+    region = table.REGION.read(environ) or "us-east-1"
     if isinstance(store, ObjectStore):
         store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port}, region=region)
     return Platform(
@@ -284,65 +275,51 @@ def _plan(
         admin_port=admin_port,
         account_id=account_id,
         region=region,
-        database_url=options.environ.get("SAGESMITH_DATABASE_URL") or f"sqlite:///{directory.database}",
+        database_url=table.DATABASE_URL.read(environ) or f"sqlite:///{directory.database}",
         s3_endpoint=store.endpoint,
         s3_access_key_id=store.access_key_id,
         s3_secret_access_key=store.secret_access_key,
-        cache=str(default_cache_dir(options.environ)),
-        routers=_number(options.environ, "SAGESMITH_ROUTERS", min(2, os.cpu_count() or 1)),
-        max_jobs=_number(options.environ, "SAGESMITH_MAX_JOBS", _default_jobs(options.environ)),
-        min_free_disk_bytes=_size(options.environ, "SAGESMITH_MIN_FREE_DISK", DEFAULT_MIN_FREE_DISK_BYTES),
+        cache=str(default_cache_dir(environ)),
+        routers=table.ROUTERS.read(environ) or min(2, os.cpu_count() or 1),
+        max_jobs=table.MAX_JOBS.read(environ) or _default_jobs(environ),
+        min_free_disk_bytes=_or(table.MIN_FREE_DISK.read(environ), DEFAULT_MIN_FREE_DISK_BYTES),
         s3_kms=store.kms,
-        job_ports=_ports(options.environ),
-        quotas=_quotas(options.environ),
-        audit_days=_number(options.environ, "SAGESMITH_AUDIT_DAYS", DEFAULT_AUDIT_DAYS),
-        metrics_days=_number(options.environ, "SAGESMITH_METRICS_DAYS", DEFAULT_METRICS_DAYS),
-        keep_days=_number(options.environ, "SAGESMITH_KEEP_DAYS", None),
-        **_compute(options.environ, last),
-        cache_limit_bytes=_size(options.environ, "SAGESMITH_CACHE_LIMIT", None),
+        job_ports=table.JOB_PORTS.read(environ) or [],
+        quotas=_quotas(environ),
+        audit_days=table.AUDIT_DAYS.read(environ) or DEFAULT_AUDIT_DAYS,
+        metrics_days=table.METRICS_DAYS.read(environ) or DEFAULT_METRICS_DAYS,
+        keep_days=table.KEEP_DAYS.read(environ),
+        **_compute(environ, last),
+        cache_limit_bytes=table.CACHE_LIMIT.read(environ),
     )
 
 
 def _default_jobs(environ: Mapping[str, str]) -> int:
     """As many as there are cores; in a user's cluster its own queue decides."""
-    return _CLUSTERS_JOBS if environ.get("SAGESMITH_RAY_ADDRESS") else max(2, os.cpu_count() or 1)
+    return _CLUSTERS_JOBS if table.RAY_ADDRESS.read(environ) else max(2, os.cpu_count() or 1)
 
 
-def _number(environ: Mapping[str, str], name: str, default: _Default) -> int | _Default:
-    try:
-        return whole_number(environ, name, 1) if environ.get(name) else default
-    except ValueError as error:
-        raise StartFailed(f"{error}.") from error
-
-
-def _size(environ: Mapping[str, str], name: str, default: _Default) -> int | _Default:
-    try:
-        return parse_size(environ[name]) if environ.get(name) else default
-    except ValueError as error:
-        raise StartFailed(f"{name}: {error}.") from error
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
 
 
 def _compute(environ: Mapping[str, str], last: Platform | None) -> _ComputeSettings:
-    compute = _choice(environ, "SAGESMITH_COMPUTE", _COMPUTES)
-    address = environ.get("SAGESMITH_RAY_ADDRESS") or None
+    compute = table.COMPUTE.read(environ) or "local"
+    address = table.RAY_ADDRESS.read(environ)
     if compute == "ray" and not is_installed():
         raise StartFailed("SAGESMITH_COMPUTE=ray needs Ray, which is not installed: pip install 'sagesmith[ray]'.")
-    if address is not None and not re.fullmatch(r"[^:/\s]+:\d+", address):
-        raise StartFailed(
-            f"SAGESMITH_RAY_ADDRESS is {address!r}; it must be HOST:PORT, as `ray start --address` takes it."
-        )
     return {
         "compute": compute,
-        "ray_strategy": _choice(environ, "SAGESMITH_RAY_STRATEGY", _STRATEGIES),
+        "ray_strategy": table.RAY_STRATEGY.read(environ) or "PACK",
         "ray_address": address,
         "ray_gate": _gate(environ, address, last) if compute == "ray" and address is not None else None,
-        "ray_lease_seconds": _number(environ, "SAGESMITH_RAY_LEASE_SECONDS", 20),
+        "ray_lease_seconds": table.RAY_LEASE_SECONDS.read(environ) or 20,
     }
 
 
 def _gate(environ: Mapping[str, str], cluster: str, last: Platform | None) -> str:
     """Where nodes of a cluster reach the platform: as asked for, else this machine's address on the way to the head."""
-    host, _, port = (environ.get("SAGESMITH_RAY_GATE") or "").partition(":")
+    host, _, port = (table.RAY_GATE.read(environ) or "").partition(":")
     if not host:
         head, _, head_port = cluster.rpartition(":")
         try:
@@ -356,26 +333,8 @@ def _gate(environ: Mapping[str, str], cluster: str, last: Platform | None) -> st
         return f"{host}:{probe.getsockname()[1]}"
 
 
-def _choice(environ: Mapping[str, str], name: str, values: Sequence[_Text]) -> _Text:
-    """A setting that has one of some values, the first of them where it is not set."""
-    for value in values:
-        if (environ.get(name) or values[0]) == value:
-            return value
-    raise StartFailed(f"{name} is {environ[name]!r}; it must be {' or '.join(values)}.")
-
-
-def _ports(environ: Mapping[str, str]) -> list[int]:
-    try:
-        return parse_ports(environ.get("SAGESMITH_JOB_PORTS", ""))
-    except ValueError as error:
-        raise StartFailed(f"SAGESMITH_JOB_PORTS: {error}.") from error
-
-
 def _quotas(environ: Mapping[str, str]) -> dict[str, int]:
-    try:
-        quotas = parse_quotas(environ.get("SAGESMITH_QUOTAS", ""))
-    except ValueError as error:
-        raise StartFailed(f"SAGESMITH_QUOTAS: {error}.") from error
+    quotas = table.QUOTAS.read(environ)
     if not quotas:
         return {}
     from sagesmith.wire.models import load_model  # 35 ms and some memory for SageMaker's
