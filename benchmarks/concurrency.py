@@ -84,9 +84,11 @@ class Client:
         head, _, body = received.partition(b"\r\n\r\n")
         _, _, after = head.lower().partition(b"content-length:")
         length = int(after.partition(b"\r\n")[0])
-        while len(body) < length:
-            body += self._more()
-        return head.split(b" ", 2)[1], body
+        pieces, size = [body], len(body)
+        while size < length:
+            pieces.append(self._more())
+            size += len(pieces[-1])
+        return head.split(b" ", 2)[1], b"".join(pieces)
 
     def _more(self) -> bytes:
         received = self._socket.recv(65536)

@@ -26,6 +26,7 @@ from sagesmith.store.base import (
 from sagesmith.store.conditions import EVERY, AllOf, AnyOf, At, Condition, Equal, Named, Not, Present, Within, Written
 from sagesmith.store.database import Store
 from sagesmith.store.events import EventPage
+from sagesmith.store.logchunks import LogPage
 from sagesmith.store.properties import ARN, STATUS, TAGS, number_of
 from sagesmith.store.searching import Found, Search
 from sagesmith.store.statisticsets import StatisticSet
@@ -62,6 +63,7 @@ __all__ = [
     "InvalidToken",
     "LogEvent",
     "LogGroup",
+    "LogPage",
     "LogStream",
     "Metric",
     "MetricPoint",

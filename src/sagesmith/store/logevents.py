@@ -1,20 +1,20 @@
 """The events of log streams.
 
-Events are packed: a chunk is a run of successive events of one stream. The last chunk of a stream grows with every
-append until it holds SEAL_BYTES; it is compressed then and never touched again.
+Events are packed: a chunk (see `logchunks`) is a run of successive events of one stream. The last chunk of a stream
+grows with every append until it holds SEAL_BYTES; it is compressed then and never touched again.
 """
 
 import heapq
 import zlib
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, tuple_, update
 
 from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
+from sagesmith.store.logchunks import PACKED_BYTES, LogPage, Piece, pack, unpack
 from sagesmith.store.loggroups import MAKE_GROUP, add_stream, need_group, need_stream, now_ms
 from sagesmith.store.schema import log_chunks, log_streams
 from sagesmith.store.tokens import decode_token, encode_token
@@ -22,9 +22,8 @@ from sagesmith.store.tokens import decode_token, encode_token
 SEAL_BYTES = 64 * 1024
 EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch Logs counts for an event besides its message (API reference, PutLogEvents)."""
-_PACKED_BYTES = 34
-"""What a chunk has for an event besides its message, about."""
-_SWEEP = 16
+_SWEEP = 18
+"""How many chunks are read at once: a page of 1 MiB begins and ends in the middle of one."""
 
 _s, _c = log_streams.c, log_chunks.c
 _CHUNK = (_c.first_sequence, _c.last_sequence, _c.min_ms, _c.max_ms, _c.sealed, _c.payload)
@@ -96,9 +95,7 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
         part = events[place:end]
         if payload:
             payload += b","
-        payload += orjson.dumps([[event.timestamp_ms, event.ingestion_ms or now, event.message] for event in part])[
-            1:-1
-        ]
+        payload += pack(part, now)
         times = [event.timestamp_ms for event in part]
         low = min(times) if low is None else min(low, *times)
         high = max(times) if high is None else max(high, *times)
@@ -120,7 +117,7 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
 
 def _cuts(events: Sequence[LogEvent], room: int) -> Iterator[int]:
     """Where the parts end that go into one chunk each, the first of which has `room` bytes left."""
-    sizes = list(accumulate(len(event.message) + _PACKED_BYTES for event in events))
+    sizes = list(accumulate(len(event.message) + PACKED_BYTES for event in events))
     end = 0
     while end < len(events):
         before = sizes[end - 1] if end else 0
@@ -149,35 +146,26 @@ def offset(connection: Connection, region: str, group: str, stream: str) -> int:
     return 0 if row is None else int(row.source_offset)
 
 
-def _packed(chunk: Row[Any]) -> list[tuple[int, int, str]]:
-    """The chunk's events as (timestamp, ingestion time, message)."""
-    payload = zlib.decompress(chunk.payload) if chunk.sealed else chunk.payload
-    events: list[tuple[int, int, str]] = orjson.loads(b"[" + payload + b"]")
-    return events
+def _payload(chunk: Row[Any]) -> bytes:
+    return zlib.decompress(chunk.payload) if chunk.sealed else bytes(chunk.payload)
 
 
 def _unpack(chunk: Row[Any]) -> list[tuple[int, int, int, str]]:
     """The chunk's events as (timestamp, sequence, ingestion time, message)."""
     return [
         (timestamp, sequence, ingestion, message)
-        for sequence, (timestamp, ingestion, message) in enumerate(_packed(chunk), chunk.first_sequence)
+        for sequence, (timestamp, ingestion, message) in enumerate(unpack(_payload(chunk)), chunk.first_sequence)
     ]
 
 
-def _within(chunk: Row[Any], after: int, before: int, start_ms: int | None, end_ms: int | None) -> list[LogEvent]:
+def _piece(chunk: Row[Any], after: int, before: int, start_ms: int | None, end_ms: int | None) -> Piece:
     """The chunk's events whose sequence lies between two, both exclusive, and whose time is at least the one and less
     than the other."""
-    first = max(after + 1, chunk.first_sequence)
-    events = _packed(chunk)[first - chunk.first_sequence : max(before - chunk.first_sequence, 0)]
-    found = [
-        LogEvent(timestamp, message, ingestion, sequence)
-        for sequence, (timestamp, ingestion, message) in enumerate(events, first)
-    ]
-    if start_ms is not None and chunk.min_ms < start_ms:
-        found = [event for event in found if event.timestamp_ms >= start_ms]
-    if end_ms is not None and chunk.max_ms >= end_ms:
-        found = [event for event in found if event.timestamp_ms < end_ms]
-    return found
+    piece = Piece(_payload(chunk), range(chunk.first_sequence, chunk.last_sequence + 1))
+    piece.between(after, before)
+    if (start_ms is not None and chunk.min_ms < start_ms) or (end_ms is not None and chunk.max_ms >= end_ms):
+        piece.within(start_ms, end_ms)
+    return piece
 
 
 def read(
@@ -192,7 +180,7 @@ def read(
     limit: int,
     forward: bool,
     max_bytes: int | None,
-) -> list[LogEvent]:
+) -> LogPage:
     """Events of one stream; see `Transaction.read_log`."""
     need_group(connection, region, group)
     row = need_stream(connection, region, group, stream)
@@ -203,31 +191,34 @@ def read(
         statement = statement.where(_c.max_ms >= bindparam("b_start"))
     if end_ms is not None:
         statement = statement.where(_c.min_ms < bindparam("b_end"))
-    found: list[LogEvent] = []
-    used = 0
+    pieces: list[Piece] = []
+    found = used = 0
     place = after if forward else before
-    while len(found) < limit and after < before:
+    while found < limit and after < before:
         parameters = {"b_id": row.id, "b_start": start_ms, "b_end": end_ms}
         bound = {"b_after": place} if forward else {"b_before": place}
         chunks = connection.execute(statement.limit(_SWEEP), {**parameters, **bound}).all()
         for chunk in chunks:
-            events = _within(chunk, after, before, start_ms, end_ms)
-            if not forward:
-                events.reverse()
-            count = min(len(events), limit - len(found))
-            if max_bytes is not None and events:
-                sizes = list(accumulate(_sizes(events)))
-                count = min(count, max(bisect_right(sizes, max_bytes - used), 0 if found else 1))
-                used += sizes[count - 1] if count else 0
-            found += events[:count]
-            if count < len(events):
-                return found if forward else found[::-1]
+            piece = _piece(chunk, after, before, start_ms, end_ms)
+            there = len(piece.sequences)
+            room = None if max_bytes is None else max_bytes - used
+            piece.limit(limit - found, room, forward, least=0 if pieces else 1)
+            if piece.sequences:
+                pieces.append(piece)
+                found += len(piece.sequences)
+                used += len(piece.payload) + 1
+            if len(piece.sequences) < there:
+                return _page(pieces, forward)
         if len(chunks) < _SWEEP:
             break
         place = chunks[-1].last_sequence if forward else chunks[-1].first_sequence
         if not forward and place <= after:
             break
-    return found if forward else found[::-1]
+    return _page(pieces, forward)
+
+
+def _page(pieces: list[Piece], forward: bool) -> LogPage:
+    return LogPage.of(pieces if forward else reversed(pieces))
 
 
 def filter_(

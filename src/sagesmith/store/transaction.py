@@ -40,6 +40,7 @@ from sagesmith.store.base import (
     Work,
 )
 from sagesmith.store.events import EventPage
+from sagesmith.store.logchunks import LogPage
 from sagesmith.store.searching import Found, Search
 from sagesmith.store.timeseries import Aggregate, Datum, Metric, MetricQuery, Window
 
@@ -340,14 +341,14 @@ class Transaction:
         limit: int = 10_000,
         forward: bool = True,
         max_bytes: int | None = None,
-    ) -> builtins.list[LogEvent]:
+    ) -> LogPage:
         """Events of one stream in the order of their sequence.
 
         Args:
             after_sequence, before_sequence: both exclusive.
             start_ms, end_ms: the former inclusive, the latter exclusive.
             forward: take the first events there are; otherwise the last, in the same order.
-            max_bytes: stop before messages (26 bytes more each) take more, though never before the first event.
+            max_bytes: stop before the page takes more, though never before the first event.
 
         Raises:
             NotFound: no such group or stream.
@@ -386,7 +387,7 @@ class Transaction:
             streams: only these; otherwise all whose name starts with `prefix`.
             matches: which messages are wanted.
             max_scanned: how many events to look at; a page may be empty and yet have a next.
-            max_bytes: as in `read_log`.
+            max_bytes: stop before messages (26 bytes more each) take more, though never before the first event.
 
         Raises:
             NotFound: no such group, or one of `streams` is not there.

@@ -62,5 +62,6 @@ Handler = Callable[[RequestContext, Params], Params]
 thread, may block.
 
 Timestamps are seconds since the epoch (float) in both; blobs are bytes. Members that are None are left out, lists too;
-list members of the output shape that are missing are sent as empty lists by the serializer.
+list members of the output shape that are missing are sent as empty lists by the serializer. In a service that speaks
+JSON alone a list of structures may be an `orjson.Fragment`, which is sent as it is.
 """

@@ -29,7 +29,7 @@ def test_groups_and_streams_are_made_listed_and_deleted(store: Store) -> None:
         with pytest.raises(NotFound):
             tx.read_log(R, "/aws/a", "s")
         tx.append_log(R, "/aws/a", "s", _lines(1))
-        assert len(tx.read_log(R, "/aws/a", "s")) == 1
+        assert tx.read_log(R, "/aws/a", "s").last_sequence == 1
         tx.delete_log_group(R, "/aws/a")
         assert tx.log_groups(R) == ([], None)
         assert tx.log_stream(R, "/aws/a", "s") is None
@@ -87,9 +87,9 @@ def test_events_come_back_as_they_were_in_batches_of_any_size(store: Store) -> N
             tx.append_log(R, "g", "s", lines[at : at + step])
             at += step
     with store.read() as tx:
-        events = tx.read_log(R, "g", "s")
-        assert [(e.timestamp_ms, e.message) for e in events] == [(e.timestamp_ms, e.message) for e in lines]
-        assert [e.sequence for e in events] == list(range(1, 5001))
+        page = tx.read_log(R, "g", "s")
+        assert [(e.timestamp_ms, e.message) for e in page.events()] == [(e.timestamp_ms, e.message) for e in lines]
+        assert (page.first_sequence, page.last_sequence) == (1, 5000)
         stream = tx.log_stream(R, "g", "s")
     assert stream is not None
     assert (stream.first_ms, stream.last_ms, stream.last_sequence) == (1000, 5999, 5000)
@@ -101,31 +101,56 @@ def test_pages_forward_and_backward_meet(store: Store) -> None:
         for start in range(0, 9000, 1000):
             tx.append_log(R, "g", "s", _lines(1000, start, size=100))
     with store.read() as tx:
-        everything = tx.read_log(R, "g", "s")
+        everything = tx.read_log(R, "g", "s").events()
         forward: list[LogEvent] = []
-        while page := tx.read_log(R, "g", "s", after_sequence=forward[-1].sequence if forward else None, limit=700):
-            forward += page
+        after = 0
+        while (page := tx.read_log(R, "g", "s", after_sequence=after, limit=700)).last_sequence:
+            forward += page.events()
+            after = page.last_sequence
         backward: list[LogEvent] = []
-        while page := tx.read_log(
-            R, "g", "s", before_sequence=backward[0].sequence if backward else None, limit=700, forward=False
-        ):
-            backward = page + backward
+        before = None
+        while (page := tx.read_log(R, "g", "s", before_sequence=before, limit=700, forward=False)).last_sequence:
+            backward = page.events() + backward
+            before = page.first_sequence
         assert forward == backward == everything
         assert len(everything) == 9000
         between = tx.read_log(R, "g", "s", after_sequence=4000, before_sequence=4004)
-        assert [e.sequence for e in between] == [4001, 4002, 4003]
+        assert (between.first_sequence, between.last_sequence) == (4001, 4003)
+        assert between.events() == everything[4000:4003]
         timed = tx.read_log(R, "g", "s", start_ms=3000, end_ms=3005, forward=False, limit=3)
-        assert [e.timestamp_ms for e in timed] == [3002, 3003, 3004]
-        small = tx.read_log(R, "g", "s", max_bytes=1000)
-        assert 1 < len(small) < 10
-        assert len(tx.read_log(R, "g", "s", max_bytes=1)) == 1
+        assert [e.timestamp_ms for e in timed.events()] == [3002, 3003, 3004]
+        assert (timed.first_sequence, timed.last_sequence) == (2003, 2005)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_a_page_has_as_many_events_as_fit_and_one_at_least(store: Store, forward: bool) -> None:
+    with store.write() as tx:
+        tx.append_log(R, "g", "s", _lines(2000, size=100))
+        everything = tx.read_log(R, "g", "s").events()
+        for size in (1, 180, 1000, 5000, 65_536, 70_000, 150_001):
+            page = tx.read_log(R, "g", "s", max_bytes=size, forward=forward)
+            count = page.last_sequence - page.first_sequence + 1
+            assert page.events() == (everything[:count] if forward else everything[-count:])
+            assert len(page.encoded) <= size + 2 or count == 1
+            wider = tx.read_log(R, "g", "s", limit=count + 1, forward=forward)
+            assert len(wider.encoded) > size
+
+
+def test_a_message_that_looks_like_what_stands_between_events_does_not_divide_a_page(store: Store) -> None:
+    messages = ['},{"timestamp":', '\\"},{"timestamp":1', '{"timestamp":1,"message":"}', "\\"] * 3
+    with store.write() as tx:
+        tx.append_log(R, "g", "s", [LogEvent(number, message) for number, message in enumerate(messages)])
+        for after in range(12):
+            for limit in range(1, 12 - after):
+                page = tx.read_log(R, "g", "s", after_sequence=after, limit=limit)
+                assert [event.message for event in page.events()] == messages[after : after + limit]
 
 
 def test_a_very_long_line_is_stored_whole(store: Store) -> None:
     message = "ü" * 300_000
     with store.write() as tx:
         tx.append_log(R, "g", "s", [LogEvent(1, "a"), LogEvent(2, message), LogEvent(3, '"\\\n\x00')])
-        assert [e.message for e in tx.read_log(R, "g", "s")] == ["a", message, '"\\\n\x00']
+        assert [e.message for e in tx.read_log(R, "g", "s").events()] == ["a", message, '"\\\n\x00']
 
 
 def test_the_offset_of_the_source_is_stored_with_the_lines_or_not_at_all(store: Store) -> None:
@@ -137,7 +162,7 @@ def test_the_offset_of_the_source_is_stored_with_the_lines_or_not_at_all(store: 
         raise KeyError
     with store.write() as tx:
         assert tx.log_offset(R, "g", "s") == 100
-        assert len(tx.read_log(R, "g", "s")) == 1
+        assert tx.read_log(R, "g", "s").last_sequence == 1
         tx.append_log(R, "g", "s", [], source_offset=300)
         tx.append_log(R, "g", "s", _lines(1, 1))
         assert tx.log_offset(R, "g", "s") == 300
@@ -189,8 +214,9 @@ def test_threads_that_write_to_one_stream_lose_no_line(store: Store) -> None:
     for thread in threads:
         thread.join()
     with store.read() as tx:
-        events = tx.read_log(R, "g", "s")
-    assert [e.sequence for e in events] == list(range(1, 81))
+        page = tx.read_log(R, "g", "s")
+    events = page.events()
+    assert (len(events), page.first_sequence, page.last_sequence) == (80, 1, 80)
     assert {e.message for e in events} == {f"{number}-{at}" for number in range(8) for at in range(10)}
 
 
@@ -200,19 +226,20 @@ def test_old_events_of_short_streams_are_freed_and_what_comes_after_them_is_read
         tx.append_log(R, "/aws/a", "lively", _lines(3))
         tx.append_log(R, "/aws/a", "lively", [LogEvent(90_000, "new")])
         assert tx.expire_log(R, "/aws/a", 50_000) == 1
-        assert tx.read_log(R, "/aws/a", "quiet") == []
-        assert len(tx.read_log(R, "/aws/a", "lively")) == 4
+        assert tx.read_log(R, "/aws/a", "quiet").events() == []
+        assert len(tx.read_log(R, "/aws/a", "lively").events()) == 4
         assert tx.log_offset(R, "/aws/a", "quiet") == 100
         tx.append_log(R, "/aws/a", "quiet", [LogEvent(60_000, "again")], source_offset=110)
-        assert [(event.message, event.sequence) for event in tx.read_log(R, "/aws/a", "quiet")] == [("again", 4)]
+        page = tx.read_log(R, "/aws/a", "quiet")
+        assert [(event.message, page.first_sequence) for event in page.events()] == [("again", 4)]
 
 
 def test_what_is_freed_at_once_is_bounded_and_reading_goes_on_behind_it(store: Store) -> None:
     with store.write() as tx:
         tx.append_log(R, "g", "s", _lines(4000, size=200))
-        whole = tx.read_log(R, "g", "s")
+        whole = tx.read_log(R, "g", "s").events()
         counts = [tx.expire_log(R, "g", 4000, limit=8) for _ in range(3)]
-        left = tx.read_log(R, "g", "s")
+        left = tx.read_log(R, "g", "s").events()
     assert counts[0] == 8
     assert 0 < counts[1] < 8
     assert counts[2] == 0
@@ -230,7 +257,8 @@ def test_events_of_any_size_are_read_as_they_were_appended(store: Store) -> None
             tx.append_log(R, "g", "s", events[place : place + count])
             place += count
         found: list[LogEvent] = []
-        while page := tx.read_log(R, "g", "s", after_sequence=len(found), max_bytes=300_000):
-            found += page
+        while (page := tx.read_log(R, "g", "s", after_sequence=len(found), max_bytes=300_000)).last_sequence:
+            assert page.first_sequence == len(found) + 1
+            found += page.events()
+            assert page.last_sequence == len(found)
     assert [(event.timestamp_ms, event.message) for event in found] == [(each[0], each[1]) for each in events]
-    assert [event.sequence for event in found] == list(range(1, 121))

@@ -76,7 +76,7 @@ def test_old_log_events_are_removed_and_their_groups_stay(
     assert main(["prune", "--data", str(tmp_path)]) == 0
     assert " 0 chunks" not in capsys.readouterr().out
     with store.read() as tx:
-        left = tx.read_log(REGION, GROUP, "old/algo-1")
+        left = tx.read_log(REGION, GROUP, "old/algo-1").events()
     assert left[-1].message == "recent"
     assert len(left) < len(lines)
 
@@ -99,5 +99,9 @@ def test_a_platform_that_runs_removes_what_is_past_the_retention_of_its_group(st
         tx.set_log_retention(REGION, GROUP, 7)
     keep(Platform.load(tmp_path), store)
     with store.read() as tx:
-        left = {(each, s): len(tx.read_log(REGION, each, s)) for each in (GROUP, "/kept") for s in ("old", "recent")}
+        left = {
+            (each, s): len(tx.read_log(REGION, each, s).events())
+            for each in (GROUP, "/kept")
+            for s in ("old", "recent")
+        }
     assert left == {(GROUP, "old"): 0, (GROUP, "recent"): 1, ("/kept", "old"): 1, ("/kept", "recent"): 1}

@@ -5,6 +5,8 @@ from itertools import pairwise
 from typing import Any
 from zlib import crc32
 
+import orjson
+
 from sagesmith.services.logs.naming import (
     DAY_MS,
     existing_group,
@@ -101,8 +103,8 @@ def get_log_events(store: Store, context: RequestContext, params: Params) -> Par
             forward=direction == "f" or (direction is None and params.get("startFromHead", False)),
             max_bytes=PAGE_BYTES,
         )
-    if found:
-        last, first = found[-1].sequence, found[0].sequence
+    if found.last_sequence:
+        last, first = found.last_sequence, found.first_sequence
     elif direction == "f":
         last, first = place, place + 1
     elif direction == "b":
@@ -110,10 +112,7 @@ def get_log_events(store: Store, context: RequestContext, params: Params) -> Par
     else:
         last, first = described.last_sequence, described.last_sequence + 1
     return {
-        "events": [
-            {"timestamp": event.timestamp_ms, "message": event.message, "ingestionTime": event.ingestion_ms}
-            for event in found
-        ],
+        "events": orjson.Fragment(found.encoded),
         "nextForwardToken": f"f/{last:056d}",
         "nextBackwardToken": f"b/{first:056d}",
     }

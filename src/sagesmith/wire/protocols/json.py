@@ -152,7 +152,7 @@ def serializer_of(_name: str, shape: Shape, compiler: ShapeCompiler[Convert]) ->
             return _structure_serializer(shape, compiler)
         case "list":
             each = compiler(shape["member"]["shape"])
-            return list if each is _identity else lambda value: [each(item) for item in value]
+            return list if each is _identity else lambda value: _serialize_list(value, each)
         case "map":
             each = compiler(shape["value"]["shape"])
             return lambda value: {key: each(item) for key, item in value.items() if item is not None}
@@ -234,6 +234,10 @@ def _structure_serializer(shape: Shape, compiler: ShapeCompiler[Convert]) -> Con
         return written
 
     return serialize
+
+
+def _serialize_list(value: Any, each: Convert) -> Any:
+    return value if type(value) is orjson.Fragment else [each(item) for item in value]
 
 
 def _identity(value: Any) -> Any:

@@ -192,7 +192,7 @@ class World:
             return [
                 event.message
                 for stream in streams
-                for event in tx.read_log(REGION, group, stream.name, limit=10_000, forward=True)
+                for event in tx.read_log(REGION, group, stream.name, limit=10_000, forward=True).events()
             ]
 
 
