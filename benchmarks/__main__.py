@@ -20,6 +20,7 @@ from benchmarks import (
     lists,
     logs,
     metrics,
+    placement,
     s3,
     search,
     throughput,
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "metrics": metrics.figures,
     "logs": logs.figures,
     "tuning": tuning.figures,
+    "placement": placement.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,
 }

@@ -1,44 +1,40 @@
-"""Jobs placed by Ray, beside the same jobs without it, and beside `ray job submit`: `python -m benchmarks.placement`.
+"""Jobs placed by Ray, beside the same jobs without it, and beside `ray job submit` of the same programs.
 
 Each side has all of the machine's cores, one a job, and runs when the others do not.
 """
 
-import argparse
 import subprocess
 import tempfile
 from pathlib import Path
 
-from benchmarks.figures import Figure, heading, seconds
+from benchmarks.figures import Figure, Figures, seconds
 from tests.integration import jobs
 from tests.integration.conftest import ROOT, Running, start
 
+JOBS, JOB_SECONDS = 20, 10.0
+PEER = ROOT / ".envs" / "ray" / "bin" / "python"
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.placement", description=__doc__.partition("\n")[0])
-    parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    chosen = parser.parse_args()
-    by_ray = on_platform("ray", chosen.jobs, chosen.seconds)
-    local = on_platform("local", chosen.jobs, chosen.seconds)
-    peer = ROOT / "benchmarks" / "ray_job_submit.py"
-    command = [ROOT / ".envs/ray/bin/python", peer, str(chosen.jobs), str(chosen.seconds)]
+
+def figures(_platform: Running) -> Figures:
+    """None where the peer's environment is not: `ray job submit` needs more of Ray than the platform does."""
+    if not PEER.exists():
+        print("placement is not measured: `make .envs/ray/.ready` installs what it is compared with", flush=True)
+        return
+    by_ray, local = on_platform("ray"), on_platform("local")
+    command = [PEER, ROOT / "benchmarks" / "ray_job_submit.py", str(JOBS), str(JOB_SECONDS)]
     submitted = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
-    name = f"{chosen.jobs} jobs of {chosen.seconds:g} s, placed by Ray"
-    print(heading())
+    name = f"{JOBS} jobs of {JOB_SECONDS:g} s, placed by Ray"
     for peers, peer_name, reach in ((local, "without Ray", 1 / 1.5), (submitted, "`ray job submit`", 1.0)):
-        figure = Figure(
-            name, "/min", 60 * chosen.jobs / by_ray, "times", round(reach, 2), 60 * chosen.jobs / peers, peer_name
-        )
-        print(figure.row(), flush=True)
+        yield Figure(name, "/min", 60 * JOBS / by_ray, "times", round(reach, 2), 60 * JOBS / peers, peer_name)
 
 
-def on_platform(compute: str, count: int, each_seconds: float) -> float:
-    """Seconds from the first CreateTrainingJob to the last end."""
+def on_platform(compute: str) -> float:
+    """Seconds from the first CreateTrainingJob to the last end, on a platform of its own."""
     with tempfile.TemporaryDirectory() as folder:
         platform = start(Path(folder) / "data", environ={"SAGESMITH_COMPUTE": compute})
         try:
             run(platform, 1, 0.0)
-            return seconds(lambda: run(platform, count, each_seconds))
+            return seconds(lambda: run(platform, JOBS, JOB_SECONDS))
         finally:
             platform.cli("down")
 
@@ -48,7 +44,3 @@ def run(platform: Running, count: int, each_seconds: float) -> None:
     for job in started:
         described = jobs.wait_job(platform, job)
         assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
-
-
-if __name__ == "__main__":
-    main()
