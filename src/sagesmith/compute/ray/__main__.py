@@ -11,6 +11,8 @@ from pathlib import Path
 from sagesmith import logging
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed
 from sagesmith.compute.ray.driver import Driver, answers
+from sagesmith.compute.ray.following import Follower
+from sagesmith.compute.ray.launching import Launcher
 from sagesmith.compute.ray.node import NodeFailed, RayNode
 from sagesmith.compute.ray.records import namespace
 from sagesmith.compute.ray.tunnel import Pass, Way
@@ -39,7 +41,9 @@ def main(data: Path) -> None:
     except (NodeFailed, ClusterFailed) as error:
         sys.exit(str(error))
     slots = platform.max_jobs if platform.ray_address is None else None
-    driver = Driver(platform.dir.ray_tasks, cluster, platform.ray_strategy, slots, _way(platform))
+    follower = Follower(cluster, _way(platform))
+    launcher = Launcher(cluster, platform.ray_strategy, slots, follower)
+    driver = Driver(platform.dir.ray_tasks, cluster, launcher, follower)
     asyncio.run(_run(driver, node, platform.dir.ray_socket))
     # Ray's own leave-taking waits for calls that may never be answered; nothing depends on it.
     os._exit(0)

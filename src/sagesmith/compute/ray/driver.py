@@ -6,59 +6,32 @@ directories (`records.Record`), actors and placement groups are found again by t
 
 import asyncio
 import contextlib
-import os
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from sagesmith import logging
-from sagesmith.agent.taskdir import event_to_json
-from sagesmith.compute.base import ENDED, TaskEvent, TaskState
-from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
-from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
-from sagesmith.compute.ray.placing import NeverFits, Node, bundles
+from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone
+from sagesmith.compute.ray.following import Follower
+from sagesmith.compute.ray.launching import Launcher, end_unrun
 from sagesmith.compute.ray.records import Record, Seen
-from sagesmith.compute.ray.tunnel import Way
-from sagesmith.compute.reading import read_events
-from sagesmith.config import RayStrategy
 from sagesmith.http.messages import Request, Response
 
-FOLLOW_SECONDS = 10.0
 KILL_SECONDS = 20.0
-FENCE_SLACK_SECONDS = 2.0
-"""So long after its lease an agent whose node the cluster has given up has ended itself."""
-HOST_ATTEMPTS = 3
-_FIRST_LOOK_SECONDS = 0.02
-_LONGEST_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.5
 _PAUSE_SECONDS = 0.5
-
-_APART = (
-    "ClientError: Ray placed the {hosts} instances of the job on {machines} machines, between which instances have no "
-    "network yet. Use fewer or smaller instances, so that one machine takes them all."
-)
 
 log = logging.get("ray")
 
 
 class Driver:
-    """Follows the tasks below a directory. All of it runs on one event loop; what blocks runs in threads.
+    """Takes care of the tasks below a directory. All of it runs on one event loop; what blocks runs in threads."""
 
-    Args:
-        strategy: where the hosts of a gang go.
-        slots: see `placing.bundles`.
-        way: how nodes reach the platform; None if they are on its machine.
-    """
-
-    def __init__(
-        self, tasks_dir: Path, cluster: Cluster, strategy: RayStrategy, slots: int | None, way: Way | None
-    ) -> None:
-        self._way = way
+    def __init__(self, tasks_dir: Path, cluster: Cluster, launcher: Launcher, follower: Follower) -> None:
         self._tasks_dir = tasks_dir
         self._cluster = cluster
-        self._strategy = strategy
-        self._slots = slots
+        self._launcher = launcher
+        self._follower = follower
         self._gangs: dict[str, asyncio.Task[None]] = {}
 
     async def recover(self) -> None:
@@ -89,7 +62,7 @@ class Driver:
         if not record.started.exists():
             async with self._held(record):
                 if not record.started.exists():
-                    _end(record, "Stopped", "The task was stopped before it had a place in the cluster")
+                    end_unrun(record, "Stopped", "The task was stopped before it had a place in the cluster")
                     return
         handle = await asyncio.to_thread(self._cluster.host, task_id)
         if handle is not None:
@@ -119,7 +92,7 @@ class Driver:
     async def _until_over(self, record: Record) -> None:
         """Wait for whoever follows a task to have seen its end."""
         while not self._is_over(record) and (running := self._gangs.get(record.read_gang()[0])) is not None:
-            await asyncio.wait([running], timeout=_LONGEST_LOOK_SECONDS)
+            await asyncio.wait([running], timeout=_LOOK_SECONDS)
 
     def _follow_gang(self, members: list[str]) -> None:
         running = asyncio.get_running_loop().create_task(self._run_gang(members), name=members[0])
@@ -153,14 +126,14 @@ class Driver:
     async def _take_gang_on(self, records: list[Record], gang: str) -> None:
         waiting = [each for each in records if not each.started.exists()]
         if waiting and not any(self._is_over(each) for each in records):
-            await self._patiently(lambda: self._place(records, gang))
+            await self._patiently(lambda: self._launcher.launch(records, gang))
         elif all(self._is_over(each) or each in waiting for each in records):
             # A part of the gang has ended before it was placed: the rest is only waiting to be ended, too.
-            await asyncio.sleep(_LONGEST_LOOK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
         async with asyncio.TaskGroup() as group:
             for each in records:
                 if each.started.exists() and not self._is_over(each):
-                    group.create_task(self._patiently(partial(self._follow, each)))
+                    group.create_task(self._patiently(partial(self._follower.follow, each)))
 
     async def _patiently(self, act: Callable[[], Awaitable[None]]) -> None:
         """Try again what a cluster that is away for a while made fail."""
@@ -170,124 +143,6 @@ class Driver:
             except (HostAway, ClusterFailed, OSError) as error:
                 log.warning("trying again", reason=str(error))
                 await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _place(self, records: list[Record], gang: str) -> None:
-        """Reserve, start the hosts, and then the agents; all of it may have been done before."""
-        for attempt in range(1, HOST_ATTEMPTS + 1):
-            try:
-                await self._reserve(records, gang)
-                handles = await self._hosts(records, gang)
-                # Nothing runs before every host is there.
-                machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
-            except NeverFits as error:
-                return _end_all(records, f"ClientError: Ray cannot place the job: {error}.")
-            except HostGone as error:
-                log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
-                if attempt == HOST_ATTEMPTS:
-                    return _end_all(records, f"InternalServerError: no node could take the job: {error}")
-                await asyncio.sleep(_PAUSE_SECONDS)
-                continue
-            if len(machines) > 1:
-                return _end_all(records, _APART.format(hosts=len(records), machines=len(machines)))
-            for record, handle in zip(records, handles, strict=True):
-                with contextlib.suppress(HostGone):  # Whoever follows it sees the same.
-                    await self._begin(record, handle)
-            return None
-        return None
-
-    async def _hosts(self, records: list[Record], gang: str) -> list[HostHandle]:
-        return [
-            await asyncio.to_thread(self._cluster.make_host, record.root.name, gang, index)
-            for index, record in enumerate(records)
-        ]
-
-    async def _reserve(self, records: list[Record], gang: str) -> None:
-        """Return when a gang has its places.
-
-        What it asks for depends on the nodes that there are: when they change while it waits, it asks anew.
-
-        Raises:
-            NeverFits: see `bundles`.
-        """
-        specs = [each.task.read_spec() for each in records]
-        while True:
-            nodes = await asyncio.to_thread(self._cluster.nodes)
-            if nodes:
-                amounts = bundles(specs, nodes, self._strategy, self._slots)
-                await asyncio.to_thread(self._cluster.reserve, gang, amounts, self._strategy)
-                if await self._reserved(records, gang, nodes):
-                    return
-                await asyncio.to_thread(self._cluster.release, gang)
-            else:
-                _say_pending(records, "Waiting for a node of the Ray cluster")
-                await asyncio.sleep(_PAUSE_SECONDS)
-
-    async def _reserved(self, records: list[Record], gang: str, nodes: Sequence[Node]) -> bool:
-        """Wait for a gang's places; False if the cluster's nodes are others meanwhile."""
-        look = _FIRST_LOOK_SECONDS
-        while not await asyncio.to_thread(self._cluster.is_reserved, gang):
-            if look >= _LONGEST_LOOK_SECONDS:
-                _say_pending(records, "Waiting for capacity in the Ray cluster")
-                if await asyncio.to_thread(self._cluster.nodes) != nodes:
-                    return False
-            await asyncio.sleep(look)
-            look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
-        return True
-
-    async def _begin(self, record: Record, handle: HostHandle) -> None:
-        """Start a task's agent, unless it was; from now on it may have run."""
-        spec = record.task.read_spec()
-        bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
-        record.started.touch(mode=0o600)
-        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way)
-
-    async def _follow(self, record: Record) -> None:
-        """Copy a task's report, output and metrics as they grow, to its end."""
-        task_id = record.root.name
-        handle = await asyncio.to_thread(self._cluster.host, task_id)
-        try:
-            if handle is None:
-                raise HostGone("there is no actor of its name")
-            if not record.killed.exists():
-                await self._begin(record, handle)
-            await self._copy(record, handle)
-        except HostGone as error:
-            log.warning("host is gone", task=task_id, reason=str(error))
-            await self._lost(record)
-
-    async def _copy(self, record: Record, handle: HostHandle) -> None:
-        known: Seen | None = None
-        while True:
-            report, output, metrics = record.task.report, record.task.output, record.task.metrics
-            have = Sizes(_size(report), _size(output), _size(metrics))
-            progress = await handle.follow(have, known, FOLLOW_SECONDS)
-            _append(output, progress.output)
-            _append(metrics, progress.metrics)
-            # Whoever reads the report's end must find all of the others.
-            if MAX_PIECE_BYTES in (len(progress.output), len(progress.metrics)):
-                continue
-            _append(report, progress.report)
-            if not progress.seen.alive and len(progress.report) < MAX_PIECE_BYTES:
-                return await self._conclude(record, handle, progress.seen)
-            if progress.seen != known:
-                known = progress.seen
-                record.write_seen(known)
-
-    async def _conclude(self, record: Record, handle: HostHandle, seen: Seen) -> None:
-        """Everything of a task is here: remove it from its node, and say so."""
-        for path in (record.task.report, record.task.output, record.task.metrics):
-            _flush(path)
-        record.write_seen(replace(seen, alive=False, address=None, processes=[]))
-        with contextlib.suppress(HostGone, HostAway, ClusterFailed):
-            await handle.forget()
-        await asyncio.to_thread(self._cluster.end_host, record.root.name)
-
-    async def _lost(self, record: Record) -> None:
-        """A task's host is gone: nobody may take the task for ended before its agent cannot run any more."""
-        seen = record.read_seen()
-        lives = bool(seen.node) and await asyncio.to_thread(self._cluster.lives, seen.node)
-        await asyncio.sleep(_PAUSE_SECONDS if lives else self._cluster.lease_seconds + FENCE_SLACK_SECONDS)
-        record.write_seen(Seen(alive=False, node=seen.node))
 
     def _present(self) -> list[str]:
         """The tasks that have a directory which the platform has finished writing."""
@@ -330,47 +185,3 @@ def answers(driver: Driver) -> Callable[[Request], Awaitable[Response]]:
 
 async def _nothing(_task_id: str) -> None:
     return None
-
-
-def _end(record: Record, state: TaskState, reason: str) -> None:
-    """End a task that never ran, as its agent would have."""
-    events, _ = read_events(record.task.report, 0)
-    if not (events and events[-1].state in ENDED):
-        detail = {"failure_reason": reason} if state == "Failed" else {}
-        event = TaskEvent(len(events) + 1, time.time(), state, reason, detail)
-        _append(record.task.report, event_to_json(event).encode() + b"\n")
-        _flush(record.task.report)
-    record.write_seen(Seen(alive=False))
-
-
-def _end_all(records: Sequence[Record], reason: str) -> None:
-    for each in records:
-        _end(each, "Failed", reason)
-
-
-def _say_pending(records: Sequence[Record], what: str) -> None:
-    for each in records:
-        if each.read_seen().pending != what:
-            each.write_seen(Seen(pending=what))
-
-
-def _append(path: Path, data: bytes) -> None:
-    if data:
-        with path.open("ab") as file:
-            file.write(data)
-
-
-def _flush(path: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -1,7 +1,9 @@
 """What platform and driver tell each other of a task: files in its directory on the platform's machine."""
 
+import contextlib
 import hashlib
 import json
+import os
 import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -80,3 +82,20 @@ class Record:
 def namespace(data: Path) -> str:
     """The Ray namespace of a platform: two on one cluster know nothing of each other's actors."""
     return "sagesmith-" + hashlib.sha256(f"{socket.gethostname()}:{data.resolve()}".encode()).hexdigest()[:16]
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add to a file, which is made if it is not there and there is something to add."""
+    if data:
+        with path.open("ab") as file:
+            file.write(data)
+
+
+def flush(path: Path) -> None:
+    """Make a file durable; nothing if it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Copies what a task's host tells of it, to the end of the task: report, output, metrics, and how it stands."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+from sagesmith import logging
+from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
+from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
+from sagesmith.compute.ray.records import Record, Seen, append, flush
+from sagesmith.compute.ray.tunnel import Way
+
+FOLLOW_SECONDS = 10.0
+FENCE_SLACK_SECONDS = 2.0
+"""So long after its lease an agent whose node the cluster has given up has ended itself."""
+_PAUSE_SECONDS = 0.5
+
+log = logging.get("ray")
+
+
+class Follower:
+    """Follows tasks that have their places.
+
+    Args:
+        way: how nodes reach the platform; None if they are on its machine.
+    """
+
+    def __init__(self, cluster: Cluster, way: Way | None) -> None:
+        self._cluster = cluster
+        self._way = way
+
+    async def begin(self, record: Record, handle: HostHandle) -> None:
+        """Start a task's agent, unless it was; from now on it may have run."""
+        spec = record.task.read_spec()
+        bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
+        record.started.touch(mode=0o600)
+        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way)
+
+    async def follow(self, record: Record) -> None:
+        """Copy a task's files as they grow, and return when it is over.
+
+        Raises:
+            HostAway, ClusterFailed, OSError: not for now; it may be called again.
+        """
+        task_id = record.root.name
+        handle = await asyncio.to_thread(self._cluster.host, task_id)
+        try:
+            if handle is None:
+                raise HostGone("there is no actor of its name")
+            if not record.killed.exists():
+                await self.begin(record, handle)
+            await self._copy(record, handle)
+        except HostGone as error:
+            log.warning("host is gone", task=task_id, reason=str(error))
+            await self._lost(record)
+
+    async def _copy(self, record: Record, handle: HostHandle) -> None:
+        known: Seen | None = None
+        while True:
+            report, output, metrics = record.task.report, record.task.output, record.task.metrics
+            have = Sizes(_size(report), _size(output), _size(metrics))
+            progress = await handle.follow(have, known, FOLLOW_SECONDS)
+            append(output, progress.output)
+            append(metrics, progress.metrics)
+            # Whoever reads the report's end must find all of the others.
+            if MAX_PIECE_BYTES in (len(progress.output), len(progress.metrics)):
+                continue
+            append(report, progress.report)
+            if not progress.seen.alive and len(progress.report) < MAX_PIECE_BYTES:
+                return await self._conclude(record, handle, progress.seen)
+            if progress.seen != known:
+                known = progress.seen
+                record.write_seen(known)
+
+    async def _conclude(self, record: Record, handle: HostHandle, seen: Seen) -> None:
+        """Everything of a task is here: remove it from its node, and say so."""
+        for path in (record.task.report, record.task.output, record.task.metrics):
+            flush(path)
+        record.write_seen(replace(seen, alive=False, address=None, processes=[]))
+        with contextlib.suppress(HostGone, HostAway, ClusterFailed):
+            await handle.forget()
+        await asyncio.to_thread(self._cluster.end_host, record.root.name)
+
+    async def _lost(self, record: Record) -> None:
+        """A task's host is gone: nobody may take the task for ended before its agent cannot run any more."""
+        seen = record.read_seen()
+        lives = bool(seen.node) and await asyncio.to_thread(self._cluster.lives, seen.node)
+        await asyncio.sleep(_PAUSE_SECONDS if lives else self._cluster.lease_seconds + FENCE_SLACK_SECONDS)
+        record.write_seen(Seen(alive=False, node=seen.node))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,135 @@
+"""Gives the tasks of a gang their places in the cluster, all of them or none, and starts their agents there."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+
+from sagesmith import logging
+from sagesmith.agent.taskdir import event_to_json
+from sagesmith.compute.base import ENDED, TaskEvent, TaskState
+from sagesmith.compute.ray.cluster import Cluster, HostGone, HostHandle
+from sagesmith.compute.ray.following import Follower
+from sagesmith.compute.ray.placing import NeverFits, Node, bundles
+from sagesmith.compute.ray.records import Record, Seen, append, flush
+from sagesmith.compute.reading import read_events
+from sagesmith.config import RayStrategy
+
+HOST_ATTEMPTS = 3
+_LONGEST_LOOK_SECONDS = 0.5
+_FIRST_LOOK_SECONDS = 0.02
+_PAUSE_SECONDS = 0.5
+
+_APART = (
+    "ClientError: Ray placed the {hosts} instances of the job on {machines} machines, between which instances have no "
+    "network yet. Use fewer or smaller instances, so that one machine takes them all."
+)
+
+log = logging.get("ray")
+
+
+class Launcher:
+    """Launches gangs.
+
+    Args:
+        strategy: where the hosts of a gang go.
+        slots: see `placing.bundles`.
+        follower: starts a task's agent once its host is there.
+    """
+
+    def __init__(self, cluster: Cluster, strategy: RayStrategy, slots: int | None, follower: Follower) -> None:
+        self._cluster = cluster
+        self._strategy = strategy
+        self._slots = slots
+        self._follower = follower
+
+    async def launch(self, records: list[Record], gang: str) -> None:
+        """Reserve, start the hosts, and then the agents; all of it may have been done before.
+
+        A gang that cannot have its places is ended with the reason.
+
+        Raises:
+            HostAway, ClusterFailed, OSError: not for now; it may be called again.
+        """
+        for attempt in range(1, HOST_ATTEMPTS + 1):
+            try:
+                await self._reserve(records, gang)
+                handles = await self._hosts(records, gang)
+                # Nothing runs before every host is there.
+                machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
+            except NeverFits as error:
+                return _end_all(records, f"ClientError: Ray cannot place the job: {error}.")
+            except HostGone as error:
+                log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
+                if attempt == HOST_ATTEMPTS:
+                    return _end_all(records, f"InternalServerError: no node could take the job: {error}")
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            if len(machines) > 1:
+                return _end_all(records, _APART.format(hosts=len(records), machines=len(machines)))
+            for record, handle in zip(records, handles, strict=True):
+                with contextlib.suppress(HostGone):  # Whoever follows it sees the same.
+                    await self._follower.begin(record, handle)
+            return None
+        return None
+
+    async def _hosts(self, records: list[Record], gang: str) -> list[HostHandle]:
+        return [
+            await asyncio.to_thread(self._cluster.make_host, record.root.name, gang, index)
+            for index, record in enumerate(records)
+        ]
+
+    async def _reserve(self, records: list[Record], gang: str) -> None:
+        """Return when a gang has its places.
+
+        What it asks for depends on the nodes that there are: when they change while it waits, it asks anew.
+
+        Raises:
+            NeverFits: see `bundles`.
+        """
+        specs = [each.task.read_spec() for each in records]
+        while True:
+            nodes = await asyncio.to_thread(self._cluster.nodes)
+            if nodes:
+                amounts = bundles(specs, nodes, self._strategy, self._slots)
+                await asyncio.to_thread(self._cluster.reserve, gang, amounts, self._strategy)
+                if await self._reserved(records, gang, nodes):
+                    return
+                await asyncio.to_thread(self._cluster.release, gang)
+            else:
+                _say_pending(records, "Waiting for a node of the Ray cluster")
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _reserved(self, records: list[Record], gang: str, nodes: Sequence[Node]) -> bool:
+        """Wait for a gang's places; False if the cluster's nodes are others meanwhile."""
+        look = _FIRST_LOOK_SECONDS
+        while not await asyncio.to_thread(self._cluster.is_reserved, gang):
+            if look >= _LONGEST_LOOK_SECONDS:
+                _say_pending(records, "Waiting for capacity in the Ray cluster")
+                if await asyncio.to_thread(self._cluster.nodes) != nodes:
+                    return False
+            await asyncio.sleep(look)
+            look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
+        return True
+
+
+def end_unrun(record: Record, state: TaskState, reason: str) -> None:
+    """End a task that never ran, as its agent would have."""
+    events, _ = read_events(record.task.report, 0)
+    if not (events and events[-1].state in ENDED):
+        detail = {"failure_reason": reason} if state == "Failed" else {}
+        event = TaskEvent(len(events) + 1, time.time(), state, reason, detail)
+        append(record.task.report, event_to_json(event).encode() + b"\n")
+        flush(record.task.report)
+    record.write_seen(Seen(alive=False))
+
+
+def _end_all(records: Sequence[Record], reason: str) -> None:
+    for each in records:
+        end_unrun(each, "Failed", reason)
+
+
+def _say_pending(records: Sequence[Record], what: str) -> None:
+    for each in records:
+        if each.read_seen().pending != what:
+            each.write_seen(Seen(pending=what))
