@@ -148,6 +148,8 @@ def test_a_job_waits_for_capacity_of_the_cluster_and_can_be_stopped_meanwhile(on
     holders = fill(on_ray)
     waiting = jobs.shell_job(on_ray, "echo done")
     stopped = jobs.shell_job(on_ray, "echo never")
+    for job in (waiting, stopped):
+        wait_for_transition(on_ray, job, "Pending", "Waiting for capacity in the Ray cluster")
     stop(on_ray, [stopped])
     assert "never" not in _log(on_ray, stopped)
     free(on_ray, holders)
@@ -252,6 +254,16 @@ def wait_for_line(platform: Running, job: str, beginning: str) -> None:
         described = sagemaker.describe_training_job(TrainingJobName=job)
         assert described["TrainingJobStatus"] == "InProgress", described.get("FailureReason")
         time.sleep(0.1)
+
+
+def wait_for_transition(platform: Running, job: str, status: str, message: str) -> None:
+    sagemaker = platform.client("sagemaker")
+    while True:
+        last = sagemaker.describe_training_job(TrainingJobName=job)["SecondaryStatusTransitions"][-1]
+        if (last["Status"], last["StatusMessage"]) == (status, message):
+            return
+        assert "EndTime" not in last, last
+        time.sleep(0.05)
 
 
 def _log(platform: Running, job: str) -> list[str]:

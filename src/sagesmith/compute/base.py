@@ -219,6 +219,7 @@ class TaskObservation:
         events: all events so far, in order; empty if the agent has not written one yet.
         address: where the model server listens (`unix:/path`), for a serving task that is up.
         processes: what runs for it: the agent and the user's process.
+        pending: what it waits for before its agent can begin, empty if it does not.
     """
 
     id: str
@@ -226,6 +227,7 @@ class TaskObservation:
     events: list[TaskEvent]
     address: str | None = None
     processes: list[Process] = field(default_factory=list)
+    pending: str = ""
 
     @property
     def ended(self) -> bool:

@@ -94,7 +94,9 @@ class RayBackend:
             events, known.report_bytes = read_events(record.task.report, known.report_bytes)
             known.events += events
             seen = known.seen
-            return TaskObservation(task_id, seen.alive, list(known.events), seen.address, list(seen.processes))
+            return TaskObservation(
+                task_id, seen.alive, list(known.events), seen.address, list(seen.processes), seen.pending
+            )
 
     def tasks(self) -> list[TaskObservation]:
         try:

@@ -36,6 +36,35 @@ def test_a_new_job_is_in_progress_and_starting(world: World) -> None:
     assert not any(member.startswith("_") for member in described)
 
 
+def test_a_job_that_waits_in_its_backends_line_is_pending_until_its_agent_begins(world: World) -> None:
+    task = started(world)
+    task.pending = "Waiting for capacity in the cluster"
+    world.turn(2)
+    described = describe(world)
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("InProgress", "Pending")
+    assert described["SecondaryStatusTransitions"][-1]["StatusMessage"] == "Waiting for capacity in the cluster"
+    task.pending = ""
+    task.say("Starting")
+    world.turn()
+    transitions = describe(world)["SecondaryStatusTransitions"]
+    assert [each["Status"] for each in transitions] == ["Starting", "Pending", "Starting"]
+
+
+def test_a_job_that_waits_too_long_in_its_backends_line_is_stopped_and_never_runs(world: World) -> None:
+    condition = {"MaxRuntimeInSeconds": 3600, "MaxPendingTimeInSeconds": 7200}
+    task = started(world, StoppingCondition=condition)
+    task.pending = "Waiting for capacity in the cluster"
+    document = world.stored("training-job", "job")
+    with world.store.write() as tx:
+        tx.update(replace(document, body={**document.body, "StoppingCondition": {"MaxPendingTimeInSeconds": -1}}))
+    world.turn()
+    described = describe(world)
+    assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "Stopped")
+    assert "TrainingTimeInSeconds" not in described
+    assert world.backend.present == {}
+    assert not task.alive
+
+
 def test_a_completed_job_passed_through_every_status(world: World) -> None:
     task = started(world)
     for state in ("Starting", "Downloading", "Training", "Uploading"):

@@ -38,6 +38,7 @@ class Task:
     lines: list[tuple[int, str]] = field(default_factory=list)
     samples: list[MetricSample] = field(default_factory=list)
     address: str | None = None
+    pending: str = ""
     stopped: bool = False
 
     def say(self, state: TaskState, message: str = "", **detail: Any) -> None:
@@ -80,7 +81,9 @@ class MemoryBackend:
 
     def inspect(self, task_id: str) -> TaskObservation | None:
         task = self.present.get(task_id)
-        return None if task is None else TaskObservation(task_id, task.alive, list(task.events), task.address)
+        if task is None:
+            return None
+        return TaskObservation(task_id, task.alive, list(task.events), task.address, pending=task.pending)
 
     def tasks(self) -> list[TaskObservation]:
         return [found for task_id in list(self.present) if (found := self.inspect(task_id)) is not None]

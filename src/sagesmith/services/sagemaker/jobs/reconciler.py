@@ -162,6 +162,9 @@ class JobReconciler:
             stored = all(self._collect_rest(home, document, task) for task in seen.items())
             return self._finish(home, document, seen) if stored else 0.0
         document = self._intervene(home, document, seen)
+        pending = [task.pending for task in seen.values() if task is not None and task.pending]
+        if pending and document.status != STOPPING:
+            return self._pend(home, document, pending[0])
         new = [self._collect(home, document, host, task.id) for host, task in seen.items() if task is not None]
         told = self._told(document, seen)
         if told is not document:
@@ -169,6 +172,18 @@ class JobReconciler:
         if max(new, default=0) > tasks.LOG_BATCH_BYTES // 2:
             return CHATTY_LOOK_SECONDS
         return min(max(SHORTEST_LOOK_SECONDS, (time.time() - document.updated_at) / 10), LONGEST_LOOK_SECONDS)
+
+    def _pend(self, home: Home, document: Document, why: str) -> float | None:
+        """Say that a gang waits in a line of its backend's own; nothing of it has begun yet."""
+        now = time.time()
+        ending = self._job.gives_up(document, now)
+        if ending is not None:
+            return self._end(home, document, ending)
+        waiting = self._job.waits(document, Wait(for_hosts=True, message=why), now)
+        if waiting is not document:
+            log.info("job waits", kind=self.kind, name=document.name, why=why)
+            self._store(home, waiting)
+        return LONGEST_LOOK_SECONDS
 
     def _intervene(self, home: Home, document: Document, seen: Observations) -> Document:
         """End what is still running of a job that is to be stopped, or of which one host has ended before its time."""
