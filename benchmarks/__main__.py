@@ -21,6 +21,7 @@ from benchmarks import (
     logs,
     metrics,
     placement,
+    rollouts,
     s3,
     search,
     throughput,
@@ -44,6 +45,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "logs": logs.figures,
     "tuning": tuning.figures,
     "placement": placement.figures,
+    "rollouts": rollouts.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,
 }

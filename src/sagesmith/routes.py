@@ -9,11 +9,16 @@ from sagesmith.files import replace_file
 
 @dataclass(frozen=True, slots=True)
 class VariantRoute:
-    """A production variant: its traffic weight and the addresses (`unix:/path`) of its healthy model servers."""
+    """A production variant: its traffic weight and the addresses (`unix:/path`) of its healthy model servers.
+
+    Attributes:
+        share: of the requests that name this variant, where it has two entries: while a deployment goes on.
+    """
 
     name: str
     weight: float
     addresses: list[str]
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,7 +197,7 @@ def _choose(context: RequestContext, route: EndpointRoute, target: str | None, d
     alive = [variant for variant in variants if any(address not in down for address in variant.addresses)]
     if len(alive) < 2:
         return alive[0] if alive else None
-    weights = [variant.weight for variant in alive]
+    weights = [variant.weight if target is None else variant.share for variant in alive]
     if sum(weights) <= 0:
         return random.choice(alive)  # noqa: S311
     return random.choices(alive, weights)[0]  # noqa: S311

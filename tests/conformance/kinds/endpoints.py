@@ -48,4 +48,33 @@ ENDPOINT_CONFIG = Facts(
     },
 )
 
-ENDPOINT = Facts("Endpoint", lives=True)
+
+def _one_deployment(params: Params) -> Params:
+    """A deployment is blue/green or rolling, its steps are of the size that their type wants, and it has time."""
+    deployment = params.get("DeploymentConfig", {})
+    if blue_green := deployment.get("BlueGreenUpdatePolicy"):
+        deployment.pop("RollingUpdatePolicy", None)
+        blue_green["MaximumExecutionTimeoutInSeconds"] = 28_800
+        routing = blue_green["TrafficRoutingConfiguration"]
+        for kind, member in (("CANARY", "CanarySize"), ("LINEAR", "LinearStepSize")):
+            routing.pop(member, None)
+            if routing["Type"] == kind:
+                routing[member] = {"Type": "CAPACITY_PERCENT", "Value": 30}
+    if rolling := deployment.get("RollingUpdatePolicy"):
+        rolling["MaximumExecutionTimeoutInSeconds"] = 28_800
+    return params
+
+
+_SECONDS = st.integers(0, 3_600)
+
+ENDPOINT = Facts(
+    "Endpoint",
+    lives=True,
+    values={
+        "DeploymentConfig.BlueGreenUpdatePolicy.TerminationWaitInSeconds": _SECONDS,
+        "DeploymentConfig.RollingUpdatePolicy.MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 20},
+        "DeploymentConfig.RollingUpdatePolicy.RollbackMaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 90},
+    },
+    mend=_one_deployment,
+    mend_update=_one_deployment,
+)

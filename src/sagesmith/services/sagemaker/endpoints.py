@@ -8,15 +8,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from sagesmith.services.sagemaker import fleet
+from sagesmith.services.sagemaker import deployments, fleet
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.models import MODEL, container_to_serve
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
-
-_BLUE_GREEN = "DeploymentConfig.BlueGreenUpdatePolicy"
 
 
 def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
@@ -47,6 +45,7 @@ def _initial(call: Call, params: Params) -> Params:
     config = params["EndpointConfigName"]
     members: Params = {"_fleet": {"id": 0, "config": config, "variants": _variants(call, config)}, "_instances": []}
     if deployment := params.get("DeploymentConfig"):
+        _check_deployment(deployment, members["_fleet"]["variants"])
         members["LastDeploymentConfig"] = deployment
     return members
 
@@ -79,11 +78,25 @@ def _answer(document: Document) -> Params:
             "EndpointConfigName": coming["config"],
             "StartTime": coming["started_at"],
             "ProductionVariants": [
-                {**summary(each, coming["id"], coming["started_at"]), "InstanceType": each["instance_type"]}
+                {
+                    **summary(each, coming["id"], coming["started_at"]),
+                    "InstanceType": each["instance_type"],
+                    "VariantStatus": [
+                        {
+                            "Status": deployments.stage(coming),
+                            "StartTime": coming["shifted_at"] or coming["started_at"],
+                        }
+                    ],
+                }
                 for each in coming["variants"]
             ],
         }
     return answer
+
+
+def _check_deployment(deployment: Params | None, variants: list[dict[str, Any]]) -> None:
+    for problem in deployments.problems(deployment or {}, variants):
+        raise ValidationException(problem)
 
 
 def _in_progress(document: Document) -> ValidationException:
@@ -105,15 +118,16 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
         variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
-    coming = {
+    retained = document.body.get("LastDeploymentConfig") if params.get("RetainDeploymentConfig") else None
+    deployment = retained or params.get("DeploymentConfig")
+    _check_deployment(deployment, variants)
+    members = {
         "id": document.body["_fleet"]["id"] + 1,
         "config": params["EndpointConfigName"],
         "variants": variants,
-        "started_at": call.now,
-        "deployment": document.body.get("LastDeploymentConfig")
-        if params.get("RetainDeploymentConfig")
-        else params.get("DeploymentConfig"),
+        "deployment": deployment,
     }
+    coming = deployments.begin(members, call.now)
     body = {member: value for member, value in document.body.items() if member != "FailureReason"}
     return replace(document, status="Updating", body={**body, "_next": coming})
 
@@ -172,19 +186,8 @@ ENDPOINT = Kind(
     refers={"EndpointConfigName": ENDPOINT_CONFIG},
     changes={"UpdateEndpoint": _update, "UpdateEndpointWeightsAndCapacities": _update_weights},
     on_delete=_delete,
-    unbuilt=(
-        Unbuilt("DeploymentConfig.RollingUpdatePolicy", "Rolling updates are"),
-        Unbuilt("DeploymentConfig.AutoRollbackConfiguration.Alarms", "Rollback by alarms is"),
-        Unbuilt(
-            f"{_BLUE_GREEN}.TrafficRoutingConfiguration.Type",
-            "Traffic shifting in steps is",
-            frozenset({"CANARY", "LINEAR"}),
-        ),
-    ),
+    unbuilt=(Unbuilt("DeploymentConfig.AutoRollbackConfiguration.Alarms", "Rollback by alarms is"),),
     without_effect={
-        f"{_BLUE_GREEN}.MaximumExecutionTimeoutInSeconds": "an update ends when the new model servers serve, or fail",
-        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.WaitIntervalInSeconds": "traffic moves all at once",
-        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.CanarySize": "traffic moves all at once",
-        f"{_BLUE_GREEN}.TrafficRoutingConfiguration.LinearStepSize": "traffic moves all at once",
+        "DeploymentConfig.RollingUpdatePolicy.RollbackMaximumBatchSize": "what was ended is started again at once",
     },
 )

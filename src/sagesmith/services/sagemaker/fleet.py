@@ -5,7 +5,7 @@ beside the present one, and the present one stays until the next one serves.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -63,21 +63,19 @@ def dump(instances: Iterable[Instance]) -> list[dict[str, Any]]:
     return [asdict(each) for each in instances]
 
 
-def plan(
-    instances: Sequence[Instance], fleet: int, variants: Sequence[dict[str, Any]], limit: int, now: float
-) -> list[Instance]:
-    """The instances after those of `fleet` that are missing were added and those that are too many were retired.
+def plan(instances: Sequence[Instance], wanted: Mapping[tuple[int, str], int], now: float) -> list[Instance]:
+    """The instances after those that are missing were added and those that are too many were retired.
 
     Args:
-        limit: how many instances a variant may have, whatever it asks for.
+        wanted: how many there are to be, by fleet and variant.
     """
-    places = {(each["name"], index) for each in variants for index in range(min(each["count"], limit))}
-    filled = {(each.variant, each.index) for each in instances if each.fleet == fleet and each.wanted}
+    places = {(*each, index) for each, count in wanted.items() for index in range(count)}
+    filled = {(each.fleet, each.variant, each.index) for each in instances if each.wanted}
     kept = [
-        retire(each, now) if each.fleet == fleet and each.wanted and (each.variant, each.index) not in places else each
+        retire(each, now) if each.wanted and (each.fleet, each.variant, each.index) not in places else each
         for each in instances
     ]
-    return kept + [_new(fleet, variant, index, 0, now) for variant, index in sorted(places - filled)]
+    return kept + [_new(fleet, variant, index, 0, now) for fleet, variant, index in sorted(places - filled)]
 
 
 def renew(instances: Sequence[Instance], credentials_seconds: float, now: float) -> list[Instance]:

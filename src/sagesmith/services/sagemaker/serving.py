@@ -5,6 +5,7 @@ instances' ids are stored before their tasks are started, so that a crash leaves
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,12 +14,13 @@ from sagesmith import logging
 from sagesmith.compute.base import TaskObservation, TaskSpec
 from sagesmith.routes import EndpointRoute, VariantRoute
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker import fleet, tasks
+from sagesmith.services.sagemaker import deployments, fleet, tasks
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document
+from sagesmith.wire.context import Params
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 STARTING_LOOK_SECONDS = 0.05
@@ -74,14 +76,13 @@ class EndpointReconciler:
         if document.status == "Failed":
             self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
             return None
-        target = _target(document)
         now = time.time()
-        planned = fleet.plan(_instances(document), target["id"], target["variants"], self._max_instances, now)
+        planned = fleet.plan(_instances(document), deployments.wanted(document, self._max_instances), now)
         planned = fleet.renew(planned, self._credentials_seconds, now)
         if planned != _instances(document):
             document = _store(home, _with(document, planned), touch=False)
         observed = dict(self._observe(home, document))
-        failure = _failure(document, observed)
+        failure = _failure(document, observed, now)
         if failure is not None:
             return self._fail(home, document, failure)
         return self._settle(home, document, observed)
@@ -102,34 +103,32 @@ class EndpointReconciler:
         now = time.time()
         kept, done = _advance(document, observed, now)
         settled = _with(document, kept)
-        awaited = [each for each in kept if each.wanted and each.fleet == _target(document)["id"]]
-        if document.status != "InService" and all(each.serving for each in awaited):
-            settled = _in_service(settled, now)
+        serving = Counter((each.fleet, each.variant) for each in kept if each.serving)
+        settled = deployments.move(settled, serving, self._max_instances, now)
         self._routes.put(document.region, _route(settled, observed))
         if settled != document:
             _store(home, settled, touch=settled.status != document.status)
         if settled.status != document.status:
-            log.info("endpoint is in service", endpoint=document.name)
+            log.info("endpoint changed", endpoint=document.name, status=settled.status)
         for instance in done:
             tasks.discard(home.backend, instance.id)
         at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
 
     def _fail(self, home: Home, document: Document, failure: str) -> float | None:
-        """An endpoint that cannot be created is Failed; one that cannot be updated goes on as it was."""
-        target = _target(document)
-        updating = "_next" in document.body
-        given_up = [each for each in _instances(document) if not updating or each.fleet == target["id"]]
-        failed = _with(document, [each for each in _instances(document) if each not in given_up])
-        body = {name: value for name, value in failed.body.items() if name != "_next"}
-        body["FailureReason"] = failure[: tasks.MAX_FAILURE_REASON]
-        if not updating:
-            self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
-        _store(home, replace(failed, status="InService" if updating else "Failed", body=body))
-        log.warning("endpoint failed", endpoint=document.name, updating=updating, reason=failure)
-        for instance in given_up:
+        """An endpoint that cannot be created is Failed; one that cannot be updated turns back to what it was."""
+        failure = failure[: tasks.MAX_FAILURE_REASON]
+        if "_next" in document.body:
+            _store(home, deployments.turn_back(document, failure))
+            log.warning("update of an endpoint turns back", endpoint=document.name, reason=failure)
+            return STARTING_LOOK_SECONDS
+        failed = _with(document, [])
+        self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
+        _store(home, replace(failed, status="Failed", body={**failed.body, "FailureReason": failure}))
+        log.warning("endpoint failed", endpoint=document.name, reason=failure)
+        for instance in _instances(document):
             tasks.discard(home.backend, instance.id)
-        return SERVING_LOOK_SECONDS if updating else None
+        return None
 
     def _delete(self, home: Home, document: Document) -> None:
         self._routes.remove(document.region, document.name)
@@ -152,25 +151,20 @@ def _with(document: Document, instances: Sequence[Instance]) -> Document:
     return replace(document, body={**document.body, "_instances": fleet.dump(instances)})
 
 
-def _target(document: Document) -> dict[str, Any]:
-    """The fleet that the endpoint is to have: the next one while it is updated."""
-    found: dict[str, Any] = document.body.get("_next") or document.body["_fleet"]
-    return found
-
-
 def _over(task: TaskObservation | None) -> bool:
     return task is not None and (task.ended or task.lost)
 
 
-def _failure(document: Document, observed: Observations) -> str | None:
+def _failure(document: Document, observed: Observations, now: float) -> str | None:
     """Why the fleet that is being started cannot be, None while it can."""
-    if document.status != "Creating" and "_next" not in document.body:
+    coming = document.body.get("_next")
+    if document.status != "Creating" and (coming is None or coming["back"]):
         return None
-    target = _target(document)["id"]
+    target = (coming or document.body["_fleet"])["id"]
     for instance in _instances(document):
         if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
             return _why_not_started(instance.variant, observed[instance.id])
-    return None
+    return deployments.too_late(coming, now) if coming else None
 
 
 def _advance(document: Document, observed: Observations, now: float) -> tuple[list[Instance], list[Instance]]:
@@ -192,37 +186,31 @@ def _advance(document: Document, observed: Observations, now: float) -> tuple[li
     return kept, done
 
 
-def _in_service(document: Document, now: float) -> Document:
-    """The document once its target fleet serves: the next fleet becomes the present one, the former one retires."""
-    body = dict(document.body)
-    coming = body.pop("_next", None)
-    if coming is None:
-        return replace(document, status="InService", body=body)
-    deployment = coming.get("deployment") or {}
-    wait = (deployment.get("BlueGreenUpdatePolicy") or {}).get("TerminationWaitInSeconds") or 0
-    instances = [
-        fleet.retire(each, now, wait) if each.wanted and each.fleet != coming["id"] else each
-        for each in _instances(document)
-    ]
-    body |= {"_fleet": coming, "EndpointConfigName": coming["config"], "_instances": fleet.dump(instances)}
-    if deployment:
-        body["LastDeploymentConfig"] = deployment
-    return replace(document, status="InService", body=body)
-
-
 def _route(document: Document, observed: Observations) -> EndpointRoute:
     if document.status == "Creating":
         return EndpointRoute(document.name, "Creating")
-    present = document.body["_fleet"]
-    addresses: dict[str, list[str]] = {}
+    addresses: dict[tuple[int, str], list[str]] = {}
     for instance in _instances(document):
         task = observed.get(instance.id)
-        if instance.fleet == present["id"] and instance.serving and task is not None and task.address:
-            addresses.setdefault(instance.variant, []).append(task.address)
-    variants = [
-        VariantRoute(each["name"], each["weight"], addresses.get(each["name"], [])) for each in present["variants"]
-    ]
+        if instance.serving and task is not None and task.address:
+            addresses.setdefault((instance.fleet, instance.variant), []).append(task.address)
+    present, coming = document.body["_fleet"], document.body.get("_next")
+    if coming is None:
+        return EndpointRoute(document.name, "InService", list(_variants(present, addresses)))
+    part = deployments.share(coming)
+    fleets = [(each, share) for each, share in ((present, 1.0 - part), (coming, part)) if share > 0]
+    variants = [route for each, share in fleets for route in _variants(each, addresses, share)]
     return EndpointRoute(document.name, "InService", variants)
+
+
+def _variants(
+    present: Params, addresses: Mapping[tuple[int, str], list[str]], share: float = 1.0
+) -> Iterator[VariantRoute]:
+    """A fleet's variants, with a weight in each that is its own part of the fleet's share of the requests."""
+    whole = 1.0 if share == 1.0 else sum(each["weight"] for each in present["variants"])
+    for each in present["variants"]:
+        weight = each["weight"] * share / whole
+        yield VariantRoute(each["name"], weight, addresses.get((present["id"], each["name"]), []), share)
 
 
 def _why(task: TaskObservation) -> str:

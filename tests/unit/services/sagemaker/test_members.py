@@ -50,8 +50,10 @@ HONOURED = {
     "Endpoint": {
         "EndpointName",
         "EndpointConfigName",
-        "DeploymentConfig.BlueGreenUpdatePolicy.TrafficRoutingConfiguration.Type",
-        "DeploymentConfig.BlueGreenUpdatePolicy.TerminationWaitInSeconds",
+        "DeploymentConfig.BlueGreenUpdatePolicy",
+        "DeploymentConfig.RollingUpdatePolicy.MaximumBatchSize",
+        "DeploymentConfig.RollingUpdatePolicy.WaitIntervalInSeconds",
+        "DeploymentConfig.RollingUpdatePolicy.MaximumExecutionTimeoutInSeconds",
         "Tags",
     },
     "TrainingJob": {

@@ -298,6 +298,8 @@ def test_an_update_that_fails_leaves_the_endpoint_as_it_was(world: World) -> Non
     new = next(task for task in world.backend.present.values() if task is not old)
     new.say("Failed", failure_reason="no such model")
     world.turn()
+    assert describe(world)["EndpointStatus"] == "RollingBack"
+    world.turn()
     described = describe(world)
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "C")
     assert described["FailureReason"] == "no such model"
