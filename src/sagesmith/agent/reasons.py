@@ -18,12 +18,14 @@ _TOOLKIT_SAYS_NOTHING = 'ErrorMessage ""'
 _LAUNCHER_TRACEBACK = "in execute_commands\n"
 _LAUNCHER_SAYS_NOTHING = "Training Execution failed."
 # The lines with which they begin to speak of the failure, the last first: the script's own output ends before them.
-_TOOLKIT_SPEAKS = (re.compile(r".*Reporting training FAILURE"),)
+_TORCHRUN_SPEAKS = re.compile(r"E\d{4} .*torch/distributed/elastic/.*\] failed \(exitcode: ")
+_TOOLKIT_SPEAKS = (re.compile(r".*Reporting training FAILURE"), _TORCHRUN_SPEAKS)
 _LAUNCHER_SPEAKS = (re.compile(r"\++ handle_error$"), re.compile(r"Command failed with exit code \d+\. Traceback: "))
 # The launcher's shell lists the environment, names the command and traces what it does.
 _LAUNCHER_STARTS = "Executing command: "
 _SHELL_TRACE = re.compile(r"\++ ")
-_TRACEBACK = "Traceback (most recent call last)"
+# PyTorch names the rank in front of each line.
+_TRACEBACK = re.compile(r"(\[rank\d+\]: ?)?Traceback \(most recent call last\)")
 _LINES = 10
 
 
@@ -69,6 +71,6 @@ def _before(lines: Sequence[str], marks: Sequence[re.Pattern[str]]) -> Sequence[
 
 def _last_words(lines: Sequence[str], room: int) -> str:
     """The last traceback, or else the last lines: the end of it that has room."""
-    tracebacks = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
+    tracebacks = [number for number, line in enumerate(lines) if _TRACEBACK.match(line)]
     words = "\n".join(lines[tracebacks[-1] + 1 :] if tracebacks else lines[-_LINES:])
     return words[-room:] if room > 0 else ""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 # The data directory, where the bundle lies, does not show; not even as the names above a file.
 _CA_BUNDLE = f"{PACKAGE_DIRECTORY}/ca-bundle.pem"
+_NO_PROXY = ("NO_PROXY", "no_proxy")
 
 
 @dataclass(slots=True)
@@ -191,6 +192,8 @@ class Task:
         given = {
             name: _CA_BUNDLE if value == self.spec.ca_bundle else value for name, value in self.spec.environment.items()
         }
+        # Programs that heed proxies would ask ours for the job's other hosts, of which it has never heard.
+        given |= {name: ",".join([given[name], *self.spec.hosts]) for name in _NO_PROXY if name in given}
         return {**given, "CUDA_VISIBLE_DEVICES": ",".join(self.gpus)} if self.gpus else given
 
     def _ca_bundle(self) -> list[tuple[Path, str, bool]]:

@@ -55,6 +55,24 @@ thread.join()
 """
 
 
+# Two of it fetch a page from each other with a client that heeds proxies, as TensorFlow's and requests' do.
+FETCH = """
+import http.server, os, threading, time, urllib.error, urllib.request
+other = {"algo-1": "algo-2", "algo-2": "algo-1"}[os.environ["CURRENT_HOST"]]
+server = http.server.HTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler)
+thread = threading.Thread(target=server.handle_request)
+thread.start()
+while True:
+    try:
+        print("answered", urllib.request.urlopen(f"http://{other}:8080/").status, flush=True)
+        break
+    except urllib.error.URLError as error:
+        assert isinstance(error.reason, ConnectionRefusedError), error
+        time.sleep(0.01)
+thread.join()
+"""
+
+
 @contextlib.contextmanager
 def listening(answer: bytes = b"") -> Iterator[tuple[int, list[str]]]:
     """A server on this machine's loopback that says something to all comers; its port, and where they came from."""
@@ -210,6 +228,15 @@ def test_hosts_of_a_job_reach_each_other_by_name_on_one_port_and_two_jobs_do_not
             assert seen.events[-1].state == "Completed", tasks.lines(spec.id)
             assert tasks.lines(spec.id) == [f"met {other.host} True {spec.host}"]
     assert not list((tasks.data / "tasks" / DIRECTORY).iterdir())
+
+
+def test_programs_that_heed_proxies_reach_the_other_hosts_without_one(tasks: Tasks) -> None:
+    proxied = {"http_proxy": "http://proxy.invalid:3128", "no_proxy": "localhost"}
+    specs = gang_of(tasks, "fetch", FETCH, environment=proxied)
+    tasks.backend.start(specs)
+    for spec in specs:
+        tasks.wait(spec.id, lambda seen: seen.ended)
+        assert "answered 200" in tasks.lines(spec.id)
 
 
 def test_hosts_of_an_isolated_job_reach_each_other_and_nothing_else(tasks: Tasks) -> None:

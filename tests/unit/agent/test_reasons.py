@@ -27,6 +27,15 @@ def test_the_toolkits_empty_message_is_filled_with_the_scripts_exception() -> No
     assert "hello" not in reason
 
 
+def test_the_traceback_of_torchrun_gives_way_to_that_of_the_rank_that_failed() -> None:
+    said = 'ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "torchrun train.py"'
+    torchrun = "E1121 16:54:16.51 21 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1)"
+    lines = [f"[rank1]: {line}" for line in TRACEBACK] + [torchrun, *TRACEBACK[:2], "ChildFailedError", "=" * 60]
+    reason = algorithm_error(said, lines, 1)
+    assert "ValueError: no target" in reason
+    assert "ChildFailedError" not in reason
+
+
 def test_the_traceback_of_a_launcher_gives_way_to_that_of_the_script() -> None:
     said = (
         'Traceback (most recent call last):\n  File "utils.py", line 193, in execute_commands\n    raise\n'

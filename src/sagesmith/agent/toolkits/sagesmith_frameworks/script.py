@@ -13,7 +13,9 @@ def enabled(env: environment.Environment, parameter: str) -> bool:
     return not groups or env.current_instance_group in groups
 
 
-def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **changes: Any) -> None:
+def run(
+    env: environment.Environment, kind: Any = runner.ProcessRunnerType, *, read: bool = False, **changes: Any
+) -> None:
     """Run the script to its end.
 
     Amazon's containers let the toolkit read the script's output, for the end of a traceback in the FailureReason; it
@@ -21,7 +23,8 @@ def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **ch
     read, for the hosts' names in them.
 
     Args:
-        kind: the runner: one process, torchrun, or one that was made.
+        kind: the runner: one process, or one that was made.
+        read: whether the toolkit reads the script's output.
         changes: other `args` or `env_vars` than the environment's.
 
     Raises:
@@ -30,7 +33,6 @@ def run(env: environment.Environment, kind: Any = runner.ProcessRunnerType, **ch
     given = {"args": env.to_cmd_args(), "env_vars": env.to_env_vars(), **changes}
     if env.user_entry_point is None:
         raise errors.ClientError("There is no entry point: sagemaker_program is not among the hyperparameters.")
-    read = not isinstance(kind, runner.RunnerType)
     entry_point.run(
         uri=env.module_dir, user_entry_point=env.user_entry_point, capture_error=read, runner_type=kind, **given
     )
@@ -48,4 +50,4 @@ def run_under_mpi(env: environment.Environment, **changes: Any) -> None:
     """
     from sagesmith_frameworks import mpi
 
-    run(env, mpi.runner(env, changes.get("args") or env.to_cmd_args(), env.to_env_vars()), **changes)
+    run(env, mpi.runner(env, changes.get("args") or env.to_cmd_args(), env.to_env_vars()), read=True, **changes)
