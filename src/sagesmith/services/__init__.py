@@ -36,9 +36,9 @@ def not_built() -> Mapping[str, Mapping[str, str]]:
 
 def reconcilers(home: Home) -> "Sequence[Reconciler]":
     """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
-    from sagesmith.services import sagemaker
+    from sagesmith.services import cloudwatch, sagemaker
 
-    return sagemaker.reconcilers(home)
+    return [*sagemaker.reconcilers(home), *cloudwatch.reconcilers()]
 
 
 def observers() -> "Sequence[Observer]":

@@ -34,7 +34,7 @@ class _Place:
 
 def get_metric_data(store: Store, context: RequestContext, params: Params) -> Params:
     """One page of the points of all queries, one query after the other."""
-    queries = parse(params["MetricDataQueries"], context)
+    queries = parse(params["MetricDataQueries"], context.account_id)
     start, end = rules.clamped(params["StartTime"]), math.ceil(rules.clamped(params["EndTime"]))
     if not params["StartTime"] < params["EndTime"]:
         raise refused("The parameter StartTime must be less than the parameter EndTime.")

@@ -11,7 +11,7 @@ from sagesmith.services.cloudwatch import expressions, rules
 from sagesmith.services.cloudwatch.expressions import Expression, ExpressionFailed, ExpressionNotBuilt, Series
 from sagesmith.services.cloudwatch.extended import needs_samples, statistic
 from sagesmith.store import Metric, Transaction, Window
-from sagesmith.wire.context import Params, RequestContext
+from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError, NotImplementedException
 
 MAX_QUERIES = 500
@@ -61,8 +61,11 @@ def refused(*messages: str) -> AwsError:
     return AwsError("ValidationError", "\n".join(messages))
 
 
-def parse(given: Sequence[Params], context: RequestContext) -> list[Query]:
+def parse(given: Sequence[Params], account_id: str) -> list[Query]:
     """
+    Args:
+        account_id: whose metrics there are.
+
     Raises:
         AwsError: ValidationError, with all that is wrong.
     """
@@ -76,7 +79,7 @@ def parse(given: Sequence[Params], context: RequestContext) -> list[Query]:
         wrong.append("The values for parameter id in MetricDataQueries are not unique.")
     if wrong:
         raise refused(*wrong)
-    queries = [_query(each, number, context) for number, each in enumerate(given, 1)]
+    queries = [_query(each, number, account_id) for number, each in enumerate(given, 1)]
     if not any(each.returned for each in queries):
         raise refused("At least one of the MetricDataQueries must have ReturnData true.")
     known = {each.id for each in queries}
@@ -106,7 +109,7 @@ def _wrong(given: Params, path: str) -> Iterator[str]:
         yield f"The parameter {path}.MetricStat.Period must be 1, 5, 10, 20, 30 or a multiple of 60."
 
 
-def _query(given: Params, number: int, context: RequestContext) -> Query:
+def _query(given: Params, number: int, account_id: str) -> Query:
     asked = given.get("MetricStat")
     query = Query(
         id=given["Id"],
@@ -114,7 +117,7 @@ def _query(given: Params, number: int, context: RequestContext) -> Query:
         label=given.get("Label") or (given["Id"] if asked is None else asked["Metric"]["MetricName"]),
         returned=given.get("ReturnData", True),
         period=given.get("Period"),
-        foreign=given.get("AccountId", context.account_id) != context.account_id,
+        foreign=given.get("AccountId", account_id) != account_id,
     )
     return query if asked is None else replace(query, period=asked["Period"])
 

@@ -186,7 +186,6 @@ ENDPOINT = Kind(
     refers={"EndpointConfigName": ENDPOINT_CONFIG},
     changes={"UpdateEndpoint": _update, "UpdateEndpointWeightsAndCapacities": _update_weights},
     on_delete=_delete,
-    unbuilt=(Unbuilt("DeploymentConfig.AutoRollbackConfiguration.Alarms", "Rollback by alarms is"),),
     without_effect={
         "DeploymentConfig.RollingUpdatePolicy.RollbackMaximumBatchSize": "what was ended is started again at once",
     },

@@ -14,6 +14,7 @@ from sagesmith import logging
 from sagesmith.compute.base import TaskObservation, TaskSpec
 from sagesmith.routes import EndpointRoute, VariantRoute
 from sagesmith.services.base import Home
+from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.sagemaker import deployments, fleet, tasks
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
@@ -82,7 +83,7 @@ class EndpointReconciler:
         if planned != _instances(document):
             document = _store(home, _with(document, planned), touch=False)
         observed = dict(self._observe(home, document))
-        failure = _failure(document, observed, now)
+        failure = _failure(document, observed, now) or _alarm(home, document)
         if failure is not None:
             return self._fail(home, document, failure)
         return self._settle(home, document, observed)
@@ -165,6 +166,17 @@ def _failure(document: Document, observed: Observations, now: float) -> str | No
         if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
             return _why_not_started(instance.variant, observed[instance.id])
     return deployments.too_late(coming, now) if coming else None
+
+
+def _alarm(home: Home, document: Document) -> str | None:
+    """Which alarms make a deployment turn back, None if none does."""
+    coming = document.body.get("_next")
+    names = deployments.policy(coming["deployment"]).alarms if coming and not coming["back"] else ()
+    if not names:
+        return None
+    with home.store.read() as tx:
+        tripped = alarms.tripped(tx, document.region, names)
+    return f"The deployment was rolled back, for these alarms are in ALARM: {', '.join(tripped)}." if tripped else None
 
 
 def _advance(document: Document, observed: Observations, now: float) -> tuple[list[Instance], list[Instance]]:

@@ -7,11 +7,24 @@ from typing import Any
 import pytest
 
 from sagesmith.routes import VariantRoute, read_routes
+from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.sagemaker import deployments
+from sagesmith.wire.context import Principal, RequestContext
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import World, model, variant
 
 HOUR = 3600
+ROLE = "arn:aws:iam::123456789012:root"
+ALARM = {
+    "Namespace": "AWS/SageMaker",
+    "MetricName": "Invocation5XXErrors",
+    "Statistic": "Sum",
+    "Period": 60,
+    "EvaluationPeriods": 1,
+    "Threshold": 0.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+    "TreatMissingData": "ignore",
+}
 MODELS = {"old": "m-1", "new": "m-2"}
 
 
@@ -205,6 +218,24 @@ def test_a_deployment_that_takes_longer_than_it_may_turns_back(endpoint: World) 
     assert described["FailureReason"] == (
         "The deployment did not end within MaximumExecutionTimeoutInSeconds (4200 seconds)."
     )
+
+
+def test_an_alarm_makes_a_deployment_turn_back(endpoint: World) -> None:
+    rollback = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}, {"AlarmName": "not-there"}]}}
+    context = RequestContext(
+        "r", "cloudwatch", "PutMetricAlarm", "us-east-1", Principal(ROLE, "123456789012", "AKID", "root"), ""
+    )
+    alarms.put_metric_alarm(endpoint.store, context, {"AlarmName": "errors", **ALARM})
+    update(endpoint, {**blue_green(HOUR, Type="CANARY", CanarySize=percent(10)), **rollback})
+    assert shares(endpoint) == [(0.9, 2), (0.1, 2)]
+    alarms.set_alarm_state(
+        endpoint.store, context, {"AlarmName": "errors", "StateValue": "ALARM", "StateReason": "told so"}
+    )
+    bake(endpoint, 1)
+    endpoint.turn(2)
+    described = describe(endpoint)
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", "old")
+    assert described["FailureReason"] == "The deployment was rolled back, for these alarms are in ALARM: errors."
 
 
 def test_requests_for_one_variant_are_shared_by_the_fleets_as_well(endpoint: World) -> None:

@@ -50,6 +50,7 @@ HONOURED = {
     "Endpoint": {
         "EndpointName",
         "EndpointConfigName",
+        "DeploymentConfig.AutoRollbackConfiguration",
         "DeploymentConfig.BlueGreenUpdatePolicy",
         "DeploymentConfig.RollingUpdatePolicy.MaximumBatchSize",
         "DeploymentConfig.RollingUpdatePolicy.WaitIntervalInSeconds",
