@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -185,8 +185,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     assert made.traces() == []
 
 
-def make_world(data: Path) -> World:
-    running = start(data)
+def make_world(data: Path, environ: Mapping[str, str] | None = None) -> World:
+    running = start(data, environ=dict(environ or {}))
     try:
         model = jobs.archive({"weights": "41"})
         made = World(running, jobs.endpoint(running, {"inference.py": HANDLERS}, model))
