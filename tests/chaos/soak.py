@@ -19,7 +19,7 @@ from tests.integration import jobs, test_processing, tunings
 
 T = TypeVar("T")
 ROUNDS = os.environ.get("SAGESMITH_SOAK_KILLS")
-"""How often something is killed, if not as often as a test says: more for a soak, `python -m tests.chaos --rounds 50`."""
+"""How often something is killed, if not as often as a test says: `python -m tests.chaos --rounds 50` says so."""
 SEED = os.environ.get("SAGESMITH_SOAK_SEED", "7")
 LIMIT_SECONDS = 600 + 60 * int(ROUNDS or 8)
 

@@ -65,7 +65,7 @@ class RayCluster:
         return node
 
     @contextlib.contextmanager
-    def elsewhere(self, *options: str) -> Iterator[None]:
+    def elsewhere(self, *options: str) -> "Iterator[subprocess.Popen[bytes]]":
         """A node with a network of its own, as another machine has: its loopback is not the platform's. Needs root."""
         space, near, far = f"ray-{os.getpid()}", f"rn{os.getpid()}", f"rf{os.getpid()}"
         head = self.address.rpartition(":")[0]
@@ -84,10 +84,12 @@ class RayCluster:
         try:
             options = (f"--address={self.address}", f"--node-ip-address={_FAR}", *options)
             node = self.add_node(*options, within=("ip", "netns", "exec", space))
-            yield
+            yield node
         finally:
-            if node is not None:
+            if node is not None and node in self.nodes:
                 self.kill_node(node)
+            # By itself it would go with the namespace, and that with the last process that dies in it.
+            subprocess.run(["ip", "link", "del", near], check=True)
             subprocess.run(["ip", "netns", "del", space], check=True)
 
     def raylet(self, node: "subprocess.Popen[bytes]") -> psutil.Process:

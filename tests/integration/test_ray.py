@@ -34,6 +34,39 @@ with socket.create_server(("", 7000)) as listener:
 """
 
 
+SPREAD = """
+import hashlib, json, os, socket, threading, time
+hosts = json.load(open("/opt/ml/input/config/resourceconfig.json"))["hosts"]
+own = os.environ["CURRENT_HOST"]
+others = [each for each in hosts if each != own]
+body = own.encode() * 500_000
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(("", 7001))
+def tell(other):
+    while True:
+        try:
+            with socket.create_connection((other, 7000)) as connection:
+                connection.sendall(body)
+                return
+        except OSError:
+            time.sleep(0.05)
+with socket.create_server(("", 7000)) as listener:
+    telling = [threading.Thread(target=tell, args=(each,)) for each in others]
+    for each in telling:
+        each.start()
+    for _ in others:
+        connection, peer = listener.accept()
+        heard = b"".join(iter(lambda: connection.recv(1 << 20), b""))
+        name = heard[:6].decode()
+        assert heard == name.encode() * 500_000 and peer[0] == socket.gethostbyname(name)
+        datagrams.sendto(bytes(60_000), (name, 7001))
+        print(own, "hears", name, flush=True)
+    assert len(datagrams.recv(1 << 16)) == 60_000
+    for each in telling:
+        each.join()
+"""
+
+
 ONCE_FOR_EVER = """
 import boto3, time
 s3 = boto3.client("s3")
@@ -97,12 +130,40 @@ def test_the_hosts_of_a_job_are_on_nodes_of_their_own_and_reach_each_other_by_na
     ]
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="making a network needs root and iproute2")
+elsewhere = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("ip") is None, reason="making a network needs root and iproute2"
+)
+
+
+@elsewhere
 def test_a_node_of_another_network_needs_nothing_but_the_clusters_address(on_ray: Running, cluster: RayCluster) -> None:
     holders = fill(on_ray)
     with cluster.elsewhere("--num-cpus=4"):
         train_and_predict(on_ray)
     free(on_ray, holders)
+
+
+@elsewhere
+def test_the_hosts_of_a_job_on_several_machines_reach_each_other_by_name(on_ray: Running, cluster: RayCluster) -> None:
+    with cluster.elsewhere("--num-cpus=4"):
+        job = jobs.script_job(on_ray, SPREAD, ResourceConfig=resources("ml.m5.large", 3))
+        described = jobs.wait_job(on_ray, job)
+        assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    heard = sorted(line for line in jobs.job_log(on_ray, job) if " hears " in line)
+    hosts = ("algo-1", "algo-2", "algo-3")
+    assert heard == [f"{own} hears {other}" for own in hosts for other in hosts if own != other]
+
+
+@elsewhere
+def test_a_machine_that_is_lost_fails_its_job_and_ends_the_hosts_on_the_others(
+    on_ray: Running, cluster: RayCluster
+) -> None:
+    with cluster.elsewhere("--num-cpus=4") as machine:
+        job = jobs.shell_job(on_ray, "exec sleep 100000", ResourceConfig=resources("ml.m5.large", 3))
+        everybody = wait_for_agents(on_ray, job, 3)
+        cluster.kill_node(machine)
+        assert jobs.wait_job(on_ray, job)["FailureReason"].startswith("InternalServerError: ")
+    assert not any(runs(each) for each in everybody)
 
 
 def test_a_job_of_more_hosts_than_nodes_fails_and_says_so(on_ray: Running) -> None:

@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,7 @@ import pytest
 from botocore.config import Config
 
 from sagesmith.agent import sandbox
+from sagesmith.agent.network import wire
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import S3Access, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
@@ -209,11 +212,14 @@ class OrdinaryUser:
     def venv(self) -> Path:
         return self.home / "venv"
 
-    def run(self, specs: Sequence[TaskSpec], within: Sequence[str] = ()) -> list[Ran]:
+    def run(
+        self, specs: Sequence[TaskSpec], within: Sequence[str] = (), wires: Sequence[socket.socket] = ()
+    ) -> list[Ran]:
         """Run the tasks side by side, in an environment that has nothing but Python.
 
         Args:
             within: a command that runs another one, to start the agents with.
+            wires: what takes each agent's end of its task's network, if the hosts are on several machines.
         """
         directories = [TaskDir(self.home / "data" / "tasks" / spec.id) for spec in specs]
         for directory, spec in zip(directories, specs, strict=True):
@@ -222,15 +228,17 @@ class OrdinaryUser:
         for path in (self.home, *self.home.rglob("*")):
             os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
         user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+        variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.base / "package"), "HOME": str(self.home)}
         agents = [
             subprocess.Popen(
                 [*user, *within, PYTHON, "-c", AGENT_OF_ANOTHER_USER, str(directory.root), str(self.venv)],
-                env={"PATH": os.environ["PATH"], "PYTHONPATH": str(self.base / "package"), "HOME": str(self.home)},
+                env={**variables, **({wire.VARIABLE: str(taker.fileno())} if taker is not None else {})},
+                pass_fds=() if taker is None else (taker.fileno(),),
                 cwd="/",
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for directory in directories
+            for directory, taker in zip_longest(directories, wires)
         ]
         for agent in agents:
             _, said = agent.communicate()

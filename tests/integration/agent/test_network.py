@@ -360,6 +360,38 @@ def test_the_hosts_of_an_ordinary_users_job_meet(tasks: Tasks, nobody: OrdinaryU
 
 
 @as_root
+def test_the_hosts_of_an_ordinary_users_job_meet_over_what_carries_their_frames(
+    tasks: Tasks, nobody: OrdinaryUser
+) -> None:
+    takers, wires = zip(*(socket.socketpair() for _ in range(2)), strict=True)
+
+    def take(taker: socket.socket) -> socket.socket:
+        _, (end,), _, _ = socket.recv_fds(taker, 1, 1)
+        return socket.socket(fileno=end)
+
+    def carry() -> None:
+        first, second = (take(each) for each in takers)
+        with first, second:
+            for one, other in ((first, second), (second, first)):
+                threading.Thread(target=carry_one_way, args=(one, other), daemon=True).start()
+            carried.wait()
+
+    def carry_one_way(one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                other.send(one.recv(1 << 17))
+
+    carried = threading.Event()
+    carrying = threading.Thread(target=carry)
+    carrying.start()
+    one, two = nobody.run(gang_of(tasks, "wired", MEET), wires=wires)
+    carried.set()
+    carrying.join()
+    assert one.lines == ["met algo-2 True algo-1"], one.events
+    assert two.lines == ["met algo-1 True algo-2"], two.events
+
+
+@as_root
 @pytest.mark.parametrize("as_user", [False, True])
 def test_user_code_cannot_change_its_network_or_enter_another(
     tasks: Tasks, nobody: OrdinaryUser, as_user: bool

@@ -18,7 +18,7 @@ _RTM_NEWLINK, _RTM_NEWADDR, _RTM_GETADDR, _RTM_NEWROUTE = 16, 20, 22, 24
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _REQUEST, _ACK, _EXCLUSIVE, _CREATE, _DUMP = 0x1, 0x4, 0x200, 0x400, 0x300
 _IFF_UP = 0x1
-_IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 10, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _IFA_F_NODAD = 0x02
@@ -73,14 +73,27 @@ class Netlink:
         body = _link(0, _IFF_UP) + _attribute(_IFLA_IFNAME, _text(name)) + _link_info("bridge")
         self._ask(_RTM_NEWLINK, _CREATE | _EXCLUSIVE, body, f"make the bridge {name}")
 
-    def add_veth(self, name: str, peer: str, *, bridge: str | None = None, peer_namespace: int | None = None) -> None:
+    def add_veth(
+        self,
+        name: str,
+        peer: str,
+        *,
+        bridge: str | None = None,
+        peer_namespace: int | None = None,
+        peer_address: bytes | None = None,
+    ) -> None:
         """Make a pair of links, of which one end may be a bridge's port, and the other in another namespace.
 
         `name` is switched on; `peer` is for whoever goes to its namespace.
+
+        Args:
+            peer_address: the hardware address of `peer`; one that the kernel chooses if None.
         """
         peer_body = _link(0) + _attribute(_IFLA_IFNAME, _text(peer))
         if peer_namespace is not None:
             peer_body += _attribute(_IFLA_NET_NS_FD, struct.pack("=I", peer_namespace))
+        if peer_address is not None:
+            peer_body += _attribute(_IFLA_ADDRESS, peer_address)
         body = _link(0, _IFF_UP) + _attribute(_IFLA_IFNAME, _text(name))
         if bridge is not None:
             body += _attribute(_IFLA_MASTER, struct.pack("=I", socket.if_nametoindex(bridge)))

@@ -6,7 +6,8 @@ nothing else of this machine.
     eth0  198.18.0.1  ───────────────── bridge ─────────────────────────  eth0  198.18.0.2
 
 Every job has the same addresses, for no two of them meet. What goes through the doors is carried by the node agent
-(`relay`). A host on its own has an eth0 too, with nobody at its other end: frameworks look it up by this name.
+(`relay`). A host on its own has an eth0 too, with nobody at its other end: frameworks look it up by this name. Hosts on
+several machines have another end of it each (`wire`).
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sagesmith.agent.network import wire
 from sagesmith.agent.network.doors import LOOPBACK, Door
 from sagesmith.agent.network.gang import Common, Gang
 from sagesmith.agent.network.namespaces import (
@@ -39,6 +41,7 @@ HOSTS = ipaddress.IPv4Network("198.18.0.0/16")
 """Addresses for benchmarks within a network (RFC 2544), which nobody has who is reached over the Internet."""
 NO_NAMESERVER = "# Nothing outside is reached directly: HTTP and HTTPS go through the proxy, which resolves names.\n"
 _BRIDGE = "gang"
+_FAR_END = f"{INTERFACE}-far"
 _FIRST_FREE_PORT = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
@@ -81,9 +84,12 @@ class Network:
         Raises:
             OSError: this machine does not let us.
         """
-        common = None if gang is None else gang.join(_make_common)
+        wired = gang is not None and wire.is_offered()
+        common = None if gang is None or wired else gang.join(_make_common)
         address = HOSTS[hosts.index(host) + 1]
-        made = in_child(lambda: _make(address, common, doors, into, outside=pasta is not None))
+        made = in_child(lambda: _make(address, common, doors, into, wired=wired, outside=pasta is not None))
+        if wired:
+            wire.hand_over(made.pop())
         user = common.user if common is not None else None
         if into is not None:
             user = into.user
@@ -148,9 +154,11 @@ def _make(
     doors: Sequence[Door],
     into: Namespace | None,
     *,
+    wired: bool,
     outside: bool,
 ) -> list[int]:
-    """In a child: the network's descriptor, its user namespace's if it has one of its own, and the doors' listeners."""
+    """In a child: the network's descriptor, its user namespace's if it has one of its own, the doors' listeners, and
+    the far end of eth0 if it leads to other machines."""
     # What means this machine, or the platform's, means the task itself: a listener of a door, or nothing.
     local = [door.address for door in doors]
     if outside:
@@ -171,13 +179,21 @@ def _make(
     # In AWS's containers programs are root and may listen on port 80. Some machines let nobody change /proc/sys.
     with contextlib.suppress(OSError):
         _FIRST_FREE_PORT.write_text("0", encoding="ascii")
-    if common is None:
+    far_end: list[int] = []
+    number = int(address) & 0xFFFF
+    if wired:
+        os.close(new_network_namespace())
+        with Netlink() as links:
+            links.add_veth(_FAR_END, INTERFACE, peer_namespace=network, peer_address=wire.hardware_address(number))
+        far_end = [wire.open_end(_FAR_END)]
+        enter_network(network)
+    elif common is None:
         with Netlink() as links:
             links.add_veth(f"{INTERFACE}-peer", INTERFACE)
     else:
         enter_network(common.bridge)
         with Netlink() as links:
-            links.add_veth(f"{INTERFACE}.{int(address) & 0xFFFF}", INTERFACE, bridge=_BRIDGE, peer_namespace=network)
+            links.add_veth(f"{INTERFACE}.{number}", INTERFACE, bridge=_BRIDGE, peer_namespace=network)
         enter_network(network)
     with Netlink() as links:
         links.up("lo")
@@ -188,4 +204,4 @@ def _make(
             links.add_unreachable(network_of_clouds)
         links.add_address(INTERFACE, address, HOSTS.prefixlen)
         links.up(INTERFACE)
-    return [network, *user, *(door.listen().detach() for door in doors)]
+    return [network, *user, *(door.listen().detach() for door in doors), *far_end]

@@ -41,8 +41,9 @@ def main(data: Path) -> None:
     except (NodeFailed, ClusterFailed) as error:
         sys.exit(str(error))
     slots = platform.max_jobs if platform.ray_address is None else None
-    follower = Follower(cluster, _way(platform))
-    launcher = Launcher(cluster, platform.ray_strategy, slots, follower)
+    way = _way(platform)
+    follower = Follower(cluster, way)
+    launcher = Launcher(cluster, platform.ray_strategy, slots, way, follower)
     driver = Driver(platform.dir.ray_tasks, cluster, launcher, follower)
     asyncio.run(_run(driver, node, platform.dir.ray_socket))
     # Ray's own leave-taking waits for calls that may never be answered; nothing depends on it.

@@ -34,8 +34,11 @@ class HostHandle:
 
     actor: Any
 
-    async def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None) -> None:
-        await _result(self.actor.start.remote(spec_json, ca_bundle, way))
+    async def listen(self, gang: str, way: Way) -> str:
+        return str(await _result(self.actor.listen.remote(gang, way)))
+
+    async def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None, peers: Mapping[str, str]) -> None:
+        await _result(self.actor.start.remote(spec_json, ca_bundle, way, dict(peers)))
 
     async def machine(self) -> str:
         return str(await _result(self.actor.machine.remote()))

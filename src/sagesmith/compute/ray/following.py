@@ -35,7 +35,7 @@ class Follower:
         spec = record.task.read_spec()
         bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
         record.started.touch(mode=0o600)
-        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way)
+        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way, record.read_peers())
 
     async def follow(self, record: Record) -> None:
         """Copy a task's files as they grow, and return when it is over.

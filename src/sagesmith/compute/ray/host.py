@@ -4,21 +4,25 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import socket
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import sagesmith
 from sagesmith.agent import lease
+from sagesmith.agent.network import wire
 from sagesmith.agent.taskdir import TaskDir, spec_from_json
 from sagesmith.compute.base import Process, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.ray import gcs
 from sagesmith.compute.ray.gate import is_loopback
 from sagesmith.compute.ray.records import Seen
+from sagesmith.compute.ray.switch import Switch
 from sagesmith.compute.ray.tunnel import Way
 from sagesmith.compute.ray.ways import Ways
 from sagesmith.compute.reading import read_bytes
@@ -73,6 +77,7 @@ class Host:
         self._killed = False
         self._starting = threading.Lock()
         self._ways: Ways | None = None
+        self._switch: tuple[Switch, str] | None = None
         self._address: str | None = None
         self._lease_seconds = lease_seconds
         self._shares_machine = tasks_dir is not None
@@ -80,32 +85,67 @@ class Host:
         self._tasks_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = _locked_directory(self._tasks_dir, task_id)
         read_end, self._lease = os.pipe()
-        self._local = LocalBackend(
-            self._tasks_dir,
-            _sockets(self._tasks_dir),
-            variables={lease.VARIABLE: str(read_end)} | _gpus(),
-            descriptors=(read_end,),
-        )
+        self._inherited = {lease.VARIABLE: read_end}
+        self._local = self._backend()
         self._node = gcs.own_node_id()
         self._renew()
         threading.Thread(target=self._keep_lease, name="lease", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
 
-    def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None) -> None:
+    def listen(self, gang: str, way: Way) -> str:
+        """Open a port for the job's hosts on other machines; `host:port`."""
+        with self._starting:
+            if self._switch is None:
+                self._ways = self._ways or Ways(way)
+                self._switch = self._ways.for_peers(gang, gcs.own_address())
+            return self._switch[1]
+
+    def start(self, spec_json: str, ca_bundle: bytes | None, way: Way | None, peers: Mapping[str, str]) -> None:
         """Start the agent, unless it was started or killed.
 
         Args:
             ca_bundle: what the specification's file of that name has.
             way: how this node reaches the platform, None if it is the platform's machine.
+            peers: what `listen` said of all hosts of the job, by name, if they are on several machines; else empty.
         """
         with self._starting:
-            if self._killed or TaskDir(self._tasks_dir / self._id).spec.exists():
+            if self._killed:
                 return
             spec = self._localised(spec_from_json(spec_json), ca_bundle)
+            if TaskDir(self._tasks_dir / self._id).spec.exists():
+                if peers:
+                    self._join(spec, peers)
+                return
             if way is not None:
-                self._ways = Ways(way)
+                self._ways = self._ways or Ways(way)
                 spec = _reached_by(self._ways, spec)
+            if peers:
+                self._join(spec, peers)
+                self._take_wire()
             self._local.start([spec])
+
+    def _join(self, spec: TaskSpec, peers: Mapping[str, str]) -> None:
+        """Connect to the job's hosts on other machines, of which one may be another than before."""
+        assert self._ways is not None, "it has listened before"
+        assert self._switch is not None
+        numbered = {number: _address(peers[host]) for number, host in enumerate(spec.hosts, 1) if host != spec.host}
+        self._ways.join(self._switch[0], spec.hosts.index(spec.host) + 1, numbered)
+
+    def _take_wire(self) -> None:
+        """Have the agent hand over its end of the task's network, once it has made that."""
+        assert self._ways is not None
+        assert self._switch is not None
+        ours, theirs = socket.socketpair()
+        self._ways.plug(self._switch[0], ours)
+        self._inherited |= {wire.VARIABLE: theirs.detach()}
+        self._local = self._backend()
+
+    def _backend(self) -> LocalBackend:
+        """Starts the one agent of this host, with the descriptors that it is to inherit."""
+        variables = {name: str(descriptor) for name, descriptor in self._inherited.items()}
+        descriptors = tuple(self._inherited.values())
+        sockets = _sockets(self._tasks_dir)
+        return LocalBackend(self._tasks_dir, sockets, variables=variables | _gpus(), descriptors=descriptors)
 
     def machine(self) -> str:
         """The same for hosts that share a machine and its network."""
@@ -199,6 +239,11 @@ def _reached_by(ways: Ways, spec: TaskSpec) -> TaskSpec:
     if is_loopback(s3.endpoint):
         s3 = replace(s3, endpoint=f"{store.scheme}://{ways.to_platform(str(store.port))}")
     return replace(spec, doors=doors, s3=s3)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host, int(port)
 
 
 def _locked_directory(tasks_dir: Path, task_id: str) -> int:

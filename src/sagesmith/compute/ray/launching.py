@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 
@@ -12,18 +13,15 @@ from sagesmith.compute.ray.cluster import Cluster, HostGone, HostHandle
 from sagesmith.compute.ray.following import Follower
 from sagesmith.compute.ray.placing import NeverFits, Node, bundles
 from sagesmith.compute.ray.records import Record, Seen, append, flush
+from sagesmith.compute.ray.tunnel import Way
 from sagesmith.compute.reading import read_events
 from sagesmith.config import RayStrategy
+from sagesmith.files import write_durably
 
 HOST_ATTEMPTS = 3
 _LONGEST_LOOK_SECONDS = 0.5
 _FIRST_LOOK_SECONDS = 0.02
 _PAUSE_SECONDS = 0.5
-
-_APART = (
-    "ClientError: Ray placed the {hosts} instances of the job on {machines} machines, between which instances have no "
-    "network yet. Use fewer or smaller instances, so that one machine takes them all."
-)
 
 log = logging.get("ray")
 
@@ -34,13 +32,17 @@ class Launcher:
     Args:
         strategy: where the hosts of a gang go.
         slots: see `placing.bundles`.
+        way: how nodes reach the platform; None if they are on its machine.
         follower: starts a task's agent once its host is there.
     """
 
-    def __init__(self, cluster: Cluster, strategy: RayStrategy, slots: int | None, follower: Follower) -> None:
+    def __init__(
+        self, cluster: Cluster, strategy: RayStrategy, slots: int | None, way: Way | None, follower: Follower
+    ) -> None:
         self._cluster = cluster
         self._strategy = strategy
         self._slots = slots
+        self._way = way
         self._follower = follower
 
     async def launch(self, records: list[Record], gang: str) -> None:
@@ -57,6 +59,8 @@ class Launcher:
                 handles = await self._hosts(records, gang)
                 # Nothing runs before every host is there.
                 machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
+                if len(machines) > 1:
+                    await self._introduce(records, handles, gang)
             except NeverFits as error:
                 return _end_all(records, f"ClientError: Ray cannot place the job: {error}.")
             except HostGone as error:
@@ -65,13 +69,21 @@ class Launcher:
                     return _end_all(records, f"InternalServerError: no node could take the job: {error}")
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
-            if len(machines) > 1:
-                return _end_all(records, _APART.format(hosts=len(records), machines=len(machines)))
             for record, handle in zip(records, handles, strict=True):
                 with contextlib.suppress(HostGone):  # Whoever follows it sees the same.
                     await self._follower.begin(record, handle)
             return None
         return None
+
+    async def _introduce(self, records: list[Record], handles: list[HostHandle], gang: str) -> None:
+        """Let hosts that are on several machines know where they reach each other."""
+        assert self._way is not None, "hosts are on one machine unless the cluster is the user's"
+        way = self._way
+        addresses = await asyncio.gather(*(handle.listen(gang, way) for handle in handles))
+        hosts = records[0].task.read_spec().hosts
+        known = json.dumps(dict(zip(hosts, addresses, strict=True))).encode()
+        for each in records:
+            write_durably(each.peers, known)
 
     async def _hosts(self, records: list[Record], gang: str) -> list[HostHandle]:
         return [

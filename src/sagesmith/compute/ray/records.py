@@ -50,6 +50,11 @@ class Record:
         return self.root / "gang.json"
 
     @property
+    def peers(self) -> Path:
+        """Where the hosts of a job reach each other, by name; not there if they are on one machine."""
+        return self.root / "peers.json"
+
+    @property
     def started(self) -> Path:
         """There before an agent may run: without it nothing of the task ever ran."""
         return self.root / "started"
@@ -66,6 +71,13 @@ class Record:
     def read_gang(self) -> list[str]:
         members: list[str] = json.loads(self.gang.read_bytes())
         return members
+
+    def read_peers(self) -> dict[str, str]:
+        try:
+            peers: dict[str, str] = json.loads(self.peers.read_bytes())
+        except FileNotFoundError:
+            return {}
+        return peers
 
     def read_seen(self) -> Seen:
         try:

@@ -2,8 +2,9 @@
 
 The platform listens on loopback, and so may its object store; model servers listen on unix sockets. A gate on the
 platform's machine carries connections of nodes to the front door, the proxy and the embedded store; a listener of each
-task's host carries those of routers to its model server. Both speak TLS with a certificate that the platform makes
-and both ends pin, and both want a token first: `TOKEN NAME` and a line's end.
+task's host carries those of routers to its model server, another one those of the job's other hosts (`switch`). All of
+them speak TLS with a certificate that the platform makes and both ends pin, and want a token first: `TOKEN NAME` and a
+line's end.
 """
 
 import asyncio
@@ -14,11 +15,13 @@ import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sagesmith.config import DataDir
 from sagesmith.files import write_durably
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 GREETING_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
 _PIECE_BYTES = 256 << 10
@@ -76,11 +79,22 @@ class Way:
         """Connects to one of the gate's targets."""
 
         async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            reader, writer = await asyncio.open_connection(self.host, self.port, ssl=context)
-            writer.write(f"{self.by.token} {name}\n".encode())
-            return reader, writer
+            return await dial(self.by, self.host, self.port, name, context)
 
         return connected
+
+
+async def dial(
+    by: Pass, host: str, port: int, name: str, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a target of who listens there.
+
+    Raises:
+        OSError: nobody does, or not with the certificate.
+    """
+    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    writer.write(f"{by.token} {name}\n".encode())
+    return reader, writer
 
 
 async def listen_plainly(connect: Connect) -> tuple[asyncio.Server, int]:
@@ -99,22 +113,34 @@ async def listen(by: Pass, targets: Mapping[str, Connect], host: str, port: int)
     Raises:
         OSError: the port is taken, or the address not this machine's.
     """
+    return await serve(by, {name: partial(_join, connect=connect) for name, connect in targets.items()}, host, port)
 
-    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connect = None
+
+async def serve(by: Pass, handlers: Mapping[str, Handler], host: str, port: int) -> tuple[asyncio.Server, int]:
+    """Give what connects with the token to the handler that it names; the server and its port.
+
+    Args:
+        handlers: looked at when somebody connects; there may be others later.
+
+    Raises:
+        OSError: the port is taken, or the address not this machine's.
+    """
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = None
         try:
             line = await asyncio.wait_for(reader.readline(), GREETING_SECONDS)
             token, _, name = line.decode("ascii").strip().partition(" ")
             if hmac.compare_digest(token.encode(), by.token.encode()):
-                connect = targets.get(name)
+                handler = handlers.get(name)
         except (OSError, ValueError, TimeoutError):
             pass
-        if connect is None:
+        if handler is None:
             writer.close()
         else:
-            await _join(reader, writer, connect)
+            await handler(reader, writer)
 
-    server = await asyncio.start_server(carry, host, port, ssl=by.server_context())
+    server = await asyncio.start_server(greet, host, port, ssl=by.server_context())
     return server, int(server.sockets[0].getsockname()[1])
 
 

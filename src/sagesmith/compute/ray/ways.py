@@ -1,11 +1,13 @@
 """A task's host's ends of the tunnels: on a thread of its own, for as long as the host lives."""
 
 import asyncio
+import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sagesmith.compute.ray.switch import Switch
 from sagesmith.compute.ray.tunnel import Way, listen, listen_plainly
 from sagesmith.http.unix import socket_at
 
@@ -30,7 +32,7 @@ class Ways:
         self._servers.append(server)
         return f"127.0.0.1:{port}"
 
-    def to_model_server(self, socket: Path, host: str) -> str:
+    def to_model_server(self, path: Path, host: str) -> str:
         """The address for routers of a model server that listens on a unix socket of this node.
 
         Args:
@@ -38,12 +40,38 @@ class Ways:
         """
 
         async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            with socket_at(str(socket)) as path:
-                return await asyncio.open_unix_connection(path)
+            with socket_at(str(path)) as found:
+                return await asyncio.open_unix_connection(found)
 
         server, port = self._run(listen(self._way.by, {MODEL: connect}, host, 0))
         self._servers.append(server)
         return f"tls:{self._way.by.token}@{host}:{port}"
+
+    def for_peers(self, gang: str, address: str) -> tuple[Switch, str]:
+        """A task's part of the network between its job's machines, and `host:port` where the other hosts reach it.
+
+        Args:
+            address: this node's for other machines.
+        """
+        switch = Switch(self._way.by, gang)
+        server, port = self._run(switch.open(address))
+        self._servers.append(server)
+        return switch, f"{address}:{port}"
+
+    def join(self, switch: Switch, own: int, peers: Mapping[int, tuple[str, int]]) -> None:
+        """Let a switch connect to the job's other hosts."""
+        self._loop.call_soon_threadsafe(switch.join, own, peers)
+
+    def plug(self, switch: Switch, taker: socket.socket) -> None:
+        """Give a switch the packet socket that the agent hands over, once it does; `taker` is closed then."""
+
+        def take() -> None:
+            with taker:
+                _, descriptors, _, _ = socket.recv_fds(taker, 1, 1)
+            for each in descriptors:
+                self._loop.call_soon_threadsafe(switch.plug, socket.socket(fileno=each))
+
+        threading.Thread(target=take, name="plug", daemon=True).start()
 
     def _run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_SECONDS)
