@@ -46,7 +46,7 @@ def _one_job(platform: Running) -> Figures:
     yield Figure("100 MB of one job, until its log is whole", "s", time.monotonic() - began, "most", 20)
     yield Figure("a page of GetLogEvents meanwhile, p99", "ms", _p99(taken), "most", 20)
     yield Figure("memory that the API process has more then", "MiB", _api_mib(platform) - before, "most", 64)
-    client = _client(platform)
+    client = logs_client(platform)
     pages = [_page(client, job, LINES) for _ in range(_PAGES)]
     yield Figure(
         "a page of GetLogEvents out of 100 MB, p99", "ms", _p99(pages), "most", 20, _bare(client, job), "parsing it"
@@ -90,7 +90,7 @@ def _reader(platform: Running, names: list[str]) -> Iterator[list[float]]:
     over = threading.Event()
 
     def read() -> None:
-        client = _client(platform)
+        client = logs_client(platform)
         while not over.wait(_PAUSE_SECONDS):
             described = client.call("DescribeLogStreams", logGroupName=GROUP, logStreamNamePrefix=random.choice(names))
             for stream in described["logStreams"]:
@@ -98,7 +98,7 @@ def _reader(platform: Running, names: list[str]) -> Iterator[list[float]]:
                 if last:
                     taken.append(_timed(client, stream["logStreamName"], random.randrange(last)))
 
-    client = _client(platform)
+    client = logs_client(platform)
     while not client.call("DescribeLogGroups", logGroupNamePrefix=GROUP)["logGroups"]:
         over.wait(_PAUSE_SECONDS)
     thread = threading.Thread(target=read)
@@ -134,7 +134,8 @@ def _p99(taken: list[float]) -> float:
     return quantiles(taken, n=100)[-1]
 
 
-def _client(platform: Running) -> Client:
+def logs_client(platform: Running) -> Client:
+    """A client of CloudWatch Logs on a connection of its own."""
     keys = [str(platform.variables[name]) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
     return Client(platform.url, *keys, service="logs", target="Logs_20140328", region=REGION)
 

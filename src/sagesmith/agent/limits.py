@@ -1,7 +1,11 @@
 """What a task may use of its node: CPU time and memory, by control groups where this machine lets us, else as well as
 it goes without: the cores that its processes may run on, and a look at their memory now and then.
 
-A user who is not root has control groups where systemd delegates them (version 2). Source: cgroups(7),
+A batch task's processes are nice beside: whoever waits for an answer of the platform, or of a model server, does not
+wait for them. The control group says it of all of them together, whatever sessions they make; without one it is said
+of each process, and of the first session (`BE_BATCH`).
+
+A user who is not root has control groups where systemd delegates them (version 2). Source: cgroups(7), sched(7),
 https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 """
 
@@ -23,6 +27,14 @@ _KEPT_FREE_PART = 0.1
 """Of the machine's memory tasks get all but this, or but a tenth: it must go on running whatever they do."""
 _KILLED_FIRST = "500"
 """oom_score_adj: where the whole machine is out of memory, user code goes before the platform."""
+_NICE = 10
+"""Of batch tasks. The kernel's weight for it is about a ninth of what a process without one has (sched(7)), which the
+two below say of control groups: enough to be out of the way, and to get on beside whatever else this machine does."""
+_SHARES = 110
+_WEIGHT = 11
+BE_BATCH = f"echo {_NICE} 2>/dev/null >/proc/self/autogroup"
+"""What a shell says for its session. Where the kernel groups processes by session, how nice each is counts among them
+only (sched(7), "The autogroup feature"). An ordinary user may say it ten times a second; after that it is not heard."""
 
 
 @dataclass(slots=True)
@@ -34,12 +46,14 @@ class Limits:
         groups: the control groups that its processes are to join.
         watched: whether there is no control group for memory, so that somebody has to look.
         cores: those that it may run on; None: all.
+        batch: whether its processes give way to others.
     """
 
     memory_bytes: int | None = None
     groups: list[Path] = field(default_factory=list)
     watched: bool = False
     cores: frozenset[int] | None = None
+    batch: bool = False
     exceeded: bool = False
 
     def enter(self, pids: Iterable[int]) -> None:
@@ -50,6 +64,9 @@ class Limits:
             if self.cores is not None:
                 with contextlib.suppress(OSError):
                     os.sched_setaffinity(pid, self.cores)
+            if self.batch:
+                with contextlib.suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, pid, _NICE)
             for group in self.groups:
                 try:
                     (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
@@ -77,22 +94,25 @@ class Limits:
                 group.rmdir()
 
 
-def impose(resources: Resources, name: str, record: Path) -> Limits:
+def impose(resources: Resources, name: str, record: Path, *, batch: bool = False) -> Limits:
     """Make the limits of a task, whose processes `Limits.enter` then puts under them.
 
     Args:
         resources: what it may use; what the node does not have is taken off.
         name: unique, safe as a file name.
         record: where to write which control groups were made.
+        batch: whether its processes give way to others.
     """
     cores = sorted(os.sched_getaffinity(0))
     cpus = resources.cpus if resources.cpus is not None and resources.cpus < len(cores) else None
     memory = None if resources.memory_bytes is None else min(resources.memory_bytes, usable_memory_bytes())
-    limits = Limits(memory)
-    for make in (_version_2, _version_1):
-        groups = make(name, cpus, memory)
+    limits = Limits(memory, batch=batch)
+    # A group that only limits is better than none.
+    for make, weighed in ((_version_2, batch), (_version_1, batch), (_version_2, False), (_version_1, False)):
+        groups = make(name, cpus, memory, weighed)
         if groups:
             limits.groups = groups
+            limits.watched = memory is not None and not any(_holds_memory(each) for each in groups)
             record.write_text(json.dumps([str(each) for each in groups]), encoding="utf-8")
             return limits
     limits.watched = memory is not None
@@ -139,16 +159,17 @@ def _own_group(controller: str) -> Path | None:
     return None
 
 
-def _version_2(name: str, cpus: int | None, memory: int | None) -> list[Path]:
+def _version_2(name: str, cpus: int | None, memory: int | None, weighed: bool) -> list[Path]:
     """A control group beside or above ours: one that has processes of its own can hand nothing on to others."""
     own = _own_group("")
     if own is None or not (CGROUPS / "cgroup.controllers").exists():
         return []
     wanted = [("memory.max", str(memory))] if memory is not None else []
     wanted += [("cpu.max", f"{cpus * _PERIOD_US} {_PERIOD_US}")] if cpus is not None else []
+    wanted += [("cpu.weight", str(_WEIGHT))] if weighed else []
     if not wanted:
         return []
-    controllers = " ".join(f"+{file.partition('.')[0]}" for file, _ in wanted)
+    controllers = " ".join({f"+{file.partition('.')[0]}": None for file, _ in wanted})
     parents = [own, *(each for each in own.parents if each.is_relative_to(CGROUPS))]
     for parent in parents:
         made = _made(parent / f"sagesmith-{name}", wanted, partial(_hand_on, parent, controllers))
@@ -161,11 +182,12 @@ def _hand_on(parent: Path, controllers: str) -> None:
     (parent / "cgroup.subtree_control").write_text(controllers, encoding="ascii")
 
 
-def _version_1(name: str, cpus: int | None, memory: int | None) -> list[Path]:
+def _version_1(name: str, cpus: int | None, memory: int | None, weighed: bool) -> list[Path]:
     groups: list[Path] = []
+    quota = [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(cpus * _PERIOD_US))] if cpus else []
     for controller, values in (
         ("memory", [("memory.limit_in_bytes", str(memory))] if memory is not None else []),
-        ("cpu", [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(cpus * _PERIOD_US))] if cpus else []),
+        ("cpu", [*quota, *([("cpu.shares", str(_SHARES))] if weighed else [])]),
     ):
         own = _own_group(controller)
         if own is None or not values or (CGROUPS / "cgroup.controllers").exists():
@@ -193,6 +215,10 @@ def _made(group: Path, values: Sequence[tuple[str, str]], prepare: Callable[[], 
         group.rmdir()
         return None
     return group
+
+
+def _holds_memory(group: Path) -> bool:
+    return any((group / file).exists() for file in ("memory.max", "memory.limit_in_bytes"))
 
 
 def _oom_kills(group: Path) -> int:

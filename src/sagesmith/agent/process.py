@@ -78,7 +78,7 @@ class UserProcess:
             write_identity(self._identity_file, identity)
         if self._measure is not None:
             self._usage = self._measure(self._processes)
-        self._limits.enter([*self._started.pids(), *self._processes()])
+        self._limit(self._started)
         self._started.release()
 
     def run(
@@ -137,6 +137,14 @@ class UserProcess:
         if self._usage is not None:
             self._usage.end()
         return Ended(started.exit_code() or 0, stopped, timed_out)
+
+    def _limit(self, started: Running) -> None:
+        """Put all of its processes under the limits. One that forks meanwhile may leave a child outside, so this looks
+        until there is none."""
+        within: set[int] = set()
+        while outside := {*started.pids(), *self._processes()} - within:
+            self._limits.enter(outside)
+            within |= outside
 
     def kill(self) -> None:
         """End it at once and collect it."""

@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sagesmith.agent.limits import BE_BATCH
+
 if TYPE_CHECKING:
     from sagesmith.agent.network.network import Network
 
@@ -84,6 +86,7 @@ class Sandbox:
         devices: device files shown at their own place, beside those that every program needs.
         network: what it is connected to; None: nothing, it has a loopback interface alone.
         enter: called in the new process before it becomes bubblewrap, which inherits the namespaces that it enters.
+        batch: whether user code's session gives way to others, where control groups do not say so.
     """
 
     scratch: Path
@@ -97,6 +100,7 @@ class Sandbox:
     devices: Sequence[Path] = ()
     work: str = field(default="/")
     enter: Callable[[], None] | None = None
+    batch: bool = False
 
     def prepare(self) -> None:
         """Make the scratch directory: /tmp, the home directory and the files of /etc."""
@@ -193,7 +197,7 @@ class Sandbox:
                 os.close(descriptor)
         if self.network is not None:
             self.network.open()
-        return Started(process, read_info, write_script, _script(environment))
+        return Started(process, read_info, write_script, _script(environment, self.batch))
 
     def _enter_all(self) -> None:
         # The network first: its user namespace gives an ordinary user the right to the others.
@@ -390,7 +394,7 @@ def _drop(uid: int) -> list[str]:
     return [setpriv, *ids, "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"]
 
 
-def _script(environment: Mapping[str, str]) -> bytes:
+def _script(environment: Mapping[str, str], batch: bool) -> bytes:
     """The shell's input: it sets the variables and becomes the program, whose input is empty.
 
     The shell runs with the task's own uid: a variable such as LD_PRELOAD must not reach a program that is still root.
@@ -402,9 +406,9 @@ def _script(environment: Mapping[str, str]) -> bytes:
     ]
     # dash and busybox call it -p, bash -u.
     limit = f"ulimit -p {MAX_PROCESSES} 2>/dev/null || ulimit -u {MAX_PROCESSES} 2>/dev/null\n"
-    return ("{ " + limit + "unset PWD OLDPWD\n" + "".join(lines) + 'exec "$@" </dev/null\n}\n').encode(
-        "utf-8", "surrogateescape"
-    )
+    nice = f"{BE_BATCH}\n" if batch else ""
+    script = "{ " + nice + limit + "unset PWD OLDPWD\n" + "".join(lines) + 'exec "$@" </dev/null\n}\n'
+    return script.encode("utf-8", "surrogateescape")
 
 
 def _system_view() -> list[str]:

@@ -115,6 +115,7 @@ class Task:
             hidden=[self.directory.root.parent.parent],
             network=self._network(),
             devices=devices(self.gpus),
+            batch=self.spec.is_batch,
         )
         sandbox.prepare()
         runtime.make_overlay(overlay, environment, extra_paths)
@@ -179,7 +180,7 @@ class Task:
 
     def process(self) -> UserProcess:
         """The process that user code will be, under the limits of its instance."""
-        self.limits = impose(self.spec.resources, self.spec.id, self.directory.limits)
+        self.limits = impose(self.spec.resources, self.spec.id, self.directory.limits, batch=self.spec.is_batch)
         return UserProcess(self.signals, self.output, self.directory.process, self._measure, self.limits)
 
     def _measure(self, processes: Processes) -> Usage:

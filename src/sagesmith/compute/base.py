@@ -169,6 +169,11 @@ class TaskSpec:
     resources: Resources = field(default_factory=Resources)
     doors: list[str] = field(default_factory=list)
 
+    @property
+    def is_batch(self) -> bool:
+        """Whether nobody waits for each of its answers: it gives way to what somebody waits for."""
+        return self.kind != "serve"
+
 
 @dataclass(frozen=True, slots=True)
 class TaskEvent:

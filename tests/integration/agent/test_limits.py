@@ -36,6 +36,16 @@ def test_without_control_groups_memory_is_watched(tmp_path: Path, monkeypatch: p
     assert imposed.ran_out_of_memory()
 
 
+def test_memory_is_watched_where_control_groups_are_of_cpu_time_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "_version_2", lambda *_: [])
+    monkeypatch.setattr(limits, "_version_1", lambda *_: [tmp_path])
+    assert impose(Resources(memory_bytes=1 << 20), "task", tmp_path / "limits.json").watched
+    (tmp_path / "memory.limit_in_bytes").touch()
+    assert not impose(Resources(memory_bytes=1 << 20), "task", tmp_path / "limits.json").watched
+
+
 def test_a_job_within_its_limits_is_left_alone(tasks: Tasks) -> None:
     ended = tasks.run("modest", "nproc; echo fine", resources=Resources(cpus=1, memory_bytes=256 << 20))
     assert ended.events[-1].state == "Completed"
@@ -89,3 +99,20 @@ def test_without_control_groups_a_task_runs_on_as_many_cores_as_it_has(
     finally:
         child.kill()
         child.wait()
+
+
+def test_a_jobs_user_code_gives_way_to_the_platform(tasks: Tasks) -> None:
+    tasks.start("polite", "nice; echo ready; exec sleep 600")
+    tasks.wait_for_line("polite", "ready")
+    assert tasks.lines("polite")[0] == "10"
+    weights = [file for group in groups() if "polite" in group for file in Path(group).glob("cpu.[sw][he]*")]
+    assert {(file.name, file.read_text().strip()) for file in weights} <= {("cpu.shares", "110"), ("cpu.weight", "11")}
+    assert weights or os.geteuid() != 0
+
+
+def test_without_control_groups_a_jobs_session_gives_way(tasks: Tasks, nobody: OrdinaryUser) -> None:
+    spec = tasks.spec("alone", "nice; cat /proc/self/autogroup 2>/dev/null || echo none nice 10")
+    (ran,) = nobody.run([replace(spec, cache=str(nobody.home / "cache"))])
+    niceness, session = ran.lines
+    assert niceness == "10"
+    assert session.endswith(" nice 10")

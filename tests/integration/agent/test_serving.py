@@ -86,6 +86,8 @@ def test_a_model_server_answers_on_its_socket_until_it_is_killed(tasks: Tasks, s
     assert {each.name for each in seen.processes} == {"agent:up", "model:up"}
     assert request(seen, "GET", "/ping")[0] == 200
     assert request(seen, "POST", "/invocations", b"12345") == (200, b"w1:5")
+    # Predictions do not give way to jobs.
+    assert {os.getpriority(os.PRIO_PROCESS, each.pid) for each in seen.processes} == {0}
     again = tasks.another_backend().inspect("up")
     assert again is not None
     assert again.address == seen.address
