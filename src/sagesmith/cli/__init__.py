@@ -148,8 +148,8 @@ def parser() -> argparse.ArgumentParser:
                 action="append",
                 default=[],
                 metavar="TAG",
-                help="only what images of this tag or repository need, such as 1.2-1 or pytorch-training; may be given "
-                "several times (default: all images, which is tens of gigabytes)",
+                help="only what images of this tag or repository need, such as 1.2-1, pytorch-training or, for "
+                "@remote functions, sagemaker-sdk-2; may be given several times (default: everything)",
             )
         action.set_defaults(command=command, data=None, **_PLATFORM)
     return root

@@ -13,7 +13,7 @@ import tarfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from sagesmith.images import toolkit
+from sagesmith.images import sdk, toolkit
 from sagesmith.images.base import EnvironmentFailed, ImageNotRunnable, Runtime
 from sagesmith.images.installer import Progress, run, torch_arguments
 from sagesmith.images.interpreters import interpreters
@@ -28,28 +28,37 @@ _BLOCK_BYTES = 1 << 20
 
 
 def runtimes(environ: Mapping[str, str] = os.environ, only: Collection[str] = ()) -> list[Runtime]:
-    """One runtime for each lock file that this machine would use for some tag of the catalogue.
+    """One runtime for each lock file that this machine would use for some tag of the catalogue, and for the SDKs of
+    `@remote` functions on the Pythons of these.
 
     Args:
-        only: tags, such as `1.2-1`, and repositories, such as `pytorch-training`; all if empty.
+        only: tags, such as `1.2-1`, repositories, such as `pytorch-training`, and SDKs, such as `sagemaker-sdk-2`; all
+            if empty.
 
     Raises:
         EnvironmentFailed: a tag or repository that is not in the catalogue.
     """
-    known = {release.tag for family in catalogue().values() for release in family.releases} | catalogue().keys()
+    kits = {sdk.lock(major): major for major in sdk.PYTHONS}
+    tags = {release.tag for family in catalogue().values() for release in family.releases}
+    known = tags | catalogue().keys() | kits.keys()
     if unknown := sorted(set(only) - known):
         raise EnvironmentFailed(f"There is no tag {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
-    found: dict[str, Runtime] = {}
+    every: dict[str, Runtime] = {}
+    chosen: dict[str, Runtime] = {}
     for family in catalogue().values():
         for release in family.releases:
-            if only and release.tag not in only and family.repository not in only:
-                continue
             try:
                 runtime = resolve(f"{family.repository}:{release.tag}", environ)
             except ImageNotRunnable:
                 continue
-            found.setdefault(runtime.lock, runtime)
-    return list(found.values())
+            every.setdefault(runtime.lock, runtime)
+            if not only or release.tag in only or family.repository in only:
+                chosen.setdefault(runtime.lock, runtime)
+    majors = [major for name, major in kits.items() if not only or name in only]
+    for runtime in list((chosen or every).values()):
+        beside = (sdk.for_python(major, runtime) for major in majors)
+        chosen.update({kit.lock: kit for kit in beside if kit is not None})
+    return list(chosen.values())
 
 
 def export_bundle(

@@ -24,6 +24,13 @@ def lock(major: str) -> str:
     return f"sagemaker-sdk-{major}"
 
 
+def for_python(major: str, runtime: Runtime) -> Runtime | None:
+    """The runtime of the SDK in a major version beside an image's, None if there is none for the image's Python."""
+    if runtime.python not in PYTHONS.get(major, ()):
+        return None
+    return replace(runtime, lock=f"{lock(major)}-py{runtime.python}", notice=None)
+
+
 def for_command(runtime: Runtime, command: Sequence[str]) -> Runtime | None:
     """The runtime of the SDK that a command needs beside the image's, None for all but a `@remote` function's.
 
@@ -35,11 +42,12 @@ def for_command(runtime: Runtime, command: Sequence[str]) -> Runtime | None:
     words = list(command)
     version = words[words.index(_VERSION_ARGUMENT) + 1] if _VERSION_ARGUMENT in words[:-1] else ""
     major = version.partition(".")[0] or "2"
-    if runtime.python not in PYTHONS.get(major, ()):
+    found = for_python(major, runtime)
+    if found is None:
         pythons = ", ".join(f"SDK {each} on Python {', '.join(PYTHONS[each])}" for each in PYTHONS)
         raise ImageNotRunnable(
             f"The image {runtime.uri} cannot run a function of the SageMaker Python SDK {version} on Python "
             f"{runtime.python}; there are {pythons}. Name an image of one of these Pythons, such as "
             f"sagemaker-base-python-311:1.0, and call it from the same Python."
         )
-    return replace(runtime, lock=f"{lock(major)}-py{runtime.python}", notice=None)
+    return found

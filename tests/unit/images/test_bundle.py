@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.images.base import EnvironmentFailed
-from sagesmith.images.bundle import import_bundle
+from sagesmith.images.bundle import import_bundle, runtimes
 
 WHEEL = "wheels/thing-1.0-py3-none-any.whl"
 
@@ -113,3 +113,22 @@ def test_a_file_that_is_no_tar_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match=r"nothing\.tar"):
         import_bundle(tmp_path / "cache", tmp_path / "nothing.tar", print)
+
+
+def test_a_bundle_of_everything_has_the_sdks_of_remote_functions() -> None:
+    locks = {runtime.lock.rpartition("-py")[0] for runtime in runtimes()}
+    assert {"scikit-learn-1.2-1", "sagemaker-sdk-2", "sagemaker-sdk-3"} <= locks
+
+
+def test_an_sdk_that_is_asked_for_comes_for_the_pythons_of_the_images_beside_it() -> None:
+    beside = runtimes(only=["sagemaker-base-python-311", "sagemaker-sdk-2"])
+    pythons = {runtime.python for runtime in beside if not runtime.lock.startswith("sagemaker-sdk")}
+    assert {runtime.lock for runtime in beside if runtime.lock.startswith("sagemaker-sdk")} == {
+        f"sagemaker-sdk-2-py{python}" for python in pythons
+    }
+    assert not [runtime for runtime in runtimes(only=["1.2-1"]) if runtime.lock.startswith("sagemaker-sdk")]
+
+
+def test_what_is_in_no_catalogue_is_named() -> None:
+    with pytest.raises(EnvironmentFailed, match="There is no tag sagemaker-sdk-9"):
+        runtimes(only=["sagemaker-sdk-9"])
