@@ -13,8 +13,10 @@ from botocore.exceptions import ClientError
 from botocore.serialize import create_serializer
 
 from sagesmith.http.messages import Headers, Response
-from sagesmith.services import all_handlers
+from sagesmith.services import all_handlers, observers
+from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
+from sagesmith.store import Document, Query, Store
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import Handler, RequestContext
 from tests.conformance.model import SERVICE, Params, given_paths, input_of, output_of
@@ -56,8 +58,8 @@ class Coverage:
 class _Door(Dispatcher):
     """A dispatcher that hears each request as one of the region that the test is in, and keeps the last answer."""
 
-    def __init__(self, handlers: Mapping[str, Any]) -> None:
-        super().__init__(handlers)
+    def __init__(self, handlers: Mapping[str, Any], audit: AuditTrail) -> None:
+        super().__init__(handlers, audit=audit)
         self.region = ""
         self.last = Response(200, [], b"")
 
@@ -84,7 +86,10 @@ class Platform:
             handlers["sagemaker"][operation] = fault(handlers["sagemaker"][operation])
         self.built = frozenset(handlers["sagemaker"])
         self.coverage = Coverage()
-        self._door = _Door(handlers)
+        for observer in observers():
+            self._home.store.on_change(observer)
+        self._door = _Door(handlers, AuditTrail(self._home.store))
+        self._unobserved = Store.open(self._home.platform.database_url)
         self._client = client_for("sagemaker", self._door)
         self._methods = {name: method for method, name in self._client.meta.method_to_api_mapping.items()}
         self._regions = (f"xx-test-{number:05}" for number in itertools.count())
@@ -93,6 +98,7 @@ class Platform:
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+        self._unobserved.close()
         self._home.store.close()
 
     def new_region(self) -> str:
@@ -143,10 +149,45 @@ class Platform:
         return document
 
     def stored(self, region: str) -> list[tuple[Any, ...]]:
-        """Every document of a region with its version, to see whether a refused request has changed one."""
-        return self._database.execute(
-            "select kind, key, version from documents where region = ? order by id", (region,)
-        ).fetchall()
+        """Every document of a region with its version, its tags and its events, to see whether a refused request has
+        changed one."""
+        return [
+            *self._rows("select kind, key, version from documents where region = ? order by id", region),
+            *self._rows("select t.* from tags t join documents d using (arn) where region = ? order by 1, 2", region),
+            *self._rows("select transaction_id, number from events where region = ? order by 1, 2", region),
+        ]
+
+    def records(self, region: str) -> list[tuple[str, str | None]]:
+        """The audit trail of a region: operation and error code, None of one that was done."""
+        rows = self._rows("select operation, details from audit_records where region = ? order by at_us", region)
+        return [(operation, json.loads(details).get("error_code")) for operation, details in rows]
+
+    def document(self, region: str, kind: str) -> Document:
+        """The newest document of a kind in a region, as it is stored."""
+        with self._unobserved.read() as tx:
+            return tx.list(Query(kind, region, limit=1)).documents[0]
+
+    def find(self, document: Document) -> Document | None:
+        """A document as it is now, None if it is gone."""
+        with self._unobserved.read() as tx:
+            return tx.get(document.kind, document.region, document.key)
+
+    def put(self, document: Document, **members: Any) -> Document:
+        """Store a document otherwise than it is, whatever the platform says to it."""
+        with self._unobserved.write() as tx:
+            return tx.update(replace(document, **members))
+
+    def move(self, document: Document, status: str) -> Document:
+        """Store a document in another state, as a reconciler of the platform does.
+
+        Raises:
+            IllegalMove: it does not follow the present one.
+        """
+        with self._home.store.write() as tx:
+            return tx.update(replace(document, status=status))
+
+    def _rows(self, query: str, region: str) -> list[tuple[Any, ...]]:
+        return self._database.execute(query, (region,)).fetchall()
 
     def _body(self) -> bytes:
         body = self._door.last.body

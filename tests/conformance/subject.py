@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sagesmith.services.sagemaker import KINDS
+from sagesmith.services.sagemaker.engine import Kind
 from tests.conformance import generate
 from tests.conformance.answers import problems
 from tests.conformance.facts import Facts
@@ -69,6 +70,11 @@ class Subject:
     @property
     def operations(self) -> Operations:
         return operations_of(self.facts.noun, self.platform.built, **self.facts.operations)
+
+    @property
+    def declared(self) -> Kind:
+        """Its declaration."""
+        return _DECLARED[self.facts.noun]
 
     @property
     def refused(self) -> Mapping[str, frozenset[Any] | None]:
@@ -205,7 +211,9 @@ class Subject:
         found = self._named(wanted or [each for each in members if each in resource.answer], resource.known)
         if operation != self.operations.describe and not set(wanted) <= found.keys():
             found = self._named(wanted, {**resource.known, **self.describe(resource)})
-        return {name: value for name, value in found.items() if isinstance(value, str | int)}
+        return {
+            name: value for name, value in found.items() if isinstance(value, str | int) or name in self.facts.called
+        }
 
     def _named(self, members: Iterable[str], known: Params) -> Params:
         """Those of `members` of which one knows a value."""

@@ -3,7 +3,7 @@
 from tests.conformance.facts import Facts
 
 CLUSTER_SCHEDULER_CONFIG = Facts(
-    "ClusterSchedulerConfig", unique="ClusterArn", values={"UpdateClusterSchedulerConfig:TargetVersion": 1}
+    "ClusterSchedulerConfig", unique="ClusterArn", called={"TargetVersion": "ClusterSchedulerConfigVersion"}
 )
 
 _BY_NAME = "of one cluster it is the same order; the store has no column of clusters, and quotas are sorted by name"
@@ -11,6 +11,6 @@ _BY_NAME = "of one cluster it is the same order; the store has no column of clus
 COMPUTE_QUOTA = Facts(
     "ComputeQuota",
     unique="ClusterArn",
-    values={"UpdateComputeQuota:TargetVersion": 1},
+    called={"TargetVersion": "ComputeQuotaVersion"},
     exceptions={f"ListComputeQuotas by ClusterArn {order}: order": _BY_NAME for order in ("Ascending", "Descending")},
 )

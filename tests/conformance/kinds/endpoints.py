@@ -65,6 +65,12 @@ def _one_deployment(params: Params) -> Params:
     return params
 
 
+def _same_weights(known: Params) -> list[Params] | None:
+    return [
+        {"VariantName": each["VariantName"], "DesiredWeight": 1.0} for each in known.get("ProductionVariants", ())
+    ] or None
+
+
 _SECONDS = st.integers(0, 3_600)
 
 ENDPOINT = Facts(
@@ -77,4 +83,5 @@ ENDPOINT = Facts(
     },
     mend=_one_deployment,
     mend_update=_one_deployment,
+    called={"DesiredWeightsAndCapacities": _same_weights},
 )

@@ -49,6 +49,7 @@ TRAINING_JOB = Facts(
         "InputDataConfig[].RecordWrapperType": "it is of Pipe mode",
         "CheckpointConfig.LocalPath": "its place depends on the channels",
         "ResourceConfig.KeepAlivePeriodInSeconds": "it is not for spot training",
+        "UpdateTrainingJob:ResourceConfig": "it is about a warm pool, of which tests of training show what can change",
         "RetryStrategy": "it has a limit that depends on the kind of training",
     },
     filters={

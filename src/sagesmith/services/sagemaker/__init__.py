@@ -11,7 +11,7 @@ from types import ModuleType
 
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
-from sagesmith.services.sagemaker.engine import Kind, handlers_of
+from sagesmith.services.sagemaker.engine import Kind, guard, handlers_of
 from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
 from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
@@ -60,8 +60,9 @@ def handlers(home: Home) -> dict[str, Handler]:
 
 
 def observers() -> list[Observer]:
-    """What writes down that resources changed their state, keeps the line of jobs, and wakes tuning jobs."""
-    return [observer(KINDS), jobs_line.observer(JOBS, WarmPools()), waker]
+    """What holds resources to their lifecycles, writes down that they changed their state, keeps the line of jobs, and
+    wakes tuning jobs."""
+    return [guard(KINDS), observer(KINDS), jobs_line.observer(JOBS, WarmPools()), waker]
 
 
 def reconcilers(home: Home) -> list[Reconciler]:

@@ -10,7 +10,7 @@ Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateClu
 
 from dataclasses import replace
 
-from sagesmith.services.sagemaker.engine import DOES_NOT_EXIST, Call, Kind, created, new_id, updated, view_of
+from sagesmith.services.sagemaker.engine import DOES_NOT_EXIST, Call, Kind, Lifecycle, created, new_id, updated, view_of
 from sagesmith.store import AlreadyExists, Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ConflictException, ResourceNotFound, ValidationException
@@ -101,8 +101,11 @@ def _delete_config(call: Call, document: Document) -> None:
     _release(call, CLUSTER_SCHEDULER_CONFIG, document.body["ClusterArn"], "Cluster", "")
 
 
+_LIFECYCLE = Lifecycle({"Created": frozenset({"Updated"}), "Updated": frozenset()})
+
 CLUSTER_SCHEDULER_CONFIG = Kind(
     noun="ClusterSchedulerConfig",
+    lifecycle=_LIFECYCLE,
     initial=_new_config,
     rests_as="Created",
     without_effect={"SchedulerConfig": _NOT_SCHEDULED},
@@ -164,6 +167,7 @@ def _delete_quota(call: Call, document: Document) -> None:
 
 COMPUTE_QUOTA = Kind(
     noun="ComputeQuota",
+    lifecycle=_LIFECYCLE,
     initial=_new_quota,
     rests_as="Created",
     defaults={"ActivationState": "Enabled"},

@@ -10,7 +10,7 @@ from typing import Any
 
 from sagesmith.services.sagemaker import deployments, fleet
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
-from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
+from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Unbuilt, Wording
 from sagesmith.services.sagemaker.models import MODEL, container_to_serve
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -99,19 +99,7 @@ def _check_deployment(deployment: Params | None, variants: list[dict[str, Any]])
         raise ValidationException(problem)
 
 
-def _in_progress(document: Document) -> ValidationException:
-    return ValidationException(f'Cannot update in-progress endpoint "{document.arn}".')
-
-
-def _must_serve(document: Document) -> None:
-    if document.status == "Failed":
-        raise ValidationException(f'Cannot update endpoint "{document.arn}": it is Failed and can only be deleted.')
-    if document.status != "InService":
-        raise _in_progress(document)
-
-
 def _update(call: Call, document: Document, params: Params) -> Document:
-    _must_serve(document)
     if params.get("RetainDeploymentConfig") and params.get("DeploymentConfig"):
         raise ValidationException("RetainDeploymentConfig and DeploymentConfig cannot both be given.")
     variants = _variants(call, params["EndpointConfigName"])
@@ -143,7 +131,6 @@ def _retain(variant: dict[str, Any], present: list[dict[str, Any]], excluded: se
 
 
 def _update_weights(call: Call, document: Document, params: Params) -> Document:
-    _must_serve(document)
     wanted = {each["VariantName"]: each for each in params["DesiredWeightsAndCapacities"]}
     present = document.body["_fleet"]
     unknown = wanted.keys() - {variant["name"] for variant in present["variants"]}
@@ -172,15 +159,34 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
 
 
 def _delete(call: Call, document: Document) -> Document:
-    if document.status == "Deleting":
-        raise _in_progress(document)
     return replace(document, status="Deleting")
 
+
+_UPDATES = ("UpdateEndpoint", "UpdateEndpointWeightsAndCapacities")
+_IN_PROGRESS = Wording(ValidationException, 'Cannot update in-progress {title} "{arn}".')
+_FAILED = Wording(ValidationException, 'Cannot update {title} "{arn}": it is Failed and can only be deleted.')
+
+_LIFECYCLE = Lifecycle(
+    {
+        "Creating": frozenset({"InService", "Failed", "Deleting"}),
+        "InService": frozenset({"Updating", "Deleting"}),
+        "Updating": frozenset({"InService", deployments.ROLLING_BACK, "Deleting"}),
+        deployments.ROLLING_BACK: frozenset({"InService", "Deleting"}),
+        "Failed": frozenset({"Deleting"}),
+        "Deleting": frozenset(),
+    },
+    (
+        Refusal(_UPDATES, frozenset({"Failed"}), _FAILED),
+        Refusal(_UPDATES, frozenset({"Creating", "Updating", deployments.ROLLING_BACK, "Deleting"}), _IN_PROGRESS),
+        Refusal(("DeleteEndpoint",), frozenset({"Deleting"}), _IN_PROGRESS),
+    ),
+)
 
 ENDPOINT = Kind(
     noun="Endpoint",
     search="Endpoint",
     starts_as="Creating",
+    lifecycle=_LIFECYCLE,
     initial=_initial,
     answer=_answer,
     refers={"EndpointConfigName": ENDPOINT_CONFIG},

@@ -22,6 +22,7 @@ from sagesmith.services.sagemaker.engine import (
     Kind,
     Wording,
     created,
+    free,
     reading,
 )
 from sagesmith.store import Document
@@ -29,6 +30,7 @@ from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationException
 
 DEFAULT_GROUP = "sagemaker-default-lineage-group"
+_ACTION_STATUSES = ("Unknown", "InProgress", "Completed", "Failed", "Stopping", "Stopped")
 _NAME_TAKEN = Wording(
     ValidationException,
     "{noun} names must be unique within an AWS account and region. {noun} with name ({name}) already exists.",
@@ -81,6 +83,8 @@ ARTIFACT = Kind(
 
 ACTION = Kind(
     noun="Action",
+    # Who tracks an action says how far it is, or never does.
+    lifecycle=free("", *_ACTION_STATUSES),
     initial=in_group,
     filters={"SourceUri": "Source.SourceUri"},
     on_delete=refuse_if_associated,

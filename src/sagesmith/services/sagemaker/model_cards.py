@@ -9,7 +9,7 @@ https://github.com/getmoto/moto/pull/7921
 import json
 from dataclasses import replace
 
-from sagesmith.services.sagemaker.engine import Call, Kind, Wording, created, view_of
+from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Wording, created, view_of
 from sagesmith.services.sagemaker.engine.paths import first
 from sagesmith.services.sagemaker.model_card_content import check_card, metadata_of
 from sagesmith.store import Document
@@ -74,8 +74,6 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     content, status = params.get("Content"), params.get("ModelCardStatus")
     if content is not None and status:
         raise ValidationException("You cannot update both model card content and model card status in a single call.")
-    if card.status == "Archived":
-        raise ConflictException(f"Modelcard {card.name} is archived and cannot be updated")
     if content is not None:
         return _new_content(call, card, content)
     if status:
@@ -99,8 +97,18 @@ def _new_status(call: Call, card: Document, status: str) -> Document:
     return replace(card, body={**card.body, "ModelCardStatus": status})
 
 
+_ARCHIVED = Wording(ConflictException, "Modelcard {name} is archived and cannot be updated")
+_IN_REVIEW = ("Draft", "PendingReview", "Approved")
+
 MODEL_CARD = Kind(
     noun="ModelCard",
+    lifecycle=Lifecycle(
+        {
+            **{state: frozenset({*_IN_REVIEW, "Archived"}) - {state} for state in _IN_REVIEW},
+            "Archived": frozenset(),
+        },
+        (Refusal(("UpdateModelCard",), frozenset({"Archived"}), _ARCHIVED),),
+    ),
     check=lambda params: check_card(params["Content"]),
     initial=_initial,
     on_create=_keep_version,

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
-from sagesmith.services.sagemaker.jobs.base import ENDED, STOPPING, beginning
+from sagesmith.services.sagemaker.jobs.base import IN_PROGRESS, STOPPING, beginning, job_lifecycle
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceInUse, ValidationException
@@ -145,28 +145,16 @@ _INPUT_DEFAULTS = {
 
 
 def _stop(call: Call, document: Document, params: Params) -> Document:
-    if document.status in ENDED:
-        raise ValidationException(
-            f"The request was rejected because the processing job is in status {document.status}."
-        )
-    return document if document.status == STOPPING else replace(document, status=STOPPING)
-
-
-def _delete(call: Call, document: Document) -> None:
-    if document.status not in ENDED:
-        raise ResourceInUse(
-            f"The processing job {document.arn} is in status {document.status}: "
-            "only jobs that are Completed, Failed or Stopped can be deleted."
-        )
+    return replace(document, status=STOPPING)
 
 
 PROCESSING_JOB = Kind(
     noun="ProcessingJob",
-    starts_as="InProgress",
+    starts_as=IN_PROGRESS,
+    lifecycle=job_lifecycle("ProcessingJob"),
     check=_check,
     initial=_initial,
     changes={"StopProcessingJob": _stop},
-    on_delete=_delete,
     missing=Wording(ValidationException, "Could not find requested job with name: {name}"),
     duplicate=Wording(
         ResourceInUse,

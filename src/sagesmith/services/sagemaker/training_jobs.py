@@ -2,9 +2,18 @@
 
 from dataclasses import replace
 
-from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
+from sagesmith.services.sagemaker.engine import Call, Kind, Refusal, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
-from sagesmith.services.sagemaker.jobs.base import ENDED, METRICS_IN_FULL, STOPPING, beginning, move
+from sagesmith.services.sagemaker.jobs.base import (
+    ENDED,
+    IN_PROGRESS,
+    METRICS_IN_FULL,
+    REJECTED,
+    STOPPING,
+    beginning,
+    job_lifecycle,
+    move,
+)
 from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
 from sagesmith.services.sagemaker.training_resources import check_resources, retained
 from sagesmith.store import Document
@@ -101,8 +110,6 @@ def _source(channel: Params) -> Params:
 
 
 def _stop(call: Call, document: Document, params: Params) -> Document:
-    if document.status in ENDED:
-        raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
     if document.status == STOPPING:
         return document
     transitions = move(document.body["SecondaryStatusTransitions"], STOPPING, "Stopping the training job", call.now)
@@ -114,8 +121,6 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     resources = params.get("ResourceConfig")
     if params.get("RemoteDebugConfig"):
         raise NotImplementedException("UpdateTrainingJob cannot change RemoteDebugConfig: it is not built yet.")
-    if document.status != "InProgress" and not (resources and retained(document.body)):
-        raise ValidationException(f"The request was rejected because the training job is in status {document.status}.")
     profiler = {**document.body.get("ProfilerConfig", {}), **(params.get("ProfilerConfig") or {})}
     changed: Params = {"ProfilerConfig": profiler} if profiler else {}
     if resources:
@@ -130,12 +135,12 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     return replace(document, body={**document.body, **changed})
 
 
+def _of_a_warm_pool(document: Document, params: Params) -> bool:
+    """How long its instances stay can be changed as long as they do."""
+    return bool(params.get("ResourceConfig")) and retained(document.body)
+
+
 def _delete(call: Call, document: Document) -> None:
-    if document.status not in ENDED:
-        raise ResourceInUse(
-            f"The training job {document.arn} is in status {document.status}: "
-            "only jobs that are Completed, Failed or Stopped can be deleted."
-        )
     if METRICS_IN_FULL in document.body:
         call.tx.remove_metrics(document.arn)
 
@@ -144,7 +149,10 @@ TRAINING_JOB = Kind(
     noun="TrainingJob",
     search="TrainingJob",
     ascending=True,
-    starts_as="InProgress",
+    starts_as=IN_PROGRESS,
+    lifecycle=job_lifecycle(
+        "TrainingJob", Refusal(("UpdateTrainingJob",), ENDED | {STOPPING}, REJECTED, unless=_of_a_warm_pool)
+    ),
     defaults={
         "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS},
         "EnableNetworkIsolation": False,

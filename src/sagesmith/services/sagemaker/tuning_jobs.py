@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, paged, reading, sagemaker_shapes
+from sagesmith.services.sagemaker.jobs.base import IN_PROGRESS, STOPPING, job_lifecycle
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning import warm_start
 from sagesmith.services.sagemaker.tuning.checks import check
@@ -18,10 +19,7 @@ from sagesmith.services.sagemaker.tuning.definitions import OBJECTIVE_HYPERPARAM
 from sagesmith.services.sagemaker.tuning.trials import TrainingJob, summary, training_jobs
 from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
-from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationException
-
-IN_PROGRESS, STOPPING = "InProgress", "Stopping"
-ENDED = frozenset({"Completed", "Failed", "Stopped"})
+from sagesmith.wire.errors import ResourceInUse, ResourceNotFound
 
 
 def _initial(call: Call, params: Params) -> Params:
@@ -80,19 +78,10 @@ def _answer(document: Document) -> Params:
 
 
 def _stop(call: Call, document: Document, params: Params) -> Document:
-    if document.status in ENDED:
-        raise ValidationException(
-            f"The request was rejected because the hyperparameter tuning job is in status {document.status}."
-        )
     return replace(document, status=STOPPING)
 
 
 def _delete(call: Call, document: Document) -> None:
-    if document.status not in ENDED:
-        raise ResourceInUse(
-            f"The hyperparameter tuning job {document.arn} is in status {document.status}: "
-            "only jobs that are Completed, Failed or Stopped can be deleted."
-        )
     warm_start.forget(call.tx, document)
 
 
@@ -150,6 +139,7 @@ TUNING_JOB = Kind(
     called="hyperparameter tuning job",
     search="HyperParameterTuningJob",
     starts_as=IN_PROGRESS,
+    lifecycle=job_lifecycle("HyperParameterTuningJob"),
     check=check,
     initial=_initial,
     answer=_answer,

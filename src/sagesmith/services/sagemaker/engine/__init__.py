@@ -1,7 +1,7 @@
 """The declarative resource engine: a kind is declared as data, its operations follow from the API's model.
 
-For a module of `services.sagemaker`, besides the vocabulary (`Kind`, `Unbuilt`, `Wording` and the wordings that several
-kinds share), what operations take that are written by hand. Such a module has a function
+For a module of `services.sagemaker`, besides the vocabulary (`Kind`, `Unbuilt`, `Lifecycle`, `Refusal`, `Wording` and
+the wordings that several kinds share), what operations take that are written by hand. Such a module has a function
 `operations(home) -> dict[str, Handler]`, by AWS's names.
 
 * `writing(home, run, check)`, `reading(home, run)`: make the handler of `run(call, params) -> answer`, which runs in
@@ -9,8 +9,8 @@ kinds share), what operations take that are written by hand. Such a module has a
 * `kind.find(call.tx, call.context, *names)`: the resource of that name or ARN, or the kind's error.
   `kind.locate(kind, call, params)`: the resource that an input of its operations means. `kind.seek(…)` finds as `find`
   and is None instead of an error; `kind.error(wording, arn, name)` makes one.
-* `created(call, kind, params)`: store a resource as Create does. `changed(call, kind, document, params, change)`:
-  change one as an operation of `Kind.changes` does. `updated(kind, document, params)`: a document as the Update of the
+* `created(call, kind, params)`: store a resource as Create does. `changed(call, kind, operation, document, params,
+  change)`: change one as this operation does. `updated(kind, document, params)`: a document as the Update of the
   model makes it, for a change that does more.
 * `view_of(kind).describe(document)`: what Describe answers. `lister(view_of(kind), "ListX")`: the List that would be
   made, for one that fills in members of its input first.
@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine.ids import new_id
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind, Select, Unbuilt
+from sagesmith.services.sagemaker.engine.lifecycle import IllegalMove, Lifecycle, Refusal, free, guard
 from sagesmith.services.sagemaker.engine.listing import lister
 from sagesmith.services.sagemaker.engine.operations import (
     changed,
@@ -58,7 +59,10 @@ __all__ = [
     "NAME_IN_USE",
     "Call",
     "Change",
+    "IllegalMove",
     "Kind",
+    "Lifecycle",
+    "Refusal",
     "Run",
     "Select",
     "Shapes",
@@ -68,6 +72,8 @@ __all__ = [
     "changed",
     "contains",
     "created",
+    "free",
+    "guard",
     "handlers_of",
     "lister",
     "new_id",

@@ -8,6 +8,7 @@ from typing import Any
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import paths
+from sagesmith.services.sagemaker.engine.lifecycle import Lifecycle, resting
 from sagesmith.services.sagemaker.engine.shapes import sagemaker_shapes
 from sagesmith.services.sagemaker.engine.wording import ALREADY_EXISTING, ASSOCIATED, COULD_NOT_FIND, Wording
 from sagesmith.store import Document, SortKey, Transaction
@@ -149,6 +150,8 @@ class Kind:
         on_create: runs in the transaction of Create when the document is stored: makes what comes with it.
         starts_as: the status of a new resource that a reconciler gives a life.
         rests_as: the status of a new resource that is a mere record, and complete as soon as it is stored.
+        lifecycle: its states, what follows what and what is refused in which. A record that has but the state in which
+            it rests need not say so.
 
     Describe and List:
         status_member: what Describe calls the status; `<noun>Status` or `Status` if empty.
@@ -213,6 +216,7 @@ class Kind:
     on_create: Callable[[Call, Document], None] = _alone
     starts_as: str = ""
     rests_as: str = ""
+    lifecycle: Lifecycle | None = None
     status_member: str = ""
     answer: Callable[[Document], Params] = _no_answer
     lookup: Callable[[Call, Document, Params], Params] = _no_lookup
@@ -291,6 +295,11 @@ class Kind:
         """The members that name the parent."""
         return self.parent_members or (self.parent.named_by if self.parent else ())
 
+    @cached_property
+    def life(self) -> Lifecycle | None:
+        """Its states, None if it has none."""
+        return self.lifecycle or (resting(self.rests_as) if self.rests_as else None)
+
     @property
     def answers(self) -> bool:
         """Whether Describe has members that are computed from the document."""
@@ -349,9 +358,9 @@ class Kind:
         """The error that there is no such resource; `names` as for `find`."""
         return self.error(self.missing, self._arn_of(context, names), names[-1] if names else "")
 
-    def error(self, wording: Wording, arn: str, name: str, other: str = "") -> AwsError:
-        """An error about the resource of this ARN, and another that stands in the way."""
-        said = wording.text.format(noun=self.noun, title=self.title, arn=arn, name=name, other=other)
+    def error(self, wording: Wording, arn: str, name: str, other: str = "", status: str = "") -> AwsError:
+        """An error about the resource of this ARN, the state that it is in, and another that stands in the way."""
+        said = wording.text.format(noun=self.noun, title=self.title, arn=arn, name=name, other=other, status=status)
         return wording.error(said)
 
     def facets(self, body: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import paths, quotas, tags
 from sagesmith.services.sagemaker.engine.idempotency import TOKEN_MEMBERS
 from sagesmith.services.sagemaker.engine.kind import Call, Change, Kind
+from sagesmith.services.sagemaker.engine.lifecycle import require_state
 from sagesmith.services.sagemaker.engine.listing import lister
 from sagesmith.services.sagemaker.engine.relations import Relations, keep
 from sagesmith.services.sagemaker.engine.running import Run, reading, writing
@@ -162,10 +163,12 @@ def _describer(view: View) -> Run:
 
 def _deleter(view: View, relations: Relations) -> Run:
     kind = view.kind
-    answer = view.answer_of(f"Delete{kind.noun}")
+    operation = f"Delete{kind.noun}"
+    answer = view.answer_of(operation)
 
     def delete(call: Call, params: Params) -> Params:
-        document = kind.locate(kind, call, params)
+        document = _locked(call, kind.locate(kind, call, params))
+        require_state(kind, operation, document, params)
         relations.free(call, kind, document)
         remains = kind.on_delete(call, document)
         if remains is None:
@@ -187,15 +190,21 @@ def _changer(view: View, operation: str, change: Change) -> Run:
         document = kind.locate(kind, call, params)
         if is_update:
             require_references(call, kind, params)
-        return answer(changed(call, kind, document, params, change))
+        return answer(changed(call, kind, operation, document, params, change))
 
     return update
 
 
-def changed(call: Call, kind: Kind, document: Document, params: Params, change: Change) -> Document:
-    """Change a resource as an operation does that is declared so (`Kind.changes`), and return it as stored."""
+def changed(call: Call, kind: Kind, operation: str, document: Document, params: Params, change: Change) -> Document:
+    """Change a resource as this operation does, and return it as stored.
+
+    Raises:
+        AwsError: its state refuses the operation, or `change` does.
+    """
     view = view_of(kind)
-    made = change(call, _locked(call, document), params)
+    present = _locked(call, document)
+    require_state(kind, operation, present, params)
+    made = change(call, present, params)
     body = {**made.body, **view.changed_by(call.context)}
     made = replace(made, body=body, status=view.status_of(body, made.status), facets=kind.facets(body))
     keep(call, kind, made)

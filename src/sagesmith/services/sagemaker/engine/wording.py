@@ -18,7 +18,7 @@ class Wording:
         error: makes it of its message; the class of an error is that.
         text: the message, with `{noun}` (`ModelPackageGroup`), `{title}` (`model package group`), `{arn}`, `{name}` (as
             the request has it; of a child the last part alone) and, where it is about another resource that stands in
-            the way, `{other}` (its noun).
+            the way, `{other}` (its noun), or about the state that it is in, `{status}`.
     """
 
     error: Callable[[str], AwsError]

@@ -7,20 +7,43 @@ from typing import Any, Literal, Protocol
 
 from sagesmith.compute.base import TaskSpec
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import Kind
+from sagesmith.services.sagemaker.engine import Kind, Lifecycle, Refusal, Wording
 from sagesmith.services.sagemaker.jobs.gang import Stage
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ResourceInUse, ValidationException
 
-STOPPING = "Stopping"
+IN_PROGRESS, STOPPING = "InProgress", "Stopping"
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 WAITING, RUNNING, OVER = "waiting", "running", "ended"
 """Values of `_phase`: it has no tasks yet, it has, it has none any more."""
 METRICS_IN_FULL = "_metrics_in_full"
 """The member of a job that has the names of metrics of which every value is kept, for whoever follows its epochs."""
 
+REJECTED = Wording(ValidationException, "The request was rejected because the {title} is in status {status}.")
+_NOT_ENDED = Wording(
+    ResourceInUse,
+    "The {title} {arn} is in status {status}: only jobs that are Completed, Failed or Stopped can be deleted.",
+)
+
 INTERRUPTED = "_interrupted"
 """A member of the document of a job whose instances are being taken away, as at AWS those of a spot request are."""
+
+
+def job_lifecycle(noun: str, *more: Refusal) -> Lifecycle:
+    """The states of a job: it ends by itself or is stopped, to stop it twice is to stop it, and what runs stays."""
+    return Lifecycle(
+        {
+            IN_PROGRESS: frozenset({STOPPING, *ENDED}),
+            STOPPING: ENDED,
+            **dict.fromkeys(sorted(ENDED), frozenset[str]()),
+        },
+        (
+            Refusal((f"Stop{noun}",), ENDED, REJECTED),
+            Refusal((f"Delete{noun}",), frozenset({IN_PROGRESS, STOPPING}), _NOT_ENDED),
+            *more,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sagesmith.credentials import Principal
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import Call, changed, created
-from sagesmith.services.sagemaker.jobs.base import METRICS_IN_FULL
+from sagesmith.services.sagemaker.jobs.base import ENDED, IN_PROGRESS, METRICS_IN_FULL, STOPPING
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning import warm_start
 from sagesmith.services.sagemaker.tuning.checks import most_trials, refuse
@@ -29,7 +29,7 @@ from sagesmith.services.sagemaker.tuning.definitions import (
 )
 from sagesmith.services.sagemaker.tuning.early_stopping import Series, emitted, to_stop
 from sagesmith.services.sagemaker.tuning.trials import TrainingJob, best_of, summary, training_jobs
-from sagesmith.services.sagemaker.tuning_jobs import ENDED, IN_PROGRESS, STOPPING, TUNING_JOB
+from sagesmith.services.sagemaker.tuning_jobs import TUNING_JOB
 from sagesmith.store import Document, Transaction
 from sagesmith.tuning.completion import patience, progress, reaches
 from sagesmith.tuning.ranges import dimensions
@@ -38,6 +38,7 @@ from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.errors import AwsError, ResourceLimitExceeded
 
 KIND = TUNING_JOB.id
+_STOP = "StopTrainingJob"
 ATTEMPTS = 5
 """Training jobs of which at least one has to succeed, as at AWS."""
 EPOCH_LOOK_SECONDS = 0.5
@@ -298,7 +299,7 @@ def _store(home: Home, look: _Look, stop: Sequence[TrainingJob] = ()) -> None:
         keys = sorted(job.document.key for job in stop)
         for job in [tx.lock(TRAINING_JOB.id, document.region, key, exclusive=True) for key in keys]:
             if job is not None and job.status == IN_PROGRESS:
-                changed(call, TRAINING_JOB, job, {}, TRAINING_JOB.changes["StopTrainingJob"])
+                changed(call, TRAINING_JOB, _STOP, job, {}, TRAINING_JOB.changes[_STOP])
 
 
 def _call(home: Home, tx: Transaction, document: Document) -> Call:
