@@ -164,8 +164,12 @@ class Platform:
 
     def document(self, region: str, kind: str) -> Document:
         """The newest document of a kind in a region, as it is stored."""
+        return self.documents(region, kind)[0]
+
+    def documents(self, region: str, kind: str) -> list[Document]:
+        """The documents of a kind in a region, the newest first."""
         with self._unobserved.read() as tx:
-            return tx.list(Query(kind, region, limit=1)).documents[0]
+            return list(tx.list(Query(kind, region)).documents)
 
     def find(self, document: Document) -> Document | None:
         """A document as it is now, None if it is gone."""
@@ -176,6 +180,11 @@ class Platform:
         """Store a document otherwise than it is, whatever the platform says to it."""
         with self._unobserved.write() as tx:
             return tx.update(replace(document, **members))
+
+    def remove(self, document: Document) -> None:
+        """Take a document away, whatever the platform says to it."""
+        with self._unobserved.write() as tx:
+            tx.delete(document.kind, document.region, document.key)
 
     def move(self, document: Document, status: str) -> Document:
         """Store a document in another state, as a reconciler of the platform does.
