@@ -18,12 +18,13 @@ CHECKS: list[str] = []
 """The names of all checks; an exception that none of them has met is not needed."""
 
 
-def check(needs: str = "", examples: int = EXAMPLES) -> Callable[[Check], Callable[..., None]]:
+def check(needs: str = "", examples: int = EXAMPLES, recorded: bool = False) -> Callable[[Check], Callable[..., None]]:
     """Make a test of every kind out of a function.
 
     Args:
         needs: roles of operations, such as "list delete", without which there is nothing to check.
         examples: how many to draw, of each size that the function tries.
+        recorded: whether the platform keeps events and an audit trail meanwhile.
     """
 
     def decorate(function: Check) -> Callable[..., None]:
@@ -51,6 +52,7 @@ def check(needs: str = "", examples: int = EXAMPLES) -> Callable[[Check], Callab
         @wraps(function)
         def test(subject: Subject) -> None:
             if concerns(subject):
+                subject.platform.recording = recorded
                 drawn(subject)
                 assert subject.facts.noun in whole, "hypothesis has given every example up"
             subject.checked.add(function.__name__)

@@ -16,7 +16,7 @@ from sagesmith.http.messages import Headers, Response
 from sagesmith.services import all_handlers, observers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
-from sagesmith.store import Document, Query, Store
+from sagesmith.store import Document, Observer, Query, Store, Transaction
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import Handler, RequestContext
 from tests.conformance.model import SERVICE, Params, given_paths, input_of, output_of
@@ -58,7 +58,7 @@ class Coverage:
 class _Door(Dispatcher):
     """A dispatcher that hears each request as one of the region that the test is in, and keeps the last answer."""
 
-    def __init__(self, handlers: Mapping[str, Any], audit: AuditTrail) -> None:
+    def __init__(self, handlers: Mapping[str, Any], audit: AuditTrail | None = None) -> None:
         super().__init__(handlers, audit=audit)
         self.region = ""
         self.last = Response(200, [], b"")
@@ -66,6 +66,17 @@ class _Door(Dispatcher):
     def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
         self.last = super().dispatch(replace(context, region=self.region), method, target, headers, body)
         return self.last
+
+
+class _Entrance(Dispatcher):
+    """What a client sends to: the door that is open when it does."""
+
+    def __init__(self, door: Callable[[], _Door]) -> None:
+        super().__init__({})
+        self._door = door
+
+    def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
+        return self._door().dispatch(context, method, target, headers, body)
 
 
 Fault = Callable[[Handler], Handler]
@@ -77,6 +88,9 @@ class Platform:
 
     Args:
         faults: operation → what is to be wrong with it.
+
+    Attributes:
+        recording: whether events and the audit trail are kept, which takes its time.
     """
 
     def __init__(self, directory: Path, faults: Mapping[str, Fault]) -> None:
@@ -86,14 +100,26 @@ class Platform:
             handlers["sagemaker"][operation] = fault(handlers["sagemaker"][operation])
         self.built = frozenset(handlers["sagemaker"])
         self.coverage = Coverage()
+        self.recording = False
         for observer in observers():
-            self._home.store.on_change(observer)
-        self._door = _Door(handlers, AuditTrail(self._home.store))
+            self._home.store.on_change(self._while_recording(observer))
+        self._doors = {False: _Door(handlers), True: _Door(handlers, AuditTrail(self._home.store))}
         self._unobserved = Store.open(self._home.platform.database_url)
-        self._client = client_for("sagemaker", self._door)
+        self._client = client_for("sagemaker", _Entrance(lambda: self._door))
         self._methods = {name: method for method, name in self._client.meta.method_to_api_mapping.items()}
         self._regions = (f"xx-test-{number:05}" for number in itertools.count())
         self._database = sqlite3.connect(self._home.platform.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def _door(self) -> _Door:
+        return self._doors[self.recording]
+
+    def _while_recording(self, observer: Observer) -> Observer:
+        def observe(tx: Transaction, before: Document | None, after: Document | None) -> None:
+            if self.recording:
+                observer(tx, before, after)
+
+        return observe
 
     def close(self) -> None:
         """Let go of the database."""

@@ -30,7 +30,7 @@ def test_a_kind_that_has_states_says_what_follows_what(subject: Subject, draw: D
     assert subject.platform.document(resource.region, kind.id).status in life.moves
 
 
-@check(examples=1)
+@check(examples=1, recorded=True)
 def test_what_a_state_refuses_is_refused_and_changes_nothing(subject: Subject, draw: Draw) -> None:
     kind = subject.declared
     for life, state, operation in trials(subject):
@@ -63,7 +63,7 @@ def test_what_a_state_allows_leads_to_one_that_may_follow(subject: Subject, draw
         assert found is None or found.status in {state, *life.moves[state]}
 
 
-@check(examples=1)
+@check(examples=1, recorded=True)
 def test_no_move_is_stored_that_is_not_declared(subject: Subject, draw: Draw) -> None:
     kind, tried = subject.declared, False
     if kind.life is None:
