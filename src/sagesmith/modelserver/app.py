@@ -88,13 +88,12 @@ class Application:
             raise BadInput(
                 f"The body is larger than {self._settings.max_payload_bytes} bytes.", kind="BodyTooLarge", status=413
             ) from None
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
-        accept = headers.get("accept", "")
+        content_type, accept = request.header(b"content-type"), (request.header(b"accept") or b"").decode("latin-1")
         invocation = Invocation(
             body=body,
-            content_type=headers.get("content-type") or codecs.JSON,
+            content_type=content_type.decode("latin-1") if content_type else codecs.JSON,
             accept=self._settings.default_accept if accept in ("", codecs.ANY) else accept,
-            headers=headers,
+            headers=request.headers,
             future=self._loop.create_future(),
         )
         if self._watch is None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    from sagesmith.http.messages import Headers
+    from sagesmith.modelserver.rows import Rows
+
 NO_MODEL_FN = "Please provide a model_fn implementation.\nSee documentation for model_fn at https://github.com/aws/sagemaker-python-sdk"
 TRANSFORM_FN_IS_ALONE = "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn"
 
@@ -31,23 +34,30 @@ class Context:
     It has the methods that handlers written for Amazon's inference toolkit call.
     """
 
-    def __init__(self, model_dir: Path, headers: dict[str, str] | None = None) -> None:
-        self.system_properties = {"model_dir": str(model_dir), "gpu_id": None}
-        self.request_processor = [self]
+    def __init__(self, model_dir: Path, headers: Headers | None = None) -> None:
         self.status: int | None = None
         self.content_type: str | None = None
-        self._headers = headers or {}
+        self._model_dir = model_dir
+        self._headers = headers or []
+
+    @property
+    def system_properties(self) -> dict[str, str | None]:
+        return {"model_dir": str(self._model_dir), "gpu_id": None}
+
+    @property
+    def request_processor(self) -> list[Context]:
+        return [self]
 
     def get_request_properties(self) -> dict[str, str]:
         """All headers of the request, names in lower case."""
-        return dict(self._headers)
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers}
 
     def get_all_request_header(self, _index: int = 0) -> dict[str, str]:
-        return dict(self._headers)
+        return self.get_request_properties()
 
     def get_request_header(self, index: int | str, key: str | None = None) -> str | None:
         """One header of the request, None if it has none of that name."""
-        return self._headers.get(str(index if key is None else key).lower())
+        return self.get_request_properties().get(str(index if key is None else key).lower())
 
     def set_response_content_type(self, _index: int, value: str) -> None:
         self.content_type = value
@@ -57,12 +67,36 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Steps:
+    """The three functions of an invocation, each of which takes a context last.
+
+    Attributes:
+        own: the names of the functions that are the user's.
+        rows: how a model predicts several requests at once (`Defaults.rows`).
+    """
+
+    input_fn: Callable[[Any, str, Context], Any]
+    predict_fn: Callable[[Any, Any, Context], Any]
+    output_fn: Callable[[Any, str, Context], Any]
+    own: frozenset[str]
+    rows: Callable[[Any], Rows | None] | None = None
+
+
+@dataclass(frozen=True)
 class Handlers:
-    """A model and the functions around it. Not thread safe beyond what the user's functions are."""
+    """A model and the functions around it. Not thread safe beyond what the user's functions are.
+
+    Attributes:
+        steps: what `transform` does one after the other, None if it is one function.
+    """
 
     model: Any
     model_dir: Path
     transform: Callable[[Any, Any, str, str, Context], Any]
+    steps: Steps | None = None
+
+    def context(self, headers: Headers | None = None) -> Context:
+        return Context(self.model_dir, headers)
 
     def invoke(self, body: bytes, content_type: str, accept: str, context: Context) -> Any:
         """What the user's functions make of a request: see `answers.answer` for what may come.
@@ -70,23 +104,36 @@ class Handlers:
         Raises:
             InvocationError: of the default codecs. Everything else that is raised is the user's.
         """
-        content: Any = body
-        if codecs.media_type(content_type) in codecs.TEXT_TYPES:
-            try:
-                content = body.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise BadInput(f"The body is not valid UTF-8: {error}") from error
-        return self.transform(self.model, content, content_type, accept, context)
+        return self.transform(self.model, content_of(body, content_type), content_type, accept, context)
+
+
+def content_of(body: bytes, content_type: str) -> str | bytes:
+    """A body as functions get it: text as `str`.
+
+    Raises:
+        BadInput: it is not the text that its content type says.
+    """
+    if codecs.media_type(content_type) not in codecs.TEXT_TYPES:
+        return body
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"The body is not valid UTF-8: {error}") from error
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """A framework's functions for those that the user's script does not have; no `model_fn` if it must have one."""
+    """A framework's functions for those that the user's script does not have; no `model_fn` if it must have one.
+
+    Attributes:
+        rows: given a model, how `predict_fn` answers several requests at once (`rows.Rows`), None if it cannot.
+    """
 
     model_fn: Callable[[str], Any] | None
     input_fn: Callable[[str | bytes, str], Any]
     predict_fn: Callable[[Any, Any], Any]
     output_fn: Callable[[Any, str], Any]
+    rows: Callable[[Any], Rows | None] | None = None
 
 
 def import_user_module(settings: Settings) -> ModuleType | None:
@@ -126,7 +173,7 @@ def load(module: ModuleType | None, model_dir: Path, defaults: Defaults | None =
     transform_fn = own["transform_fn"]
     if transform_fn and (own["input_fn"] or own["predict_fn"] or own["output_fn"]):
         raise LoadError(TRANSFORM_FN_IS_ALONE)
-    defaults = defaults or Defaults(None, codecs.decode, _predict, codecs.encode)
+    defaults = defaults or Defaults(None, codecs.decode, predict, codecs.encode)
     model_fn = own["model_fn"] or defaults.model_fn
     if model_fn is None:
         raise NotImplementedError(NO_MODEL_FN)
@@ -141,10 +188,13 @@ def load(module: ModuleType | None, model_dir: Path, defaults: Defaults | None =
         prediction = predict_fn(input_fn(content, content_type, context), model, context)
         return output_fn(prediction, accept, context)
 
-    return Handlers(model, model_dir, transform)
+    users = frozenset(name for name, function in own.items() if function)
+    steps = Steps(input_fn, predict_fn, output_fn, users, defaults.rows)
+    return Handlers(model, model_dir, transform, steps)
 
 
-def _predict(data: Any, model: Any) -> Any:
+def predict(data: Any, model: Any) -> Any:
+    """What AWS's scikit-learn container does with a request."""
     return model.predict(data)
 
 

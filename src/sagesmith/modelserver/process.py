@@ -10,18 +10,18 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING
 
 from sagesmith.http.server import serve
-from sagesmith.modelserver import answers, compatibility, frameworks, handlers, requirements
+from sagesmith.modelserver import compatibility, frameworks, handlers, requirements
 from sagesmith.modelserver.app import Application
-from sagesmith.modelserver.errors import InvocationError, LoadError
-from sagesmith.modelserver.handlers import Context, Handlers
+from sagesmith.modelserver.errors import LoadError
+from sagesmith.modelserver.executor import Executor, print_exception
+from sagesmith.modelserver.rows import rows_of
 
 if TYPE_CHECKING:
+    from sagesmith.modelserver.handlers import Handlers
     from sagesmith.modelserver.settings import Settings
-    from sagesmith.modelserver.worker import Invocation
 
 logger = logging.getLogger("sagesmith.modelserver")
 
@@ -62,17 +62,23 @@ class ModelServer:
         assert application is not None
         try:
             loaded = self._load(application)
+            rows = rows_of(loaded, self._settings.batching)
         except BaseException as error:
             _explain(error)
             # Not by returning: a thread that the user's code has left running would keep the process, and hide the end.
             os._exit(1)
+        if rows is not None:
+            application.pool.batch_limit = self._settings.queue_limit
+            logger.info("Requests that wait together are predicted together.")
+        executor = Executor(loaded, rows)
         for number in range(1, self._settings.workers):
             threading.Thread(
-                target=application.pool.run, args=(number, _Executor(loaded)), name=f"worker-{number}", daemon=True
+                target=application.pool.run, args=(number, executor), name=f"worker-{number}", daemon=True
             ).start()
         _listen_for_signals(signals)
         application.ready = True
-        application.pool.run(0, _Executor(loaded, signals))
+        # On the main thread signals are to be heard of whatever the handlers did with them.
+        application.pool.run(0, Executor(loaded, rows, lambda: _listen_for_signals(signals)))
         self._ended.set()
         return 0
 
@@ -137,37 +143,6 @@ class ModelServer:
         os._exit(0 if loaded else 143)
 
 
-class _Executor:
-    """Runs the handlers for a batch of invocations. A later version that predicts a batch at once takes its place.
-
-    Args:
-        signals: on the main thread, where signals are to be written whatever the handlers did with them.
-    """
-
-    def __init__(self, loaded: Handlers, signals: socket.socket | None = None) -> None:
-        self._loaded = loaded
-        self._signals = signals
-
-    def __call__(self, batch: list[Invocation]) -> None:
-        for invocation in batch:
-            invocation.answer = self._answer(invocation)
-        if self._signals is not None:
-            _listen_for_signals(self._signals)
-
-    def _answer(self, invocation: Invocation) -> answers.Answer:
-        context = Context(self._loaded.model_dir, invocation.headers)
-        try:
-            result = self._loaded.invoke(invocation.body, invocation.content_type, invocation.accept, context)
-            answer = answers.answer(result, context.content_type or invocation.accept)
-        except BaseException as error:  # what user code raises, sys.exit() included, ends its invocation and no other
-            if not isinstance(error, InvocationError):
-                _print_exception(error)
-            return answers.failure(answers.from_exception(error))
-        if context.status is not None:
-            return answers.Answer(context.status, answer.content_type, answer.body)
-        return answer
-
-
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where the model's environment has it, which is not ours to choose."""
     try:
@@ -226,19 +201,10 @@ def _explain(error: BaseException) -> None:
     if isinstance(error, LoadError):
         sys.stderr.write(f"{error}\n")
     else:
-        _print_exception(error)
+        print_exception(error)
     if isinstance(error, SystemExit):
         sys.stderr.write(f"The user's code called sys.exit({error.code!r}) while the model was loaded.\n")
     _flush()
-
-
-def _print_exception(error: BaseException) -> None:
-    """The traceback from the user's first frame on: the frames above it are ours and say nothing to its reader."""
-    here = os.path.dirname(__file__)  # noqa: PTH120
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_code.co_filename.startswith(here):
-        frames = frames.tb_next
-    traceback.print_exception(type(error), error, frames, file=sys.stderr)
 
 
 def _flush() -> None:

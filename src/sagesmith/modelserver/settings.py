@@ -26,6 +26,8 @@ class Settings:
         workers: threads that run handlers.
         queue_limit: invocations that may wait or run before others are refused with 503.
         invocation_timeout_seconds: how long a handler may run until it is given up and the server starts anew.
+        batching: whether requests that wait together are predicted together: `auto`, where no answer can change by it;
+            `on`, also by a `predict_fn` of the user's, which then takes the rows of several requests; `off`.
         log_level: of Python's `logging`.
     """
 
@@ -39,6 +41,7 @@ class Settings:
     invocation_timeout_seconds: float
     max_payload_bytes: int
     log_level: int
+    batching: str = "auto"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -56,6 +59,7 @@ class Settings:
             invocation_timeout_seconds=_number(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
             max_payload_bytes=int(_number(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 25) * MEGABYTE),
             log_level=int(_number(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO)),
+            batching=_word(environ, "SAGESMITH_BATCHING", ("auto", "on", "off")),
         )
 
 
@@ -71,6 +75,14 @@ def _number(environ: Mapping[str, str], name: str, default: float) -> float:
         return value
     logging.getLogger(__name__).warning("%s=%s is not a positive number, using %g", name, text, default)
     return default
+
+
+def _word(environ: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    word = environ.get(name, "").lower() or words[0]
+    if word in words:
+        return word
+    logging.getLogger(__name__).warning("%s=%s is none of %s, using %s", name, word, ", ".join(words), words[0])
+    return words[0]
 
 
 def _code_dir(submit_directory: str, base: Path) -> Path:

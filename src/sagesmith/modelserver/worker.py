@@ -18,6 +18,7 @@ from sagesmith.modelserver.errors import Overloaded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sagesmith.http.messages import Headers
     from sagesmith.modelserver.answers import Answer
     from sagesmith.modelserver.errors import InvocationError
 
@@ -29,7 +30,7 @@ class Invocation:
     body: bytes
     content_type: str
     accept: str
-    headers: dict[str, str]
+    headers: Headers
     future: asyncio.Future[Answer]
     answer: Answer | None = None
     cancelled: bool = False
@@ -44,17 +45,19 @@ class WorkerPool:
     Args:
         loop: where answers are delivered.
         limit: invocations that wait or run; one more is refused.
-        batch_limit: how many of the invocations that have arrived one call of `execute` takes.
+        batch_limit: how many of the invocations that have arrived one call of `execute` takes. Nothing waits for more
+            to arrive; what came in one turn of the loop is handed over together.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, batch_limit: int = 1) -> None:
         self._loop = loop
         self._limit = limit
-        self._batch_limit = batch_limit
+        self.batch_limit = batch_limit
         self._queue: SimpleQueue[Invocation | None] = SimpleQueue()
         self._done: deque[Invocation] = deque()
         self._delivering = False
-        self._running: dict[int, Invocation] = {}
+        self._arrived: list[Invocation] = []
+        self._running: dict[int, list[Invocation]] = {}
         self._pending = 0
 
     @property
@@ -64,7 +67,7 @@ class WorkerPool:
 
     def oldest_running(self) -> Invocation | None:
         """The invocation that has been running for the longest time."""
-        return min(list(self._running.values()), key=lambda one: one.started, default=None)
+        return min((batch[0] for batch in list(self._running.values())), key=lambda one: one.started, default=None)
 
     @staticmethod
     def now() -> float:
@@ -80,7 +83,9 @@ class WorkerPool:
         if self._pending >= self._limit:
             raise Overloaded(f"The model server has {self._pending} invocations waiting; it takes no more.")
         self._pending += 1
-        self._queue.put(invocation)
+        if not self._arrived:
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append(invocation)
         try:
             return await invocation.future
         except asyncio.CancelledError:
@@ -99,7 +104,7 @@ class WorkerPool:
                 self._queue.put(None)
                 return
             batch = [first]
-            while len(batch) < self._batch_limit and not self._queue.empty():
+            while len(batch) < self.batch_limit and not self._queue.empty():
                 following = self._queue.get()
                 if following is None:
                     self._queue.put(None)
@@ -108,7 +113,7 @@ class WorkerPool:
             wanted = [one for one in batch if not one.cancelled]
             if wanted:
                 wanted[0].started = self.now()
-                self._running[worker] = wanted[0]
+                self._running[worker] = wanted
                 execute(wanted)
                 self._running.pop(worker, None)
             self._done.extend(batch)
@@ -123,9 +128,11 @@ class WorkerPool:
 
     def abandon(self, error: InvocationError) -> None:
         """Answer what runs with `error` and what waits with 503: the process is about to start anew."""
-        for one in list(self._running.values()):
-            if not one.future.done():
-                one.future.set_exception(error)
+        self._hand_over()
+        for batch in list(self._running.values()):
+            for one in batch:
+                if not one.future.done():
+                    one.future.set_exception(error)
         while True:
             try:
                 waiting = self._queue.get_nowait()
@@ -133,6 +140,11 @@ class WorkerPool:
                 return
             if waiting is not None and not waiting.future.done():
                 waiting.future.set_exception(Overloaded("The model server starts anew."))
+
+    def _hand_over(self) -> None:
+        for invocation in self._arrived:
+            self._queue.put(invocation)
+        self._arrived.clear()
 
     def _deliver(self) -> None:
         self._delivering = False

@@ -37,7 +37,7 @@ tf.saved_model.save(module, str(root / "words" / "1"), signatures={"serving_defa
 
 def asked(script, body, kind="application/json", attributes=None):
     loaded = load("tensorflow", script, root)
-    headers = {"x-amzn-sagemaker-custom-attributes": attributes} if attributes else {}
+    headers = [(b"x-amzn-sagemaker-custom-attributes", attributes.encode())] if attributes else []
     try:
         result = loaded.invoke(body.encode(), kind, "application/json", handlers.Context(root, headers))
         answer = answers.answer(result, "application/json")

@@ -9,7 +9,7 @@ from sagesmith.modelserver.worker import Invocation, WorkerPool
 
 
 def invocation(body: bytes = b"") -> Invocation:
-    return Invocation(body, "text/csv", "text/csv", {}, asyncio.get_running_loop().create_future())
+    return Invocation(body, "text/csv", "text/csv", [], asyncio.get_running_loop().create_future())
 
 
 def echo(batch: list[Invocation]) -> None:
@@ -71,6 +71,7 @@ def test_what_is_abandoned_is_answered() -> None:
         pool = WorkerPool(asyncio.get_running_loop(), limit=10)
         running, waiting = (asyncio.ensure_future(pool.submit(invocation())) for _ in range(2))
         await asyncio.sleep(0)
+        await asyncio.sleep(0)  # what came in one turn is handed over in the next
         began, go_on = threading.Event(), threading.Event()
 
         def execute(batch: list[Invocation]) -> None:

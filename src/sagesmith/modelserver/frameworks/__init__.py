@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from sagesmith.modelserver import handlers
 from sagesmith.modelserver.errors import LoadError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from sagesmith.modelserver.handlers import Handlers
 
-_MODULES = ("huggingface", "pytorch", "tensorflow", "xgboost")
+_MODULES = ("huggingface", "pytorch", "scikit_learn", "tensorflow", "xgboost")
 
 
 def load(framework: str | None, module: ModuleType | None, model_dir: Path) -> Handlers:
@@ -27,8 +26,7 @@ def load(framework: str | None, module: ModuleType | None, model_dir: Path) -> H
         LoadError: the user's functions do not go together, or there is no such framework.
         NotImplementedError: there is no `model_fn`, and the framework has no default one.
     """
-    if framework is None:
-        return handlers.load(module, model_dir)
+    framework = framework or "scikit_learn"
     if framework not in _MODULES:
         raise LoadError(f"SAGESMITH_HANDLERS={framework}: there are {', '.join(_MODULES)}")
     chosen: Any = importlib.import_module(f"{__name__}.{framework}")

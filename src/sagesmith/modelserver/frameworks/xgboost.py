@@ -15,8 +15,10 @@ import xgboost
 
 from sagesmith.modelserver import codecs, handlers
 from sagesmith.modelserver.errors import BadInput, LoadError, UnsupportedInput
+from sagesmith.modelserver.rows import Rows, agrees, split
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import ModuleType
 
@@ -29,11 +31,35 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
             "XGBoost's algorithm mode, which serves a model without a script, is not built yet. Give the model a "
             "script with a model_fn (entry_point of XGBoostModel)."
         )
-    return handlers.load(module, model_dir, handlers.Defaults(None, _input, _predict, codecs.encode))
+    return handlers.load(module, model_dir, handlers.Defaults(None, _input, _predict, codecs.encode, rows))
+
+
+def rows(model: Any) -> Rows | None:
+    """How a booster predicts the rows of several requests: it adds up its trees' answers row by row."""
+    if type(model) is not xgboost.Booster:
+        return None
+
+    def read(body: str | bytes, content_type: str) -> Any:
+        return _array(body, content_type) if codecs.media_type(content_type) == codecs.CSV else None
+
+    def predict(data: Any, counts: Sequence[int]) -> list[Any]:
+        return split(_predict(xgboost.DMatrix(data), model), counts)
+
+    together = Rows(read, xgboost.DMatrix, predict)
+    return together if agrees(together, lambda data: _predict(data, model), model.num_features()) else None
 
 
 def _input(body: str | bytes, content_type: str) -> Any:
     """A DMatrix.
+
+    Raises:
+        UnsupportedInput, BadInput: see `_array`.
+    """
+    return xgboost.DMatrix(_array(body, content_type))
+
+
+def _array(body: str | bytes, content_type: str) -> Any:
+    """The rows of a request, dense or sparse.
 
     Raises:
         UnsupportedInput, BadInput: the body is of another type than CSV and LIBSVM, or not what it says.
@@ -42,9 +68,9 @@ def _input(body: str | bytes, content_type: str) -> Any:
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
         if kind == codecs.CSV:
-            return xgboost.DMatrix(_from_csv(text))
+            return _from_csv(text)
         if kind in LIBSVM:
-            return xgboost.DMatrix(_from_libsvm(text))
+            return _from_libsvm(text)
     except (ValueError, csv.Error) as error:
         raise BadInput(f"The body is not valid {kind}: {error}") from error
     raise UnsupportedInput(content_type)
