@@ -162,6 +162,14 @@ class Platform:
     """How long a task goes on on a node that the cluster has given up, at most."""
     cache_limit_bytes: int | None = None
     """Above that the environments that nobody used for longest are removed; None: they are kept."""
+    outside: str | None = None
+    """The address at which other machines are served, by TLS, at the same port; None: there is none."""
+    names: Sequence[str] = ()
+    """What other machines may call it by, as its certificate says; the first is the one to tell them."""
+    tls_cert: str | None = None
+    """The certificate's file, with what leads to a CA."""
+    tls_key: str | None = None
+    """That of its private key; None: it stands in the same file."""
 
     @property
     def dir(self) -> DataDir:
@@ -169,9 +177,13 @@ class Platform:
 
     @property
     def url(self) -> str:
-        """The one endpoint of all services, as clients are told."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        """The one endpoint of all services, as clients on this machine are told."""
+        return f"http://{bracketed(self.host)}:{self.port}"
+
+    @property
+    def outside_url(self) -> str | None:
+        """The endpoint as clients on other machines are told, if there is one for them."""
+        return None if self.outside is None else f"https://{bracketed(self.names[0])}:{self.port}"
 
     @property
     def proxy_url(self) -> str:
@@ -200,6 +212,11 @@ class Platform:
             return cls.load(data)
         except (OSError, ValueError, TypeError):
             return None
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
 
 
 def parse_size(text: str) -> int:

@@ -62,8 +62,14 @@ class KeyRing:
     def __init__(self, master: bytes, root: Credentials, account_id: str) -> None:
         self._secret_key = hmac.digest(master, b"sagesmith:temporary-secret", "sha256")
         self._sealer = AESGCM(hmac.digest(master, b"sagesmith:session-token", "sha256"))
+        self._proxy_key = hmac.digest(master, b"sagesmith:proxy-token", "sha256")
         self.root = root
         self.account_id = account_id
+
+    @property
+    def proxy_token(self) -> str:
+        """What clients on other machines show to the proxy."""
+        return base64.urlsafe_b64encode(self._proxy_key).rstrip(b"=").decode()
 
     @classmethod
     def load(cls, keys: Path, account_id: str) -> "KeyRing":

@@ -13,6 +13,9 @@ from sagesmith.hosts import DOMAINS, is_aws
 CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
+OWN_CERTIFICATES = ("ca.pem", "server-ca.pem")
+"""Below `tls`: the CA of the proxy, and that of the certificate for other machines if the platform made it."""
+
 _MISLEADING = (
     "ALL_PROXY",
     "all_proxy",
@@ -33,7 +36,7 @@ _MISLEADING = (
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_SYSTEM_BUNDLES = (
+SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem",
@@ -74,7 +77,7 @@ def client_environment(
 
 
 def write_bundle(tls: Path, environ: Mapping[str, str]) -> Path:
-    """Write `tls/bundle.pem`: what the user trusts so far, and our CA (`tls/ca.pem`).
+    """Write `tls/bundle.pem`: what the user trusts so far, and our CAs (`OWN_CERTIFICATES`).
 
     The user's bundles are those that the CA variables name, else the system's. One that cannot be read is left out.
     """
@@ -87,7 +90,8 @@ def write_bundle(tls: Path, environ: Mapping[str, str]) -> Path:
     if not blocks:
         for source in _system_bundles():
             blocks.update(dict.fromkeys(_certificates(Path(source))))
-    blocks.update(dict.fromkeys(_certificates(tls / "ca.pem")))
+    for own in OWN_CERTIFICATES:
+        blocks.update(dict.fromkeys(_certificates(tls / own)))
     # Programs in sandboxes, which are another user's, read it too.
     replace_file(path, b"\n".join(blocks) + b"\n", mode=0o644)
     return path
@@ -111,7 +115,7 @@ def _covers_aws(entry: str) -> bool:
 
 def _system_bundles() -> list[str]:
     paths = ssl.get_default_verify_paths()
-    return [path for path in (paths.cafile, *_SYSTEM_BUNDLES) if path and Path(path).exists()][:1]
+    return [path for path in (paths.cafile, *SYSTEM_BUNDLES) if path and Path(path).exists()][:1]
 
 
 def _certificates(path: Path) -> list[bytes]:

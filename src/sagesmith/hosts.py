@@ -25,6 +25,9 @@ TASKS_SOURCE_ADDRESS = "127.0.0.2"
 """Where connections come from that a node agent of this machine makes to the platform for user code. Everybody else
 comes from another address: so the proxy knows whom it must not let through to this machine's own ports."""
 
+DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+"""A host's name, lower case (RFC 1123, section 2.1)."""
+
 _SUFFIXES = tuple("." + domain for domain in DOMAINS)
 _PROVIDED = re.compile(
     r"(?:sts|iam|logs|monitoring|kms|s3|cloudtrail|api\.sagemaker|runtime\.sagemaker|metrics\.sagemaker|sagemaker|sagemaker-runtime)(?:-fips)?\..+"

@@ -67,6 +67,13 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--port", type=_port, help="port (default: the one this data directory had last, else 9900; 0: any)"
     )
+    up.add_argument(
+        "--tls-cert",
+        type=_absolute,
+        metavar="FILE",
+        help="certificate for a --host that other machines reach (default: one of the platform's own)",
+    )
+    up.add_argument("--tls-key", type=_absolute, metavar="FILE", help="its private key, if it is in another file")
     up.add_argument("--detach", action="store_true", help="return when it is ready and let it run in the background")
 
     _command(commands, "down", "up:down", "end the platform, its jobs and its endpoints")
@@ -102,6 +109,13 @@ def parser() -> argparse.ArgumentParser:
 
     env = _command(commands, "env", "env:env", "print the variables that point AWS clients here")
     env.add_argument("--shell", choices=["sh", "fish", "json"], default="sh", help="syntax (default: %(default)s)")
+
+    env.add_argument(
+        "--for",
+        dest="called",
+        metavar="HOST",
+        help="for another machine, which reaches this one by that name or address: a script for its shell",
+    )
 
     run = _command(
         commands, "run", "env:run", "run a command with them, starting the platform if it does not run", _SETTINGS

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sagesmith.cli import UsageError, up
+from sagesmith.cli import UsageError, elsewhere, up
 from sagesmith.config import DEFAULT_PORT, DataDir, Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.environment import client_environment
@@ -24,6 +24,11 @@ def env(options: argparse.Namespace) -> int:
     shell: str = options.shell
     if not DataDir(data).platform_file.exists():
         raise UsageError(f"no platform was ever started on {data}: `sagesmith up --data {data}` first.")
+    if options.called is not None:
+        if shell != "sh":
+            raise UsageError("--for prints a script for sh alone; run it in that, and start other shells from there.")
+        print(elsewhere.script(Platform.load(data), options.called), end="")
+        return 0
     variables = _variables(data)
     if shell == "json":
         print(json.dumps(variables, indent=1))
@@ -45,7 +50,9 @@ def run(options: argparse.Namespace) -> int:
     started = None
     if not datadir.is_locked(DataDir(data)):
         settings: Settings = options.settings
-        started = up.start_detached(data, None, _port(data, settings), settings.file, with_parent=True)
+        started = up.start_detached(
+            data, {"--port": _port(data, settings), "--config": options.config}, with_parent=True
+        )
     try:
         environment = dict(os.environ)
         for name, value in _variables(data).items():

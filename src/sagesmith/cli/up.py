@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -13,17 +14,20 @@ from sagesmith.cli import UsageError
 from sagesmith.config import DEFAULT_HOST, DataDir, Platform
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import end_left
-from sagesmith.platform.supervisor import Options, StartFailed, Supervisor
+from sagesmith.platform.errors import StartFailed
+from sagesmith.platform.supervisor import Options, Supervisor
 from sagesmith.settings import SettingError, table
 
 READY_SECONDS = 90.0
+_HANDED_ON = ("host", "port", "config", "tls_cert", "tls_key")
+"""Options that a platform in the background is started with."""
 
 
 def up(options: argparse.Namespace) -> int:
     """Start the platform in the foreground until a signal ends it, or with `detach` in the background."""
     data: Path = options.data
     if options.detach:
-        start_detached(data, options.host, options.port, options.settings.file)
+        start_detached(data, {f"--{name.replace('_', '-')}": getattr(options, name) for name in _HANDED_ON})
         _print_ready(Platform.load(data))
         return 0
     started = time.monotonic()
@@ -31,7 +35,7 @@ def up(options: argparse.Namespace) -> int:
     try:
         host = options.host or table.HOST.read(environ) or DEFAULT_HOST
         port = options.port if options.port is not None else table.PORT.read(environ)
-        supervisor = Supervisor(Options(data, host, port))
+        supervisor = Supervisor(Options(data, host, port, options.tls_cert, options.tls_key))
         supervisor.start()
     except (datadir.DataDirError, StartFailed, SettingError) as error:
         raise UsageError(str(error)) from error
@@ -45,19 +49,11 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
-def start_detached(
-    data: Path,
-    host: str | None = None,
-    port: int | None = None,
-    settings_file: Path | None = None,
-    with_parent: bool = False,
-) -> "subprocess.Popen[bytes]":
+def start_detached(data: Path, arguments: Mapping[str, object], with_parent: bool = False) -> "subprocess.Popen[bytes]":
     """Start the platform in a session of its own and return when it is ready.
 
     Args:
-        host: as `up` takes it; None: as it is set.
-        port: the same.
-        settings_file: the one to read, which need not be the default one.
+        arguments: further options of `up` and their values; None: the option is left out.
         with_parent: whether it ends when the calling process does, however that ends.
 
     Raises:
@@ -70,7 +66,7 @@ def start_detached(
     ready = directory.run / "ready"
     ready.unlink(missing_ok=True)
     command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data)]
-    for option, value in (("--host", host), ("--port", port), ("--config", settings_file)):
+    for option, value in arguments.items():
         command += [option, str(value)] if value is not None else []
     log = directory.logs / "supervisor.log"
     log.write_bytes(b"")
@@ -118,6 +114,8 @@ def _print_ready(platform: Platform, seconds: float | None = None) -> None:
     data = platform.data
     print(f"Sagesmith is ready{f' after {seconds:.1f} s' if seconds else ''}.")
     print(f"  all AWS services   {platform.url}")
+    if platform.outside_url is not None:
+        print(f"  for other machines {platform.outside_url}  (there: sagesmith env --for {platform.names[0]})")
     print(f"  proxy for clients  {platform.proxy_url}")
     print(f"  health, metrics    http://127.0.0.1:{platform.admin_port}/health, /metrics (token: keys/admin.token)")
     print(f"  data directory     {data}")

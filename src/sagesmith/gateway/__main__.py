@@ -1,10 +1,11 @@
-"""A router process: `python -m sagesmith.gateway --data DIR --listening FD FD`."""
+"""A router process: `python -m sagesmith.gateway --data DIR --endpoint FD --proxy FD --outside FD`."""
 
 import argparse
 import asyncio
 import gc
 import signal
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvloop
@@ -12,8 +13,11 @@ import uvloop
 from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
+from sagesmith.gateway.outside import Outside
 from sagesmith.gateway.proxy import Proxy
 from sagesmith.gateway.router import Router
+from sagesmith.gateway.server_tls import ServerContext
+from sagesmith.http.secure import Guard
 from sagesmith.http.server import serve
 
 log = logging.get("router")
@@ -22,32 +26,37 @@ log = logging.get("router")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sagesmith.gateway")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument(
-        "--listening",
-        type=int,
-        nargs=2,
-        metavar="FD",
-        required=True,
-        help="inherited sockets of the endpoint and of the proxy, which listen already",
-    )
+    for name, help_text in (
+        ("endpoint", "on loopback, without TLS"),
+        ("proxy", "on loopback"),
+        ("outside", "for other machines, with TLS"),
+    ):
+        parser.add_argument(f"--{name}", type=int, metavar="FD", help=f"inherited socket that listens: {help_text}")
     arguments = parser.parse_args()
     logging.capture_standard_logging()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(arguments.data, arguments.listening))
+        sockets = {name: getattr(arguments, name) for name in ("endpoint", "proxy", "outside")}
+        runner.run(_run(arguments.data, sockets))
 
 
-async def _run(data: Path, listening: list[int]) -> None:
+async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     platform = Platform.load(data)
-    router = Router(platform, KeyRing.load(platform.dir.keys, platform.account_id))
+    keyring = KeyRing.load(platform.dir.keys, platform.account_id)
+    router = Router(platform, keyring)
     proxy = Proxy(platform, router.handle)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    endpoint, tunnels = (socket.socket(fileno=descriptor) for descriptor in listening)
-    servers = [
-        await serve(router.handle, listening=endpoint),
-        await serve(proxy.handle, listening=tunnels, on_connect=proxy.connect),
-    ]
+    listening = {name: socket.socket(fileno=number) for name, number in descriptors.items() if number is not None}
+    servers = [await serve(proxy.handle, listening=listening["proxy"], on_connect=proxy.connect)]
+    if "endpoint" in listening:
+        servers.append(await serve(router.handle, listening=listening["endpoint"]))
+    if "outside" in listening:
+        outside = Outside(router.handle, proxy, keyring.proxy_token)
+        guard = _guard(platform)
+        servers.append(
+            await serve(outside.handle, listening=listening["outside"], guard=guard, on_connect=outside.connect)
+        )
     log.info("ready", port=platform.port, proxy_port=platform.proxy_port)
     gc.collect()
     gc.freeze()
@@ -55,6 +64,13 @@ async def _run(data: Path, listening: list[int]) -> None:
     await stop.wait()
     await asyncio.gather(*(server.close() for server in servers))
     router.close()
+
+
+def _guard(platform: Platform) -> Guard:
+    assert platform.tls_cert is not None
+    certificate, key = Path(platform.tls_cert), Path(platform.tls_key) if platform.tls_key else None
+    advice = f"Sagesmith serves other machines by TLS alone: {platform.outside_url}"
+    return Guard(ServerContext(certificate, key).get, ("127.0.0.1", "::1"), advice)
 
 
 if __name__ == "__main__":

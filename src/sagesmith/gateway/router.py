@@ -106,7 +106,9 @@ class Router:
         body = await request.body.read(invoke.MAX_BODY_BYTES if invocation else MAX_BODY_BYTES)
         _verify(request, signature, secret, body)
         agent = (request.header(b"user-agent") or b"")[:_USER_AGENT_BYTES].decode("latin-1")
-        context = RequestContext(request_id, signature.service, "", signature.region, principal, request.peer, agent)
+        context = RequestContext(
+            request_id, signature.service, "", signature.region, principal, request.peer, agent, _origin(request)
+        )
         if invocation is None:
             return await self._ask_api(context, request, body)
         operation, endpoint = invocation
@@ -219,6 +221,13 @@ def _refuse_unsigned(request: Request) -> None:
 
 def _invocation(request: Request) -> tuple[str, str] | None:
     return invoke.parse_path(request.method, request.path)
+
+
+def _origin(request: Request) -> str:
+    """Where a client on another machine reaches us, so that URLs which we hand out lead there as well."""
+    if request.scheme != "https" or request.host is not None:
+        return ""
+    return "https://" + (request.header(b"host") or b"").decode("latin-1")
 
 
 def _unavailable() -> AwsError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sagesmith.http.connection import Connection
 from sagesmith.http.messages import Handler, Request
+from sagesmith.http.secure import Guard, SecureListener
 from sagesmith.http.unix import listen_at
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Server:
         self.connections: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
-        self._listener: asyncio.AbstractServer | None = None
+        self._listener: asyncio.AbstractServer | SecureListener | None = None
         self.addresses: list[tuple[str, int]] = []
         """The TCP addresses that it listens on."""
 
@@ -70,7 +71,7 @@ class Server:
         """The TCP port: the one that was taken where 0 was asked for."""
         return self.addresses[0][1]
 
-    def listen(self, listener: asyncio.AbstractServer) -> None:
+    def listen(self, listener: asyncio.AbstractServer | SecureListener) -> None:
         self._listener = listener
         for one in getattr(listener, "sockets", None) or ():
             if one.family in {socket.AF_INET, socket.AF_INET6}:
@@ -118,6 +119,7 @@ async def serve(
     unix: str | Path | None = None,
     tcp: tuple[str, int] | None = None,
     listening: socket.socket | None = None,
+    guard: Guard | None = None,
     limits: Limits | None = None,
     on_connect: ConnectHandler | None = None,
 ) -> Server:
@@ -128,6 +130,7 @@ async def serve(
         unix: a socket's path; a socket that a dead process left there is replaced. It is made with mode 0600.
         tcp: host and port, in place of `unix`; port 0 takes a free one.
         listening: a socket that listens already, perhaps for several processes, in place of either.
+        guard: makes of `listening` a port for TLS.
         limits: what to put up with.
         on_connect: takes CONNECT requests, which are refused (405) without it.
 
@@ -141,7 +144,10 @@ async def serve(
         server.listen(await server.loop.create_server(lambda: Connection(server), tcp[0], tcp[1], backlog=1024))
     elif listening is not None:
         listening.setblocking(False)
-        server.listen(await server.loop.create_server(lambda: Connection(server), sock=listening, backlog=1024))
+        if guard is not None:
+            server.listen(SecureListener(server, listening, guard))
+        else:
+            server.listen(await server.loop.create_server(lambda: Connection(server), sock=listening, backlog=1024))
     else:
         raise TypeError("no socket and no address to serve on")
     return server

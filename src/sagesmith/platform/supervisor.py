@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +13,7 @@ from typing import TypedDict
 from sagesmith.compute.ray.node import RayNode, is_installed
 from sagesmith.config import (
     DEFAULT_AUDIT_DAYS,
+    DEFAULT_HOST,
     DEFAULT_METRICS_DAYS,
     DEFAULT_MIN_FREE_DISK_BYTES,
     DEFAULT_PORT,
@@ -23,12 +24,15 @@ from sagesmith.config import (
     default_cache_dir,
 )
 from sagesmith.environment import write_bundle
+from sagesmith.gateway.server_tls import CertificateUnusable, ensure_server_certificate, server_context
 from sagesmith.gateway.tls import ensure_ca
 from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
+from sagesmith.platform.errors import StartFailed
+from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, names
 from sagesmith.platform.processes import Child
 from sagesmith.settings import table
 
@@ -36,7 +40,7 @@ READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
 ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
-BACKLOG = 1024
+RENEW_SECONDS = 3600.0
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _CLUSTERS_JOBS = 1000
 
@@ -49,35 +53,27 @@ class _ComputeSettings(TypedDict):
     ray_lease_seconds: int
 
 
-class StartFailed(Exception):
-    """The platform could not be started; the message says what failed and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the user asked for on the command line and in the environment, to which the settings file has been added."""
 
     data: Path
-    host: str = "127.0.0.1"
+    host: str = DEFAULT_HOST
     port: int | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """The front door's sockets. The supervisor opens them and the routers inherit them: while a router is started
-    again, another takes the connections, and while all are, the connections wait instead of being refused."""
+class _Outside:
+    """How other machines are served: the address, what they may call it by, the certificate and its key."""
 
-    endpoint: socket.socket
-    proxy: socket.socket
-
-    @property
-    def descriptors(self) -> tuple[int, int]:
-        return self.endpoint.fileno(), self.proxy.fileno()
-
-    def close(self) -> None:
-        self.endpoint.close()
-        self.proxy.close()
+    host: str
+    names: Sequence[str]
+    cert: Path
+    key: Path | None
+    is_ours: bool
 
 
 class Supervisor:
@@ -95,10 +91,11 @@ class Supervisor:
         datadir.prepare(self._directory, account_id, options.environ)
         self._end_leftovers()
         ensure_ca(self._directory.keys, self._directory.tls)
+        self._outside = _outside(options, self._directory)
         write_bundle(self._directory.tls, options.environ)
         self._store = _object_store(self._directory, options.environ)
         self._listening = _listen(options, Platform.last(options.data))
-        self.platform = _plan(options, self._directory, account_id, self._store, self._listening)
+        self.platform = _plan(options, self._directory, account_id, self._store, self._listening, self._outside)
         self.platform.save()
         self._children = self._plan_children()
         self._stopping = False
@@ -123,6 +120,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         rotate_at = 0.0
+        renew_at = time.monotonic() + RENEW_SECONDS
         while not self._stopping:
             now = time.monotonic()
             changed = False
@@ -140,6 +138,9 @@ class Supervisor:
                 for log in self._directory.logs.glob("*.log"):
                     processes.rotate(log)
                 rotate_at = now + ROTATE_SECONDS
+            if now >= renew_at:
+                self._renew_certificate()
+                renew_at = now + RENEW_SECONDS
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -163,6 +164,15 @@ class Supervisor:
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
         self._listening.close()
+
+    def _renew_certificate(self) -> None:
+        """Make our own certificate anew before it ends; the routers notice."""
+        if self._outside is None or not self._outside.is_ours:
+            return
+        try:
+            ensure_server_certificate(self._directory.keys, self._directory.tls, self._outside.names)
+        except OSError as error:
+            _say(f"the certificate for other machines could not be renewed: {error}")
 
     def _note_children(self) -> None:
         try:
@@ -196,10 +206,12 @@ class Supervisor:
             gate = gate_command(self._directory.root)
             children.append(Child("ray-gate", gate, logs / "ray-gate.log", environment))
         for index in range(self.platform.routers):
-            router = [sys.executable, "-m", "sagesmith.gateway", "--data", data, "--listening"]
-            router += [str(descriptor) for descriptor in self._listening.descriptors]
+            router = [sys.executable, "-m", "sagesmith.gateway", "--data", data]
+            for name, descriptor in self._listening.descriptors.items():
+                router += [f"--{name}", str(descriptor)]
             log = logs / f"router-{index}.log"
-            children.append(Child("router", router, log, environment, descriptors=self._listening.descriptors))
+            descriptors = list(self._listening.descriptors.values())
+            children.append(Child("router", router, log, environment, descriptors=descriptors))
         return children
 
     def _wait_ready(self) -> None:
@@ -238,18 +250,27 @@ def _object_store(directory: DataDir, environ: Mapping[str, str]) -> "ObjectStor
     return external or ObjectStore(directory)
 
 
+def _outside(options: Options, directory: DataDir) -> _Outside | None:
+    """What other machines are to be served with, checked; None where they are not."""
+    environ = options.environ
+    cert, key = options.tls_cert or table.TLS_CERT.read(environ), options.tls_key or table.TLS_KEY.read(environ)
+    if options.host in LOOPBACK:
+        return None
+    if key is not None and cert is None:
+        raise StartFailed("--tls-key (SAGESMITH_TLS_KEY) wants the certificate too: --tls-cert (SAGESMITH_TLS_CERT).")
+    called = names(options.host, table.TLS_NAMES.read(environ) or [])
+    file = (cert or ensure_server_certificate(directory.keys, directory.tls, called)).absolute()
+    key = key.absolute() if key is not None else None
+    try:
+        server_context(file, key)
+    except CertificateUnusable as error:
+        raise StartFailed(str(error)) from error
+    return _Outside(options.host, called, file, key, is_ours=cert is None)
+
+
 def _listen(options: Options, last: Platform | None) -> Listening:
-    if options.host not in ("127.0.0.1", "::1", "localhost"):
-        raise StartFailed(
-            f"--host {options.host} would serve other machines without encryption, and TLS is not built yet. "
-            "Use 127.0.0.1 and reach it through an SSH tunnel (ssh -L)."
-        )
     port = options.port if options.port is not None else (last.port if last else DEFAULT_PORT)
-    endpoint = _bind(options.host, port)
-    proxy = _bind("127.0.0.1", last.proxy_port if last else 0, fall_back=True)
-    for one in (endpoint, proxy):
-        one.listen(BACKLOG)
-    return Listening(endpoint, proxy)
+    return listen(options.host, port, last.proxy_port if last else 0)
 
 
 def _plan(
@@ -258,10 +279,11 @@ def _plan(
     account_id: str,
     store: "ObjectStore | ExternalStore",
     listening: Listening,
+    outside: _Outside | None,
 ) -> Platform:
     last = Platform.last(directory.root)
-    port, proxy_port = (int(one.getsockname()[1]) for one in (listening.endpoint, listening.proxy))
-    with _bind("127.0.0.1", last.admin_port if last else 0, fall_back=True) as probe:
+    port, proxy_port = listening.port, listening.proxy_port
+    with bind("127.0.0.1", last.admin_port if last else 0, fall_back=True) as probe:
         admin_port = int(probe.getsockname()[1])
     environ = options.environ
     region = table.REGION.read(environ) or "us-east-1"
@@ -269,7 +291,7 @@ def _plan(
         store.plan(f"http://127.0.0.1:{port}", avoid={port, proxy_port, admin_port}, region=region)
     return Platform(
         data=str(directory.root),
-        host=options.host,
+        host=listening.host,
         port=port,
         proxy_port=proxy_port,
         admin_port=admin_port,
@@ -291,6 +313,10 @@ def _plan(
         keep_days=table.KEEP_DAYS.read(environ),
         **_compute(environ, last),
         cache_limit_bytes=table.CACHE_LIMIT.read(environ),
+        outside=outside.host if outside else None,
+        names=outside.names if outside else (),
+        tls_cert=str(outside.cert) if outside else None,
+        tls_key=str(outside.key) if outside and outside.key else None,
     )
 
 
@@ -329,7 +355,7 @@ def _gate(environ: Mapping[str, str], cluster: str, last: Platform | None) -> st
         except OSError as error:
             raise StartFailed(f"SAGESMITH_RAY_ADDRESS {cluster} cannot be reached: {error}.") from error
     former = int(last.ray_gate.rpartition(":")[2]) if last is not None and last.ray_gate is not None else 0
-    with _bind(host, int(port) if port.isdecimal() else former, fall_back=not port) as probe:
+    with bind(host, int(port) if port.isdecimal() else former, fall_back=not port) as probe:
         return f"{host}:{probe.getsockname()[1]}"
 
 
@@ -343,22 +369,6 @@ def _quotas(environ: Mapping[str, str]) -> dict[str, int]:
         if f"Create{noun}" not in load_model("sagemaker").operations:
             raise StartFailed(f"SAGESMITH_QUOTAS: SageMaker has no operation Create{noun}.")
     return quotas
-
-
-def _bind(host: str, port: int, fall_back: bool = False) -> socket.socket:
-    """A socket on a port that nobody listens on; any port if that one is taken and may be `fall_back`'s."""
-    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        if fall_back:
-            return _bind(host, 0)
-        raise StartFailed(
-            f"port {port} on {host} cannot be taken: {error.strerror}. Give another with --port (0: any)."
-        ) from error
-    return found
 
 
 def _child_environment(environ: Mapping[str, str]) -> dict[str, str]:

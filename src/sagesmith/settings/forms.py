@@ -1,5 +1,6 @@
 """The forms that values of settings have: as a variable's text, and as a TOML value of the settings file."""
 
+import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from sagesmith.config import parse_ports, parse_quotas, parse_size
+from sagesmith.hosts import DNS_NAME
 
 T = TypeVar("T")
 _Word = TypeVar("_Word", bound=str)
@@ -64,6 +66,27 @@ def _integers_by_name(value: object, folder: Path) -> str | None:
     return None if None in texts.values() else ",".join(f"{name}={number}" for name, number in texts.items())
 
 
+def _strings(value: object, folder: Path) -> str | None:
+    texts = [_string(each, folder) for each in value] if isinstance(value, list) else [None]
+    return None if None in texts else ",".join(filter(None, texts))
+
+
+def _parse_names(text: str) -> list[str]:
+    names = [name for part in text.split(",") if (name := part.strip().lower())]
+    for name in names:
+        if not DNS_NAME.fullmatch(name) and not _is_address(name):
+            raise ValueError(f"{name!r} is no host name and no address")
+    return names
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _flag(value: object, _folder: Path) -> str | None:
     return ("1" if value else "") if isinstance(value, bool) else None
 
@@ -90,6 +113,7 @@ PATH = Form(lambda text: Path(text).expanduser(), _path, 'a path, such as "/srv/
 SIZE = Form(parse_size, _size, 'a number of bytes, or a string such as "2G"')
 PORTS = Form(parse_ports, _integers, "a list of ports, such as [5000, 5432]")
 QUOTAS = Form(parse_quotas, _integers_by_name, "a table of whole numbers, such as { Model = 1000 }")
+NAMES = Form(_parse_names, _strings, 'a list of names and addresses, such as ["ml.example.com"]')
 FLAG = Form(lambda text: text.strip().lower() in {"1", "true", "yes", "on"}, _flag, "true or false")
 JSON = Form(_parse_json, _json, 'a table, such as { pip = ["scikit-learn"] }')
 PYTHONS = Form(str, _paths_or_word, '"auto", "none" or a list of paths')

@@ -94,6 +94,26 @@ PORT = _declare(
     "the one the data directory had last, else `9900`",
     "port to listen on, where `--port` is not given; `0` takes any that is free",
 )
+TLS_CERT = _declare(
+    "SAGESMITH_TLS_CERT",
+    forms.PATH,
+    "one that the platform makes itself",
+    "the certificate for [other machines](operations.md#other-machines), with what leads to its CA, in PEM; where "
+    "`--tls-cert` is not given",
+)
+TLS_KEY = _declare(
+    "SAGESMITH_TLS_KEY",
+    forms.PATH,
+    "in the file of the certificate",
+    "its private key, in PEM and not encrypted; where `--tls-key` is not given",
+)
+TLS_NAMES = _declare(
+    "SAGESMITH_TLS_NAMES",
+    forms.NAMES,
+    "–",
+    "names and addresses, as in `ml.example.com,192.0.2.7`, that the platform's own certificate is to have beside the "
+    "machine's; the first is the one that `up` prints",
+)
 ACCOUNT_ID = _declare(
     "SAGESMITH_ACCOUNT_ID",
     address(r"\d{12}", "12 digits"),

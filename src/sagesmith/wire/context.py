@@ -26,6 +26,7 @@ class RequestContext:
         principal: who signed.
         source_ip: the client's address.
         user_agent: as the client names itself, empty if it does not.
+        origin: scheme and host by which a client on another machine reached the platform; empty for others.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class RequestContext:
     principal: Principal
     source_ip: str
     user_agent: str = ""
+    origin: str = ""
 
     @property
     def account_id(self) -> str:
@@ -43,7 +45,14 @@ class RequestContext:
     def of(self, service: str, operation: str) -> "RequestContext":
         """The same request, its service and operation being found."""
         return RequestContext(
-            self.request_id, service, operation, self.region, self.principal, self.source_ip, self.user_agent
+            self.request_id,
+            service,
+            operation,
+            self.region,
+            self.principal,
+            self.source_ip,
+            self.user_agent,
+            self.origin,
         )
 
     def to_header(self) -> bytes:

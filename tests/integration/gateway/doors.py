@@ -126,9 +126,9 @@ def opened(root: Path, environ: dict[str, str] | None = None, job_ports: Sequenc
     log = root / "router.log"
     with log.open("wb") as output, endpoint, tunnels:
         descriptors = (endpoint.fileno(), tunnels.fileno())
-        command = [sys.executable, "-m", "sagesmith.gateway", "--data", str(root), "--listening"]
+        command = [sys.executable, "-m", "sagesmith.gateway", "--data", str(root)]
         process = subprocess.Popen(
-            [*command, *map(str, descriptors)],
+            [*command, "--endpoint", str(descriptors[0]), "--proxy", str(descriptors[1])],
             stderr=output,
             env={"PATH": "/usr/bin:/bin", **(environ or {})},
             pass_fds=descriptors,

@@ -38,6 +38,7 @@ def test_values_have_the_types_of_toml(file: Path) -> None:
     assert table.CACHE_LIMIT.read(environ) == 1000
     assert table.JOB_PORTS.read(environ) == [5000, 5432]
     assert table.OFFLINE.read(environ) is True
+    assert table.TLS_NAMES.read(environ) == ["ml.example.com", "::1"]
     assert table.PYTHONS.read(environ) == f"{Path.home()}/python3.9:/opt/python3.10"
     assert table.QUOTAS.read(environ) == {"Model": 1000, "Endpoint": 5}
     assert table.RAY_RUNTIME_ENV.read(environ) == {"pip": ["numpy"]}
@@ -78,6 +79,7 @@ def test_a_variable_hides_the_files_value_even_if_it_is_empty(file: Path) -> Non
             ", line 3: quotas must be a table of whole numbers, such as { Model = 1000 }; it is a table.",
         ),
         ("compute = 'moon'", ", line 1: compute: it must be local or ray; it is 'moon'."),
+        ("tls_names = ['a_b']", ", line 1: tls_names: 'a_b' is no host name and no address."),
         ("data = 2026-01-01", ', line 1: data must be a path, such as "/srv/sagesmith"; it is a date or a time.'),
         ("routers = 1\nport = \n", " is not TOML: Invalid value (at line 2, column 8)."),
     ],

@@ -285,8 +285,7 @@ def _presigner(home: Home) -> Handler:
         page, token = paged(artifacts(home, look(context, params), params.get("AccessConfig") or {}), params, "/".join)
         root = home.keyring.root
         urls = [
-            {"Url": presigned_url(home, context.region, bucket, key, root), "LocalPath": f"/{key}"}
-            for bucket, key in page
+            {"Url": presigned_url(home, context, bucket, key, root), "LocalPath": f"/{key}"} for bucket, key in page
         ]
         return {"AuthorizedUrlConfigs": urls, "NextToken": token}
 

@@ -97,7 +97,7 @@ def _render(call: Call, params: Params) -> Params:
     credentials = call.home.keyring.mint(params["RoleArn"], "RenderUiTemplate", EXPIRES_SECONDS)
 
     def readable(bucket: str, key: str) -> str:
-        return presigned_url(call.home, call.context.region, bucket, key, credentials)
+        return presigned_url(call.home, call.context, bucket, key, credentials)
 
     content, errors = rendered(template, json.loads(params["Task"]["Input"]), readable)
     return {
