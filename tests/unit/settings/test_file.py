@@ -27,7 +27,7 @@ def refusal(file: Path, text: str) -> str:
 def test_values_have_the_types_of_toml(file: Path) -> None:
     file.write_text(
         'data = "here"\nmax_jobs = 8\nmin_free_disk = "20G"\ncache_limit = 1000\n'
-        "job_ports = [5000, 5432]\noffline = true\n"
+        "job_ports = [5000, 5432]\noffline = true\ntls_names = ['ml.example.com', '::1']\n"
         'pythons = ["~/python3.9", "/opt/python3.10"]\n[quotas]\nModel = 1000\nEndpoint = 5\n'
         '[ray_runtime_env]\npip = ["numpy"]\n'
     )
