@@ -114,7 +114,7 @@ def _by_value(job: TrainingJob) -> str:
 
 _PLACES: dict[str, Callable[[TrainingJob], str]] = {
     "Name": lambda job: f"{job.number:06d}",
-    "CreationTime": lambda job: f"{job.document.created_at:020.6f}/{job.number:06d}",
+    "CreationTime": lambda job: f"{job.created_at:020.6f}/{job.number:06d}",
     "Status": lambda job: f"{job.status}/{job.number:06d}",
     "FinalObjectiveMetricValue": _by_value,
 }

@@ -26,10 +26,10 @@ def emitted(
     """
     found: dict[str, Series] = {}
     for job in jobs:
-        key = job.document.key
+        key = job.key
         series = known.get(key)
         if series is None:
-            points = tx.metric_points(job.document.arn, definitions[job.definition].metric)
+            points = tx.metric_points(job.arn, definitions[job.definition].metric)
             series = [point.value for point in points]
             if job.has_ended:
                 known[key] = series
@@ -57,12 +57,11 @@ def _by_median(
     stop = []
     for index, definition in enumerate(definitions):
         mine = [each for each in jobs if each.definition == index]
-        completed = [series[each.document.key] for each in mine if each.status == "Completed"]
+        completed = [series[each.key] for each in mine if each.status == "Completed"]
         stop += [
             each
             for each in mine
-            if each.status == "InProgress"
-            and is_below_median(series[each.document.key], completed, definition.maximize)
+            if each.status == "InProgress" and is_below_median(series[each.key], completed, definition.maximize)
         ]
     return stop
 
@@ -77,15 +76,13 @@ def _by_hyperband(
     for index, definition in enumerate(definitions):
         least, most = epochs(config, definition)
         brackets = {
-            each.document.key: bracket_of(each.number // len(definitions), least, most)
+            each.key: bracket_of(each.number // len(definitions), least, most)
             for each in jobs
             if each.definition == index
         }
         for job in (each for each in jobs if each.definition == index and each.status == "InProgress"):
-            own, (bracket, rungs) = series[job.document.key], brackets[job.document.key]
-            peers = [
-                series[key] for key, (other, _) in brackets.items() if other == bracket and key != job.document.key
-            ]
+            own, (bracket, rungs) = series[job.key], brackets[job.key]
+            peers = [series[key] for key, (other, _) in brackets.items() if other == bracket and key != job.key]
             if len(own) >= most or falls_behind(own, rungs, peers, definition.maximize):
                 stop.append(job)
     return stop

@@ -9,7 +9,7 @@ import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagesmith import logging
@@ -28,7 +28,7 @@ from sagesmith.services.sagemaker.tuning.definitions import (
     training_job_name,
 )
 from sagesmith.services.sagemaker.tuning.early_stopping import Series, emitted, to_stop
-from sagesmith.services.sagemaker.tuning.trials import TrainingJob, best_of, summary, training_jobs
+from sagesmith.services.sagemaker.tuning.trials import TrainingJob, Trials, best_of, summary
 from sagesmith.services.sagemaker.tuning_jobs import TUNING_JOB
 from sagesmith.store import Document, Transaction
 from sagesmith.tuning.completion import patience, progress, reaches
@@ -91,6 +91,18 @@ class _Look:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a tuning job's trials that have ended, and need not be read again.
+
+    Attributes:
+        series: what they had emitted, by their keys.
+    """
+
+    trials: Trials = field(default_factory=Trials)
+    series: dict[str, Series] = field(default_factory=dict)
+
+
 def waker(tx: Transaction, before: Document | None, after: Document | None) -> None:
     """Wakes a tuning job when one of its training jobs is in another status, for `Store.on_change`."""
     document = after or before
@@ -107,8 +119,7 @@ class TuningReconciler:
     kind = KIND
 
     def __init__(self) -> None:
-        # What training jobs that have ended had emitted, by tuning job; only to be read once.
-        self._ended: dict[str, dict[str, Series]] = {}
+        self._read: dict[str, _Read] = {}
 
     def recover(self, home: Home) -> None:
         """Look at every tuning job that has not ended."""
@@ -123,10 +134,10 @@ class TuningReconciler:
             return None
         definitions = definitions_of(document.body)
         with home.store.read() as tx:
-            jobs = training_jobs(tx, document.region, document.body["_id"], definitions)
+            read = self._read.setdefault(document.body["_id"], _Read())
+            jobs = read.trials.read(tx, document.region, document.body["_id"], definitions)
             look = _Look(document, definitions, jobs, time.time())
-            known = self._ended.setdefault(document.body["_id"], {})
-            series = emitted(tx, jobs, definitions, known) if _stops_early(look.config) else {}
+            series = emitted(tx, jobs, definitions, read.series) if _stops_early(look.config) else {}
             told = _told(tx, look)
         document = replace(document, body={**document.body, **told})
         look = replace(look, document=document)
@@ -134,7 +145,7 @@ class TuningReconciler:
             document = replace(document, body={**document.body, "_ending": ending})
             look = replace(look, document=document)
         if document.status == STOPPING or "_ending" in document.body:
-            self._ended.pop(document.body["_id"], None)
+            self._read.pop(document.body["_id"], None)
             return _wind_up(home, look)
         if behind := to_stop(look.config, jobs, definitions, series):
             _store(home, look, stop=behind)
@@ -296,7 +307,7 @@ def _store(home: Home, look: _Look, stop: Sequence[TrainingJob] = ()) -> None:
         call = _call(home, tx, document)
         # All are locked before the first is changed: to change one is to schedule the tuning job, for which whoever is
         # changing another may be waiting.
-        keys = sorted(job.document.key for job in stop)
+        keys = sorted(job.key for job in stop)
         for job in [tx.lock(TRAINING_JOB.id, document.region, key, exclusive=True) for key in keys]:
             if job is not None and job.status == IN_PROGRESS:
                 changed(call, TRAINING_JOB, _STOP, job, {}, TRAINING_JOB.changes[_STOP])

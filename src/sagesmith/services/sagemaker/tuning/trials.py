@@ -7,18 +7,18 @@ from typing import Any
 from sagesmith.services.sagemaker.jobs.base import ENDED
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning.definitions import Definition
-from sagesmith.store import Document, Query, Transaction
+from sagesmith.store import Document, Heading, Query, Transaction
 from sagesmith.tuning.search import Trial
 from sagesmith.wire.context import Params
 
 FACET = "_tuning"
 """The filter of training jobs by the tuning job's identity."""
-_PAGE = 100
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """A trial's training job.
+    """What a search knows of a trial's training job. Times are seconds since the epoch.
 
     Attributes:
         number: the trial's, from 0 on.
@@ -27,15 +27,18 @@ class TrainingJob:
         value: of the objective metric; None if it has emitted none yet.
     """
 
-    document: Document
+    key: str
+    name: str
+    arn: str
+    status: str
+    created_at: float
+    started_at: float | None
+    stopped_at: float | None
+    failure_reason: str | None
     number: int
     definition: int
     tuned: Mapping[str, str]
     value: float | None
-
-    @property
-    def status(self) -> str:
-        return self.document.status
 
     @property
     def has_ended(self) -> bool:
@@ -55,8 +58,8 @@ class TrainingJob:
 
     @property
     def ended_at(self) -> float:
-        """Seconds since the epoch; of a job that never ran the time at which it was created."""
-        return float(self.document.body.get("TrainingEndTime") or self.document.created_at)
+        """Of a job that never ran the time at which it was created."""
+        return self.stopped_at or self.created_at
 
     @property
     def trial(self) -> Trial:
@@ -66,30 +69,68 @@ class TrainingJob:
         """The member of TrainingJobStatusCounters that counts it."""
         if self.status != "Failed":
             return self.status if self.has_ended else "InProgress"
-        is_ours = str(self.document.body.get("FailureReason", "")).startswith("InternalServerError")
+        is_ours = (self.failure_reason or "").startswith("InternalServerError")
         return "RetryableError" if is_ours else "NonRetryableError"
 
 
+class Trials:
+    """The trials of one tuning job. Those that had ended when they were last read are read again only if they have
+    changed, so that a search of hundreds costs little more than what runs. Not thread safe."""
+
+    def __init__(self) -> None:
+        self._ended: dict[int, tuple[Heading, TrainingJob]] = {}
+
+    def read(self, tx: Transaction, region: str, identity: str, definitions: Sequence[Definition]) -> list[TrainingJob]:
+        """The training jobs of the tuning job, by the numbers of their trials."""
+        found: list[TrainingJob] = []
+        ended: dict[int, tuple[Heading, TrainingJob]] = {}
+        for heading in _headings(tx, region, identity):
+            known = self._ended.get(heading.id)
+            if known is None or known[0] != heading:
+                document = tx.get_by_arn(heading.arn)
+                if document is None:
+                    continue
+                known = heading, _of(document, definitions)
+            if known[1].has_ended:
+                ended[heading.id] = known
+            found.append(known[1])
+        self._ended = ended
+        return sorted(found, key=lambda each: each.number)
+
+
 def training_jobs(tx: Transaction, region: str, identity: str, definitions: Sequence[Definition]) -> list[TrainingJob]:
-    """The training jobs of a tuning job, by the numbers of their trials."""
-    return sorted(_read(tx, region, identity, definitions), key=lambda each: each.number)
+    """The training jobs of a tuning job, by the numbers of their trials, for who asks once."""
+    return Trials().read(tx, region, identity, definitions)
 
 
-def _read(tx: Transaction, region: str, identity: str, definitions: Sequence[Definition]) -> Iterator[TrainingJob]:
+def _headings(tx: Transaction, region: str, identity: str) -> Iterator[Heading]:
     token = None
     while True:
-        page = tx.list(Query(TRAINING_JOB.id, region, facets={FACET: identity}, limit=_PAGE, token=token))
-        for document in page.documents:
-            yield _of(document, definitions)
+        page = tx.headings(Query(TRAINING_JOB.id, region, facets={FACET: identity}, limit=_PAGE, token=token))
+        yield from page.documents
         if (token := page.next_token) is None:
             return
 
 
 def _of(document: Document, definitions: Sequence[Definition]) -> TrainingJob:
-    trial = document.body["_trial"]
+    body = document.body
+    trial = body["_trial"]
     metric = definitions[trial["definition"]].metric
-    emitted = (each["Value"] for each in document.body.get("FinalMetricDataList", ()) if each["MetricName"] == metric)
-    return TrainingJob(document, trial["number"], trial["definition"], trial["tuned"], next(emitted, None))
+    emitted = (each["Value"] for each in body.get("FinalMetricDataList", ()) if each["MetricName"] == metric)
+    return TrainingJob(
+        document.key,
+        document.name,
+        document.arn,
+        document.status,
+        document.created_at,
+        body.get("TrainingStartTime"),
+        body.get("TrainingEndTime"),
+        body.get("FailureReason"),
+        trial["number"],
+        trial["definition"],
+        trial["tuned"],
+        next(emitted, None),
+    )
 
 
 def best_of(jobs: Iterable[TrainingJob], definitions: Sequence[Definition]) -> TrainingJob | None:
@@ -107,20 +148,23 @@ def best_of(jobs: Iterable[TrainingJob], definitions: Sequence[Definition]) -> T
 def summary(job: TrainingJob, definitions: Sequence[Definition]) -> Params:
     """A HyperParameterTrainingJobSummary
     (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_HyperParameterTrainingJobSummary.html)."""
-    document, definition = job.document, definitions[job.definition]
+    definition = definitions[job.definition]
     shown: dict[str, Any] = {
-        "TrainingJobName": document.name,
-        "TrainingJobArn": document.arn,
-        "CreationTime": document.created_at,
-        "TrainingJobStatus": document.status,
+        "TrainingJobName": job.name,
+        "TrainingJobArn": job.arn,
+        "CreationTime": job.created_at,
+        "TrainingJobStatus": job.status,
         "TunedHyperParameters": dict(job.tuned),
         "ObjectiveStatus": job.objective_status,
     }
     if definition.name:
         shown["TrainingJobDefinitionName"] = definition.name
-    for member in ("TrainingStartTime", "TrainingEndTime", "FailureReason"):
-        if member in document.body:
-            shown[member] = document.body[member]
+    more = {
+        "TrainingStartTime": job.started_at,
+        "TrainingEndTime": job.stopped_at,
+        "FailureReason": job.failure_reason,
+    }
+    shown |= {member: value for member, value in more.items() if value is not None}
     if job.value is not None:
         objective = {"MetricName": definition.metric, "Value": job.value}
         if definition.name:
