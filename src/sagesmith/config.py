@@ -82,6 +82,11 @@ class DataDir:
         return self.root / "run"
 
     @property
+    def invocations(self) -> Path:
+        """What routers have noted of predictions, until it is in the database."""
+        return self.root / "invocations"
+
+    @property
     def logs(self) -> Path:
         """Logs of the platform's own processes."""
         return self.root / "logs"

@@ -64,6 +64,36 @@ def test_an_error_of_the_model_is_a_model_error(platform: Running, doubling: str
     assert "/aws/sagemaker/Endpoints/" in raised.value.response["LogStreamArn"].replace("%2F", "/")
 
 
+def test_predictions_are_counted_and_timed_in_cloudwatch(platform: Running) -> None:
+    name = jobs.endpoint(platform, {"inference.py": DOUBLE})
+    jobs.wait_endpoint(platform, name)
+    cloudwatch = platform.client("cloudwatch")
+    dimensions = [{"Name": "EndpointName", "Value": name}, {"Name": "VariantName", "Value": "AllTraffic"}]
+
+    def total(metric: str) -> float:
+        points = cloudwatch.get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=metric,
+            Dimensions=dimensions,
+            StartTime=time.time() - 3600,
+            EndTime=time.time() + 60,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in points)
+
+    for _ in range(5):
+        invoke(platform, name, b"[1]")
+    with pytest.raises(ClientError):
+        invoke(platform, name, b'"raise"')
+    while total("Invocations") < 6:
+        time.sleep(0.1)
+    assert (total("Invocations"), total("InvocationModelErrors")) == (6, 1)
+    assert total("ModelLatency") > 0
+    assert total("OverheadLatency") > 0
+    jobs.delete_endpoint(platform, name)
+
+
 def test_an_endpoint_that_is_not_there_is_named(platform: Running) -> None:
     with pytest.raises(ClientError, match=r"Endpoint nobody of account 123456789012 not found") as raised:
         invoke(platform, "nobody", b"[1]")

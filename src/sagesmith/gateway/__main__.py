@@ -61,7 +61,9 @@ async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
+    metering = asyncio.create_task(router.meter.run())
     await stop.wait()
+    metering.cancel()
     await asyncio.gather(*(server.close() for server in servers))
     router.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sagesmith import logging
+from sagesmith.gateway.metering import Meter
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Request, Response
 from sagesmith.routes import EndpointRoute, RoutesFile, VariantRoute
@@ -84,6 +85,7 @@ class Invoker:
         routes: the table that the API process writes.
         sleep: waits between two looks at it.
         pinned: the certificate of model servers on other nodes.
+        meter: what every invocation of a variant is noted in.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class Invoker:
         routes: RoutesFile,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         pinned: Path | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._routes = routes
+        self._meter = meter
         self._pinned = pinned
         self._sleep = sleep
         self._clients: dict[str, Client] = {}
@@ -106,9 +110,7 @@ class Invoker:
         started = time.perf_counter()
         try:
             headers, target_variant = _read_headers(request.headers)
-            route, variant, answer = await self._send(context, endpoint, target_variant, headers, body)
-            if not 200 <= answer.status < 300:
-                raise await _model_error(context, route.name, answer)
+            route, variant, answer = await self._send(context, endpoint, target_variant, headers, body, started)
         except AwsError as error:
             _log(context, endpoint, None, error.status, error.code, started)
             raise
@@ -123,8 +125,18 @@ class Invoker:
             client.close()
 
     async def _send(
-        self, context: RequestContext, endpoint: str, target_variant: str | None, headers: Headers, body: bytes
+        self,
+        context: RequestContext,
+        endpoint: str,
+        target_variant: str | None,
+        headers: Headers,
+        body: bytes,
+        started: float,
     ) -> tuple[EndpointRoute, str, Response]:
+        """
+        Args:
+            started: when the request came, by `time.perf_counter`.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         down: set[str] = set()
         while True:
@@ -132,21 +144,41 @@ class Invoker:
             variant = _choose(context, route, target_variant, down)
             if variant is not None:
                 client = self._least_busy([address for address in variant.addresses if address not in down])
+                asked = time.perf_counter()
                 try:
-                    answer = await client.request("POST", b"/invocations", headers, body)
+                    answer = await _ask(context, route, client, headers, body)
                 except ConnectFailed:
                     down.add(client.address)
                     self._clients.pop(client.address, None)
                     continue
-                except TimedOut:
-                    raise _model_failure(context, route.name, _TIMED_OUT) from None
-                except (Disconnected, BadAnswer):
-                    raise _model_failure(context, route.name, _BROKE_OFF) from None
+                except AwsError as error:
+                    self._note(context, route, variant, error.status, asked, started)
+                    raise
+                self._note(context, route, variant, 200, asked, started)
                 return route, variant.name, answer
             if time.monotonic() > deadline:
+                for missed in route.variants:
+                    if target_variant in (None, missed.name):
+                        self._note(context, route, missed, 503, None, started)
+                        break
                 raise AwsError("ServiceUnavailable", _NO_INSTANCES, 503)
             await self._sleep(_RETRY_SECONDS)
             down.clear()
+
+    def _note(
+        self,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        status: int,
+        asked: float | None,
+        started: float,
+    ) -> None:
+        if self._meter is not None:
+            now = time.perf_counter()
+            model_seconds = None if asked is None else now - asked
+            instances = max(1, len(variant.addresses))
+            self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, now - started)
 
     def _find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
         """An endpoint is known here when it has served: while it is made, AWS's answer is the same as for none."""
@@ -177,6 +209,26 @@ class Invoker:
             if not client.outstanding:
                 client.close()
                 del self._clients[address]
+
+
+async def _ask(
+    context: RequestContext, route: EndpointRoute, client: Client, headers: Headers, body: bytes
+) -> Response:
+    """The success that a model server answers.
+
+    Raises:
+        ConnectFailed: it does not listen; it has got nothing.
+        AwsError: ModelError.
+    """
+    try:
+        answer = await client.request("POST", b"/invocations", headers, body)
+    except TimedOut:
+        raise _model_failure(context, route.name, _TIMED_OUT) from None
+    except (Disconnected, BadAnswer):
+        raise _model_failure(context, route.name, _BROKE_OFF) from None
+    if not 200 <= answer.status < 300:
+        raise await _model_error(context, route.name, answer)
+    return answer
 
 
 def _choose(context: RequestContext, route: EndpointRoute, target: str | None, down: set[str]) -> VariantRoute | None:

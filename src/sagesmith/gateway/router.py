@@ -10,6 +10,7 @@ from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, Principal, UnknownCredentials
 from sagesmith.gateway import invoke
 from sagesmith.gateway.invoke import Invoker
+from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.s3 import S3Front
 from sagesmith.gateway.s3_address import host_of, is_s3_host
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
@@ -64,12 +65,16 @@ class Router:
     def __init__(self, platform: Platform, keyring: KeyRing) -> None:
         self._keyring = keyring
         self._s3 = S3Front(platform, keyring)
-        self._invoker = Invoker(RoutesFile(platform.dir.routes_file), pinned=platform.dir.gate_identity)
+        self.meter = Meter(platform.dir.invocations)
+        self._invoker = Invoker(
+            RoutesFile(platform.dir.routes_file), pinned=platform.dir.gate_identity, meter=self.meter
+        )
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
     def close(self) -> None:
         self._api.close()
         self._invoker.close()
+        self.meter.flush()
         self._s3.close()
 
     async def handle(self, request: Request) -> Response:

@@ -24,6 +24,7 @@ from sagesmith.services import all_handlers, not_built, observers, reconcilers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
+from sagesmith.services.sagemaker.invocation_metrics import INTERVAL_SECONDS, InvocationMetrics
 from sagesmith.store import CannotOpen, SchemaMismatch, Store
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
@@ -39,6 +40,7 @@ class Api:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self.invocations = InvocationMetrics(home.store, home.platform.dir.invocations)
         self._dispatcher = Dispatcher(all_handlers(home), not_built(), AuditTrail(home.store))
         self._admin_token = (home.platform.dir.keys / "admin.token").read_text().strip()
         self._started_at = time.time()
@@ -66,7 +68,7 @@ class Api:
         if path == b"/status":
             return _json(metrics.resources(self._home))
         if path == b"/metrics":
-            text = metrics.prometheus(self._home)
+            text = metrics.prometheus(self._home) + self.invocations.prometheus()
             return Response(200, [(b"content-type", b"text/plain; version=0.0.4")], text.encode())
         return Response(404)
 
@@ -119,10 +121,11 @@ async def _run(platform: Platform, store: Store) -> None:
     )
     loop.start()
     api.prepare()
-    keeping = asyncio.create_task(_keep(platform, store))
+    keeping = [asyncio.create_task(_keep(platform, store)), asyncio.create_task(_take_in(api.invocations))]
     log.info("ready", socket=str(directory.api_socket), admin_port=platform.admin_port)
     await stop.wait()
-    keeping.cancel()
+    for each in keeping:
+        each.cancel()
     await asyncio.to_thread(operations.close)
     await admin.close()
     await asyncio.to_thread(loop.stop)
@@ -137,6 +140,16 @@ async def _keep(platform: Platform, store: Store) -> None:
         except Exception:
             log.exception("what is old could not be removed")
         await asyncio.sleep(retention.INTERVAL_SECONDS)
+
+
+async def _take_in(invocations: InvocationMetrics) -> None:
+    """Take in every second what routers have noted of predictions."""
+    while True:
+        try:
+            await asyncio.to_thread(invocations.take_in)
+        except Exception:
+            log.exception("the metrics of endpoints could not be taken in")
+        await asyncio.sleep(INTERVAL_SECONDS)
 
 
 def _json(value: object) -> Response:

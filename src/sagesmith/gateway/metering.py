@@ -1,0 +1,115 @@
+"""What invocations took, by variant and second: noted by a router, taken in by the API process through files.
+
+A router appends one line a second and variant to the file of the minute, which its process alone writes. A prediction
+waits for nobody so, and what was written is there whoever dies.
+"""
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+FLUSH_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Times:
+    """How long something took, in microseconds: exactly together, and to two digits one by one."""
+
+    total: float = 0.0
+    least: float = float("inf")
+    most: float = 0.0
+    samples: dict[int, int] = field(default_factory=dict)
+
+    def note(self, microseconds: float) -> None:
+        self.total += microseconds
+        self.least = min(self.least, microseconds)
+        self.most = max(self.most, microseconds)
+        whole = int(microseconds)
+        rounded = whole if whole < 100 else round(whole, 2 - len(str(whole)))
+        self.samples[rounded] = self.samples.get(rounded, 0) + 1
+
+
+@dataclass(slots=True)
+class Second:
+    """The invocations of one variant that ended within one second.
+
+    Attributes:
+        instances: of the variant, of which they were shared.
+        model_errors: those that the model did not answer with a success.
+    """
+
+    instances: int
+    invocations: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+    model_errors: int = 0
+    model: Times = field(default_factory=Times)
+    overhead: Times = field(default_factory=Times)
+
+
+class Meter:
+    """One a router.
+
+    Args:
+        directory: where the files are, for the API process to find.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}"
+        self._seconds: dict[tuple[int, str, str, str], Second] = {}
+
+    def note(
+        self,
+        region: str,
+        endpoint: str,
+        variant: str,
+        instances: int,
+        status: int,
+        model_seconds: float | None,
+        whole_seconds: float,
+    ) -> None:
+        """One invocation that has just been answered.
+
+        Args:
+            status: what the client got; 424 for whatever the model did not answer well.
+            model_seconds: how long the model took, None if it was not asked.
+        """
+        key = (int(time.time()), region, endpoint, variant)
+        second = self._seconds.get(key)
+        if second is None:
+            second = self._seconds[key] = Second(instances)
+        second.invocations += 1
+        second.errors_4xx += 400 <= status < 500
+        second.errors_5xx += status >= 500
+        second.model_errors += status == 424
+        if model_seconds is not None:
+            second.model.note(model_seconds * 1e6)
+            second.overhead.note(max(0.0, whole_seconds - model_seconds) * 1e6)
+
+    async def run(self) -> None:
+        """Write once a second, until it is cancelled."""
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was noted since the last time."""
+        if not self._seconds:
+            return
+        noted, self._seconds = self._seconds, {}
+        lines = [
+            orjson.dumps(
+                {"at": at, "region": region, "endpoint": endpoint, "variant": variant, "counts": second},
+                option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE,
+            )
+            for (at, region, endpoint, variant), second in noted.items()
+        ]
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        path = self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl"
+        with path.open("ab", buffering=0) as file:
+            file.write(b"".join(lines))

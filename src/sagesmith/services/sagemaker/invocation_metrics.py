@@ -1,0 +1,122 @@
+"""What routers noted of predictions (`gateway.metering`), as metrics of CloudWatch and of Prometheus.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html, endpoint invocation metrics.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sagesmith.store import Datum, Metric, StatisticSet, Store, VersionConflict
+
+NAMESPACE = "AWS/SageMaker"
+INTERVAL_SECONDS = 1.0
+_FINISHED_SECONDS = 120.0
+"""A router writes to the file of the minute alone: one that has not changed for so long is whole."""
+_BLOCK_BYTES = 4 << 20
+
+
+class InvocationMetrics:
+    """Takes the files in. One thread at a time.
+
+    Args:
+        directory: where routers write.
+    """
+
+    def __init__(self, store: Store, directory: Path) -> None:
+        self._store = store
+        self._directory = directory
+        self._totals: Counter[tuple[str, str, str, str]] = Counter()
+        self._seconds: Counter[tuple[str, str, str, str]] = Counter()
+
+    def take_in(self) -> None:
+        """Bring what is new into the store, each line once; remove files that are whole and were taken in."""
+        for path in sorted(self._directory.glob("*.jsonl")):
+            whole = path.stat().st_mtime < time.time() - _FINISHED_SECONDS
+            while self._take_in_block(path):
+                pass
+            if whole:
+                path.unlink()
+
+    def prometheus(self) -> str:
+        """Totals since this process began, in Prometheus' text format."""
+        return "".join(_prometheus(self._totals, self._seconds))
+
+    def _take_in_block(self, path: Path) -> bool:
+        """False if there was nothing new."""
+        with self._store.read() as tx:
+            offset = tx.statistics_offset(path.name)
+        with path.open("rb") as file:
+            file.seek(offset)
+            content = file.read(_BLOCK_BYTES)
+        content = content[: content.rfind(b"\n") + 1]
+        if not content:
+            return False
+        lines = [orjson.loads(line) for line in content.splitlines()]
+        try:
+            with self._store.write() as tx:
+                tx.advance_statistics(path.name, offset, offset + len(content))
+                for line in lines:
+                    tx.put_statistics(line["region"], list(_data(line)))
+        except VersionConflict:  # another process has taken the same lines in
+            return True
+        for line in lines:
+            self._count(line)
+        return True
+
+    def _count(self, line: dict[str, Any]) -> None:
+        place = (line["region"], line["endpoint"], line["variant"])
+        counts = line["counts"]
+        errors = {"4xx": counts["errors_4xx"], "5xx": counts["errors_5xx"]}
+        for status, count in {"2xx": counts["invocations"] - sum(errors.values()), **errors}.items():
+            self._totals[*place, status] += count
+        for what in ("model", "overhead"):
+            self._seconds[*place, what] += counts[what]["total"] / 1e6
+
+
+def _data(line: dict[str, Any]) -> Iterator[Datum]:
+    dimensions = (("EndpointName", line["endpoint"]), ("VariantName", line["variant"]))
+    counts: dict[str, Any] = line["counts"]
+    invocations = counts["invocations"]
+
+    def datum(name: str, values: StatisticSet, unit: str = "None") -> Datum:
+        return Datum(Metric(NAMESPACE, name, dimensions), line["at"], unit, values)
+
+    yield datum("Invocations", StatisticSet.of([1.0], [invocations]))
+    yield datum("InvocationsPerInstance", StatisticSet.of([1.0 / counts["instances"]], [invocations]))
+    errors = {
+        "Invocation4XXErrors": counts["errors_4xx"],
+        "Invocation5XXErrors": counts["errors_5xx"],
+        "InvocationModelErrors": counts["model_errors"],
+    }
+    for name, count in errors.items():
+        parts = [(value, many) for value, many in ((1.0, count), (0.0, invocations - count)) if many]
+        yield datum(name, StatisticSet.of([value for value, _ in parts], [many for _, many in parts]))
+    for name, times in (("ModelLatency", counts["model"]), ("OverheadLatency", counts["overhead"])):
+        if times["samples"]:
+            yield datum(name, _times(times), "Microseconds")
+
+
+def _times(times: dict[str, Any]) -> StatisticSet:
+    samples = {float(value): float(count) for value, count in times["samples"].items()}
+    count = sum(samples.values())
+    return StatisticSet(count, times["total"], times["least"], times["most"], samples)
+
+
+def _prometheus(
+    totals: Counter[tuple[str, str, str, str]], seconds: Counter[tuple[str, str, str, str]]
+) -> Iterator[str]:
+    yield "# HELP sagesmith_invocations_total Predictions answered, by endpoint, variant and class of status.\n"
+    yield "# TYPE sagesmith_invocations_total counter\n"
+    for (region, endpoint, variant, status), count in sorted(totals.items()):
+        labels = f'region="{region}",endpoint="{endpoint}",variant="{variant}",status="{status}"'
+        yield f"sagesmith_invocations_total{{{labels}}} {count}\n"
+    yield "# HELP sagesmith_invocation_seconds_total Time that predictions took in the model, and beside it.\n"
+    yield "# TYPE sagesmith_invocation_seconds_total counter\n"
+    for (region, endpoint, variant, what), took in sorted(seconds.items()):
+        labels = f'region="{region}",endpoint="{endpoint}",variant="{variant}",part="{what}"'
+        yield f"sagesmith_invocation_seconds_total{{{labels}}} {took:.6f}\n"

@@ -1,0 +1,115 @@
+"""What routers note of predictions, on its way into CloudWatch's metrics."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagesmith.gateway.metering import Meter
+from sagesmith.services.sagemaker.invocation_metrics import NAMESPACE, InvocationMetrics
+from sagesmith.store import Aggregate, Metric, Store, Window
+
+REGION = "us-east-1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "invocations"
+
+
+def note(meter: Meter, status: int = 200, milliseconds: float = 2.0, instances: int = 2) -> None:
+    model = None if status == 503 else milliseconds / 1000
+    meter.note(REGION, "ep", "A", instances, status, model, (milliseconds + 1) / 1000)
+
+
+def found(store: Store, name: str) -> Aggregate:
+    now = int(time.time())
+    metric = Metric(NAMESPACE, name, (("EndpointName", "ep"), ("VariantName", "A")))
+    with store.read() as tx:
+        (aggregate,) = tx.statistics(REGION, metric, Window(now - 300, now + 300, 600, samples=True))
+    return aggregate
+
+
+def test_invocations_errors_and_latencies_become_metrics(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    for status, milliseconds in ((200, 2.0), (200, 4.0), (424, 10.0), (503, 0.0)):
+        note(meter, status, milliseconds)
+    meter.flush()
+    InvocationMetrics(store, directory).take_in()
+    assert found(store, "Invocations").values.sum == 4
+    assert found(store, "InvocationsPerInstance").values.sum == 2
+    errors = {name: found(store, name).values for name in ("Invocation4XXErrors", "Invocation5XXErrors")}
+    assert {name: (each.sum, each.count) for name, each in errors.items()} == {
+        "Invocation4XXErrors": (1, 4),
+        "Invocation5XXErrors": (1, 4),
+    }
+    assert found(store, "InvocationModelErrors").values.sum == 1
+    latency = found(store, "ModelLatency")
+    assert (latency.unit, latency.values.count) == ("Microseconds", 3), "one was never sent to a model"
+    assert latency.values.sum == pytest.approx(16_000)
+    assert (latency.values.minimum, latency.values.maximum) == (pytest.approx(2_000), pytest.approx(10_000))
+    assert found(store, "OverheadLatency").values.sum == pytest.approx(3_000)
+
+
+def test_what_was_taken_in_once_is_not_taken_in_again(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    for _ in range(3):
+        note(meter)
+        meter.flush()
+        InvocationMetrics(store, directory).take_in()
+    InvocationMetrics(store, directory).take_in()
+    assert found(store, "Invocations").values.sum == 3
+
+
+def test_half_a_line_waits_for_its_end(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    note(meter)
+    meter.flush()
+    (path,) = directory.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    metrics = InvocationMetrics(store, directory)
+    metrics.take_in()
+    assert "sagesmith_invocations_total{" not in metrics.prometheus()
+    path.write_bytes(whole)
+    metrics.take_in()
+    assert found(store, "Invocations").values.sum == 1
+    assert (
+        'sagesmith_invocations_total{region="us-east-1",endpoint="ep",variant="A",status="2xx"} 1'
+        in metrics.prometheus()
+    )
+
+
+def test_a_file_goes_when_it_is_whole_and_was_taken_in(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    note(meter)
+    meter.flush()
+    (path,) = directory.iterdir()
+    metrics = InvocationMetrics(store, directory)
+    metrics.take_in()
+    assert path.exists()
+    os.utime(path, (time.time() - 300,) * 2)
+    metrics.take_in()
+    assert not path.exists()
+    assert found(store, "Invocations").values.sum == 1
+
+
+def test_ten_thousand_latencies_are_a_few_samples_and_an_exact_sum(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    for number in range(10_000):
+        note(meter, milliseconds=1 + number / 1000)
+    meter.flush()
+    assert sum(path.stat().st_size for path in directory.iterdir()) < 20_000
+    InvocationMetrics(store, directory).take_in()
+    values = found(store, "ModelLatency").values
+    assert values.sum == pytest.approx(sum(1000 + number for number in range(10_000)))
+    assert values.count == 10_000
