@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sagesmith.http.messages import BodyTooLarge, Response
 from sagesmith.modelserver import answers, codecs
 from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, TimedOut
+from sagesmith.modelserver.streams import PieceStream
 from sagesmith.modelserver.worker import Invocation, WorkerPool
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ logger = logging.getLogger("sagesmith.modelserver")
 
 CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 JSON_HEADER = (b"content-type", b"application/json")
+BUSY_HEADER = (b"x-sagesmith-busy", b"1")
+"""By it a router knows that no handler saw the request: it may ask another model server."""
 
 
 class Application:
@@ -61,6 +64,8 @@ class Application:
             response = await endpoint(request)
         except InvocationError as error:
             response = _response(answers.failure(error))
+            if isinstance(error, Overloaded):
+                response.headers.append(BUSY_HEADER)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s %s %d", request.method, request.target.decode("latin-1"), response.status)
         return response
@@ -100,7 +105,7 @@ class Application:
             self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
         response = _response(await self.pool.submit(invocation))
         attributes = request.header(CUSTOM_ATTRIBUTES)
-        if attributes is not None:
+        if attributes is not None and all(name != CUSTOM_ATTRIBUTES for name, _ in response.headers):
             response.headers.append((CUSTOM_ATTRIBUTES, attributes))
         return response
 
@@ -121,4 +126,5 @@ class Application:
 
 
 def _response(answer: answers.Answer) -> Response:
-    return Response(answer.status, [(b"content-type", answer.content_type.encode("latin-1", "replace"))], answer.body)
+    headers = [(b"content-type", answer.content_type.encode("latin-1", "replace")), *(answer.headers or ())]
+    return Response(answer.status, headers, answer.pieces if isinstance(answer.pieces, PieceStream) else answer.body)

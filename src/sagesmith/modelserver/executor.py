@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 import traceback
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Tuple  # noqa: UP035
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Tuple  # noqa: UP035
 
 from sagesmith.modelserver import answers
 from sagesmith.modelserver.errors import InvocationError
 from sagesmith.modelserver.handlers import content_of
 from sagesmith.modelserver.rows import MAX_BODY_BYTES, stack, stackable
+from sagesmith.modelserver.streams import PieceStream, piece_of
+from sagesmith.modelserver.worker import NOT_RUNNING
 
 if TYPE_CHECKING:
     from sagesmith.modelserver.handlers import Context, Handlers, Steps
@@ -25,14 +30,20 @@ class Executor:
     """Runs the handlers for a batch of invocations, whose answers it sets. Never raises.
 
     Args:
+        begin: delivers an answer whose pieces are still to come.
         rows: how the model predicts several requests at once, None if it does not.
         afterwards: called after each batch.
     """
 
     def __init__(
-        self, loaded: Handlers, rows: Rows | None = None, afterwards: Callable[[], None] | None = None
+        self,
+        loaded: Handlers,
+        begin: Callable[[Invocation, answers.Answer], PieceStream],
+        rows: Rows | None = None,
+        afterwards: Callable[[], None] | None = None,
     ) -> None:
         self._loaded = loaded
+        self._begin = begin
         self._rows = rows
         self._afterwards = afterwards
 
@@ -49,7 +60,7 @@ class Executor:
         context = self._loaded.context(invocation.headers)
         try:
             result = self._loaded.invoke(invocation.body, invocation.content_type, invocation.accept, context)
-            invocation.answer = _answer(result, invocation, context)
+            self._finish(invocation, context, result)
         except BaseException as error:
             invocation.answer = failed(error)
 
@@ -88,7 +99,7 @@ class Executor:
         for (invocation, context, _), prediction in zip(read, predictions):  # noqa: B905 (Python 3.8 knows no strict)
             try:
                 result = steps.output_fn(prediction, invocation.accept, context)
-                invocation.answer = _answer(result, invocation, context)
+                self._finish(invocation, context, result)
             except BaseException as error:
                 invocation.answer = failed(error)
         return True
@@ -98,9 +109,51 @@ class Executor:
         try:
             prediction = steps.predict_fn(rows.wrap(data), self._loaded.model, context)
             result = steps.output_fn(prediction, invocation.accept, context)
-            invocation.answer = _answer(result, invocation, context)
+            self._finish(invocation, context, result)
         except BaseException as error:
             invocation.answer = failed(error)
+
+    def _finish(self, invocation: Invocation, context: Context, result: Any) -> None:
+        """Set the answer that a handler's return value stands for; of a stream, send all pieces.
+
+        Raises:
+            BaseException: of the handler, before the first piece.
+        """
+        answer = answers.with_context(answers.answer(result, context.content_type or invocation.accept), context)
+        pieces = answer.pieces
+        if pieces is None or isinstance(pieces, PieceStream):
+            invocation.answer = answer
+            return
+        # Until there is a first piece, the handler may fail with a status of its own, and set headers.
+        first = next(pieces, None)
+        answer = answers.with_context(answer, context)
+        if first is None:
+            invocation.answer = replace(answer, pieces=None)
+            return
+        piece = piece_of(first)
+        self._send(invocation, pieces, piece, self._begin(invocation, answer))
+
+    def _send(self, invocation: Invocation, pieces: Iterator[Any], piece: bytes, stream: PieceStream) -> None:
+        try:
+            while True:
+                # A handler that waits for its client is not one that hangs.
+                invocation.started = NOT_RUNNING if stream.full else time.monotonic()
+                wanted = stream.put(piece)
+                invocation.started = time.monotonic()
+                following = next(pieces, stream) if wanted else stream
+                if following is stream:
+                    break
+                piece = piece_of(following)
+        except BaseException as error:
+            print_exception(error)
+            stream.end(failed=True)
+        else:
+            stream.end()
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                with contextlib.suppress(BaseException):
+                    close()
 
 
 def failed(error: BaseException) -> answers.Answer:
@@ -118,10 +171,3 @@ def print_exception(error: BaseException) -> None:
     while frames is not None and frames.tb_next is not None and frames.tb_frame.f_code.co_filename.startswith(here):
         frames = frames.tb_next
     traceback.print_exception(type(error), error, frames, file=sys.stderr)
-
-
-def _answer(result: Any, invocation: Invocation, context: Context) -> answers.Answer:
-    answer = answers.answer(result, context.content_type or invocation.accept)
-    if context.status is not None:
-        return answers.Answer(context.status, answer.content_type, answer.body)
-    return answer

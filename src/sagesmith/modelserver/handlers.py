@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sagesmith.modelserver import codecs
+from sagesmith.modelserver import codecs, streams
 from sagesmith.modelserver.errors import BadInput, LoadError
 from sagesmith.modelserver.settings import DEFAULT_PROGRAM, Settings
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 NO_MODEL_FN = "Please provide a model_fn implementation.\nSee documentation for model_fn at https://github.com/aws/sagemaker-python-sdk"
 TRANSFORM_FN_IS_ALONE = "Cannot use transform_fn implementation with input_fn, predict_fn, and/or output_fn"
 
+_FRAMING = frozenset({"connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"})
+"""Headers that are the server's own business."""
+
 
 class Context:
     """What a handler that takes a `context` gets: the request's properties, and a say in the answer.
@@ -37,6 +40,7 @@ class Context:
     def __init__(self, model_dir: Path, headers: Headers | None = None) -> None:
         self.status: int | None = None
         self.content_type: str | None = None
+        self.headers: Headers = []
         self._model_dir = model_dir
         self._headers = headers or []
 
@@ -61,6 +65,17 @@ class Context:
 
     def set_response_content_type(self, _index: int, value: str) -> None:
         self.content_type = value
+
+    def set_response_header(self, _index: int, key: str, value: str) -> None:
+        """A header of the answer, such as `X-Amzn-SageMaker-New-Session-Id`; the router passes AWS's own on."""
+        self.add_response_property(key, value)
+
+    def add_response_property(self, key: str, value: str) -> None:
+        name, text = key.lower(), str(value)
+        if name == "content-type":
+            self.content_type = text
+        elif name not in _FRAMING and "\r" not in name + text and "\n" not in name + text:
+            self.headers.append((name.encode("latin-1", "replace"), text.encode("latin-1", "replace")))
 
     def set_response_status(self, code: int = 200, phrase: str = "", _index: int = 0) -> None:
         self.status = code
@@ -186,6 +201,8 @@ def load(module: ModuleType | None, model_dir: Path, defaults: Defaults | None =
 
     def transform(model: Any, content: Any, content_type: str, accept: str, context: Context) -> Any:
         prediction = predict_fn(input_fn(content, content_type, context), model, context)
+        if streams.is_stream(prediction) and "output_fn" not in users:
+            return prediction
         return output_fn(prediction, accept, context)
 
     users = frozenset(name for name, function in own.items() if function)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from sagesmith.modelserver.errors import Overloaded
+from sagesmith.modelserver.streams import PieceStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from sagesmith.http.messages import Headers
     from sagesmith.modelserver.answers import Answer
     from sagesmith.modelserver.errors import InvocationError
+
+
+NOT_RUNNING = float("inf")
+"""`Invocation.started` of a handler that waits for its client."""
 
 
 @dataclass(eq=False)
@@ -90,7 +95,15 @@ class WorkerPool:
             return await invocation.future
         except asyncio.CancelledError:
             invocation.cancelled = True
+            _abandon_stream(invocation)
             raise
+
+    def begin(self, invocation: Invocation, answer: Answer) -> PieceStream:
+        """Answer an invocation whose handler, this thread, has only begun to make its answer; where its pieces go."""
+        stream = PieceStream(self._loop)
+        invocation.answer = replace(answer, pieces=stream)
+        self._loop.call_soon_threadsafe(self._settle, invocation)
+        return stream
 
     def run(self, worker: int, execute: Callable[[list[Invocation]], None]) -> None:
         """Work until `stop`: the body of a worker thread.
@@ -151,5 +164,16 @@ class WorkerPool:
         while self._done:
             invocation = self._done.popleft()
             self._pending -= 1
-            if not invocation.future.done() and invocation.answer is not None:
-                invocation.future.set_result(invocation.answer)
+            self._settle(invocation)
+
+    def _settle(self, invocation: Invocation) -> None:
+        if invocation.cancelled:
+            _abandon_stream(invocation)
+        elif not invocation.future.done() and invocation.answer is not None:
+            invocation.future.set_result(invocation.answer)
+
+
+def _abandon_stream(invocation: Invocation) -> None:
+    pieces = invocation.answer.pieces if invocation.answer is not None else None
+    if isinstance(pieces, PieceStream):
+        pieces.abandon()
