@@ -100,6 +100,11 @@ class DataDir:
         return self.run / "routes.json"
 
     @property
+    def sessions(self) -> Path:
+        """Which model server has which stateful session (`gateway.sessions`)."""
+        return self.run / "sessions"
+
+    @property
     def sockets(self) -> Path:
         """Unix sockets, outside a data directory that may be deep: their paths must be short (108 bytes)."""
         digest = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]

@@ -9,10 +9,12 @@ from sagesmith import hosts, logging
 from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, Principal, UnknownCredentials
 from sagesmith.gateway import invoke
+from sagesmith.gateway.invocation import parse_path
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.s3 import S3Front
 from sagesmith.gateway.s3_address import host_of, is_s3_host
+from sagesmith.gateway.sessions import Sessions
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
 from sagesmith.identifiers import random_uuid
@@ -67,7 +69,10 @@ class Router:
         self._s3 = S3Front(platform, keyring)
         self.meter = Meter(platform.dir.invocations)
         self._invoker = Invoker(
-            RoutesFile(platform.dir.routes_file), pinned=platform.dir.gate_identity, meter=self.meter
+            RoutesFile(platform.dir.routes_file),
+            Sessions(platform.dir.sessions),
+            pinned=platform.dir.gate_identity,
+            meter=self.meter,
         )
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
@@ -118,9 +123,9 @@ class Router:
             return await self._ask_api(context, request, body)
         operation, endpoint = invocation
         try:
-            if operation != "InvokeEndpoint":
+            if operation == "InvokeEndpointAsync":
                 raise NotImplementedException(f"The operation {operation} is not implemented.")
-            return await self._invoker.invoke(context, endpoint, request, body)
+            return await self._invoker.invoke(context, operation, endpoint, request, body)
         except AwsError as error:
             return error_answer(error, request_id, "Message")
 
@@ -225,7 +230,7 @@ def _refuse_unsigned(request: Request) -> None:
 
 
 def _invocation(request: Request) -> tuple[str, str] | None:
-    return invoke.parse_path(request.method, request.path)
+    return parse_path(request.method, request.path)
 
 
 def _origin(request: Request) -> str:

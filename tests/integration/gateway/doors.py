@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,14 @@ class Peer:
 
     async def _start(self) -> None:
         self._server = await serve(self._handler, unix=self._path)
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call something on the server's loop."""
+        self._loop.call_soon_threadsafe(function)
+
+    def wait(self, event: asyncio.Event) -> None:
+        """Wait for something that happens on the server's loop."""
+        asyncio.run_coroutine_threadsafe(event.wait(), self._loop).result()
 
     def close(self) -> None:
         assert self._server is not None

@@ -169,10 +169,31 @@ def test_what_is_not_built_says_so(door: Door) -> None:
     client = door.client("sagemaker-runtime")
     for call, arguments in (
         (client.invoke_endpoint_async, {"InputLocation": "s3://b/k"}),
-        (client.invoke_endpoint_with_response_stream, {"Body": b""}),
         (client.invoke_endpoint, {"Body": b"", "TargetModel": "m.tar.gz"}),
+        (client.invoke_endpoint, {"Body": b"", "EnableExplanations": "`true`"}),
     ):
         with pytest.raises(ClientError) as raised:
             call(EndpointName="Churn", **arguments)
         assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
         assert raised.value.response["Error"]["Code"] == "NotImplementedException"
+    assert "explainer" in raised.value.response["Error"]["Message"]
+
+
+def test_names_that_are_none_are_refused_in_awss_words(door: Door) -> None:
+    response = failing(door, TargetVariant="-a", SessionId="no session")
+    assert response["Error"]["Code"] == "ValidationError"
+    assert response["Error"]["Message"].startswith("2 validation errors detected: Value at 'targetVariant'")
+
+
+def test_a_model_server_whose_queue_is_full_is_passed_over_and_then_the_service_is_unavailable(
+    door: Door, sockets: Path
+) -> None:
+    door.peer(sockets / "full", model(b"", 503, [(b"x-sagesmith-busy", b"1")]))
+    door.peer(sockets / "m", model())
+    door.route("Churn", VariantRoute("v", 1, [f"unix:{sockets / 'full'}", f"unix:{sockets / 'm'}"]))
+    client = door.client("sagemaker-runtime")
+    for _ in range(6):
+        assert client.invoke_endpoint(EndpointName="Churn", Body=b"1")["Body"].read() == b"ok"
+    door.route("Churn", only(sockets / "full"))
+    response = failing(door)
+    assert (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]) == ("ServiceUnavailable", 503)

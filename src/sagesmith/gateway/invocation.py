@@ -1,0 +1,139 @@
+"""What an invocation asks for, read from its path and its headers.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html and
+API_runtime_InvokeEndpointWithResponseStream.html; lengths and patterns as in botocore's `sagemaker-runtime` model.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from sagesmith.http.messages import Headers
+from sagesmith.wire.errors import AwsError, NotImplementedException
+from sagesmith.wire.validation import validation_message
+
+NEW_SESSION = "NEW_SESSION"
+
+_PATH = re.compile(rb"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)/?")
+_OPERATIONS = {
+    b"invocations": "InvokeEndpoint",
+    b"async-invocations": "InvokeEndpointAsync",
+    b"invocations-response-stream": "InvokeEndpointWithResponseStream",
+}
+_CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
+_SESSION_ID = b"x-amzn-sagemaker-session-id"
+_TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+_STREAM_ACCEPT = b"x-amzn-sagemaker-accept"
+_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A header of the API.
+
+    Attributes:
+        member: of the operation's input.
+        limit: characters.
+        pattern: what its value must match, as AWS's message shows it; None: anything.
+        sent_as: by which name the model server gets it, None if it does not.
+        not_built: what to say where it is used, None for what is built.
+    """
+
+    member: str
+    limit: int
+    pattern: str | None = None
+    sent_as: bytes | None = None
+    not_built: str | None = None
+
+
+_HEADERS = {
+    b"content-type": _Header("contentType", 1024, sent_as=b"content-type"),
+    b"accept": _Header("accept", 1024, sent_as=b"accept"),
+    _STREAM_ACCEPT: _Header("accept", 1024, sent_as=b"accept"),
+    _CUSTOM_ATTRIBUTES: _Header("customAttributes", 1024, sent_as=_CUSTOM_ATTRIBUTES),
+    b"x-amzn-sagemaker-inference-id": _Header("inferenceId", 64, sent_as=b"x-amzn-sagemaker-inference-id"),
+    _TARGET_VARIANT: _Header("targetVariant", 63, _NAME),
+    _SESSION_ID: _Header("sessionId", 256, f"^({NEW_SESSION})$|^{_NAME}$", sent_as=_SESSION_ID),
+    b"x-amzn-sagemaker-prefix-aware-id": _Header("prefixAwareId", 256),
+    b"x-amzn-sagemaker-target-model": _Header("targetModel", 1024, not_built="multi-model endpoints are not built"),
+    b"x-amzn-sagemaker-target-container-hostname": _Header(
+        "targetContainerHostname", 63, not_built="multi-container endpoints are not built"
+    ),
+    b"x-amzn-sagemaker-inference-component": _Header(
+        "inferenceComponentName", 63, not_built="inference components are not built"
+    ),
+    b"x-amzn-sagemaker-enable-explanations": _Header(
+        "enableExplanations", 64, not_built="explanations come with an endpoint's explainer, which is not built"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """An invocation.
+
+    Attributes:
+        endpoint: as the client named it.
+        headers: what the model server gets of the client's (AWS strips all others).
+        target_variant: the variant that it is to go to, None for any.
+        session: the session that it belongs to, `NEW_SESSION`, or None.
+    """
+
+    endpoint: str
+    headers: Headers
+    target_variant: str | None
+    session: str | None
+
+
+def parse_path(method: str, path: bytes) -> tuple[str, str] | None:
+    """The operation and the endpoint's name, None if the request is no invocation."""
+    if method != "POST" or not path.startswith(b"/endpoints/"):
+        return None
+    match = _PATH.fullmatch(path)
+    if match is None:
+        return None
+    return _OPERATIONS[match[2]], unquote(match[1].decode("latin-1"))
+
+
+def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
+    """Read an invocation.
+
+    Raises:
+        AwsError: ValidationError, in AWS's words.
+        NotImplementedException: it asks for a part of the API that is not built.
+    """
+    streams = operation == "InvokeEndpointWithResponseStream"
+    kept: Headers = []
+    variant: str | None = None
+    session: str | None = None
+    problems: list[str] = []
+    for name, value in headers:
+        known = _HEADERS.get(name)
+        if known is None or (streams and name == b"accept") or (not streams and name == _STREAM_ACCEPT):
+            continue
+        if known.not_built is not None:
+            member = known.member[0].upper() + known.member[1:]
+            raise NotImplementedException(f"{operation} with {member} is not implemented: {known.not_built}.")
+        if len(value) > known.limit or known.pattern is not None:
+            problems += _problems(known, value.decode("latin-1"))
+        if known.sent_as is not None:
+            kept.append((known.sent_as, value))
+        if name == _TARGET_VARIANT:
+            variant = value.decode("latin-1")
+        elif name == _SESSION_ID:
+            session = value.decode("latin-1")
+    if problems:
+        raise AwsError("ValidationError", validation_message(problems), 400)
+    if streams and session == NEW_SESSION:
+        raise AwsError("ValidationError", "InvokeEndpointWithResponseStream cannot create a session.", 400)
+    return Invocation(endpoint, kept, variant, session)
+
+
+def _problems(header: _Header, value: str) -> list[str]:
+    where = f"Value at '{header.member}' failed to satisfy constraint: Member must"
+    problems = []
+    if len(value) > header.limit:
+        problems.append(f"{where} have length less than or equal to {header.limit}")
+    if header.pattern is not None and re.fullmatch(header.pattern, value) is None:
+        problems.append(f"{where} satisfy regular expression pattern: {header.pattern}")
+    return problems

@@ -1,0 +1,69 @@
+"""AWS's ModelError: a container answered no success, or not at all."""
+
+from sagesmith.http.client import BadAnswer, TimedOut
+from sagesmith.http.messages import Disconnected, Response
+from sagesmith.wire.context import RequestContext
+from sagesmith.wire.errors import AwsError
+
+TIMED_OUT = (
+    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
+    "each container in Amazon CloudWatch, resolve the issue, and try again."
+)
+BROKE_OFF = "The connection to container primary was closed before it answered."
+_MESSAGE_BYTES = 16 << 10
+
+
+async def of_answer(context: RequestContext, endpoint: str, answer: Response) -> AwsError:
+    """The ModelError for an answer that is no success."""
+    text = await _text(answer)
+    kind = "client" if 400 <= answer.status < 500 else "server"
+    if text is None:
+        said, text = " and could not load the entire response body", ""
+    else:
+        said = f' with message "{text}"'
+    return _error(
+        context, endpoint, f"Received {kind} error ({answer.status}) from primary{said}.", answer.status, text
+    )
+
+
+def without_answer(context: RequestContext, endpoint: str, text: str) -> AwsError:
+    """The ModelError where there was no answer: its status is 0 then."""
+    return _error(context, endpoint, f'Received server error (0) from primary with message "{text}".', 0, text)
+
+
+def _error(context: RequestContext, endpoint: str, message: str, status: int, text: str) -> AwsError:
+    region, account = context.region, context.account_id
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"
+    return AwsError(
+        "ModelError",
+        f"{message} See {console} in account {account} for more information.",
+        424,
+        {
+            "OriginalStatusCode": status,
+            "OriginalMessage": text,
+            "LogStreamArn": f"arn:aws:logs:{region}:{account}:log-group:{group}",
+        },
+    )
+
+
+async def _text(answer: Response) -> str | None:
+    """The body of an error, None if it does not come or is larger than a message."""
+    try:
+        if isinstance(answer.body, bytes):
+            content = answer.body
+        else:
+            pieces = []
+            size = 0
+            async for piece in answer.body:
+                size += len(piece)
+                if size > _MESSAGE_BYTES:
+                    return None
+                pieces.append(piece)
+            content = b"".join(pieces)
+    except (Disconnected, TimedOut, BadAnswer):
+        return None
+    finally:
+        if answer.close is not None:
+            answer.close()
+    return content.decode("utf-8", "replace") if len(content) <= _MESSAGE_BYTES else None
