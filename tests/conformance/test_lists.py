@@ -84,9 +84,12 @@ def column_of(subject: Subject, summary: Params, column: str | None) -> Any:
 def test_filters_exclude_what_they_must(subject: Subject, draw: Draw) -> None:
     resources = a_few(subject, draw)
     one = resources[0]
-    described = [subject.describe(each) for each in resources]
     shape = input_of(subject.operations.list)
     summary = items_of(subject.operations.list)[1]
+    # What Describe does not show, a summary may.
+    listed = {str(subject.key(each)): each for each in subject.listed(one)}
+    described = [subject.describe(each) for each in resources]
+    described = [{**listed.get(str(described_key(subject, each, summary)), {}), **each} for each in described]
     for member in shape.members:
         if member in _PAGING or member in subject.list_identity(one):
             continue
@@ -155,9 +158,8 @@ def _named(subject: Subject, prefix: bool, described: list[Params]) -> list[Sele
 
 
 def _times(subject: Subject, created: bool, after: bool, described: list[Params]) -> list[Selection] | None:
-    names = [
-        name for name in subject.described_shape().members if name.startswith("Creat" if created else "LastModified")
-    ]
+    members = [*subject.described_shape().members, *items_of(subject.operations.list)[1].members]
+    names = [name for name in members if name.startswith("Creat" if created else "LastModified")]
     member = next((name for name in names if name.endswith(("Time", "At", "Date"))), None)
     if member is None:
         return None

@@ -81,6 +81,10 @@ def _run(task: Task) -> Ending:
             from sagesmith.agent.processing import process
 
             return process(task)
+        if task.spec.kind == "transform":
+            from sagesmith.agent.transform.task import transform
+
+            return transform(task)
         return train(task)
     except (TaskFailed, TaskStopped) as ended:
         if task.spec.kind == "train":

@@ -21,7 +21,7 @@ class MultipartWriter(io.RawIOBase):
         extra: more parameters for PutObject and CreateMultipartUpload.
     """
 
-    def __init__(self, client: Any, bucket: str, key: str, part_bytes: int, extra: dict[str, str]) -> None:
+    def __init__(self, client: Any, bucket: str, key: str, part_bytes: int, extra: dict[str, Any]) -> None:
         self._client = client
         self._where = {"Bucket": bucket, "Key": key}
         self._part_bytes = part_bytes
@@ -30,13 +30,20 @@ class MultipartWriter(io.RawIOBase):
         self._upload_id: str | None = None
         self._parts: list[Future[dict[str, Any]]] = []
         self._pool = ThreadPoolExecutor(_IN_FLIGHT)
+        self._last = b""
         self.total = 0
 
     def writable(self) -> bool:
         return True
 
+    def ends_with(self, byte: bytes) -> bool:
+        """Whether that was the last byte to be written."""
+        return self._last == byte
+
     def write(self, data: Any, /) -> int:
         size = len(data)
+        if size:
+            self._last = bytes(data[-1:])
         self._buffer += data
         self.total += size
         while len(self._buffer) >= self._part_bytes:

@@ -17,6 +17,8 @@ from sagesmith.compute.base import MetricDefinition
 MAX_LINE_BYTES = 262_144 - 26
 KEPT_LINES = 60
 KEPT_LINE_CHARACTERS = 2_000
+DATA_LOG = "@"
+"""Follows the time of a line that belongs into the data log."""
 _METRIC_LINE_CHARACTERS = 8_192
 _METRIC_SECONDS = 1.0
 # Of many returns in a row every one is looked at once: `\r*\n` would look at each again from each.
@@ -175,6 +177,10 @@ class Output:
         """Write a line of the agent's own."""
         self._write(list(self._cut_own(line)))
 
+    def say_of_data(self, line: str) -> None:
+        """Write a line of the data log, from any thread."""
+        self._write(list(self._cut_own(line)), DATA_LOG)
+
     def feed(self, data: bytes) -> None:
         """Take what user code printed; empty at its end."""
         lines = list(self._splitter.feed(data) if data else self._splitter.end())
@@ -200,10 +206,10 @@ class Output:
         for part in line.splitlines() or [""]:
             yield from _cut(part.encode("utf-8", "replace"))
 
-    def _write(self, lines: Sequence[str]) -> None:
+    def _write(self, lines: Sequence[str], mark: str = "") -> None:
         if self._full:
             return
-        stamp = f"{int(time.time() * 1000)} "
+        stamp = f"{int(time.time() * 1000)}{mark} "
         block = (stamp + f"\n{stamp}".join(lines) + "\n").encode("utf-8", "replace")
         try:
             while block:

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -26,6 +26,9 @@ from botocore.exceptions import (
 )
 
 from sagesmith.compute.base import S3Access
+
+if TYPE_CHECKING:
+    from sagesmith.agent.multipart import MultipartWriter
 
 PATIENCE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.05
@@ -238,6 +241,37 @@ class S3:
 
         return _patiently(attempt)
 
+    def writer(
+        self, bucket: str, key: str, kms_key_id: str | None, expected_bytes: int, metadata: dict[str, str]
+    ) -> "MultipartWriter":
+        """A file whose content becomes an object when its context is left without an exception.
+
+        What the store does not do at once is asked for again, part by part, so that nothing has to be written anew.
+
+        Args:
+            expected_bytes: about how much there will be, as of `upload_stream`.
+            metadata: of the object.
+        """
+        from sagesmith.agent.multipart import MultipartWriter
+
+        extra: dict[str, Any] = {**_encryption(kms_key_id), "Metadata": metadata}
+        part_bytes = max(_PART_BYTES, expected_bytes // (_MAX_PARTS // 2))
+        return MultipartWriter(_Patient(self._transfers), bucket, key, part_bytes, extra)
+
+    def metadata(self, names: Sequence[tuple[str, str]]) -> Sequence[dict[str, str] | None]:
+        """The metadata of the objects of (bucket, key), in this order; None for one that is not there."""
+
+        def head(name: tuple[str, str]) -> dict[str, str] | None:
+            try:
+                found = _patiently(lambda: self._client.head_object(Bucket=name[0], Key=name[1]))
+            except S3Failed as error:
+                if error.code in ("404", "NoSuchKey"):
+                    return None
+                raise
+            return dict(found.get("Metadata") or {})
+
+        return _all(head, names)
+
     def mark(self, bucket: str, key: str, kms_key_id: str | None) -> None:
         """Put an object that says nothing but that it is there.
 
@@ -282,6 +316,17 @@ class S3:
             multipart_threshold=4 * part, multipart_chunksize=part, max_concurrency=4, use_threads=size > part
         )
         return create_transfer_manager(self._transfers, config)
+
+
+class _Patient:
+    """A client of which every request is repeated while the store is away."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        call = getattr(self._client, operation)
+        return lambda **parameters: _patiently(partial(call, **parameters))
 
 
 def _encryption(kms_key_id: str | None) -> dict[str, str]:

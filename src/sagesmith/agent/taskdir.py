@@ -15,6 +15,7 @@ from sagesmith.compute.base import (
     S3Access,
     TaskEvent,
     TaskSpec,
+    Transform,
 )
 
 
@@ -56,7 +57,7 @@ class TaskDir:
 
     @property
     def output(self) -> Path:
-        """What user code printed: `<epoch_ms> <line>` a line."""
+        """What user code printed: `<epoch_ms> <line>` a line, and `<epoch_ms>@ <line>` of the agent's data log."""
         return self.root / "output.log"
 
     @property
@@ -106,6 +107,8 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
     fields["instance_groups"] = [InstanceGroup(**each) for each in fields["instance_groups"]]
     fields["resources"] = Resources(**fields["resources"])
+    if fields.get("transform"):
+        fields["transform"] = Transform(**fields["transform"])
     return TaskSpec(**fields)
 
 

@@ -4,9 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-TaskKind = Literal["train", "serve", "process"]
+TaskKind = Literal["train", "serve", "process", "transform"]
 TaskState = Literal[
-    "Starting", "Downloading", "Training", "Processing", "Uploading", "Serving", "Completed", "Failed", "Stopped"
+    "Starting",
+    "Downloading",
+    "Training",
+    "Processing",
+    "Transforming",
+    "Uploading",
+    "Serving",
+    "Completed",
+    "Failed",
+    "Stopped",
 ]
 ENDED: frozenset[TaskState] = frozenset({"Completed", "Failed", "Stopped"})
 
@@ -77,6 +86,44 @@ class ProcessingOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class Transform:
+    """What a transform task sends to its model server, and what becomes of the answers; words as in the API.
+
+    Attributes:
+        run: names the job over all its attempts: an object that bears it need not be made again.
+        started_at: when the job's first attempt began, in seconds since the epoch; None if this is the first.
+        max_payload_mb: 0: objects are streamed whole. None: what the model server asks for, or 6.
+        max_concurrent: None or 0: what the model server asks for, or 1.
+        strategy: None: what the model server asks for, or MultiRecord.
+        input_filter, output_filter: JSONPath expressions.
+        capture_uri: the prefix for manifests of what was read and written; None if there are to be none.
+        inference_ids: every record of the output is given an id and the time of the job.
+    """
+
+    run: str
+    s3_uri: str
+    output_uri: str
+    s3_data_type: str = "S3Prefix"
+    content_type: str | None = None
+    compression: str = "None"
+    split: str = "None"
+    strategy: str | None = None
+    accept: str | None = None
+    assemble_with: str = "None"
+    max_payload_mb: int | None = None
+    max_concurrent: int | None = None
+    timeout_seconds: int = 600
+    max_retries: int = 3
+    input_filter: str = "$"
+    output_filter: str = "$"
+    join_input: bool = False
+    capture_uri: str | None = None
+    capture_kms_key_id: str | None = None
+    inference_ids: bool = False
+    started_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """Some of a job's hosts, all of one type, under a name."""
 
@@ -112,19 +159,20 @@ class TaskSpec:
         instance_type: of this host; another group of the job may have another.
         hosts: all hosts of the job, `algo-1` first, of which `host` is this task's.
         instance_groups: the hosts by group; empty if the job has no groups.
-        label: shown in process names as `agent:<label>` and `job:<label>` (training, processing) or `model:<label>`
-            (serving).
+        label: shown in process names as `agent:<label>` and `job:<label>` (training, processing, transform) or
+            `model:<label>` (serving).
         image: the image URI as the user gave it.
         command: what to run instead of the image's `train` or `serve`, empty for the image's own.
         arguments: what follows the command, be it the image's own or not.
         environment: the user's variables plus the platform's (`AWS_REGION`, `TRAINING_JOB_NAME`, credentials, proxy,
             CA bundle, …): complete, the agent adds only what depends on the sandbox.
         hyperparameters: exactly as sent by the user.
-        model_data: S3 URI of the model artifact (serving), None if there is none.
+        model_data: S3 URI of the model artifact (serving, transform), None if there is none.
         code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
         output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
         outputs: what a processing task uploads.
         configuration: content of a processing task's processingjobconfig.json.
+        transform: what a transform task does; None for all others.
         s3: for the agent's own transfers, never shown to user code.
         doors: the platform's TCP ports that user code may reach, as `host:port` in the spelling of `environment` (with
             `=host:port` after it where the node reaches one elsewhere): the
@@ -168,6 +216,7 @@ class TaskSpec:
     instance_groups: list[InstanceGroup] = field(default_factory=list)
     resources: Resources = field(default_factory=Resources)
     doors: list[str] = field(default_factory=list)
+    transform: Transform | None = None
 
     @property
     def is_batch(self) -> bool:
@@ -207,6 +256,12 @@ class MetricSample:
     at: int
     values: list[float]
     of_host: bool = False
+
+
+class AgentLine(str):
+    """A line of a task's output that the agent wrote, for a stream of its own: of a transform task the data log."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +331,8 @@ class Backend(Protocol):
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines.
+
+        Those that do not belong into the program's log stream are of the type `AgentLine`.
 
         Who reads from an offset has stored what stands before it: the backend may remove that, after a while.
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sagesmith.agent.metrics import sample_from_json
+from sagesmith.agent.output import DATA_LOG
 from sagesmith.agent.taskdir import event_from_json
-from sagesmith.compute.base import MetricSample, TaskEvent
+from sagesmith.compute.base import AgentLine, MetricSample, TaskEvent
 
 
 def read_events(report: Path, offset: int) -> tuple[list[TaskEvent], int]:
@@ -26,8 +27,8 @@ def read_lines(output: Path, offset: int, limit: int) -> tuple[list[tuple[int, s
         # What was printed at once has one time.
         at = stamps.get(stamp)
         if at is None:
-            at = stamps[stamp] = int(stamp)
-        lines.append((at, text))
+            at = stamps[stamp] = int(stamp.rstrip(DATA_LOG))
+        lines.append((at, AgentLine(text) if stamp[-1] == DATA_LOG else text))
     return lines, next_offset
 
 

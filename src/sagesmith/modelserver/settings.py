@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_PROGRAM = "inference.py"
 MEGABYTE = 1024 * 1024
+PAYLOAD_MB, BATCH_PAYLOAD_MB = 25, 100
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,19 @@ class Settings:
             workers=int(_number(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", 1)),
             queue_limit=int(_number(environ, "SAGEMAKER_MODEL_SERVER_QUEUE_SIZE", 256)),
             invocation_timeout_seconds=_number(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
-            max_payload_bytes=int(_number(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", 25) * MEGABYTE),
+            max_payload_bytes=_max_payload_bytes(environ),
             log_level=int(_number(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO)),
             batching=_word(environ, "SAGESMITH_BATCHING", ("auto", "on", "off")),
         )
+
+
+def _max_payload_bytes(environ: Mapping[str, str]) -> int:
+    """What a request may have; of a batch transform job what the job says, of which 0 stands for any size."""
+    batch = environ.get("SAGEMAKER_BATCH") == "true"
+    if batch and environ.get("SAGEMAKER_MAX_PAYLOAD_IN_MB") == "0":
+        return sys.maxsize
+    default = BATCH_PAYLOAD_MB if batch else PAYLOAD_MB
+    return int(_number(environ, "SAGEMAKER_MAX_PAYLOAD_IN_MB", default) * MEGABYTE)
 
 
 def _number(environ: Mapping[str, str], name: str, default: float) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 from sagesmith.services.base import Home
 from sagesmith.store import Query
 
-_JOB_KINDS = ("training-job", "processing-job")
+_JOB_KINDS = ("training-job", "processing-job", "transform-job")
 _STATUSES = ("InProgress", "Stopping")
 
 

@@ -19,6 +19,7 @@ from sagesmith.services.sagemaker.processing import ProcessingJobs
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
+from sagesmith.services.sagemaker.transform import TransformJobs
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler, waker
 from sagesmith.services.sagemaker.warm_pools import WarmPools
 from sagesmith.store import Observer
@@ -38,7 +39,7 @@ def _declared() -> tuple[Kind, ...]:
 
 
 KINDS = _declared()
-JOBS: tuple[JobKind, ...] = (TrainingJobs(), ProcessingJobs())
+JOBS: tuple[JobKind, ...] = (TrainingJobs(), ProcessingJobs(), TransformJobs())
 """The kinds of jobs that the engine runs; one line for all of them."""
 
 __all__ = ["KINDS", "NOT_BUILT", "handlers", "observers", "reconcilers", "written"]

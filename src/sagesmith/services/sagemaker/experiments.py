@@ -100,11 +100,12 @@ def _source_detail(call: Call, component: Document) -> Params | None:
     """What Search shows of the job that a component is of."""
     from sagesmith.services.sagemaker.processing_jobs import PROCESSING_JOB  # which make components
     from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
+    from sagesmith.services.sagemaker.transform_jobs import TRANSFORM_JOB
 
     if "Source" not in component.body:
         return None
     detail: Params = {"SourceArn": component.body["Source"]["SourceArn"]}
-    for kind in (TRAINING_JOB, PROCESSING_JOB):
+    for kind in (TRAINING_JOB, PROCESSING_JOB, TRANSFORM_JOB):
         if job := kind.seek(call.tx, call.context, detail["SourceArn"]):
             detail[kind.noun] = sagemaker_shapes().pruned(kind.noun, view_of(kind).describe(job))
     return detail

@@ -152,6 +152,26 @@ def _processing_outputs(job: Params) -> Params:
     return {each["OutputName"]: {"Value": each["S3Output"]["S3Uri"]} for each in outputs if "S3Output" in each}
 
 
+def _transform_parameters(job: Params) -> Iterator[tuple[str, Params]]:
+    yield "SageMaker.ModelName", {"StringValue": job["ModelName"]}
+    resources = job["TransformResources"]
+    yield "SageMaker.InstanceType", {"StringValue": resources["InstanceType"]}
+    yield "SageMaker.InstanceCount", {"NumberValue": float(resources["InstanceCount"])}
+
+
+def _transform_inputs(job: Params) -> Params:
+    source = job["TransformInput"]
+    return {"SageMaker.TransformInput": _input({"DataSource": source["DataSource"], **_media_type(source)})}
+
+
+def _media_type(source: Params) -> Params:
+    return {"ContentType": source["ContentType"]} if source.get("ContentType") else {}
+
+
+def _transform_outputs(job: Params) -> Params:
+    return {"SageMaker.TransformOutput": {"Value": job["TransformOutput"]["S3OutputPath"]}}
+
+
 def _input(channel: Params) -> Params:
     artifact = {"Value": channel["DataSource"]["S3DataSource"]["S3Uri"]}
     media_type = channel.get("ContentType")
@@ -227,5 +247,15 @@ _SOURCES = (
         parameters=_processing_parameters,
         inputs=_processing_inputs,
         outputs=_processing_outputs,
+    ),
+    _Source(
+        name="TransformJobName",
+        suffix="-aws-transform-job",
+        type="SageMakerTransformJob",
+        start="TransformStartTime",
+        end="TransformEndTime",
+        parameters=_transform_parameters,
+        inputs=_transform_inputs,
+        outputs=_transform_outputs,
     ),
 )

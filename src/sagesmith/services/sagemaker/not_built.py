@@ -19,9 +19,6 @@ _BY_CAPABILITY = {
         CreateAutoMLJob CreateAutoMLJobV2 DescribeAutoMLJob DescribeAutoMLJobV2 ListAutoMLJobs
         ListCandidatesForAutoMLJob StopAutoMLJob
     """,
-    "batch transform": """
-        CreateTransformJob DescribeTransformJob ListTransformJobs StopTransformJob
-    """,
     "clusters": """
         AttachClusterNodeNetworkInterface AttachClusterNodeVolume BatchAddClusterNodes BatchDeleteClusterNodes
         BatchRebootClusterNodes BatchReplaceClusterNodes CreateCluster CreateClusterExtension DeleteCluster

@@ -51,6 +51,12 @@ class ProcessingJobs:
     def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
         return gang.specs(_spec(home, document))
 
+    def instance(self, document: Document, host: str) -> str:
+        return host
+
+    def retries(self, body: Params) -> int:
+        return 0
+
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
         return document
 

@@ -271,14 +271,14 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
     return replace(
         common,
         id=instance.id,
-        model_data=_model_data(container),
+        model_data=model_data(container),
         code=code if code.startswith("s3://") else None,
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
 
 
-def _model_data(container: dict[str, Any]) -> str | None:
+def model_data(container: dict[str, Any]) -> str | None:
     """Where the model's artifacts lie: an archive, or a prefix that ends with `/` if they are not archived."""
     if url := container.get("ModelDataUrl"):
         return str(url)

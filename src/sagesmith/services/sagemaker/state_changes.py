@@ -70,6 +70,7 @@ STATE_CHANGES: Mapping[str, StateChange] = {
     "ModelPackage": StateChange(watched=("ModelApprovalStatus",), time=_iso),
     "ProcessingJob": StateChange(),
     "TrainingJob": StateChange(watched=("SecondaryStatus",)),
+    "TransformJob": StateChange(),
 }
 """By the nouns of their kinds."""
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from sagesmith.compute.base import Backend, S3Access, TaskKind, TaskObservation, TaskSpec
+from sagesmith.compute.base import AgentLine, Backend, S3Access, TaskKind, TaskObservation, TaskSpec
 from sagesmith.environment import client_environment
 from sagesmith.services.base import Home
 from sagesmith.store import Document, LogEvent, Query, Transaction
@@ -18,6 +18,8 @@ MAX_FAILURE_REASON = 1024
 SESSION_NAME = "SageMaker"
 DEFAULT_ROLE = "SageMakerExecutionRole"
 LOG_BATCH_BYTES = 1 << 20
+DATA_LOG = "data-log"
+"""What the stream of a node agent's own lines is called, behind that of the program."""
 
 _collecting = threading.Lock()
 """One batch is in memory at a time, however many tasks print; and requests are answered between two."""
@@ -121,6 +123,7 @@ def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) 
     """Move what a task has written since the last call to the log store, a batch at the most.
 
     Lines and the offset up to which they were read are stored in one transaction, so that no line is lost or doubled.
+    What the node agent itself has to say of the data goes into a stream beside.
 
     Returns:
         How many bytes were new; if they are more than half of LOG_BATCH_BYTES, there may be more.
@@ -131,9 +134,12 @@ def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) 
         lines, next_offset = home.backend.read_log(task_id, offset, LOG_BATCH_BYTES)
         if next_offset == offset:
             return 0
-        events = [LogEvent(timestamp_ms, line) for timestamp_ms, line in lines]
+        events = [LogEvent(at, line) for at, line in lines if type(line) is not AgentLine]
+        own = [LogEvent(at, str(line)) for at, line in lines if type(line) is AgentLine]
         with home.store.write() as tx:
             tx.append_log(region, group, stream, events, next_offset)
+            if own:
+                tx.append_log(region, group, f"{stream}/{DATA_LOG}", own)
     return next_offset - offset
 
 

@@ -57,6 +57,12 @@ class TrainingJobs:
     def specs(self, home: Home, document: Document, gang: Gang) -> Sequence[TaskSpec]:
         return list(_specs(home, document, gang))
 
+    def instance(self, document: Document, host: str) -> str:
+        return host
+
+    def retries(self, body: Params) -> int:
+        return int((body.get("RetryStrategy") or {}).get("MaximumRetryAttempts") or 0)
+
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
         status = "Pending" if wait.for_hosts else document.body["SecondaryStatus"]
         said = document.body["SecondaryStatusTransitions"][-1]

@@ -73,7 +73,8 @@ class View:
         fields = {
             self.kind.arn_member: "arn",
             self.created: "created_at",
-            self.updated: "updated_at",
+            # ListTransformJobs shows it, DescribeTransformJob does not.
+            self.updated or _UPDATED[0]: "updated_at",
             self.status: "status",
         }
         if self.kind.name in self.kind.named_by:

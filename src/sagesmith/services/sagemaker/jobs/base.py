@@ -134,6 +134,14 @@ class JobKind(Protocol):
         """What the node agents are to do, one specification a member, in their order."""
         ...
 
+    def instance(self, document: Document, host: str) -> str:
+        """What a job's log streams and the metrics of its hosts call one of them."""
+        ...
+
+    def retries(self, body: Params) -> int:
+        """How often a job is tried again after its node was lost."""
+        ...
+
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
         """The document while it waits; the same one if it says so already."""
         ...

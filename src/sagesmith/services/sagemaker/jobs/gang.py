@@ -7,7 +7,7 @@ from typing import Any
 from sagesmith.compute.base import ENDED as TASK_ENDED
 from sagesmith.compute.base import TaskEvent, TaskObservation, TaskState
 
-_STAGES: tuple[TaskState, ...] = ("Starting", "Downloading", "Training", "Processing", "Uploading")
+_STAGES: tuple[TaskState, ...] = ("Starting", "Downloading", "Training", "Processing", "Transforming", "Uploading")
 _OF_THE_FIRST = frozenset({"Starting", "Downloading"})
 """Stages that a job is in as soon as one host is; in the others it is when all are."""
 

@@ -229,7 +229,7 @@ class JobReconciler:
             if INTERRUPTED in document.body and (ending.cause == "Stopped" or ending.reason in (_LOST, _SHUT_DOWN)):
                 return self._again(home, document, ending, interrupted=True)
             retries = document.body.get("_retries", 0)
-            if (ending.reason or "").startswith("InternalServerError") and retries < _retries(document):
+            if (ending.reason or "").startswith("InternalServerError") and retries < self._job.retries(document.body):
                 counted = replace(document, body={**document.body, "_retries": retries + 1})
                 return self._again(home, counted, ending, interrupted=False)
         return self._end(home, document, ending)
@@ -270,11 +270,12 @@ class JobReconciler:
 
     def _collect(self, home: Home, document: Document, host: str, task_id: str) -> int:
         """Store what is new of a task's metrics and log; how many bytes of log, 1 at the least if anything was new."""
-        stream = f"{document.name}/{host}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
+        instance = self._job.instance(document, host)
+        stream = f"{document.name}/{instance}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
         measured = Measured(
             document.region,
             self._job.log_group,
-            host={"Host": f"{document.name}/{host}"},
+            host={"Host": f"{document.name}/{instance}"},
             program={f"{self._job.declaration.noun}Name": document.name},
             resource=document.arn,
             in_full=document.body.get(METRICS_IN_FULL, ()),
@@ -326,11 +327,6 @@ def _is_over(task: TaskObservation) -> bool:
 
 def _reports(seen: Observations) -> list[list[TaskEvent]]:
     return [task.events if task is not None else [] for task in seen.values()]
-
-
-def _retries(document: Document) -> int:
-    """How often a job may be tried again."""
-    return int((document.body.get("RetryStrategy") or {}).get("MaximumRetryAttempts") or 0)
 
 
 def _disk_is_short(home: Home) -> bool:

@@ -1,0 +1,209 @@
+"""Requests to the model server of a transform task.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
+"""
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from sagesmith.agent.serve import UnixConnection
+from sagesmith.agent.transform.failures import Cancelled, ObjectFailed
+from sagesmith.agent.transform.records import MULTI, SINGLE
+from sagesmith.compute.base import Transform
+
+DEFAULT_PAYLOAD_MB = 6
+MAX_PAYLOAD_MB = 100
+_PARAMETERS_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS = 0.1
+_MAX_MESSAGE = 4096
+_CHUNK_BYTES = 1 << 20
+_Result = TypeVar("_Result")
+_STRATEGIES = {"SINGLE_RECORD": SINGLE, "MULTI_RECORD": MULTI, SINGLE: SINGLE, MULTI: MULTI}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How requests are made, once the model server was asked.
+
+    Attributes:
+        payload_mb: 0: objects are streamed whole.
+    """
+
+    concurrent: int
+    payload_mb: int
+    strategy: str
+
+    @classmethod
+    def of(cls, transform: Transform, socket: Path) -> "Parameters":
+        """What the job says, else what the model server says, else AWS's defaults."""
+        said = _execution_parameters(socket)
+        asked = transform.max_payload_mb
+        payload = asked if asked is not None else min(_positive(said.get("MaxPayloadInMB")) or 0, MAX_PAYLOAD_MB)
+        strategy = transform.strategy or _STRATEGIES.get(str(said.get("BatchStrategy")), MULTI)
+        return cls(
+            concurrent=transform.max_concurrent or _positive(said.get("MaxConcurrentTransforms")) or 1,
+            payload_mb=payload if asked == 0 else payload or DEFAULT_PAYLOAD_MB,
+            strategy=strategy,
+        )
+
+    def __str__(self) -> str:
+        spelled = {SINGLE: "SINGLE_RECORD", MULTI: "MULTI_RECORD"}[self.strategy]
+        return f"MaxConcurrentTransforms={self.concurrent}, MaxPayloadInMB={self.payload_mb}, BatchStrategy={spelled}"
+
+
+def _execution_parameters(socket: Path) -> dict[str, Any]:
+    connection = UnixConnection(socket, _PARAMETERS_SECONDS)
+    try:
+        connection.request("GET", "/execution-parameters")
+        answer = connection.getresponse()
+        said = json.loads(answer.read()) if answer.status == http.client.OK else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return said if isinstance(said, dict) else {}
+
+
+def _positive(value: Any) -> int | None:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        return None
+    return number if number > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    content_type: str | None
+
+
+class ModelClient:
+    """Asks a model server, from several threads, again where that may help.
+
+    Args:
+        cancelled: set when nobody wants answers any more.
+    """
+
+    def __init__(self, socket: Path, transform: Transform, cancelled: threading.Event) -> None:
+        self._socket = socket
+        self._transform = transform
+        self._cancelled = cancelled
+        self._own = threading.local()
+        self._headers = {
+            name: value
+            for name, value in (("Content-Type", transform.content_type), ("Accept", transform.accept))
+            if value
+        }
+
+    def invoke(self, payload: bytes) -> Answer:
+        """The model's answer to a payload.
+
+        Raises:
+            ObjectFailed: there is none.
+            Cancelled: nobody wants it any more.
+        """
+
+        def ask() -> Answer:
+            with self._asked(payload) as response:
+                return Answer(response.read(), response.getheader("Content-Type"))
+
+        return self._patiently(ask)
+
+    def stream(
+        self, content: Callable[[], Iterable[bytes]], into: Callable[[], contextlib.AbstractContextManager[IO[bytes]]]
+    ) -> None:
+        """Send chunks as they come, and write the answer as it comes; both from the beginning if it is tried again.
+
+        Raises:
+            ObjectFailed, Cancelled: as of `invoke`.
+        """
+
+        def ask() -> None:
+            with self._asked(content()) as response, into() as target:
+                while chunk := response.read(_CHUNK_BYTES):
+                    if self._cancelled.is_set():
+                        raise Cancelled
+                    target.write(chunk)
+
+        self._patiently(ask)
+
+    @contextlib.contextmanager
+    def _asked(self, body: bytes | Iterable[bytes]) -> Iterator[http.client.HTTPResponse]:
+        connection = self._connection()
+        try:
+            response = self._sent(connection, body)
+            if response.status != http.client.OK:
+                raise _Refused(response.status, response.read(_MAX_MESSAGE).decode("utf-8", "replace"))
+            yield response
+            if not response.isclosed() or response.will_close:
+                connection.close()
+        except BaseException:
+            # What is left of an answer must not be taken for the next one's.
+            connection.close()
+            raise
+
+    def _sent(self, connection: UnixConnection, body: bytes | Iterable[bytes]) -> http.client.HTTPResponse:
+        if not isinstance(body, bytes):
+            connection.close()
+            return self._exchanged(connection, body)
+        reused = connection.sock is not None
+        try:
+            return self._exchanged(connection, body)
+        except ConnectionError:
+            if not reused:
+                raise
+            # A server may close a connection on which nothing was asked for a while.
+            connection.close()
+            return self._exchanged(connection, body)
+
+    def _exchanged(self, connection: UnixConnection, body: bytes | Iterable[bytes]) -> http.client.HTTPResponse:
+        chunked = not isinstance(body, bytes)
+        try:
+            connection.request("POST", "/invocations", body, self._headers, encode_chunked=chunked)
+        except (BrokenPipeError, ConnectionResetError):
+            # A server may refuse what it has not read to its end, and say why.
+            return connection.getresponse()
+        return connection.getresponse()
+
+    def _connection(self) -> UnixConnection:
+        connection: UnixConnection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = UnixConnection(self._socket, self._transform.timeout_seconds)
+        return connection
+
+    def _patiently(self, ask: Callable[[], _Result]) -> _Result:
+        """Try again what the model server could not do now; what it refuses, it would refuse again."""
+        for attempt in range(self._transform.max_retries + 1):
+            if self._cancelled.is_set():
+                raise Cancelled
+            try:
+                return ask()
+            except _Refused as error:
+                if error.status < http.client.INTERNAL_SERVER_ERROR:
+                    raise ObjectFailed("ClientError", f"ClientError: {error.status}", "", *error.lines) from error
+                failed = ObjectFailed(
+                    "AlgorithmError", f"Bad HTTP status received from algorithm: {error.status}", *error.lines
+                )
+            except TimeoutError:
+                said = f"no answer within {self._transform.timeout_seconds} seconds (InvocationsTimeoutInSeconds)"
+                failed = ObjectFailed("AlgorithmError", "Unable to get response from algorithm", "Message:", said)
+            except (OSError, http.client.HTTPException) as error:
+                said = f"{type(error).__name__}: {error}"
+                failed = ObjectFailed("AlgorithmError", "Unable to get response from algorithm", "Message:", said)
+            if attempt < self._transform.max_retries:
+                self._cancelled.wait(_FIRST_PAUSE_SECONDS * 2**attempt)
+        raise failed
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.lines = ("Message:", *message.splitlines()) if message.strip() else ()
