@@ -123,7 +123,7 @@ def test_a_platform_outlives_a_database_that_is_away_for_a_while(on_postgres: Ru
     assert processes(on_postgres, "api") == before
 
 
-def gated_job(platform: Running) -> tuple[str, str]:
+def gated_job(platform: Running, **changes: Any) -> tuple[str, str]:
     """A job in the middle of its training, and the key of the object that it waits for."""
     gate = jobs.name("gate")
     script = (
@@ -133,7 +133,7 @@ def gated_job(platform: Running) -> tuple[str, str]:
         f"while not s3.list_objects_v2(Bucket='{jobs.BUCKET}', Prefix='{gate}')['KeyCount']: time.sleep(0.2)\n"
         "print('after')\n"
     )
-    job = jobs.script_job(platform, script)
+    job = jobs.script_job(platform, script, **changes)
     sagemaker = platform.client("sagemaker")
     while sagemaker.describe_training_job(TrainingJobName=job)["SecondaryStatus"] != "Training":
         time.sleep(0.1)

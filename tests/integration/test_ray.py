@@ -252,6 +252,24 @@ def test_a_job_whose_node_is_lost_is_tried_again_once_nothing_of_it_runs_any_mor
         cluster.kill_node(doomed)
 
 
+def test_an_end_that_nobody_read_before_its_node_was_lost_is_found_with_the_whole_log(
+    on_ray: Running, cluster: RayCluster
+) -> None:
+    doomed = cluster.add_node(f"--address={cluster.address}", "--num-cpus=4")
+    job, gate = gated_job(on_ray, ResourceConfig=resources("ml.m5.2xlarge"), RetryStrategy={"MaximumRetryAttempts": 1})
+    (agent,) = agents(on_ray, job)
+    (driver,) = processes(on_ray, "ray-driver")
+    psutil.Process(driver).suspend()
+    jobs.upload(on_ray, gate, b"go")
+    while runs(agent):
+        time.sleep(0.05)
+    cluster.kill_node(doomed)
+    psutil.Process(driver).kill()
+    assert_completed_with_its_log(on_ray, job)
+    described = on_ray.client("sagemaker").describe_training_job(TrainingJobName=job)
+    assert "Restarting" not in [each["Status"] for each in described["SecondaryStatusTransitions"]]
+
+
 def fill(platform: Running) -> list[str]:
     """Jobs that take all that the cluster has, until they are stopped."""
     holders: list[str] = []

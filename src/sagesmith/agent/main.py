@@ -11,6 +11,7 @@ from pathlib import Path
 from sagesmith.agent import lease
 from sagesmith.agent.artifacts import give_up
 from sagesmith.agent.failures import TaskFailed, TaskStopped
+from sagesmith.agent.handover import leave
 from sagesmith.agent.output import Output
 from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import Environments, ShippedEnvironments
@@ -58,8 +59,10 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         task.output.flush()
     with contextlib.suppress(OSError):
         task.leave_gang()
+    last = task.report.line(ending.state, ending.message, **ending.detail)
+    leave(task, last)
     try:
-        task.report.write(ending.state, ending.message, **ending.detail)
+        task.report.append(last)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -67,7 +70,7 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         for path in (task_dir.opt_ml, task_dir.scratch):
             with contextlib.suppress(OSError):
                 remove_tree(path)
-        task.report.write(ending.state, ending.message, **ending.detail)
+        task.report.append(last)
     return 0
 
 

@@ -20,9 +20,18 @@ class Report:
         flush_directory(path.parent)
 
     def write(self, state: TaskState, message: str = "", **detail: Any) -> None:
+        """Add an event."""
+        self.append(self.line(state, message, **detail))
+
+    def line(self, state: TaskState, message: str = "", **detail: Any) -> bytes:
+        """The line of the next event, for `append`."""
         # A clock that steps back must not make a task end before it began.
         self._time = max(time.time(), self._time)
         event = TaskEvent(self._next, self._time, state, message, detail)
-        os.write(self._descriptor, event_to_json(event).encode() + b"\n")
+        return event_to_json(event).encode() + b"\n"
+
+    def append(self, line: bytes) -> None:
+        """Add the line of an event."""
+        os.write(self._descriptor, line)
         os.fsync(self._descriptor)
         self._next += 1

@@ -3,6 +3,7 @@
 botocore takes a quarter of a second to load, so this module is imported where a transfer is due, not before.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -271,6 +272,21 @@ class S3:
             return dict(found.get("Metadata") or {})
 
         return _all(head, names)
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        """Put a small object into a bucket of the platform's own, which is made if it is not there."""
+
+        def store() -> None:
+            self._client.put_object(Bucket=bucket, Key=key, Body=body)
+
+        try:
+            _patiently(store)
+        except S3Failed as error:
+            if error.code != "NoSuchBucket":
+                raise
+            with contextlib.suppress(S3Failed):  # Another task may just have made it.
+                _patiently(lambda: self._client.create_bucket(Bucket=bucket))
+            _patiently(store)
 
     def mark(self, bucket: str, key: str, kms_key_id: str | None) -> None:
         """Put an object that says nothing but that it is there.

@@ -9,6 +9,7 @@ from sagesmith.agent import artifacts, layout
 from sagesmith.agent.checkpoints import finish, restore
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
+from sagesmith.agent.handover import be_ready
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
 from sagesmith.agent.process import Ended
@@ -163,6 +164,7 @@ def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tupl
     process, inputs = task.process(), staged.inputs
     try:
         process.start(staged.isolation, f"job:{task.spec.label}", staged.command, staged.variables)
+        be_ready(task)
         with kept_up_to_date(mirrors, lambda: task.s3), inputs.served():
             ended = process.run(task.spec.max_runtime_seconds, tick=inputs.check)
     except SandboxFailed as error:

@@ -178,6 +178,8 @@ class TaskSpec:
             `=host:port` after it where the node reaches one elsewhere): the
             front door and the proxy. Whatever else listens there is out of its reach.
         ca_bundle: a file to show inside the sandbox; variables that name it are given its place there. None if none.
+        handover: where the agent leaves what it has told before it reports the end, an S3 URI in a bucket of the
+            platform's own; None if the report outlives the task's node.
         startup_timeout_seconds: how long a model server may take until its first healthy /ping.
     """
 
@@ -217,6 +219,7 @@ class TaskSpec:
     resources: Resources = field(default_factory=Resources)
     doors: list[str] = field(default_factory=list)
     transform: Transform | None = None
+    handover: str | None = None
 
     @property
     def is_batch(self) -> bool:

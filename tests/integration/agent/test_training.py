@@ -7,6 +7,8 @@ import tarfile
 
 import pytest
 
+from sagesmith.agent.handover import Handover, Piece
+from sagesmith.agent.taskdir import TaskDir
 from sagesmith.compute.base import Channel, MetricDefinition
 from tests.integration.agent.conftest import BUCKET, RunningStore, Tasks
 
@@ -251,3 +253,16 @@ def test_requirements_are_installed_over_the_shared_environment(tasks: Tasks) ->
     assert seen.events[-1].state == "Completed", tasks.lines("pip")
     assert tasks.lines("pip")[0] == "/opt/venv"
     assert any("already satisfied" in line for line in tasks.lines("pip"))
+
+
+def test_what_a_task_told_is_left_where_it_outlives_the_node_before_its_end_is_reported(
+    tasks: Tasks, store: RunningStore
+) -> None:
+    place = "s3://sagesmith-internal-agent-tests/ends/told"
+    seen = tasks.run("told", "echo one; echo two", s3=store.access, handover=place)
+    assert seen.events[-1].state == "Completed"
+    directory = TaskDir(tasks.data / "tasks" / "told")
+    left = Handover.from_json(store.get(place))
+    assert left.report == Piece(0, directory.report.read_bytes())
+    assert left.output == Piece(0, directory.output.read_bytes())
+    assert left.metrics == Piece(0, directory.metrics.read_bytes())

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 from sagesmith import logging
+from sagesmith.compute.base import S3Access
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed
 from sagesmith.compute.ray.driver import Driver, answers
+from sagesmith.compute.ray.ends import Ends
 from sagesmith.compute.ray.following import Follower
 from sagesmith.compute.ray.launching import Launcher
 from sagesmith.compute.ray.node import NodeFailed, RayNode
@@ -42,12 +44,25 @@ def main(data: Path) -> None:
         sys.exit(str(error))
     slots = platform.max_jobs if platform.ray_address is None else None
     way = _way(platform)
-    follower = Follower(cluster, way)
+    ends = _ends(platform)
+    follower = Follower(cluster, way, ends)
     launcher = Launcher(cluster, platform.ray_strategy, slots, way, follower)
-    driver = Driver(platform.dir.ray_tasks, cluster, launcher, follower)
+    driver = Driver(platform.dir.ray_tasks, cluster, launcher, follower, ends)
     asyncio.run(_run(driver, node, platform.dir.ray_socket))
     # Ray's own leave-taking waits for calls that may never be answered; nothing depends on it.
     os._exit(0)
+
+
+def _ends(platform: Platform) -> Ends:
+    bundle = platform.dir.tls / "bundle.pem"
+    access = S3Access(
+        platform.s3_endpoint,
+        platform.s3_access_key_id,
+        platform.s3_secret_access_key,
+        platform.region,
+        ca_bundle=str(bundle) if bundle.exists() else None,
+    )
+    return Ends(access, f"sagesmith-internal-{platform.account_id}", namespace(Path(platform.data)))
 
 
 def _way(platform: Platform) -> Way | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sagesmith import logging
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone
+from sagesmith.compute.ray.ends import Ends
 from sagesmith.compute.ray.following import Follower
 from sagesmith.compute.ray.launching import Launcher, end_unrun
 from sagesmith.compute.ray.records import Record, Seen
@@ -27,11 +28,12 @@ log = logging.get("ray")
 class Driver:
     """Takes care of the tasks below a directory. All of it runs on one event loop; what blocks runs in threads."""
 
-    def __init__(self, tasks_dir: Path, cluster: Cluster, launcher: Launcher, follower: Follower) -> None:
+    def __init__(self, tasks_dir: Path, cluster: Cluster, launcher: Launcher, follower: Follower, ends: Ends) -> None:
         self._tasks_dir = tasks_dir
         self._cluster = cluster
         self._launcher = launcher
         self._follower = follower
+        self._ends = ends
         self._gangs: dict[str, asyncio.Task[None]] = {}
 
     async def recover(self) -> None:
@@ -43,6 +45,7 @@ class Driver:
         for gang in await asyncio.to_thread(self._cluster.groups):
             if gang not in self._gangs:
                 await asyncio.to_thread(self._cluster.release, gang)
+        self._sweeping = asyncio.create_task(asyncio.to_thread(self._ends.sweep, self._present))
 
     async def look(self) -> None:
         """Begin to follow the gangs that are new."""

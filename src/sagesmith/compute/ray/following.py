@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from sagesmith import logging
+from sagesmith.agent.taskdir import spec_to_json
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
+from sagesmith.compute.ray.ends import Ends
 from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
 from sagesmith.compute.ray.records import Record, Seen, append, flush
 from sagesmith.compute.ray.tunnel import Way
@@ -24,18 +26,22 @@ class Follower:
 
     Args:
         way: how nodes reach the platform; None if they are on its machine.
+        ends: where agents leave what they told.
     """
 
-    def __init__(self, cluster: Cluster, way: Way | None) -> None:
+    def __init__(self, cluster: Cluster, way: Way | None, ends: Ends) -> None:
         self._cluster = cluster
         self._way = way
+        self._ends = ends
 
     async def begin(self, record: Record, handle: HostHandle) -> None:
         """Start a task's agent, unless it was; from now on it may have run."""
         spec = record.task.read_spec()
         bundle = await asyncio.to_thread(Path(spec.ca_bundle).read_bytes) if spec.ca_bundle is not None else None
+        if spec.kind != "serve":
+            spec = replace(spec, handover=self._ends.uri(spec.id))
         record.started.touch(mode=0o600)
-        await handle.start(record.task.spec.read_text(encoding="utf-8"), bundle, self._way, record.read_peers())
+        await handle.start(spec_to_json(spec), bundle, self._way, record.read_peers())
 
     async def follow(self, record: Record) -> None:
         """Copy a task's files as they grow, and return when it is over.
@@ -77,17 +83,26 @@ class Follower:
         """Everything of a task is here: remove it from its node, and say so."""
         for path in (record.task.report, record.task.output, record.task.metrics):
             flush(path)
+        await self._recall(record)
         record.write_seen(replace(seen, alive=False, address=None, processes=[]))
         with contextlib.suppress(HostGone, HostAway, ClusterFailed):
             await handle.forget()
         await asyncio.to_thread(self._cluster.end_host, record.root.name)
+        await asyncio.to_thread(self._ends.remove, [record.root.name])
 
     async def _lost(self, record: Record) -> None:
         """A task's host is gone: nobody may take the task for ended before its agent cannot run any more."""
         seen = record.read_seen()
         lives = bool(seen.node) and await asyncio.to_thread(self._cluster.lives, seen.node)
         await asyncio.sleep(_PAUSE_SECONDS if lives else self._cluster.lease_seconds + FENCE_SLACK_SECONDS)
+        await self._recall(record)
         record.write_seen(Seen(alive=False, node=seen.node))
+        await asyncio.to_thread(self._ends.remove, [record.root.name])
+
+    async def _recall(self, record: Record) -> None:
+        """Look whether a task that is gone has come to an end that nobody read."""
+        if not record.killed.exists():
+            await asyncio.to_thread(self._ends.recall, record)
 
 
 def _size(path: Path) -> int:

@@ -55,6 +55,11 @@ class Record:
         return self.root / "peers.json"
 
     @property
+    def recalled(self) -> Path:
+        """What the agent left at its end, and how much of the files was here, if the task's node was lost then."""
+        return self.root / "recalled.json"
+
+    @property
     def started(self) -> Path:
         """There before an agent may run: without it nothing of the task ever ran."""
         return self.root / "started"
