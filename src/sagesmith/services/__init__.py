@@ -13,9 +13,20 @@ if TYPE_CHECKING:
 
 def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
     """Every operation that is built, by botocore's service name and operation name."""
-    from sagesmith.services import cloudtrail, cloudwatch, iam, kms, logs, sagemaker, sagemaker_metrics, sts
+    from sagesmith.services import (
+        autoscaling,
+        cloudtrail,
+        cloudwatch,
+        iam,
+        kms,
+        logs,
+        sagemaker,
+        sagemaker_metrics,
+        sts,
+    )
 
     return {
+        "application-autoscaling": autoscaling.handlers(home),
         "cloudtrail": cloudtrail.handlers(home),
         "cloudwatch": cloudwatch.handlers(home),
         "iam": iam.handlers(home),
@@ -36,9 +47,9 @@ def not_built() -> Mapping[str, Mapping[str, str]]:
 
 def reconcilers(home: Home) -> "Sequence[Reconciler]":
     """What gives resources a life of their own, for `reconcile.ReconcileLoop`."""
-    from sagesmith.services import cloudwatch, sagemaker
+    from sagesmith.services import autoscaling, cloudwatch, sagemaker
 
-    return [*sagemaker.reconcilers(home), *cloudwatch.reconcilers()]
+    return [*sagemaker.reconcilers(home), *cloudwatch.reconcilers(), *autoscaling.reconcilers()]
 
 
 def observers() -> "Sequence[Observer]":

@@ -23,6 +23,7 @@ from sagesmith.wire.errors import AwsError, NotImplementedException
 KIND = "cloudwatch-alarm"
 MOST_HISTORY = 100
 DEFAULT_PAGE = 100
+_SCALING_POLICY = ":scalingPolicy:"
 _DAY, _WEEK = 86_400, 604_800
 _ACTIONS = {"OK": "OKActions", ALARM: "AlarmActions", INSUFFICIENT_DATA: "InsufficientDataActions"}
 _NOT_BUILT = {
@@ -37,24 +38,33 @@ _NOT_BUILT = {
 
 def put_metric_alarm(store: Store, context: RequestContext, params: Params) -> Params:
     """Create an alarm, or replace its settings; its state stays until it is looked at."""
+    with store.write() as tx:
+        put(tx, context, params, time.time())
+    return {}
+
+
+def put(tx: Transaction, context: RequestContext, params: Params, now: float) -> Document:
+    """The same within a transaction.
+
+    Raises:
+        AwsError: ValidationError, with all that is wrong.
+        NotImplementedException: what is asked for is not built.
+    """
     _check(params, context)
-    name, now = params["AlarmName"], time.time()
+    name = params["AlarmName"]
     settings = {member: value for member, value in params.items() if member != "Tags"}
     settings = {"ActionsEnabled": True, **settings, "AlarmConfigurationUpdatedTimestamp": now}
-    with store.write() as tx:
-        before = tx.lock(KIND, context.region, name, exclusive=True)
-        if before is None:
-            arn = f"arn:aws:cloudwatch:{context.region}:{context.account_id}:alarm:{name}"
-            body = {**settings, **_unchecked(now), "_history": []}
-            document = Document(KIND, context.region, name, name, arn, body, status=INSUFFICIENT_DATA)
-            document = noted(document, "ConfigurationUpdate", f'Alarm "{name}" created', _told(settings), now)
-            tx.create(document, {each["Key"]: each["Value"] for each in params.get("Tags", ())})
-        else:
-            kept = {each: before.body[each] for each in (*_unchecked(now), "_history") if each in before.body}
-            document = replace(before, body={**settings, **kept})
-            tx.update(noted(document, "ConfigurationUpdate", f'Alarm "{name}" updated', _told(settings), now))
-        tx.schedule(KIND, context.region, name, now)
-    return {}
+    tx.schedule(KIND, context.region, name, now)
+    before = tx.lock(KIND, context.region, name, exclusive=True)
+    if before is None:
+        arn = f"arn:aws:cloudwatch:{context.region}:{context.account_id}:alarm:{name}"
+        body = {**settings, **_unchecked(now), "_history": []}
+        document = Document(KIND, context.region, name, name, arn, body, status=INSUFFICIENT_DATA)
+        document = noted(document, "ConfigurationUpdate", f'Alarm "{name}" created', _told(settings), now)
+        return tx.create(document, {each["Key"]: each["Value"] for each in params.get("Tags", ())})
+    kept = {each: before.body[each] for each in (*_unchecked(now), "_history") if each in before.body}
+    document = replace(before, body={**settings, **kept})
+    return tx.update(noted(document, "ConfigurationUpdate", f'Alarm "{name}" updated', _told(settings), now))
 
 
 def describe_alarms(store: Store, context: RequestContext, params: Params) -> Params:
@@ -212,6 +222,8 @@ def move(tx: Transaction, document: Document, state: str, why: str, data: str | 
     new = {"stateValue": state, "stateReason": why}
     moved = noted(moved, "StateUpdate", summary, {"version": "1.0", "oldState": old, "newState": new}, now)
     for action in moved.body.get(_ACTIONS[state], ()) if moved.body["ActionsEnabled"] else ():
+        if _SCALING_POLICY in action:  # it looks at its alarms itself, and keeps activities of its own
+            continue
         said = f"Failed to execute action {action}"
         why_not = {"actionState": "Failed", "error": "Actions of alarms are not taken by Sagesmith."}
         moved = noted(moved, "Action", said[:255], why_not, now)

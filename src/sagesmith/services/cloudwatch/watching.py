@@ -57,6 +57,12 @@ class AlarmWatch:
         return LOOK_SECONDS
 
 
+def latest(tx: Transaction, document: Document, now: float) -> float | None:
+    """The newest value of what an alarm watches, None if there is none within its time."""
+    _, points = _measured(tx, document, alarms.condition(document), now)
+    return points[-1].value if points else None
+
+
 def _measured(
     tx: Transaction, document: Document, condition: alarm_rules.Condition, now: float
 ) -> tuple[_Span, list[Point]]:

@@ -158,6 +158,13 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
     return replace(document, status="Updating", body={**document.body, "_fleet": {**present, "variants": variants}})
 
 
+def with_count(document: Document, variant: str, count: int) -> Document:
+    """An endpoint in service of which a variant is to have so many instances from now on."""
+    present = document.body["_fleet"]
+    variants = [{**each, "count": count} if each["name"] == variant else each for each in present["variants"]]
+    return replace(document, status="Updating", body={**document.body, "_fleet": {**present, "variants": variants}})
+
+
 def _delete(call: Call, document: Document) -> Document:
     return replace(document, status="Deleting")
 

@@ -1,0 +1,227 @@
+"""Scalable targets: which variant of an endpoint may have how many instances, and what was done to it.
+
+A target is one document, with its policies and its last activities; see `policies` and `scaling`.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from sagesmith.identifiers import random_uuid
+from sagesmith.services.cloudwatch import alarms
+from sagesmith.services.sagemaker.endpoints import ENDPOINT
+from sagesmith.store import Document, InvalidToken, Query, Store, Transaction
+from sagesmith.store.tokens import decode_token, encode_token
+from sagesmith.wire.context import Params, RequestContext
+from sagesmith.wire.errors import AwsError, NotImplementedException, ValidationException
+
+KIND = "scalable-target"
+NAMESPACE = "sagemaker"
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+SERVICE_ROLE = (
+    "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
+MOST_ACTIVITIES = 100
+_DEFAULT_PAGE = 50
+_NOT_BUILT = frozenset(
+    {"sagemaker:variant:DesiredProvisionedConcurrency", "sagemaker:inference-component:DesiredCopyCount"}
+)
+
+
+def register_scalable_target(store: Store, context: RequestContext, params: Params) -> Params:
+    """Make a target, or change the bounds of one; what is not given stays."""
+    _require_supported(params)
+    now, key = time.time(), key_of(params)
+    with store.write() as tx:
+        before = tx.lock(KIND, context.region, key, exclusive=True)
+        body = _bounds(params, before)
+        if before is not None:
+            tx.update(replace(before, body=body))
+            tx.schedule(KIND, context.region, key, now)
+            return {"ScalableTargetARN": before.arn}
+        if variant_of(tx, context.region, params["ResourceId"]) is None:
+            raise ValidationException(f"There is no SageMaker variant of the resource ID {params['ResourceId']}.")
+        arn = (
+            f"arn:aws:application-autoscaling:{context.region}:{context.account_id}:"
+            f"scalable-target/{random_uuid().replace('-', '')}"
+        )
+        role = f"arn:aws:iam::{context.account_id}:{SERVICE_ROLE}"
+        body |= {"CreationTime": now, "RoleARN": role, "_policies": {}, "_activities": []}
+        tx.create(Document(KIND, context.region, key, key, arn, body), dict(params.get("Tags") or {}))
+        tx.schedule(KIND, context.region, key, now)
+    return {"ScalableTargetARN": arn}
+
+
+def deregister_scalable_target(store: Store, context: RequestContext, params: Params) -> Params:
+    with store.write() as tx:
+        remove(tx, require(tx, context, params))
+    return {}
+
+
+def describe_scalable_targets(store: Store, context: RequestContext, params: Params) -> Params:
+    with store.read() as tx:
+        found = [each for each in every_target(tx, context.region) if _is_asked(each, params)]
+    page, token = paged([_described(each) for each in found], params, "targets")
+    return {"ScalableTargets": page, "NextToken": token}
+
+
+def describe_scaling_activities(store: Store, context: RequestContext, params: Params) -> Params:
+    """What was done, the newest first; of each target no more than the last hundred activities are kept."""
+    with store.read() as tx:
+        activities = [
+            {**_named(each), **activity}
+            for each in every_target(tx, context.region)
+            if _is_asked(each, params)
+            for activity in each.body["_activities"]
+        ]
+    activities.sort(key=lambda activity: activity["StartTime"], reverse=True)
+    page, token = paged(activities, params, "activities")
+    return {"ScalingActivities": page, "NextToken": token}
+
+
+def list_tags_for_resource(store: Store, context: RequestContext, params: Params) -> Params:
+    with store.read() as tx:
+        _require_arn(tx, context, params["ResourceARN"])
+        return {"Tags": tx.tags(params["ResourceARN"])}
+
+
+def tag_resource(store: Store, context: RequestContext, params: Params) -> Params:
+    with store.write() as tx:
+        _require_arn(tx, context, params["ResourceARN"])
+        tx.put_tags(params["ResourceARN"], params["Tags"])
+    return {}
+
+
+def untag_resource(store: Store, context: RequestContext, params: Params) -> Params:
+    with store.write() as tx:
+        _require_arn(tx, context, params["ResourceARN"])
+        tx.remove_tags(params["ResourceARN"], params["TagKeys"])
+    return {}
+
+
+def key_of(params: Params) -> str:
+    return f"{params['ScalableDimension']}|{params['ResourceId']}"
+
+
+def require(tx: Transaction, context: RequestContext, params: Params) -> Document:
+    """
+    Raises:
+        AwsError: ObjectNotFoundException.
+    """
+    _require_supported(params)
+    document = tx.lock(KIND, context.region, key_of(params), exclusive=True)
+    if document is None:
+        raise AwsError(
+            "ObjectNotFoundException",
+            f"No scalable target registered for service namespace: {params['ServiceNamespace']}, resource ID: "
+            f"{params['ResourceId']}, scalable dimension: {params['ScalableDimension']}",
+        )
+    return document
+
+
+def remove(tx: Transaction, document: Document) -> None:
+    """Delete a target with its policies and their alarms."""
+    for policy in document.body["_policies"].values():
+        remove_alarms(tx, document.region, policy)
+    tx.delete(KIND, document.region, document.key)
+
+
+def remove_alarms(tx: Transaction, region: str, policy: Params) -> None:
+    """Delete the alarms that were made for a policy; those that users made for one are theirs."""
+    for alarm in policy["Alarms"]:
+        if tx.get(alarms.KIND, region, alarm["AlarmName"]) is not None:
+            tx.delete(alarms.KIND, region, alarm["AlarmName"])
+
+
+def variant_of(tx: Transaction, region: str, resource_id: str) -> tuple[Document, dict[str, Any]] | None:
+    """The endpoint and the variant that a resource ID (`endpoint/NAME/variant/NAME`) names; None if there is none."""
+    parts = resource_id.split("/")
+    if len(parts) != 4 or parts[0] != "endpoint" or parts[2] != "variant":
+        return None
+    endpoint = tx.get(ENDPOINT.id, region, ENDPOINT.key(parts[1]))
+    if endpoint is None:
+        return None
+    found = [each for each in endpoint.body["_fleet"]["variants"] if each["name"] == parts[3]]
+    return (endpoint, found[0]) if found else None
+
+
+def every_target(tx: Transaction, region: str) -> Iterator[Document]:
+    token = None
+    while True:
+        page = tx.list(Query(KIND, region, sort="name", descending=False, limit=100, token=token))
+        yield from page.documents
+        token = page.next_token
+        if token is None:
+            return
+
+
+def paged(found: list[Params], params: Params, of: str) -> tuple[list[Params], str | None]:
+    first, token = 0, params.get("NextToken")
+    if token is not None:
+        try:
+            match decode_token(token):
+                case [str(kind), int(offset)] if kind == of and offset >= 0:
+                    first = offset
+                case _:
+                    raise InvalidToken
+        except InvalidToken:
+            raise AwsError("InvalidNextTokenException", "The next token is invalid.") from None
+    page = found[first : first + params.get("MaxResults", _DEFAULT_PAGE)]
+    more = first + len(page) < len(found)
+    return page, encode_token(of, first + len(page)) if more else None
+
+
+def _require_supported(params: Params) -> None:
+    if params["ScalableDimension"] in _NOT_BUILT:
+        raise NotImplementedException(f"The scalable dimension {params['ScalableDimension']} is not implemented.")
+    if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
+        raise ValidationException("Unsupported service namespace, resource type or scalable dimension")
+
+
+def _bounds(params: Params, before: Document | None) -> Params:
+    body: Params = dict(before.body) if before else {"SuspendedState": {}}
+    body |= {member: params[member] for member in ("MinCapacity", "MaxCapacity") if member in params}
+    missing = [member for member in ("MinCapacity", "MaxCapacity") if member not in body]
+    if missing:
+        raise ValidationException(f"{' and '.join(missing)} must be given when a scalable target is registered.")
+    if body["MinCapacity"] < 0 or body["MaxCapacity"] < body["MinCapacity"]:
+        raise ValidationException("Maximum capacity cannot be less than minimum capacity")
+    if body["MinCapacity"] == 0:
+        raise NotImplementedException("RegisterScalableTarget: scaling to zero instances is not implemented.")
+    body["SuspendedState"] = {**body["SuspendedState"], **(params.get("SuspendedState") or {})}
+    return body | {each: params[each] for each in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+
+
+def _named(document: Document) -> Params:
+    return {each: document.body[each] for each in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
+
+
+def _described(document: Document) -> Params:
+    suspended = dict.fromkeys(
+        ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False
+    )
+    shown = {member: value for member, value in document.body.items() if not member.startswith("_")}
+    return {
+        **shown,
+        "SuspendedState": {**suspended, **document.body["SuspendedState"]},
+        "ScalableTargetARN": document.arn,
+    }
+
+
+def _is_asked(document: Document, params: Params) -> bool:
+    body = document.body
+    ids = params.get("ResourceIds") or ([params["ResourceId"]] if "ResourceId" in params else [body["ResourceId"]])
+    dimension = params.get("ScalableDimension", body["ScalableDimension"])
+    return (
+        params["ServiceNamespace"] == body["ServiceNamespace"]
+        and body["ResourceId"] in ids
+        and dimension == body["ScalableDimension"]
+    )
+
+
+def _require_arn(tx: Transaction, context: RequestContext, arn: str) -> None:
+    document = tx.get_by_arn(arn)
+    if document is None or document.kind != KIND or document.region != context.region:
+        raise AwsError("ResourceNotFoundException", f"The scalable target {arn} does not exist.")
