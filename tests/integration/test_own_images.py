@@ -5,7 +5,6 @@ import io
 import os
 import signal
 import socket
-import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,64 +15,17 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from sagesmith.agent import engine
 from tests.integration import jobs, test_processing
 from tests.integration.conftest import Running
-
-BUSYBOX = "/bin/busybox"
-"""Debian's busybox-static: all of an image."""
-
-
-def why_not() -> str | None:
-    """Why no container can be tested here, None if one can."""
-    found = engine.find()
-    if found is None:
-        return "there is no container engine: apt-get install podman runc"
-    if not Path(BUSYBOX).exists():
-        return "there is no program to make an image of: apt-get install busybox-static"
-    try:
-        engine.version(found)
-    except OSError as error:
-        return f"the container engine does not run: {error}"
-    return None
-
+from tests.integration.own_images import made, no_more_than, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
-    """An image with a shell, and a program `train` that runs the hyperparameter `command`."""
-    train = (
-        "#!/bin/sh\n"
-        'command=$(sed -n \'s/.*"command": "\\(.*\\)"}$/\\1/p\' /opt/ml/input/config/hyperparameters.json)\n'
-        'echo "train $@"\n'
-        'eval "$command"\n'
-    )
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.add(os.path.realpath(BUSYBOX), "bin/busybox")
-        for name in ("sh", "sed", "cat", "id", "sleep", "echo", "mkdir", "wget", "nc", "env", "hostname", "dd", "seq"):
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-        member = tarfile.TarInfo("usr/local/bin/train")
-        member.mode, member.size = 0o755, len(train)
-        tar.addfile(member, io.BytesIO(train.encode()))
-        tmp = tarfile.TarInfo("tmp")
-        tmp.type, tmp.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(tmp)
-    tag = f"localhost/{jobs.name('own')}:1"
-    podman("import", "-", tag, data=buffer.getvalue())
-    yield tag
-    podman("rmi", "--force", tag)
-
-
-def podman(*words: str, data: bytes | None = None) -> str:
-    program = engine.find()
-    assert program is not None
-    done = subprocess.run([program, *words], input=data, capture_output=True, check=True)
-    return done.stdout.decode()
+    with made() as tag:
+        yield tag
 
 
 def train(platform: Running, image: str, command: str, **changes: Any) -> str:
@@ -157,14 +109,7 @@ def test_a_container_ends_with_its_agent(platform: Running, image: str) -> None:
     described = jobs.wait_job(platform, job)
     assert described["TrainingJobStatus"] == "Failed"
     assert not Path(f"/proc/{program}").exists()
-    assert no_containers()
-
-
-def no_containers() -> bool:
-    """Wait until the engine has forgotten all containers of ours; another test's platform may have its own."""
-    while podman("ps", "--all", "--filter", f"label={engine.LABEL}", "--format", "{{.Names}}").split():
-        time.sleep(0.1)
-    return True
+    assert no_more_than(set())
 
 
 def test_a_container_reaches_the_platform_and_nothing_else_of_this_machine(platform: Running, image: str) -> None:
@@ -260,20 +205,3 @@ def test_without_an_engine_a_job_says_what_to_install(new_platform: Callable[...
     assert described["FailureReason"].startswith("ClientError: Sagesmith has no environment of its own for the image")
     assert "registry.example/own:1" in described["FailureReason"]
     assert "apt-get install podman" in described["FailureReason"]
-
-
-def test_an_endpoint_says_that_it_cannot_have_such_an_image(platform: Running, image: str) -> None:
-    client, called = platform.client("sagemaker"), jobs.name("own")
-    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer={"Image": image})
-    variant = {
-        "VariantName": "AllTraffic",
-        "ModelName": called,
-        "InitialInstanceCount": 1,
-        "InstanceType": "ml.m4.xlarge",
-    }
-    client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
-    client.create_endpoint(EndpointName=called, EndpointConfigName=called)
-    described = jobs.wait_endpoint(platform, called)
-    assert described["EndpointStatus"] == "Failed"
-    assert "not yet behind endpoints" in described["FailureReason"]
-    jobs.delete_endpoint(platform, called)

@@ -41,18 +41,6 @@ class ShippedEnvironments:
         return environments.ensure(runtime, cache, progress)
 
 
-def resolve(environments: Environments, image: str) -> Runtime:
-    """The runtime of an image.
-
-    Raises:
-        TaskFailed: there is none; the reason names the image.
-    """
-    try:
-        return environments.resolve(image)
-    except ImageNotRunnable as error:
-        raise TaskFailed(f"ClientError: {error}") from error
-
-
 def resolve_any(environments: Environments, image: str) -> Runtime | OwnImage:
     """The runtime of an image, or the engine that is to run it.
 

@@ -6,24 +6,30 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sagesmith
 from sagesmith.agent.archive import ArchiveRefused, unpack
+from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed
+from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
 from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
 from sagesmith.agent.task import Task, machine_failed
 from sagesmith.agent.train import Ending
 from sagesmith.http.unix import socket_at
+from sagesmith.images.base import Runtime
 
 if TYPE_CHECKING:
+    from sagesmith.agent.container import Container
+    from sagesmith.agent.network.inlet import Inlet
     from sagesmith.agent.s3 import S3
 
 SOCKET_NAME = "http.sock"
+CONTAINER_PORT = 8080
 # What AWS gives a model server between SIGTERM and SIGKILL.
 GRACE_SECONDS = 30.0
 DEFAULT_MAX_MODEL_BYTES = 30 << 30
@@ -31,7 +37,6 @@ _DISK_RESERVE_BYTES = 1 << 30
 _MAX_ENDED = MAX_REASON - 200
 """Room for what the endpoint says first: which container of which variant it is."""
 _POLL_SECONDS = 0.015
-_PING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,15 @@ class ModelServer:
     """A model server that is ready to be started.
 
     Attributes:
-        socket: where it will listen.
+        socket: where it will be reached.
+        inlet: what leads from there to a container.
     """
 
-    sandbox: Sandbox
+    isolation: "Sandbox | Container"
     command: list[str]
     variables: dict[str, str]
     socket: Path
+    inlet: "Inlet | None" = None
 
     def start(self, process: UserProcess, title: str) -> None:
         """Start it.
@@ -54,9 +61,21 @@ class ModelServer:
             TaskFailed: the sandbox does not work.
         """
         try:
-            process.start(self.sandbox, title, self.command, self.variables)
+            process.start(self.isolation, title, self.command, self.variables)
         except SandboxFailed as error:
             raise TaskFailed(f"InternalServerError: {error}") from error
+
+    def watched(self, timeout_seconds: float) -> Watch:
+        """What looks after it, once it was started. A container is asked as long as it runs; ours help themselves.
+
+        Args:
+            timeout_seconds: how long it may take to answer for the first time.
+        """
+        if self.inlet is None:
+            return HealthCheck(self.socket, timeout_seconds)
+        pings = Pings(self.inlet, timeout_seconds)
+        pings.start()
+        return pings
 
 
 def serve(task: Task) -> Ending:
@@ -69,8 +88,8 @@ def serve(task: Task) -> Ending:
     report.write("Starting", "Preparing the instance")
     server = prepare(task, Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"]))
     process = task.process()
-    check = HealthCheck(server.socket, spec.startup_timeout_seconds)
     server.start(process, f"model:{spec.label}")
+    check = server.watched(spec.startup_timeout_seconds)
 
     def tick() -> float | None:
         wait = check.look()
@@ -93,36 +112,56 @@ def prepare(task: Task, sockets: Path) -> ModelServer:
     Raises:
         TaskFailed, TaskStopped: it cannot be started, or is not to be any more.
     """
-    spec, opt_ml = task.spec, task.directory.opt_ml
     with task.signals.interruptible():
-        runtime = task.resolve()
+        runtime = task.resolve_any()
     task.report.write("Downloading", runtime.notice or "Downloading the model")
     with task.signals.interruptible():
-        environment = task.ensure(runtime)
         try:
-            for name in ("model", "code", "input", "output"):
-                (opt_ml / name).mkdir(parents=True, exist_ok=True)
-            _fetch_model(task, opt_ml / "model")
-            if spec.code is not None:
-                _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
             sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-            own(sockets, task.uid)
-            packages = Path(sagesmith.__file__).parent
-            mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
-            mounts.append((opt_ml / "model", "/opt/ml/model", False))
-            sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY], mounts)
-            own_tree(opt_ml, task.uid)
-            own_tree(task.directory.scratch / "venv", task.uid)
+            if isinstance(runtime, OwnImage):
+                server = _contained(task, runtime, sockets)
+            else:
+                server = _sandboxed(task, runtime, sockets)
+            own_tree(task.directory.opt_ml, task.uid)
         except OSError as error:
             raise machine_failed(error, "preparing the model") from error
-    own_server = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
-    variables = {
-        **container_variables(runtime, environment),
-        "CURRENT_HOST": spec.host,
-        "HOSTNAME": spec.host,
-        **task.variables(),
-    }
-    return ModelServer(sandbox, spec.command or own_server, variables, sockets / SOCKET_NAME)
+    names = {"CURRENT_HOST": task.spec.host, "HOSTNAME": task.spec.host}
+    return replace(server, variables={**server.variables, **names, **task.variables()})
+
+
+def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
+    """Our own model server, in the image's environment."""
+    spec, opt_ml = task.spec, task.directory.opt_ml
+    environment = task.ensure(runtime)
+    for name in ("model", "code", "input", "output"):
+        (opt_ml / name).mkdir(parents=True, exist_ok=True)
+    _fetch_model(task, opt_ml / "model")
+    if spec.code is not None:
+        _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
+    own(sockets, task.uid)
+    packages = Path(sagesmith.__file__).parent
+    mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
+    mounts.append((opt_ml / "model", "/opt/ml/model", False))
+    sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY], mounts)
+    own_tree(task.directory.scratch / "venv", task.uid)
+    command = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
+    variables = container_variables(runtime, environment)
+    return ModelServer(sandbox, spec.command or command, variables, sockets / SOCKET_NAME)
+
+
+def _contained(task: Task, image: OwnImage, sockets: Path) -> ModelServer:
+    """An image of the user's: "docker run IMAGE serve", as AWS's page on inference code has it."""
+    from sagesmith.agent.network.inlet import Inlet
+
+    model = task.directory.opt_ml / "model"
+    container = task.container(image, entrypoint=False)
+    model.mkdir(parents=True, exist_ok=True)
+    _fetch_model(task, model)
+    inlet = Inlet(sockets / SOCKET_NAME, CONTAINER_PORT)
+    isolation = replace(
+        container, network=inlet.of(container.network), files=[*container.files, (model, "/opt/ml/model")]
+    )
+    return ModelServer(isolation, ["serve"], {}, inlet.path, inlet)
 
 
 class HealthCheck:
@@ -156,25 +195,12 @@ class HealthCheck:
 
     @property
     def reason(self) -> str:
-        return (
-            f"The model server did not pass its health check within {self._timeout_seconds:.0f} seconds: "
-            f"{self.last_answer}"
-        )
+        return not_in_time(self._timeout_seconds, self.last_answer)
 
     def _ping(self) -> bool:
-        connection = UnixConnection(self._path, _PING_SECONDS)
-        try:
-            connection.request("GET", "/ping")
-            status = connection.getresponse().status
-        except FileNotFoundError:
-            return False
-        except (OSError, http.client.HTTPException) as error:
-            self.last_answer = f"{type(error).__name__}: {error}"
-            return False
-        finally:
-            connection.close()
-        self.last_answer = f"/ping answers {status}"
-        return status == http.client.OK
+        healthy, answer = ping(UnixConnection(self._path, PING_SECONDS))
+        self.last_answer = answer or self.last_answer
+        return healthy
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -195,7 +221,7 @@ class UnixConnection(http.client.HTTPConnection):
             self.sock.connect(path)
 
 
-def _ending(task: Task, ended: Ended, check: HealthCheck) -> Ending:
+def _ending(task: Task, ended: Ended, check: Watch) -> Ending:
     detail = {"exit_code": ended.exit_code}
     if ended.stopped:
         return Ending("Stopped", "The model server was stopped", detail)

@@ -66,25 +66,15 @@ class Task:
             self._s3 = S3(self.spec.s3)
         return self._s3
 
-    def resolve(self) -> Runtime:
-        """The image's runtime; what differs from what was asked for is the log's first line.
-
-        Raises:
-            TaskFailed: no runtime.
-        """
-        return self._said(runtime.resolve(self.environments, self.spec.image))
-
     def resolve_any(self) -> Runtime | OwnImage:
-        """The same, or the engine that is to run an image that is not one of ours.
+        """The image's runtime, what differs from what was asked for being the log's first line; or the engine that is
+        to run an image that is not one of ours.
 
         Raises:
             TaskFailed: neither.
         """
         found = runtime.resolve_any(self.environments, self.spec.image)
-        return found if isinstance(found, OwnImage) else self._said(found)
-
-    def _said(self, found: Runtime) -> Runtime:
-        if found.notice:
+        if isinstance(found, Runtime) and found.notice:
             self.output.say(found.notice)
         return found
 

@@ -147,7 +147,7 @@ def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
     if family is None:
         raise NotOurs(
             f"There is no runtime for the image {uri}: Sagesmith has environments of its own for "
-            f"{', '.join(catalogue())}. Other images run in jobs, in a container engine; not yet behind endpoints."
+            f"{', '.join(catalogue())}. Other images run in a container engine."
         )
     if image.tag is None:
         by = f"by the digest {image.digest}" if image.digest else "without a tag"

@@ -34,6 +34,7 @@ from sagesmith.agent.network.namespaces import (
 from sagesmith.agent.network.netlink import Netlink
 from sagesmith.agent.network.outside import NAMESERVER, UNREACHABLE, Outside
 from sagesmith.agent.network.relay import Relay
+from sagesmith.agent.network.ways import Way, to_platform
 
 INTERFACE = "eth0"
 """What `network_interface_name` in resourceconfig.json says."""
@@ -96,7 +97,9 @@ class Network:
         elif common is None and os.geteuid() != 0:
             user = made.pop(1)
         listeners = [socket.socket(fileno=each) for each in made[1:]]
-        relay = Relay([(listener, door.outside()) for listener, door in zip(listeners, doors, strict=True)])
+        relay = Relay(
+            [Way(listener, to_platform(door.outside())) for listener, door in zip(listeners, doors, strict=True)]
+        )
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         namespace = Namespace(made[0], user)
         outside = None if pasta is None else Outside.start(pasta, namespace, str(address), has_peers=gang is not None)
@@ -106,6 +109,10 @@ class Network:
         """Move the calling process, a new one that is to become user code's, into this network."""
         resource.setrlimit(resource.RLIMIT_NOFILE, self._descriptors)
         self.namespace.enter()
+
+    def let_in(self, way: Way) -> None:
+        """Carry this inward too; before `open`."""
+        self._relay.add(way)
 
     def open(self) -> None:
         """Carry what goes in and out from now on."""

@@ -11,7 +11,10 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith import logging
-from sagesmith.compute.base import TaskObservation, TaskSpec
+from sagesmith.compute.base import Resources, TaskObservation, TaskSpec
+from sagesmith.compute.instances import resources_of
+from sagesmith.images.base import ImageNotRunnable, NotOurs
+from sagesmith.images.registry import resolve
 from sagesmith.routes import EndpointRoute, VariantRoute
 from sagesmith.services.base import Home
 from sagesmith.services.cloudwatch import alarms
@@ -273,9 +276,21 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
         id=instance.id,
         model_data=model_data(container),
         code=code if code.startswith("s3://") else None,
+        resources=_resources(container["Image"], variant["instance_type"]),
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
+
+
+def _resources(image: str, instance_type: str) -> Resources:
+    """What a model server may use: an image of the user's what its instance type has; ours share the machine."""
+    try:
+        resolve(image)
+    except NotOurs:
+        return resources_of(instance_type)
+    except ImageNotRunnable:
+        pass
+    return Resources()
 
 
 def model_data(container: dict[str, Any]) -> str | None:
