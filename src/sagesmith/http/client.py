@@ -163,6 +163,8 @@ class Client:
         except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 (another class before Python 3.11)
             raise ConnectFailed(f"{self.address}: {error or 'timed out'}") from error
         connected = cast("ClientConnection", connection)
+        if connected.closed:
+            raise ConnectFailed(f"{self.address}: closed at once")
         if self._greeting:
             connected.greet(self._greeting)
         return connected

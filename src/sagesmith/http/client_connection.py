@@ -88,10 +88,12 @@ class ClientConnection(Outlet, asyncio.Protocol):
         """Say something before the first request."""
         self._transport.write(line)
 
+    @property
+    def closed(self) -> bool:
+        return self._lost or self._transport.is_closing()
+
     def usable(self, idle_seconds: float) -> bool:
-        return (
-            not self._lost and not self._transport.is_closing() and self._loop.time() - self._idle_since < idle_seconds
-        )
+        return not self.closed and self._loop.time() - self._idle_since < idle_seconds
 
     def abort(self) -> None:
         self._transport.abort()

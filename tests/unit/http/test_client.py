@@ -2,14 +2,17 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Request, Response
 from sagesmith.http.server import serve
+from sagesmith.http.unix import listen_at
 from tests.unit.http.peers import echo, scripted, serving, until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -166,6 +169,26 @@ def test_nobody_there_is_told_apart_from_an_answer_that_does_not_come(tmp_path: 
         server.close()
 
     asyncio.run(main())
+
+
+def test_a_peer_that_accepts_and_closes_is_one_that_did_not_answer(tmp_path: Path) -> None:
+    listening = listen_at(str(tmp_path / "s"))
+
+    def close_at_once() -> None:
+        for _ in range(200):
+            listening.accept()[0].close()
+
+    async def main() -> None:
+        client = Client(f"unix:{tmp_path / 's'}")
+        for _ in range(200):
+            with pytest.raises((ConnectFailed, Disconnected)):
+                await client.request("POST", b"/", [], b"body")
+
+    closing = threading.Thread(target=close_at_once)
+    closing.start()
+    uvloop.run(main())
+    closing.join()
+    listening.close()
 
 
 def test_a_body_that_stalls_times_out() -> None:
