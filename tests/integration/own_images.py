@@ -6,7 +6,7 @@ import os
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sagesmith.agent import engine
@@ -109,8 +109,8 @@ def containers() -> set[str]:
     return set(podman("ps", "--all", "--filter", f"label={engine.LABEL}", "--format", "{{.Names}}").split())
 
 
-def no_more_than(before: set[str]) -> bool:
-    """Wait until the engine has forgotten all containers of ours but these."""
-    while containers() - before:
+def no_containers(ids: Iterable[str] = ("",)) -> bool:
+    """Wait until the engine has forgotten all containers of ours whose names have one of these within."""
+    while any(each in name for name in containers() for each in ids):
         time.sleep(0.1)
     return True

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration import jobs
 from tests.integration.conftest import Running
-from tests.integration.own_images import containers, made, no_more_than, why_not
+from tests.integration.own_images import made, no_containers, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -78,6 +78,15 @@ def invoke_when_it_answers(platform: Running, called: str, command: str) -> str:
             time.sleep(0.1)
 
 
+@pytest.fixture(scope="module")
+def ill(platform: Running, image: str) -> str:
+    """An endpoint whose container answers no more pings; what becomes of it takes a while."""
+    called = in_service(platform, create(platform, image))
+    assert invoke(platform, called, "touch /tmp/ill; ls /tmp") == "ill"
+    return called
+
+
+@pytest.mark.usefixtures("ill")
 def test_a_container_is_run_with_serve_and_answers_with_its_model(platform: Running, serving: str) -> None:
     assert invoke(platform, serving, "cat /opt/ml/model/weights") == "17"
     assert invoke(platform, serving, 'echo "$FLAVOUR"') == "sour 'n' \"sweet\""
@@ -123,8 +132,13 @@ def process(platform: Running, name: str) -> int:
     return int(found[0])
 
 
+def instances(platform: Running, called: str) -> list[str]:
+    """What the names of an endpoint's containers have within, as the streams of its log have."""
+    found = platform.client("logs").describe_log_streams(logGroupName=f"/aws/sagemaker/Endpoints/{called}")
+    return [each["logStreamName"].rpartition("/i-")[2] for each in found["logStreams"]]
+
+
 def test_an_isolated_container_with_files_of_a_prefix_answers_and_reaches_nobody(platform: Running, image: str) -> None:
-    before = containers()
     prefix = jobs.upload(platform, f"{jobs.name('model')}/part/weights", b"18").rpartition("part/")[0]
     source = {"S3DataSource": {"S3Uri": prefix, "S3DataType": "S3Prefix", "CompressionType": "None"}}
     called = in_service(platform, create(platform, image, ModelDataSource=source, EnableNetworkIsolation=True))
@@ -133,7 +147,7 @@ def test_an_isolated_container_with_files_of_a_prefix_answers_and_reaches_nobody
     assert "refused" in invoke(platform, called, f"nc -w 2 127.0.0.1 {door} </dev/null 2>&1; true")
     assert invoke(platform, called, "env | sed -n s/^AWS_ACCESS_KEY_ID.*/key/p") == ""
     jobs.delete_endpoint(platform, called)
-    assert no_more_than(before)
+    assert no_containers(instances(platform, called))
 
 
 def test_no_job_reaches_the_port_of_a_container(platform: Running, serving: str, image: str) -> None:
@@ -164,7 +178,6 @@ def memory_limit(cgroups: str) -> int | None:
 
 
 def test_a_container_that_is_killed_comes_back(platform: Running, image: str) -> None:
-    before = containers()
     called = in_service(platform, create(platform, image))
     assert invoke(platform, called, "touch /tmp/first; ls /tmp") == "first"
     os.kill(process(platform, f"model:{called}"), signal.SIGKILL)
@@ -173,15 +186,7 @@ def test_a_container_that_is_killed_comes_back(platform: Running, image: str) ->
     os.kill(process(platform, f"agent:{called}"), signal.SIGKILL)
     assert invoke_when_it_answers(platform, called, "echo here") == "here"
     jobs.delete_endpoint(platform, called)
-    assert no_more_than(before)
-
-
-def test_a_container_that_does_not_answer_pings_any_more_is_replaced(platform: Running, image: str) -> None:
-    called = in_service(platform, create(platform, image))
-    assert invoke(platform, called, "touch /tmp/ill; ls /tmp") == "ill"
-    while invoke_when_it_answers(platform, called, "ls /tmp"):
-        time.sleep(0.2)
-    jobs.delete_endpoint(platform, called)
+    assert no_containers(instances(platform, called))
 
 
 def test_a_container_that_ends_at_once_fails_the_endpoint_with_its_words(platform: Running, image: str) -> None:
@@ -192,3 +197,11 @@ def test_a_container_that_ends_at_once_fails_the_endpoint_with_its_words(platfor
     assert "exit code 3" in described["FailureReason"]
     assert "there is no licence" in described["FailureReason"]
     jobs.delete_endpoint(platform, called)
+
+
+def test_a_container_that_does_not_answer_pings_any_more_is_replaced(platform: Running, ill: str) -> None:
+    while invoke_when_it_answers(platform, ill, "ls /tmp"):
+        time.sleep(0.2)
+    described = platform.client("sagemaker").describe_endpoint(EndpointName=ill)
+    assert described["EndpointStatus"] == "InService"
+    jobs.delete_endpoint(platform, ill)

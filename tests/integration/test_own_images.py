@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration import jobs, test_processing
 from tests.integration.conftest import Running
-from tests.integration.own_images import made, no_more_than, why_not
+from tests.integration.own_images import made, no_containers, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
@@ -109,7 +109,7 @@ def test_a_container_ends_with_its_agent(platform: Running, image: str) -> None:
     described = jobs.wait_job(platform, job)
     assert described["TrainingJobStatus"] == "Failed"
     assert not Path(f"/proc/{program}").exists()
-    assert no_more_than(set())
+    assert no_containers()
 
 
 def test_a_container_reaches_the_platform_and_nothing_else_of_this_machine(platform: Running, image: str) -> None:
