@@ -48,8 +48,11 @@ def restore(task: Task) -> Mirror | None:
     )
 
 
-def finish(mirror: Mirror, s3: "Callable[[], S3]") -> None:
+def finish(mirror: Mirror, what: str, s3: "Callable[[], S3]") -> None:
     """Store what is not in S3 yet; user code has ended.
+
+    Args:
+        what: the folder has, for people: `Checkpoint`.
 
     Raises:
         TaskFailed: it cannot be stored.
@@ -60,7 +63,7 @@ def finish(mirror: Mirror, s3: "Callable[[], S3]") -> None:
         mirror.finish(s3)
     except S3Failed as error:
         whose = "InternalServerError" if error.is_the_stores else "ClientError"
-        said = f"Checkpoint upload failed:{error.code}: {error} (uploading to {mirror.target})"
+        said = f"{what} upload failed:{error.code}: {error} (uploading to {mirror.target})"
         raise TaskFailed(f"{whose}: {said}") from error
     except OSError as error:
-        raise machine_failed(error, "uploading checkpoints") from error
+        raise machine_failed(error, f"uploading {mirror.shown_as}") from error

@@ -72,7 +72,7 @@ class Mirror:
     ) -> None:
         self._root = root
         self._folder = folder
-        self._shown_as = shown_as
+        self.shown_as = shown_as
         self._bucket = bucket
         self._prefix = prefix.rstrip("/")
         self._kms_key_id = kms_key_id
@@ -128,7 +128,7 @@ class Mirror:
             if _is_key(name):
                 files.append((path, self._bucket, self._key(name)))
             else:
-                self._say(f"The name of a file in {self._shown_as} is not UTF-8: {name!a} is not uploaded.")
+                self._say(f"The name of a file in {self.shown_as} is not UTF-8: {name!a} is not uploaded.")
         if files:
             s3().upload_files(files, self._kms_key_id)
 

@@ -15,6 +15,7 @@ from sagesmith.compute.base import (
     S3Access,
     TaskEvent,
     TaskSpec,
+    TensorBoardOutput,
     Transform,
 )
 
@@ -104,6 +105,8 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["outputs"] = [ProcessingOutput(**each) for each in fields["outputs"]]
     if fields.get("checkpoints"):
         fields["checkpoints"] = Checkpoints(**fields["checkpoints"])
+    if fields.get("tensorboard"):
+        fields["tensorboard"] = TensorBoardOutput(**fields["tensorboard"])
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
     fields["instance_groups"] = [InstanceGroup(**each) for each in fields["instance_groups"]]
     fields["resources"] = Resources(**fields["resources"])

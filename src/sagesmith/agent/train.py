@@ -1,8 +1,8 @@
 """A training task, from its first event to its last."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sagesmith.agent import artifacts, layout
@@ -24,6 +24,7 @@ from sagesmith.agent.runtime import (
 )
 from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
+from sagesmith.agent.tensorboard import event_files
 from sagesmith.compute.base import TaskState
 from sagesmith.images.base import BuiltEnvironment, Runtime
 
@@ -46,13 +47,17 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What user code starts with, here and in a processing task, which has no checkpoints."""
+    """What user code starts with, here and in a processing task.
+
+    Attributes:
+        mirrors: a training task's folders that are kept in step with S3, by what they have.
+    """
 
     isolation: "Sandbox | Container"
     command: list[str]
     variables: dict[str, str]
     inputs: Inputs
-    checkpoints: Mirror | None = None
+    mirrors: Mapping[str, Mirror] = field(default_factory=dict)
 
 
 def train(task: Task) -> Ending:
@@ -73,18 +78,18 @@ def train(task: Task) -> Ending:
             raise machine_failed(error, "downloading input data") from error
     started_at = time.time()
     report.write("Training", "Training image download completed. Training in progress.")
-    ended, reason = run_user_code(task, staged, [staged.checkpoints] if staged.checkpoints else [])
+    ended, reason = run_user_code(task, staged, list(staged.mirrors.values()))
     detail: dict[str, Any] = {
         "exit_code": ended.exit_code,
         "metrics": task.output.metrics.final(),
         "training_started_at": started_at,
         "training_ended_at": time.time(),
     }
-    try:
-        if staged.checkpoints is not None:
-            finish(staged.checkpoints, lambda: task.s3)
-    except TaskFailed as error:
-        reason = reason or error.reason
+    for what, mirror in staged.mirrors.items():
+        try:
+            finish(mirror, what, lambda: task.s3)
+        except TaskFailed as error:
+            reason = reason or error.reason
     try:
         detail |= artifacts.upload(task, model=reason is None)
     except TaskFailed as error:
@@ -109,7 +114,7 @@ def _stage(task: Task, runtime: Runtime | OwnImage) -> Staged:
     layout.make_training_directories(opt_ml, spec)
     inputs = Inputs(task, opt_ml / layout.CHANNELS, task.directory.root)
     inputs.stage()
-    checkpoints = restore(task)
+    checkpoints, events = restore(task), event_files(task)
     variables = {**layout.contract_variables(spec), **task.variables()}
     if isinstance(prepared, _Shipped):
         staged = prepared.stage(task, variables, inputs)
@@ -120,7 +125,8 @@ def _stage(task: Task, runtime: Runtime | OwnImage) -> Staged:
     own_tree(opt_ml, task.uid)
     if checkpoints is not None:
         checkpoints.assume_stored()
-    return replace(staged, checkpoints=checkpoints)
+    mirrors = {"Checkpoint": checkpoints, "TensorBoard output": events}
+    return replace(staged, mirrors={what: mirror for what, mirror in mirrors.items() if mirror is not None})
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,18 @@ class Checkpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class TensorBoardOutput:
+    """What user code writes below `local_path` goes to `s3_uri`, while it runs too.
+
+    Attributes:
+        local_path: a directory below /opt/ml, as user code sees it.
+    """
+
+    s3_uri: str
+    local_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessingOutput:
     """A folder of a processing task that goes to S3.
 
@@ -202,6 +214,7 @@ class TaskSpec:
     outputs: list[ProcessingOutput] = field(default_factory=list)
     configuration: dict[str, Any] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None
+    tensorboard: TensorBoardOutput | None = None
     metric_definitions: list[MetricDefinition] = field(default_factory=list)
     model_data: str | None = None
     code: str | None = None

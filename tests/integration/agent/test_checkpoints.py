@@ -1,11 +1,11 @@
-"""Checkpoints: what comes back at the start, what reaches S3 while a program runs, and what at its end."""
+"""Checkpoints and event files: what comes back at the start, what reaches S3 while a program runs, and at its end."""
 
 import time
 from typing import Any
 
 import pytest
 
-from sagesmith.compute.base import Checkpoints
+from sagesmith.compute.base import Checkpoints, TensorBoardOutput
 from tests.integration.agent.conftest import BUCKET, RunningStore, Tasks
 
 FOLDER = "/opt/ml/checkpoints"
@@ -85,3 +85,17 @@ def test_a_link_among_the_checkpoints_is_not_followed(tasks: Tasks, store: Runni
     )
     assert seen.events[-1].state == "Completed"
     assert store.keys("checkpoints/linked/") == ["checkpoints/linked/one"]
+
+
+def test_event_files_of_tensorboard_reach_s3_while_the_program_runs_and_at_its_end(
+    tasks: Tasks, store: RunningStore
+) -> None:
+    store.put("events/job/tensorboard-output/of-another", b"stays there")
+    output = TensorBoardOutput(f"s3://{BUCKET}/events/job/tensorboard-output", "/opt/ml/output/tensorboard")
+    command = "cd /opt/ml/output/tensorboard; ls; mkdir train; echo 1 > train/events.1; exec sleep 600"
+    tasks.start("events", command, s3=store.access, tensorboard=output)
+    written = "events/job/tensorboard-output/train/events.1"
+    assert written in wait_for_keys(store, "events/job/", 2)
+    tasks.backend.stop("events")
+    assert tasks.wait("events", lambda seen: seen.ended).events[-1].state == "Stopped"
+    assert tasks.lines("events") == []

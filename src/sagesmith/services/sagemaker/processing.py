@@ -9,7 +9,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import view_of
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
 from sagesmith.services.sagemaker.processing_jobs import (
     PROCESSING_JOB,
     TASK_PREFIX,
@@ -38,12 +38,13 @@ _CONFIGURATION = (
 
 
 class ProcessingJobs:
-    """`jobs.JobKind` of processing jobs. Nothing in their description tells why they wait."""
+    """`jobs.JobKind` of processing jobs. Nothing in their description tells why they wait: their log does."""
 
     declaration = PROCESSING_JOB
     task_prefix = TASK_PREFIX
     log_group = "/aws/sagemaker/ProcessingJobs"
     noun = "processing job"
+    waits_in_log = True
 
     def hosts(self, body: Params) -> int:
         return instances(body)[1]
@@ -58,7 +59,7 @@ class ProcessingJobs:
         return 0
 
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
-        return document
+        return noting(document, wait)
 
     def reaches(self, document: Document, stage: Stage) -> Document:
         if stage.state != "Downloading" or "ProcessingStartTime" in document.body:

@@ -21,7 +21,7 @@ from sagesmith.services.sagemaker.jobs import (
     move,
     spent_seconds,
 )
-from sagesmith.services.sagemaker.training_inputs import channel, checkpoints
+from sagesmith.services.sagemaker.training_inputs import channel, checkpoints, tensorboard
 from sagesmith.services.sagemaker.training_jobs import TASK_PREFIX, TRAINING_JOB
 from sagesmith.services.sagemaker.training_resources import hosts, instance_groups
 from sagesmith.services.sagemaker.warm_pools import after, in_use
@@ -50,6 +50,7 @@ class TrainingJobs:
     task_prefix = TASK_PREFIX
     log_group = "/aws/sagemaker/TrainingJobs"
     noun = "training job"
+    waits_in_log = False
 
     def hosts(self, body: Params) -> int:
         return hosts(body)
@@ -158,6 +159,7 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
         hyperparameters=body.get("HyperParameters", {}),
         channels=[channel(each, algorithm, groups) for each in body.get("InputDataConfig", ())],
         checkpoints=checkpoints(body.get("CheckpointConfig")),
+        tensorboard=tensorboard(body.get("TensorBoardOutputConfig"), document.name),
         metric_definitions=[
             MetricDefinition(each["Name"], each["Regex"]) for each in algorithm.get("MetricDefinitions", ())
         ],

@@ -1,4 +1,4 @@
-"""What a training job reads: its channels and checkpoints, checked and as a task has them.
+"""What a training job reads and keeps in step with S3: its channels, checkpoints and event files of TensorBoard.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Channel.html
 """
@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from sagesmith.compute.base import Channel, Checkpoints, InstanceGroup
+from sagesmith.compute.base import Channel, Checkpoints, InstanceGroup, TensorBoardOutput
 from sagesmith.services.sagemaker.training_resources import hosts_of
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
@@ -19,7 +19,11 @@ _ONLY_IN_PIPES = (
     ("RecordWrapperType", "RecordIO"),
     ("S3DataType", "AugmentedManifestFile"),
 )
+_TENSORBOARD = "/opt/ml/output/tensorboard"
 _TAKEN = tuple(_ROOT / name for name in ("input", "model", "output", "code"))
+_TAKEN_BESIDE_EVENTS = tuple(
+    _ROOT / name for name in ("input", "model", "code", "output/data", "output/failure", "output/intermediate")
+)
 
 
 def check_channels(params: Params) -> None:
@@ -73,20 +77,34 @@ def check_checkpoints(params: Params) -> None:
     Raises:
         ValidationException: it is not below /opt/ml, or is where channels, model, output or code lie.
     """
-    config = params.get("CheckpointConfig")
-    if not config or not config.get("LocalPath"):
+    _check_folder(params, "CheckpointConfig", _CHECKPOINTS, _TAKEN)
+
+
+def check_tensorboard(params: Params) -> None:
+    """Refuse a place for TensorBoard's event files that is another's, and one in S3 that cannot be.
+
+    Raises:
+        ValidationException: as of checkpoints; but it may be below /opt/ml/output, where no other output lies.
+    """
+    _check_folder(params, "TensorBoardOutputConfig", _TENSORBOARD, _TAKEN_BESIDE_EVENTS)
+    uri = (params.get("TensorBoardOutputConfig") or {}).get("S3OutputPath", "s3://")
+    if not uri.startswith("s3://"):
+        raise ValidationException(f"Invalid TensorBoardOutputConfig S3OutputPath {uri}: it must begin with s3://.")
+
+
+def _check_folder(params: Params, member: str, usual: str, taken: Sequence[PurePosixPath]) -> None:
+    given = (params.get(member) or {}).get("LocalPath")
+    if not given:
         return
-    path = PurePosixPath(posixpath.normpath(config["LocalPath"]))
+    path = PurePosixPath(posixpath.normpath(given))
     if _ROOT not in path.parents or "\0" in str(path):
         raise ValidationException(
-            f"Invalid CheckpointConfig LocalPath {config['LocalPath']}: it must be a directory below /opt/ml, "
-            "such as /opt/ml/checkpoints."
+            f"Invalid {member} LocalPath {given}: it must be a directory below /opt/ml, such as {usual}."
         )
-    for taken in _TAKEN:
-        if path == taken or taken in path.parents:
+    for each in taken:
+        if path == each or each in path.parents:
             raise ValidationException(
-                f"Invalid CheckpointConfig LocalPath {config['LocalPath']}: it conflicts with {taken}, which SageMaker "
-                "uses itself."
+                f"Invalid {member} LocalPath {given}: it conflicts with {each}, which SageMaker uses itself."
             )
 
 
@@ -119,6 +137,15 @@ def checkpoints(config: Params | None) -> Checkpoints | None:
         return None
     path = posixpath.normpath(config.get("LocalPath") or _CHECKPOINTS)
     return Checkpoints(config["S3Uri"], path)
+
+
+def tensorboard(config: Params | None, job_name: str) -> TensorBoardOutput | None:
+    """The event files of a job, as a task has them: where `latest_job_tensorboard_artifacts_path` of SDK v2 finds
+    them."""
+    if not config:
+        return None
+    path = posixpath.normpath(config.get("LocalPath") or _TENSORBOARD)
+    return TensorBoardOutput(f"{config['S3OutputPath'].rstrip('/')}/{job_name}/tensorboard-output", path)
 
 
 def _mode(each: Params, algorithm: Params) -> str:

@@ -14,7 +14,7 @@ from sagesmith.services.sagemaker.jobs.base import (
     job_lifecycle,
     move,
 )
-from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints
+from sagesmith.services.sagemaker.training_inputs import check_channels, check_checkpoints, check_tensorboard
 from sagesmith.services.sagemaker.training_resources import check_resources, retained
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -42,6 +42,7 @@ def _check(params: Params) -> None:
     check_resources(params)
     check_channels(params)
     check_checkpoints(params)
+    check_tensorboard(params)
     _check_spot(params)
 
 
@@ -73,17 +74,18 @@ def _initial(call: Call, params: Params) -> Params:
         ],
         **beginning(TASK_PREFIX),
     }
-    if rules := params.get("ProfilerRuleConfigurations"):
-        members["ProfilerRuleEvaluationStatuses"] = _not_evaluated(call, rules)
+    for tool in ("Debug", "Profiler"):
+        if rules := params.get(f"{tool}RuleConfigurations"):
+            members[f"{tool}RuleEvaluationStatuses"] = _not_evaluated(call, tool, rules)
     return members
 
 
-def _not_evaluated(call: Call, rules: list[Params]) -> list[Params]:
+def _not_evaluated(call: Call, tool: str, rules: list[Params]) -> list[Params]:
     return [
         {
             "RuleConfigurationName": rule["RuleConfigurationName"],
             "RuleEvaluationStatus": "Error",
-            "StatusDetails": "Profiler rules are not evaluated.",
+            "StatusDetails": f"{tool} rules are not evaluated here: nobody has looked at what the job did.",
             "LastModifiedTime": call.now,
         }
         for rule in rules
@@ -129,7 +131,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     if rules := params.get("ProfilerRuleConfigurations"):
         for member, more in (
             ("ProfilerRuleConfigurations", rules),
-            ("ProfilerRuleEvaluationStatuses", _not_evaluated(call, rules)),
+            ("ProfilerRuleEvaluationStatuses", _not_evaluated(call, "Profiler", rules)),
         ):
             changed[member] = [*document.body.get(member, ()), *more]
     return replace(document, body={**document.body, **changed})
@@ -193,8 +195,6 @@ TRAINING_JOB = Kind(
         Unbuilt("ResourceConfig.TrainingPlanArn", "Training plans are"),
         Unbuilt("ResourceConfig.InstancePlacementConfig", "Instance placement is"),
         Unbuilt("ResourceConfig.InstancePreferences", "Instance preferences are"),
-        Unbuilt("DebugRuleConfigurations", "Debugger rules are"),
-        Unbuilt("TensorBoardOutputConfig", "TensorBoard output is"),
         Unbuilt("RemoteDebugConfig.EnableRemoteDebug", "Remote debugging is"),
         Unbuilt("ServerlessJobConfig", "Serverless customization jobs are"),
         Unbuilt("MlflowConfig", "MLflow tracking is"),
@@ -211,6 +211,7 @@ TRAINING_JOB = Kind(
         "EnableInterContainerTrafficEncryption": "the hosts of a job talk within this machine",
         "DebugHookConfig": "Debugger is not built; the SDK sends it always",
         "ProfilerConfig": "Profiler is not built (ProfilingStatus is Disabled); the SDK sends it always",
+        "DebugRuleConfigurations": "their evaluation status is Error, and says so",
         "ProfilerRuleConfigurations": "their evaluation status is Error, and says so",
         "InfraCheckConfig": "there are no instances to check before a job",
         "SessionChainingConfig": "session tags are not passed on: there are no policies that read them",

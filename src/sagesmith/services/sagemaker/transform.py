@@ -8,7 +8,7 @@ from sagesmith.compute.base import TaskSpec, Transform
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
 from sagesmith.services.sagemaker.serving import model_data
 from sagesmith.services.sagemaker.transform_jobs import TASK_PREFIX, TRANSFORM_JOB
 from sagesmith.store import Document, Transaction
@@ -24,12 +24,13 @@ _STRATEGIES = {"SingleRecord": "SINGLE_RECORD", "MultiRecord": "MULTI_RECORD"}
 
 
 class TransformJobs:
-    """`jobs.JobKind` of transform jobs. Nothing in their description tells why they wait."""
+    """`jobs.JobKind` of transform jobs. Nothing in their description tells why they wait: their log does."""
 
     declaration = TRANSFORM_JOB
     task_prefix = TASK_PREFIX
     log_group = "/aws/sagemaker/TransformJobs"
     noun = "transform job"
+    waits_in_log = True
 
     def hosts(self, body: Params) -> int:
         return int(body["TransformResources"]["InstanceCount"])
@@ -49,7 +50,7 @@ class TransformJobs:
         return RETRIES
 
     def waits(self, document: Document, wait: Wait, now: float) -> Document:
-        return document
+        return noting(document, wait)
 
     def reaches(self, document: Document, stage: Stage) -> Document:
         if stage.state != "Downloading" or "TransformStartTime" in document.body:

@@ -77,6 +77,7 @@ HONOURED = {
         "InputDataConfig[].RecordWrapperType",
         "InputDataConfig[].InputMode",
         "CheckpointConfig",
+        "TensorBoardOutputConfig",
         "OutputDataConfig",
         "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames",
         "ResourceConfig.InstanceType",
@@ -313,6 +314,17 @@ def test_a_job_that_waits_for_longer_than_it_may_is_stopped(
     described = world.call("DescribeTrainingJob", TrainingJobName="j")
     assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", secondary)
     assert [each.job_name for each in world.backend.started] == ["before"]
+
+
+def test_rules_are_shown_as_not_evaluated(world: World) -> None:
+    rule = {"RuleConfigurationName": "r", "RuleEvaluatorImage": "i"}
+    rules = {"DebugRuleConfigurations": [rule], "ProfilerRuleConfigurations": [rule]}
+    world.call("CreateTrainingJob", **training_job("j", **rules))
+    described = world.call("DescribeTrainingJob", TrainingJobName="j")
+    for tool in ("Debug", "Profiler"):
+        (status,) = described[f"{tool}RuleEvaluationStatuses"]
+        assert (status["RuleConfigurationName"], status["RuleEvaluationStatus"]) == ("r", "Error")
+        assert "are not evaluated here" in status["StatusDetails"]
 
 
 def test_rules_that_are_added_to_a_running_job_are_shown_as_not_evaluated(world: World) -> None:

@@ -327,6 +327,24 @@ def test_a_job_has_a_trial_component_that_follows_it(world: World) -> None:
     assert found["TrialComponent"]["SourceDetail"]["ProcessingJob"]["ProcessingJobName"] == "Job"
 
 
+def test_a_job_that_waits_says_once_in_its_log_what_for(world: World) -> None:
+    world.new_loop(concurrency=1)
+    world.call("CreateTrainingJob", **training_job("first"))
+    world.turn()
+    create(world)
+    world.turn(3)
+    assert [each.job_name for each in world.backend.started] == ["first"]
+    (said,) = world.log_lines("/aws/sagemaker/ProcessingJobs", "Job/algo-1-")
+    assert said == "Waiting for compute capacity: 1 instances of jobs run at once (SAGESMITH_MAX_JOBS)"
+    world.backend.only().say("Completed")
+    world.until(lambda: len(world.backend.started) == 2)
+    task = world.backend.only()
+    task.print("working")
+    task.say("Completed")
+    world.until(lambda: describe(world)["ProcessingJobStatus"] == "Completed")
+    assert world.log_lines("/aws/sagemaker/ProcessingJobs", "Job/") == [said, "working"]
+
+
 def test_training_and_processing_wait_in_one_line(world: World) -> None:
     world.new_loop(concurrency=1)
     create(world)

@@ -4,8 +4,15 @@ from typing import Any
 
 import pytest
 
-from sagesmith.compute.base import Channel, Checkpoints
-from sagesmith.services.sagemaker.training_inputs import channel, check_channels, check_checkpoints, checkpoints
+from sagesmith.compute.base import Channel, Checkpoints, TensorBoardOutput
+from sagesmith.services.sagemaker.training_inputs import (
+    channel,
+    check_channels,
+    check_checkpoints,
+    check_tensorboard,
+    checkpoints,
+    tensorboard,
+)
 from sagesmith.wire.errors import ValidationException
 
 
@@ -87,3 +94,22 @@ def test_checkpoints_have_a_directory_below_opt_ml(path: str) -> None:
     check_checkpoints({"CheckpointConfig": config})
     assert checkpoints(config) == Checkpoints("s3://b/c", path.rstrip("/"))
     assert checkpoints({"S3Uri": "s3://b/c"}) == Checkpoints("s3://b/c", "/opt/ml/checkpoints")
+
+
+@pytest.mark.parametrize("path", ["/tmp/logs", "/opt/ml/model/logs", "/opt/ml/output/data", "/opt/ml/output/data/logs"])
+def test_event_files_outside_their_place_are_refused_naming_it(path: str) -> None:
+    with pytest.raises(ValidationException, match=f"^Invalid TensorBoardOutputConfig LocalPath {path}: "):
+        check_tensorboard({"TensorBoardOutputConfig": {"S3OutputPath": "s3://b/c", "LocalPath": path}})
+
+
+def test_event_files_go_to_a_prefix_of_the_jobs_own() -> None:
+    config = {"S3OutputPath": "s3://b/c/", "LocalPath": "/opt/ml/output/tensorboard/"}
+    check_tensorboard({"TensorBoardOutputConfig": config})
+    wanted = TensorBoardOutput("s3://b/c/job/tensorboard-output", "/opt/ml/output/tensorboard")
+    assert tensorboard(config, "job") == wanted
+    assert tensorboard({"S3OutputPath": "s3://b/c"}, "job") == wanted
+
+
+def test_event_files_go_to_s3_alone() -> None:
+    with pytest.raises(ValidationException, match="S3OutputPath https://b/c"):
+        check_tensorboard({"TensorBoardOutputConfig": {"S3OutputPath": "https://b/c"}})

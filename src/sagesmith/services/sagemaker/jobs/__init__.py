@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker.jobs.base import (
     beginning,
     gang_of,
     move,
+    noting,
     spent_seconds,
 )
 from sagesmith.services.sagemaker.jobs.gang import Stage
@@ -39,5 +40,6 @@ __all__ = [
     "beginning",
     "gang_of",
     "move",
+    "noting",
     "spent_seconds",
 ]

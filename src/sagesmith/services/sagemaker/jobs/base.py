@@ -119,12 +119,14 @@ class JobKind(Protocol):
         task_prefix: what the ids of its tasks begin with, such as `train-`.
         log_group: where its tasks' output goes.
         noun: for people, such as `training job`.
+        waits_in_log: whether only the job's log can tell that it waits, because its description has no place for it.
     """
 
     declaration: Kind
     task_prefix: str
     log_group: str
     noun: str
+    waits_in_log: bool
 
     def hosts(self, body: Params) -> int:
         """How many hosts a job wants."""
@@ -184,6 +186,13 @@ def gang_of(document: Document, hosts: int) -> Gang:
     attempt = document.body["_attempt"]
     gang = f"{document.body['_task']}-{attempt}"
     return Gang(gang, attempt, tuple(Member(f"algo-{each}", f"{gang}-{each}") for each in range(1, hosts + 1)))
+
+
+def noting(document: Document, wait: Wait) -> Document:
+    """`JobKind.waits` of a kind whose log alone tells that it waits."""
+    if document.body.get("_waits_for") == wait.message:
+        return document
+    return replace(document, body={**document.body, "_waits_for": wait.message})
 
 
 def spent_seconds(document: Document) -> float:

@@ -32,7 +32,7 @@ from sagesmith.services.sagemaker.jobs.base import (
 )
 from sagesmith.services.sagemaker.jobs.line import Line, place_of
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
-from sagesmith.store import Document, Transaction
+from sagesmith.store import Document, LogEvent, Transaction
 
 SHORTEST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 0.5
@@ -131,10 +131,7 @@ class JobReconciler:
         else:
             most = f"{self._line.capacity} instances of jobs run at once (SAGESMITH_MAX_JOBS)"
             wait = Wait(for_hosts=True, message=f"Waiting for compute capacity: {most}")
-        waiting = self._job.waits(document, wait, time.time())
-        if waiting is not document:
-            log.info("job waits", kind=self.kind, name=document.name, why=wait.message)
-            self._store(home, waiting)
+        self._tell_wait(home, document, wait)
         with home.store.read() as tx:
             return FIRST_LOOK_SECONDS if self._line.is_first(tx, document) else WAITING_LOOK_SECONDS
 
@@ -179,11 +176,21 @@ class JobReconciler:
         ending = self._job.gives_up(document, now)
         if ending is not None:
             return self._end(home, document, ending)
-        waiting = self._job.waits(document, Wait(for_hosts=True, message=why), now)
-        if waiting is not document:
-            log.info("job waits", kind=self.kind, name=document.name, why=why)
-            self._store(home, waiting)
+        self._tell_wait(home, document, Wait(for_hosts=True, message=why))
         return LONGEST_LOOK_SECONDS
+
+    def _tell_wait(self, home: Home, document: Document, wait: Wait) -> None:
+        """Say once why a job waits: in its document, or in the log that it will have if that has no place for it."""
+        now = time.time()
+        waiting = self._job.waits(document, wait, now)
+        if waiting is document:
+            return
+        log.info("job waits", kind=self.kind, name=document.name, why=wait.message)
+        with home.store.write() as tx:
+            self._update(tx, waiting)
+            if self._job.waits_in_log:
+                event = LogEvent(int(now * 1000), wait.message)
+                tx.append_log(document.region, self._job.log_group, self._stream(document, tasks.HOST), [event])
 
     def _intervene(self, home: Home, document: Document, seen: Observations) -> Document:
         """End what is still running of a job that is to be stopped, or of which one host has ended before its time."""
@@ -270,18 +277,22 @@ class JobReconciler:
 
     def _collect(self, home: Home, document: Document, host: str, task_id: str) -> int:
         """Store what is new of a task's metrics and log; how many bytes of log, 1 at the least if anything was new."""
-        instance = self._job.instance(document, host)
-        stream = f"{document.name}/{instance}-{document.body.get('_stream_ms') or int(document.created_at * 1000)}"
+        stream = self._stream(document, host)
         measured = Measured(
             document.region,
             self._job.log_group,
-            host={"Host": f"{document.name}/{instance}"},
+            host={"Host": f"{document.name}/{self._job.instance(document, host)}"},
             program={f"{self._job.declaration.noun}Name": document.name},
             resource=document.arn,
             in_full=document.body.get(METRICS_IN_FULL, ()),
         )
         found = collect_metrics(home, task_id, measured)
         return tasks.collect_log(home, task_id, document.region, self._job.log_group, stream) or int(found)
+
+    def _stream(self, document: Document, host: str) -> str:
+        """The log stream of a host in the present attempt at a job."""
+        begun_ms = document.body.get("_stream_ms") or int(document.created_at * 1000)
+        return f"{document.name}/{self._job.instance(document, host)}-{begun_ms}"
 
     def _discard(self, home: Home, document: Document) -> None:
         for each in self._gang(document).members:
