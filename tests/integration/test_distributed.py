@@ -12,6 +12,7 @@ from tests.integration.conftest import Running
 PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.13.0-cpu-py311"
 
 DATA_PARALLEL = (programs.HERE / "parallel" / "train.py").read_text(encoding="utf-8")
+COLLECTIVE = (programs.HERE / "collective" / "train.py").read_text(encoding="utf-8")
 
 
 TENSORFLOW = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.12-cpu-py310"
@@ -40,6 +41,14 @@ def assert_trained_together(platform: Running, job: str) -> None:
     said = " ".join(lines)
     for rank in (0, 1):
         assert f"{rank} of 2 on algo-{rank + 1}: same weights True" in said
+
+
+def assert_counted_together(platform: Running, job: str) -> None:
+    described = jobs.wait_job(platform, job)
+    lines = jobs.job_log(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", lines
+    for rank in (0, 1):
+        assert any(line.endswith(f"rank {rank} of 2 on algo-{rank + 1}: sum 3") for line in lines), lines
 
 
 def test_two_hosts_train_one_model_over_gloo(platform: Running) -> None:
@@ -95,28 +104,22 @@ def test_tensorflows_parameter_servers_serve_both_hosts(platform: Running) -> No
 
 
 @pytest.mark.sdk
-@pytest.mark.parametrize("version", ["v2", "v3"])
-def test_the_sdks_start_torchrun_on_two_hosts(platform: Running, version: str, tmp_path: Path) -> None:
-    seen = programs.run(platform, f"sdk-{version}", f"distributed_{version}.py", tmp_path)
+def test_sdk_v2_starts_torchrun_on_two_hosts(platform: Running, tmp_path: Path) -> None:
+    seen = programs.run(platform, "sdk-v2", "distributed_v2.py", tmp_path)
     assert_trained_together(platform, seen["train_on_two_hosts"])
 
 
-COLLECTIVE = """
-import socket
-from mpi4py import MPI
-world = MPI.COMM_WORLD
-print(f"rank {world.rank} of {world.size} on {socket.gethostname()}: sum {world.allreduce(world.rank + 1)}", flush=True)
-"""
+@pytest.mark.sdk
+def test_sdk_v3_starts_torchrun_and_mpi_on_two_hosts(platform: Running, tmp_path: Path) -> None:
+    seen = programs.run(platform, "sdk-v3", "distributed_v3.py", tmp_path)
+    assert_trained_together(platform, seen["train_on_two_hosts"])
+    assert_counted_together(platform, seen["run_under_mpi"])
 
 
 def test_mpi_starts_a_script_on_both_hosts_without_ssh(platform: Running) -> None:
     parameters = {"sagemaker_mpi_enabled": True, "sagemaker_mpi_num_of_processes_per_host": 1}
     job = distributed_job(platform, COLLECTIVE, parameters, **{"requirements.txt": "openmpi\nmpi4py\n"})
-    described = jobs.wait_job(platform, job)
-    lines = jobs.job_log(platform, job)
-    assert described["TrainingJobStatus"] == "Completed", lines
-    for rank in (0, 1):
-        assert any(line.endswith(f"rank {rank} of 2 on algo-{rank + 1}: sum 3") for line in lines)
+    assert_counted_together(platform, job)
 
 
 def test_where_there_is_no_mpi_a_job_says_how_to_get_it(platform: Running) -> None:

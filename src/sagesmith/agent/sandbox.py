@@ -83,6 +83,7 @@ class Sandbox:
         read_only: host paths shown at their own place.
         mounts: (host path, path inside, writable), over everything else.
         hidden: host directories that must not show, even where a read-only path contains them.
+        administrators_programs: what /usr/sbin has beside the system's own: names, and where they lead inside.
         devices: device files shown at their own place, beside those that every program needs.
         network: what it is connected to; None: nothing, it has a loopback interface alone.
         enter: called in the new process before it becomes bubblewrap, which inherits the namespaces that it enters.
@@ -98,6 +99,7 @@ class Sandbox:
     hidden: Sequence[Path] = ()
     network: "Network | None" = None
     devices: Sequence[Path] = ()
+    administrators_programs: Mapping[str, str] = field(default_factory=dict)
     work: str = field(default="/")
     enter: Callable[[], None] | None = None
     batch: bool = False
@@ -134,6 +136,8 @@ class Sandbox:
             options += _shown(self.scratch / "etc" / name, f"/etc/{name}")
         for device in self.devices:
             options += ["--dev-bind", str(device), str(device)]
+        if self.administrators_programs:
+            options += _with_programs(Path("/usr/sbin"), self.administrators_programs)
         made = {Path("/"), Path("/etc")}
         options += [*_parents(Path("/sys/devices/system"), made)]
         options += ["--ro-bind-try", "/sys/devices/system", "/sys/devices/system"]
@@ -420,6 +424,26 @@ def _system_view() -> list[str]:
     for name in _ETC:
         options += _etc(Path("/etc") / name)
     return [*options, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]
+
+
+def _with_programs(folder: Path, programs: Mapping[str, str]) -> list[str]:
+    """A directory of programs with more in it. It is read-only, so links to its own take its place."""
+    if folder.is_symlink():
+        # On systems where /usr/sbin is /usr/bin, too much would depend on what the links lead to.
+        return []
+    original = f"{PACKAGE_DIRECTORY}{folder}"
+    options = [
+        *_parents(Path(original), {Path("/")}),
+        *_shown(folder, original),
+        "--perms",
+        "0755",
+        "--tmpfs",
+        str(folder),
+    ]
+    links = {path.name: f"{original}/{path.name}" for path in folder.iterdir()} | dict(programs)
+    for name, target in links.items():
+        options += ["--symlink", target, f"{folder}/{name}"]
+    return [*options, "--remount-ro", str(folder)]
 
 
 def _system_directory(path: Path) -> list[str]:

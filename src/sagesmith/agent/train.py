@@ -23,6 +23,7 @@ from sagesmith.agent.runtime import (
     with_sdk,
 )
 from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
+from sagesmith.agent.ssh import with_ssh
 from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
 from sagesmith.agent.tensorboard import event_files
 from sagesmith.compute.base import TaskState
@@ -154,6 +155,7 @@ class _Shipped:
     def stage(self, task: Task, variables: dict[str, str], inputs: Inputs) -> Staged:
         spec = task.spec
         sandbox = inputs.seen_from(task.sandbox(self.environment, self.paths, training_packages()))
+        sandbox = with_ssh(task, sandbox, task.directory.scratch / "venv")
         own_tree(task.directory.scratch / "venv", task.uid)
         command = [*(spec.command or image_command(self.environment, self.runtime.train_command)), *spec.arguments]
         variables = {**container_variables(self.runtime, self.environment), **variables}

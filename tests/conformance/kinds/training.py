@@ -48,6 +48,7 @@ TRAINING_JOB = Facts(
         "InputDataConfig[].CompressionType": "it is of Pipe mode",
         "InputDataConfig[].RecordWrapperType": "it is of Pipe mode",
         "CheckpointConfig.LocalPath": "its place depends on the channels",
+        "TensorBoardOutputConfig": "its place is below /opt/ml, and an s3:// address",
         "ResourceConfig.KeepAlivePeriodInSeconds": "it is not for spot training",
         "UpdateTrainingJob:ResourceConfig": "it is about a warm pool, of which tests of training show what can change",
         "RetryStrategy": "it has a limit that depends on the kind of training",

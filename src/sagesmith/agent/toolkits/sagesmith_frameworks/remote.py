@@ -1,7 +1,7 @@
 """Commands from one host of a job to another, in the place of SSH.
 
 Nobody but the job's hosts reaches this port, for they have a network of their own: there is no key to hand out.
-`python -m sagesmith_frameworks.remote HOST COMMAND…` runs a command on a host that listens, as `ssh` would.
+`python -m sagesmith_frameworks.remote [OPTION…] HOST COMMAND…` runs a command on a host that listens, as `ssh` would.
 """
 
 import json
@@ -63,5 +63,19 @@ def _run(connection: socket.socket, command: str) -> None:
         connection.sendall(b"%d\n" % done.returncode)
 
 
+def main(arguments: "list[str]") -> int:
+    """Run what `ssh` was asked to, whose options (`-x` of Open MPI) mean nothing here; the command's exit code."""
+    while arguments and arguments[0].startswith("-"):
+        arguments = arguments[1:]
+    if len(arguments) < 2:
+        sys.stderr.write("usage: ssh [option …] host command …\n")
+        return 255
+    try:
+        return run(arguments[0], " ".join(arguments[1:]))
+    except OSError as error:
+        sys.stderr.write(f"ssh: connect to host {arguments[0]}: {error.strerror or error}\n")
+        return 255
+
+
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], " ".join(sys.argv[2:])))
+    sys.exit(main(sys.argv[1:]))
