@@ -22,6 +22,7 @@ JSON = "application/json"
 CSV = "text/csv"
 NPY = "application/x-npy"
 ANY = "*/*"
+_FLOAT64_BYTES = 8
 TEXT_TYPES = frozenset({JSON, CSV})
 
 
@@ -116,9 +117,31 @@ def _from_json(body: str | bytes) -> Any:
     return np.array(json.loads(body))
 
 
+def rows_of_numbers(lines: list[str], delimiter: str, dtype: Any) -> Any:
+    """Lines of numbers as an array of two dimensions by NumPy's own parser, which takes a tenth of the time.
+
+    None if there is anything in them that it does not take, or that it might take for something else than `float` does:
+    whoever asks has to look at them himself then.
+    """
+    np = _numpy()
+    # Before 1.23 it was written in Python, and took hexadecimal numbers.
+    if tuple(map(int, np.__version__.split(".")[:2])) < (1, 23):
+        return None
+    try:
+        return np.loadtxt(lines, delimiter=delimiter, dtype=dtype, comments=None, ndmin=2)
+    except (ValueError, TypeError):
+        return None
+
+
 def _from_csv(body: str | bytes) -> Any:
     np = _numpy()
-    rows = [row for row in csv.reader(io.StringIO(_text(body)), strict=True) if row]
+    text = _text(body)
+    plain = text.replace("\r\n", "\n") if "\r" in text else text
+    if '"' not in plain and "\r" not in plain and plain.strip():
+        numbers = rows_of_numbers(plain.split("\n"), ",", np.float64)
+        if numbers is not None:
+            return numbers.squeeze()
+    rows = [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     array = np.array(rows).squeeze()
     try:
         return array.astype(np.float64)
@@ -149,9 +172,23 @@ def _to_csv(prediction: Any) -> bytes:
     np = _numpy()
     array = np.array(prediction)
     rows = array.reshape(-1, 1) if array.ndim < 2 else array
+    if array.dtype.kind in "fiu" and rows.ndim == 2 and rows.size:
+        return _numbers_to_csv(rows)
     text = io.StringIO()
     csv.writer(text, lineterminator="\n", strict=True).writerows(rows)
     return text.getvalue().encode("utf-8")
+
+
+def _numbers_to_csv(rows: Any) -> bytes:
+    """Numbers need no quotes, and `str` makes of them what the csv module makes."""
+    # Python writes a float64 as NumPy does, and a float32 with the digits of a float64.
+    python_knows = rows.dtype.kind != "f" or rows.dtype.itemsize == _FLOAT64_BYTES
+    if rows.shape[1] == 1:
+        column = rows.ravel()
+        lines = map(str, column.tolist() if python_knows else column)
+    else:
+        lines = (",".join(map(str, row)) for row in (rows.tolist() if python_knows else rows))
+    return ("\n".join(lines) + "\n").encode("ascii")
 
 
 def _to_npy(prediction: Any) -> bytes:

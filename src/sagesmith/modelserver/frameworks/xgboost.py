@@ -82,6 +82,9 @@ def _from_csv(text: str) -> Any:
         raise ValueError("it is empty")
     guessed = csv.Sniffer().sniff(rows[0][:512]).delimiter if len(rows[0]) > 1 else ","
     delimiter = "," if guessed.isalnum() or guessed in ".+-" else guessed
+    numbers = codecs.rows_of_numbers(rows, delimiter, np.float32)
+    if numbers is not None:
+        return numbers
     return np.array([[cell or "nan" for cell in row.split(delimiter)] for row in rows]).astype(np.float32)
 
 
