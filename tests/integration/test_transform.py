@@ -160,18 +160,11 @@ def recordio(*records: bytes) -> bytes:
     ("changes", "body", "expected"),
     [
         pytest.param({"SplitType": "None", "AssembleWith": "None"}, b"a\nb\n", b"a\nb\n", id="whole"),
-        pytest.param({"BatchStrategy": "SingleRecord"}, b"a\nb\nc", b"a\nb\nc\n", id="single-lines"),
         pytest.param(
             {"SplitType": "RecordIO", "BatchStrategy": "SingleRecord"},
             recordio(b"one", b"two"),
             b"one\ntwo\n",
             id="recordio",
-        ),
-        pytest.param(
-            {"SplitType": "RecordIO", "AssembleWith": "None"},
-            recordio(b"one", b"two"),
-            recordio(b"one", b"two"),
-            id="recordio-batches",
         ),
         pytest.param({"CompressionType": "Gzip"}, gzip.compress(b"a\nb\n"), b"a\nb\n", id="gzip"),
         pytest.param({"MaxPayloadInMB": 0, "SplitType": "None"}, b"a\n" * 100_000, b"a\n" * 100_000, id="stream"),

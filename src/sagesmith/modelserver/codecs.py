@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sagesmith.modelserver.errors import BadInput, HandlerFailed, NotAcceptable, UnsupportedInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -185,7 +185,7 @@ def _numbers_to_csv(rows: Any) -> bytes:
     python_knows = rows.dtype.kind != "f" or rows.dtype.itemsize == _FLOAT64_BYTES
     if rows.shape[1] == 1:
         column = rows.ravel()
-        lines = map(str, column.tolist() if python_knows else column)
+        lines: Iterable[str] = map(str, column.tolist() if python_knows else column)
     else:
         lines = (",".join(map(str, row)) for row in (rows.tolist() if python_knows else rows))
     return ("\n".join(lines) + "\n").encode("ascii")

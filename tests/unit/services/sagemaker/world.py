@@ -273,6 +273,23 @@ def model(name: str, **changes: Any) -> Params:
     return {"ModelName": name, "PrimaryContainer": container, "ExecutionRoleArn": ROLE, **changes}
 
 
+def transform_job(name: str, model_name: str, **changes: Any) -> Params:
+    """The input of CreateTransformJob as SDK v2 sends it for CSV."""
+    return {
+        "TransformJobName": name,
+        "ModelName": model_name,
+        "BatchStrategy": "MultiRecord",
+        "TransformInput": {
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/rows/"}},
+            "ContentType": "text/csv",
+            "SplitType": "Line",
+        },
+        "TransformOutput": {"S3OutputPath": "s3://out/predictions", "AssembleWith": "Line", "Accept": "text/csv"},
+        "TransformResources": {"InstanceCount": 1, "InstanceType": "ml.m5.large"},
+        **changes,
+    }
+
+
 def variant(model_name: str, name: str = "AllTraffic", **changes: Any) -> Params:
     """A production variant."""
     return {
@@ -300,6 +317,7 @@ __all__ = [
     "processing_output",
     "replace",
     "training_job",
+    "transform_job",
     "variant",
     "without",
 ]
