@@ -15,11 +15,15 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SECRET_WORDS = ("secret", "token", "password", "authorization")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -80,11 +84,66 @@ def capture_standard_logging() -> None:
 _debugging = os.environ.get("SAGESMITH_LOG_LEVEL", "").lower() == "debug"
 
 
+class _Batch:
+    """Lines that were written in one turn of an event loop and leave together. Belongs to the loop's thread."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._thread = threading.get_ident()
+        self._lines: list[bytes] = []
+
+    def add(self, line: bytes) -> bool:
+        """Whether the line was taken: those of other threads are not."""
+        if threading.get_ident() != self._thread:
+            return False
+        if not self._lines:
+            self._call_soon(self.flush)
+        self._lines.append(line)
+        return True
+
+    def flush(self) -> None:
+        lines, self._lines = self._lines, []
+        if lines:
+            _put(b"".join(lines))
+
+
+_batch: _Batch | None = None
+
+
+def batch(call_soon: Callable[[Callable[[], None]], object]) -> None:
+    """From now on write what this thread logs at the end of its event loop's turn: a call of the system for many lines.
+
+    What is logged last, before the loop ends, is written by `unbatch`.
+
+    Args:
+        call_soon: the running loop's.
+    """
+    global _batch  # noqa: PLW0603
+    _batch = _Batch(call_soon)
+
+
+def unbatch() -> None:
+    """Write what waits, and from now on each line at once."""
+    global _batch
+    former, _batch = _batch, None
+    if former is not None:
+        former.flush()
+
+
+def _put(data: bytes) -> None:
+    with contextlib.suppress(OSError):  # a full disk is no reason to fail what was being logged
+        os.write(2, data)
+
+
+@functools.lru_cache(maxsize=2)
+def _moment(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 def _write(level: str, part: str, event: str, fields: dict[str, Any]) -> None:
     now = time.time()
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
     line: dict[str, Any] = {
-        "time": f"{moment}.{int(now * 1000) % 1000:03d}Z",
+        "time": f"{_moment(int(now))}.{int(now * 1000) % 1000:03d}Z",
         "level": level,
         "process": part,
         "event": event,
@@ -92,8 +151,9 @@ def _write(level: str, part: str, event: str, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         if value is not None:
             line[name] = "***" if _names_a_secret(name) else value
-    with contextlib.suppress(OSError):  # a full disk is no reason to fail what was being logged
-        os.write(2, _encode(line))
+    data = _encode(line)
+    if _batch is None or not _batch.add(data):
+        _put(data)
 
 
 @functools.lru_cache(maxsize=1024)

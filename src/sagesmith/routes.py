@@ -1,6 +1,7 @@
 """The routing table: which model servers answer for an endpoint. Written by the API process, read by the routers."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -52,18 +53,18 @@ class RoutesFile:
     """Reads the table when it changed. Looking costs one stat call, so that every request can look."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
         self._stamp: tuple[int, int, int] | None = None
         self._routes: Routes = {}
 
     def find(self, region: str, endpoint: str) -> EndpointRoute | None:
         try:
-            status = self._path.stat()
+            status = os.stat(self._path)  # noqa: PTH116 (half the time of Path's)
         except FileNotFoundError:
             return None
         stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         if stamp != self._stamp:
-            self._routes = _parse(self._path.read_bytes())
+            self._routes = _parse(Path(self._path).read_bytes())
             self._stamp = stamp
         return self._routes.get(region, {}).get(endpoint.lower())
 

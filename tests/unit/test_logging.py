@@ -4,6 +4,8 @@ import json
 import logging as standard
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -49,3 +51,22 @@ def test_the_standard_librarys_records_look_the_same() -> None:
     line = json.loads(output)
     assert (line["process"], line["event"], line["status"]) == ("gateway.s3", "s3 Put", 200)
     assert standard.getLogger("other").level == standard.NOTSET
+
+
+def test_what_is_logged_in_one_turn_of_a_loop_is_written_at_its_end(capfd: pytest.CaptureFixture[str]) -> None:
+    due: list[Callable[[], None]] = []
+    logging.batch(due.append)
+    try:
+        for name in ("a", "b"):
+            logging.get("router").info("x", name=name)
+        other = threading.Thread(target=logging.get("router").info, args=("x",), kwargs={"name": "of another thread"})
+        other.start()
+        other.join()
+        assert only_line(capfd)["name"] == "of another thread"
+        assert len(due) == 1
+        due.pop()()
+        assert [json.loads(line)["name"] for line in capfd.readouterr().err.splitlines()] == ["a", "b"]
+        logging.get("router").info("last")
+    finally:
+        logging.unbatch()
+    assert only_line(capfd)["event"] == "last"
