@@ -37,6 +37,7 @@ _DISK_RESERVE_BYTES = 1 << 30
 _MAX_ENDED = MAX_REASON - 200
 """Room for what the endpoint says first: which container of which variant it is."""
 _POLL_SECONDS = 0.015
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,10 @@ def serve(task: Task) -> Ending:
             process.kill()
         return wait
 
-    ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
+    try:
+        ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
+    finally:
+        task.limits.remove()
     return _ending(task, ended, check)
 
 
@@ -145,8 +149,18 @@ def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY], mounts)
     own_tree(task.directory.scratch / "venv", task.uid)
     command = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
-    variables = container_variables(runtime, environment)
+    variables = {**_threads(task), **container_variables(runtime, environment)}
     return ModelServer(sandbox, spec.command or command, variables, sockets / SOCKET_NAME)
+
+
+def _threads(task: Task) -> dict[str, str]:
+    """How many threads numerical libraries take: as many as the instance has vCPUs, as far as this machine has them.
+
+    They would ask the machine, and take all of its cores for each model server.
+    """
+    cores = len(os.sched_getaffinity(0))
+    threads = str(min(task.spec.resources.cpus or cores, cores))
+    return dict.fromkeys(_THREAD_VARIABLES, threads)
 
 
 def _contained(task: Task, image: OwnImage, sockets: Path) -> ModelServer:
@@ -226,6 +240,11 @@ def _ending(task: Task, ended: Ended, check: Watch) -> Ending:
     if ended.stopped:
         return Ending("Stopped", "The model server was stopped", detail)
     head = check.reason if check.late else f"The model server ended with exit code {ended.exit_code}"
+    if task.limits.ran_out_of_memory():
+        gigabytes = (task.limits.memory_bytes or 0) / 2**30
+        head = (
+            f"The model server used more than the {gigabytes:.1f} GiB that {task.spec.instance_type} has here: killed"
+        )
     # The end of a traceback says more than its beginning.
     last = "\n".join(task.output.last_lines(20))
     reason = f"{head}. Its last lines: "[:_MAX_ENDED]

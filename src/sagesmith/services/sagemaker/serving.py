@@ -283,14 +283,15 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
 
 
 def _resources(image: str, instance_type: str) -> Resources:
-    """What a model server may use: an image of the user's what its instance type has; ours share the machine."""
+    """What a model server may use: what its instance type has, GPUs if it is an image of the user's: ours need none."""
+    of_instance = resources_of(instance_type)
     try:
         resolve(image)
     except NotOurs:
-        return resources_of(instance_type)
+        return of_instance
     except ImageNotRunnable:
         pass
-    return Resources()
+    return replace(of_instance, gpus=0)
 
 
 def model_data(container: dict[str, Any]) -> str | None:
