@@ -180,6 +180,8 @@ class Platform:
     """The certificate's file, with what leads to a CA."""
     tls_key: str | None = None
     """That of its private key; None: it stands in the same file."""
+    standby: bool = False
+    """Whether another platform with the same keys takes over when this one ends."""
 
     @property
     def dir(self) -> DataDir:

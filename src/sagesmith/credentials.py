@@ -63,6 +63,8 @@ class KeyRing:
         self._secret_key = hmac.digest(master, b"sagesmith:temporary-secret", "sha256")
         self._sealer = AESGCM(hmac.digest(master, b"sagesmith:session-token", "sha256"))
         self._proxy_key = hmac.digest(master, b"sagesmith:proxy-token", "sha256")
+        self.fingerprint = hmac.digest(master, b"sagesmith:fingerprint", "sha256").hex()[:32]
+        """By which platforms that have the same keys know each other; it tells nothing of the keys."""
         self.root = root
         self.account_id = account_id
 

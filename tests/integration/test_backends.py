@@ -118,7 +118,8 @@ def test_a_platform_outlives_a_database_that_is_away_for_a_while(on_postgres: Ru
             jobs.upload(on_postgres, gate, b"go")
         finally:
             connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
-    assert raised.value.response["Error"]["Code"] == "InternalFailure"
+    assert raised.value.response["Error"]["Code"] == "ServiceUnavailable"
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert_completed_with_its_log(on_postgres, job)
     assert processes(on_postgres, "api") == before
 

@@ -5,6 +5,7 @@ froze, or the network parted. Two agents at one task would write the same object
 lease ends at once, and with it all that it started, when the pipe is closed or the lease was not renewed in time.
 """
 
+import math
 import os
 import select
 import signal
@@ -14,6 +15,8 @@ import time
 
 VARIABLE = "SAGESMITH_LEASE"
 """Names the pipe's descriptor in the agent's environment."""
+UNTIMED = "-"
+"""Stands behind the descriptor where nobody renews the lease: only the pipe's end counts then."""
 LEASE_SECONDS = 20.0
 _LOOK_SECONDS = 1.0
 _DEADLINE = struct.Struct("<d")
@@ -32,13 +35,14 @@ def hold_if_any() -> None:
     """Begin to watch the lease that the environment names; nothing if this agent was started without one."""
     text = os.environ.pop(VARIABLE, None)
     if text is not None:
-        pipe = int(text)
+        pipe = int(text.removesuffix(UNTIMED))
         os.set_inheritable(pipe, False)
-        threading.Thread(target=_hold, args=(pipe,), name="lease", daemon=True).start()
+        seconds = math.inf if text.endswith(UNTIMED) else LEASE_SECONDS
+        threading.Thread(target=_hold, args=(pipe, seconds), name="lease", daemon=True).start()
 
 
-def _hold(pipe: int) -> None:
-    deadline = _now() + LEASE_SECONDS
+def _hold(pipe: int, seconds: float) -> None:
+    deadline = _now() + seconds
     while _now() < deadline:
         readable, _, _ = select.select([pipe], [], [], _LOOK_SECONDS)
         if readable:

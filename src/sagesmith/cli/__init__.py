@@ -74,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
         help="certificate for a --host that other machines reach (default: one of the platform's own)",
     )
     up.add_argument("--tls-key", type=_absolute, metavar="FILE", help="its private key, if it is in another file")
+    up.add_argument(
+        "--standby", action="store_true", help="one of two platforms on one database: the second waits until it must"
+    )
     up.add_argument("--detach", action="store_true", help="return when it is ready and let it run in the background")
 
     _command(commands, "down", "up:down", "end the platform, its jobs and its endpoints")
@@ -126,6 +129,9 @@ def parser() -> argparse.ArgumentParser:
         commands, "backup", "maintain:backup", "write a data directory into one file; the platform must be down"
     )
     backup.add_argument("file", type=Path)
+    backup.add_argument(
+        "--keys", action="store_true", help="keys and certificates alone, for one that stands by; it may be up"
+    )
     restore = _command(commands, "restore", "maintain:restore", "make a data directory from such a file")
     restore.add_argument("file", type=Path)
 

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tarfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from sagesmith.cli import UsageError
@@ -16,6 +17,8 @@ from sagesmith.images.base import EnvironmentFailed
 from sagesmith.platform import datadir, retention
 from sagesmith.store import CannotOpen, SchemaMismatch, Store
 
+_KEYS = {"format.json", "keys", "tls"}
+"""What one that stands by must have in common with the platform."""
 _LEFT_OUT = {"run", "logs", "tasks"}
 """What a backup does not hold: it is true only while the platform runs."""
 
@@ -25,29 +28,36 @@ def backup(options: argparse.Namespace) -> int:
     directory = DataDir(options.data)
     if not directory.format_file.exists():
         raise UsageError(f"{options.data} is not a data directory.")
+    if options.keys:
+        _archive(directory, options.file, _KEYS)
+        return 0
     lock = _lock(directory)
     try:
         if directory.database.exists():
             with sqlite3.connect(directory.database) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        temporary = options.file.with_name(options.file.name + ".part")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with (
-            os.fdopen(descriptor, "wb") as output,
-            gzip.GzipFile("", "wb", compresslevel=1, fileobj=output) as packed,
-            tarfile.open(fileobj=packed, mode="w|") as archive,
-        ):
-            for path in sorted(directory.root.iterdir()):
-                if path.name not in _LEFT_OUT:
-                    print(f"  {path.name}")
-                    archive.add(path, path.name)
-        temporary.replace(options.file)
+        _archive(directory, options.file, {path.name for path in directory.root.iterdir()} - _LEFT_OUT)
     finally:
         os.close(lock)
     for what in _elsewhere(directory):
         print(f"  not in it, since it is kept elsewhere: {what}")
-    print(f"{options.file}: {options.file.stat().st_size / 2**20:.1f} MiB. It holds the keys: keep it safe.")
     return 0
+
+
+def _archive(directory: DataDir, file: Path, names: Collection[str]) -> None:
+    temporary = file.with_name(file.name + ".part")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with (
+        os.fdopen(descriptor, "wb") as output,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=output) as packed,
+        tarfile.open(fileobj=packed, mode="w|") as archive,
+    ):
+        for path in sorted(directory.root.iterdir()):
+            if path.name in names:
+                print(f"  {path.name}")
+                archive.add(path, path.name)
+    temporary.replace(file)
+    print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB. It holds the keys: keep it safe.")
 
 
 def restore(options: argparse.Namespace) -> int:

@@ -15,11 +15,12 @@ from sagesmith.config import DEFAULT_HOST, DataDir, Platform
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import end_left
 from sagesmith.platform.errors import StartFailed
+from sagesmith.platform.standby import STANDS_BY
 from sagesmith.platform.supervisor import Options, Supervisor
 from sagesmith.settings import SettingError, table
 
 READY_SECONDS = 90.0
-_HANDED_ON = ("host", "port", "config", "tls_cert", "tls_key")
+_HANDED_ON = ("host", "port", "config", "tls_cert", "tls_key", "standby")
 """Options that a platform in the background is started with."""
 
 
@@ -28,14 +29,17 @@ def up(options: argparse.Namespace) -> int:
     data: Path = options.data
     if options.detach:
         start_detached(data, {f"--{name.replace('_', '-')}": getattr(options, name) for name in _HANDED_ON})
-        _print_ready(Platform.load(data))
+        if (DataDir(data).run / "ready").read_text() == STANDS_BY:
+            print(f"Sagesmith stands by; {DataDir(data).logs / 'supervisor.log'} says for whom.")
+        else:
+            _print_ready(Platform.load(data))
         return 0
     started = time.monotonic()
     environ = os.environ
     try:
         host = options.host or table.HOST.read(environ) or DEFAULT_HOST
         port = options.port if options.port is not None else table.PORT.read(environ)
-        supervisor = Supervisor(Options(data, host, port, options.tls_cert, options.tls_key))
+        supervisor = Supervisor(Options(data, host, port, options.tls_cert, options.tls_key, _stands_by(options)))
         supervisor.start()
     except (datadir.DataDirError, StartFailed, SettingError) as error:
         raise UsageError(str(error)) from error
@@ -43,6 +47,8 @@ def up(options: argparse.Namespace) -> int:
         _print_ready(supervisor.platform, time.monotonic() - started)
         (DataDir(data).run / "ready").write_text(str(os.getpid()))
         supervisor.watch()
+    except StartFailed as error:
+        raise UsageError(str(error)) from error
     finally:
         (DataDir(data).run / "ready").unlink(missing_ok=True)
         supervisor.stop()
@@ -53,7 +59,7 @@ def start_detached(data: Path, arguments: Mapping[str, object], with_parent: boo
     """Start the platform in a session of its own and return when it is ready.
 
     Args:
-        arguments: further options of `up` and their values; None: the option is left out.
+        arguments: further options of `up` and their values; True: it has none; None or False: it is left out.
         with_parent: whether it ends when the calling process does, however that ends.
 
     Raises:
@@ -67,7 +73,10 @@ def start_detached(data: Path, arguments: Mapping[str, object], with_parent: boo
     ready.unlink(missing_ok=True)
     command = [sys.executable, "-m", "sagesmith", "up", "--data", str(data)]
     for option, value in arguments.items():
-        command += [option, str(value)] if value is not None else []
+        if value is True:
+            command.append(option)
+        elif value is not None and value is not False:
+            command += [option, str(value)]
     log = directory.logs / "supervisor.log"
     log.write_bytes(b"")
     with log.open("ab") as output:
@@ -88,6 +97,10 @@ def start_detached(data: Path, arguments: Mapping[str, object], with_parent: boo
             raise UsageError(f"the platform did not come up within {READY_SECONDS:.0f} s; see {directory.logs}")
         time.sleep(0.02)
     return process
+
+
+def _stands_by(options: argparse.Namespace) -> bool:
+    return bool(options.standby or table.STANDBY.read(os.environ))
 
 
 def down(options: argparse.Namespace) -> int:

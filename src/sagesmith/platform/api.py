@@ -25,7 +25,7 @@ from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.services.sagemaker.invocation_metrics import INTERVAL_SECONDS, InvocationMetrics
-from sagesmith.store import CannotOpen, SchemaMismatch, Store
+from sagesmith.store import CannotOpen, SchemaMismatch, Store, StoreAway
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
 
@@ -41,7 +41,7 @@ class Api:
     def __init__(self, home: Home) -> None:
         self._home = home
         self.invocations = InvocationMetrics(home.store, home.platform.dir.invocations)
-        self._dispatcher = Dispatcher(all_handlers(home), not_built(), AuditTrail(home.store))
+        self._dispatcher = Dispatcher(all_handlers(home), not_built(), AuditTrail(home.store), StoreAway)
         self._admin_token = (home.platform.dir.keys / "admin.token").read_text().strip()
         self._started_at = time.time()
 
@@ -88,25 +88,35 @@ class Api:
         gc.set_threshold(10_000, 20, 100)
 
 
-def main(data: Path) -> None:
-    """Run until SIGTERM or SIGINT."""
+def main(data: Path, lease: int | None = None) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        lease: a pipe, at whose end the node agents of this machine end as well.
+    """
     logging.capture_standard_logging()
     platform = Platform.load(data)
     try:
         store = Store.open(platform.database_url)
     except (CannotOpen, SchemaMismatch) as error:
         sys.exit(f"{error} (SAGESMITH_DATABASE_URL says which database is used)")
+    keyring = KeyRing.load(platform.dir.keys, platform.account_id)
+    if not store.belongs_to(keyring.fingerprint):
+        sys.exit(
+            "the database is that of a platform with other keys, and what is sealed in it cannot be opened here. Use "
+            "another database (SAGESMITH_DATABASE_URL), or a data directory with those keys (sagesmith backup --keys)."
+        )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(platform, store))
+        runner.run(_run(platform, store, keyring, lease))
 
 
-async def _run(platform: Platform, store: Store) -> None:
+async def _run(platform: Platform, store: Store, keyring: KeyRing, lease: int | None) -> None:
     directory = platform.dir
     home = Home(
         platform,
         store,
-        backend_of(platform),
-        KeyRing.load(directory.keys, platform.account_id),
+        backend_of(platform, lease),
+        keyring,
     )
     for observer in observers():
         store.on_change(observer)

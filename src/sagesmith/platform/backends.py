@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from sagesmith.agent.lease import UNTIMED, VARIABLE
 from sagesmith.compute.base import Backend, Process
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.ray.backend import RayBackend
@@ -17,12 +18,19 @@ DRIVER_SECONDS = 90.0
 _LOOK_SECONDS = 0.05
 
 
-def backend_of(platform: Platform) -> Backend:
-    """The backend that a platform was started with."""
+def backend_of(platform: Platform, lease: int | None = None) -> Backend:
+    """The backend that a platform was started with.
+
+    Args:
+        lease: a pipe, at whose end the node agents of this machine end as well.
+    """
     directory = platform.dir
     if platform.compute == "ray":
         return RayBackend(directory.ray_tasks, directory.ray_socket)
-    return LocalBackend(directory.tasks, directory.sockets)
+    if lease is None:
+        return LocalBackend(directory.tasks, directory.sockets)
+    variables = {VARIABLE: f"{lease}{UNTIMED}"}
+    return LocalBackend(directory.tasks, directory.sockets, variables=variables, descriptors=[lease])
 
 
 def driver_command(data: Path) -> list[str]:

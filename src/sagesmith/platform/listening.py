@@ -127,11 +127,13 @@ def names(host: str, further: Sequence[str]) -> list[str]:
 
     Args:
         host: the address that it listens on.
-        further: what the user adds.
+        further: what the user calls it by. Then the machine's own name does not count, so that two machines of which
+            one stands by for the other have certificates of one CA.
     """
     found = [*further, *([] if host in _ANY else [host])]
     hostname = socket.gethostname().lower()
-    found += [hostname] if DNS_NAME.fullmatch(hostname) else []
+    if not further and DNS_NAME.fullmatch(hostname):
+        found.append(hostname)
     if host in _ANY:
         found += _addresses()
     return list(dict.fromkeys([*found, "localhost", "127.0.0.1", "::1"]))

@@ -31,9 +31,11 @@ from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
+from sagesmith.platform.claim import Left, Watch
 from sagesmith.platform.errors import StartFailed
 from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, names
 from sagesmith.platform.processes import Child
+from sagesmith.platform.standby import claimed
 from sagesmith.settings import table
 
 READY_SECONDS = 60.0
@@ -41,6 +43,7 @@ POLL_SECONDS = 0.2
 ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 RENEW_SECONDS = 3600.0
+ASK_SECONDS = 2.0
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _CLUSTERS_JOBS = 1000
 
@@ -62,6 +65,7 @@ class Options:
     port: int | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    standby: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
@@ -88,8 +92,12 @@ class Supervisor:
         self._directory = DataDir(options.data)
         self._lock = datadir.lock(self._directory)
         account_id = table.ACCOUNT_ID.read(options.environ) or "123456789012"
-        datadir.prepare(self._directory, account_id, options.environ)
+        keyring = datadir.prepare(self._directory, account_id, options.environ)
         self._end_leftovers()
+        self._claim = claimed(options.environ, self._directory, keyring.fingerprint, standby=options.standby)
+        self._watch = Watch(self._claim, stands_by=options.standby) if self._claim else None
+        # At the end of this pipe, which only this process holds, tasks of this machine end.
+        self._lease = os.pipe() if options.standby else None
         ensure_ca(self._directory.keys, self._directory.tls)
         self._outside = _outside(options, self._directory)
         write_bundle(self._directory.tls, options.environ)
@@ -107,20 +115,27 @@ class Supervisor:
             StartFailed: one of them is not; all are ended again.
         """
         try:
+            self._note_running()
             for child in self._children:
                 child.start()
             processes.save(self._directory.run / "processes.json", self._children)
             self._wait_ready()
+            self._note_running()  # Who was the first on the database can only now.
         except BaseException:
             self.stop()
             raise
 
     def watch(self) -> None:
-        """Restart what dies, until SIGTERM or SIGINT."""
+        """Restart what dies, until SIGTERM or SIGINT.
+
+        Raises:
+            StartFailed: another platform has taken over; the tasks of this machine have ended.
+        """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         rotate_at = 0.0
         renew_at = time.monotonic() + RENEW_SECONDS
+        ask_at = 0.0
         while not self._stopping:
             now = time.monotonic()
             changed = False
@@ -141,6 +156,11 @@ class Supervisor:
             if now >= renew_at:
                 self._renew_certificate()
                 renew_at = now + RENEW_SECONDS
+            if self._watch is not None and now >= ask_at:
+                if self._watch.must_end():
+                    self._end_tasks_at_once()
+                    raise StartFailed(f"this platform ends: {self._watch.reason}")
+                ask_at = now + ASK_SECONDS
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -153,9 +173,11 @@ class Supervisor:
                 child.process.terminate()
         for child in others:
             child.stop()
+        ended = True
         try:
             end_tasks(backend_of(self.platform))
         except OSError as error:
+            ended = False
             _say(f"not all tasks could be ended: {error}")
         for child in late:
             child.stop()
@@ -164,6 +186,20 @@ class Supervisor:
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
         self._listening.close()
+        if self._claim is not None:
+            if ended:
+                self._claim.note(Left.NOTHING)
+            self._claim.close()
+
+    def _note_running(self) -> None:
+        if self._claim is not None:
+            self._claim.note(Left.LEASED_TASKS if self._lease else Left.TASKS)
+
+    def _end_tasks_at_once(self) -> None:
+        """Those that run under the lease: somebody else is about to start them anew."""
+        if self._lease is not None:
+            os.close(self._lease[1])
+            self._lease = None
 
     def _renew_certificate(self) -> None:
         """Make our own certificate anew before it ends; the routers notice."""
@@ -198,7 +234,9 @@ class Supervisor:
             command, store_environment = self._store.command(), self._store.environment()
             children.append(Child("store", command, logs / "store.log", store_environment, stop_seconds=20.0))
         api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
-        children.append(Child("api", api, logs / "api.log", environment))
+        lease = [self._lease[0]] if self._lease else []
+        api += ["--lease", str(lease[0])] if lease else []
+        children.append(Child("api", api, logs / "api.log", environment, descriptors=lease))
         if self.platform.compute == "ray":
             driver = driver_command(self._directory.root)
             children.append(Child("ray-driver", driver, logs / "ray-driver.log", environment))
@@ -317,6 +355,7 @@ def _plan(
         names=outside.names if outside else (),
         tls_cert=str(outside.cert) if outside else None,
         tls_key=str(outside.key) if outside and outside.key else None,
+        standby=options.standby,
     )
 
 

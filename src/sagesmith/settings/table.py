@@ -111,8 +111,8 @@ TLS_NAMES = _declare(
     "SAGESMITH_TLS_NAMES",
     forms.NAMES,
     "–",
-    "names and addresses, as in `ml.example.com,192.0.2.7`, that the platform's own certificate is to have beside the "
-    "machine's; the first is the one that `up` prints",
+    "names and addresses, as in `ml.example.com,192.0.2.7`, that the platform's own certificate is to have in place of "
+    "the machine's name; the first is the one that `up` prints",
 )
 ACCOUNT_ID = _declare(
     "SAGESMITH_ACCOUNT_ID",
@@ -137,6 +137,12 @@ DATABASE_URL = _declare(
     forms.TEXT,
     "SQLite in the data directory",
     "`postgresql+psycopg://user:password@host/name`, see [PostgreSQL](operations.md#postgresql)",
+)
+STANDBY = _declare(
+    "SAGESMITH_STANDBY",
+    forms.FLAG,
+    "–",
+    "`1`, as `--standby`: one of two platforms of which [one stands by for the other](scale.md#one-that-stands-by)",
 )
 S3_ENDPOINT = _declare(
     "SAGESMITH_S3_ENDPOINT",

@@ -190,5 +190,9 @@ class CannotOpen(StoreError):
     """The database cannot be used; the message says why, without a password."""
 
 
+class StoreAway(StoreError):
+    """The database's server does not answer at present. What was being written is stored, or not at all."""
+
+
 class SchemaMismatch(StoreError):
     """The database was written by a newer version."""

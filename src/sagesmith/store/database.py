@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from sagesmith.store.base import CannotOpen, VersionConflict
+from sagesmith.store.base import CannotOpen, StoreAway, VersionConflict
 from sagesmith.store.chores import Chore
 from sagesmith.store.prepared import EXECUTOR
 from sagesmith.store.transaction import Observer, Transaction
@@ -39,6 +39,9 @@ INDEX_AT_LATEST_SECONDS = 2.0
 
 _DEADLOCK = "40P01"
 """SQLSTATE deadlock_detected."""
+
+_AWAY = ("08", "57P")
+"""SQLSTATE classes connection_exception, and operator intervention that ends a session: a server going up or down."""
 
 _DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 _BEGIN = {
@@ -154,7 +157,7 @@ class Store:
             bring_up_to_date(engine)
         except OperationalError as error:
             where = parsed.render_as_string(hide_password=True)
-            raise CannotOpen(f"the database {where} cannot be used: {' '.join(str(error.orig).split())}") from error
+            raise CannotOpen(f"the database {where} cannot be used: {_one_line(error.orig)}") from error
         store = cls(engine)
         with store.read() as tx:
             if tx.has_unindexed():
@@ -169,6 +172,11 @@ class Store:
         while self._idle:
             self._idle.pop().close()
         self._engine.dispose()
+
+    def belongs_to(self, fingerprint: str) -> bool:
+        """Whether the database is that of a keyring; one that is nobody's yet becomes it."""
+        with self.write() as tx:
+            return tx.fingerprint(fingerprint) == fingerprint
 
     def on_schedule(self, callback: Callable[[], None]) -> None:
         """Call `callback` after every commit that scheduled work, in the thread that wrote. It must not block."""
@@ -185,6 +193,9 @@ class Store:
 
         Args:
             indexed: put what is not in the full-text indexes yet into them first, as `Transaction.search` needs.
+
+        Raises:
+            StoreAway: the database's server does not answer.
         """
         self._settle()
         if indexed:
@@ -193,8 +204,11 @@ class Store:
         connection = self._start("read")
         try:
             yield Transaction(connection)
-        finally:
+        except BaseException as error:
             self._end(connection, "ROLLBACK")
+            _raise_if_away(error)
+            raise
+        self._end(connection, "ROLLBACK")
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -206,6 +220,7 @@ class Store:
         Raises:
             RuntimeError: this thread is writing already.
             VersionConflict: PostgreSQL rolled it back because of a deadlock; it may be tried again.
+            StoreAway: the database's server does not answer.
         """
         if self._thread.writing:
             raise RuntimeError("this thread has a write transaction open")
@@ -223,6 +238,7 @@ class Store:
             yield transaction
         except BaseException as error:
             self._roll_back(connection)
+            _raise_if_away(error)
             if _is_deadlock(error):
                 raise VersionConflict("another transaction waited for this one, which waited for it") from error
             raise
@@ -326,26 +342,36 @@ class Store:
             try:
                 connection, idle = self._idle.pop(), True
             except IndexError:
-                connection, idle = self._engine.connect(), False
+                connection, idle = self._connect(), False
             try:
                 self._control(connection, self._begin[mode])
-            except Exception:
+            except Exception as error:
                 # An idle connection may have died with PostgreSQL; a new one says what is the matter. A file does not
                 # die, it is locked by another process for longer than the timeout.
                 connection.invalidate()
                 connection.close()
                 if not idle or self._writer is not None:
+                    _raise_if_away(error)
                     raise
                 continue
             return connection
 
+    def _connect(self) -> Connection:
+        try:
+            return self._engine.connect()
+        except OperationalError as error:
+            if self._writer is not None:
+                raise
+            raise StoreAway(f"no connection to the database: {_one_line(error.orig)}") from error
+
     def _end(self, connection: Connection, how: str) -> None:
         try:
             self._control(connection, how)
-        except BaseException:
+        except BaseException as error:
             connection.invalidate()
             connection.close()
             if how == "COMMIT":
+                _raise_if_away(error)
                 raise
             log.warning("a connection was lost while rolling back", exc_info=True)
             return
@@ -384,3 +410,19 @@ _CONTROL: Mapping[str, Callable[[Connection, str], None]] = {
 def _is_deadlock(error: BaseException) -> bool:
     """Whether PostgreSQL chose this transaction to end a deadlock."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) == _DEADLOCK
+
+
+def _raise_if_away(error: BaseException) -> None:
+    """Raise StoreAway if that is what a driver's error means: the connection broke, or the server is shutting down."""
+    found = getattr(error, "orig", error)
+    if not type(found).__module__.startswith("psycopg"):
+        return
+    from psycopg import OperationalError as Failed
+
+    state = getattr(found, "sqlstate", None)
+    if isinstance(found, Failed) and (state is None or state.startswith(_AWAY)):
+        raise StoreAway(f"the database's server does not answer: {_one_line(found)}") from error
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

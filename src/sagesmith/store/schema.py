@@ -262,3 +262,13 @@ events = Table(
 )
 """`transaction_id` is PostgreSQL's, 0 on SQLite; `number` is the time in microseconds since the epoch, or one more than
 the last where that is later."""
+
+keyrings = Table(
+    "keyrings",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", Name, nullable=False),
+    Column("running", Integer, nullable=False),
+)
+"""Has one row once a platform has used the database. `running` is 1 from its start until it has ended all that it did:
+what a platform on PostgreSQL that stood by wants to know."""

@@ -14,6 +14,7 @@ from sagesmith.store import (
     documents,
     events,
     indexing,
+    keyrings,
     leases,
     listing,
     logevents,
@@ -65,6 +66,10 @@ class Transaction:
         """Whether work was scheduled, so that somebody should look."""
         self.unindexed = False
         """Whether documents were stored that the full-text indexes do not have yet."""
+
+    def fingerprint(self, first: str) -> str:
+        """The fingerprint of the keyring whose database it is: `first`, if it is nobody's yet."""
+        return keyrings.fingerprint(self._connection, first)
 
     def create(self, document: Document, tags: Mapping[str, str] = _NO_TAGS) -> Document:
         """Store a new document. `created_at` and `updated_at` become now where they are 0, the version becomes 1.

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from sagesmith.store.base import SchemaMismatch
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in `migrations/versions`."""
 
 _LOCK = 0x5A6E_5317

@@ -10,7 +10,7 @@ from sagesmith.http.messages import Headers, Response
 from sagesmith.wire.answers import UNKNOWN_OPERATION, error_response
 from sagesmith.wire.audit import Audit, Recorder
 from sagesmith.wire.context import Handler, Params, RequestContext
-from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException
+from sagesmith.wire.errors import AwsError, InternalFailure, NotImplementedException, ServiceUnavailable
 from sagesmith.wire.models import Operation, ServiceModel, UnknownService, load_model, services_of
 from sagesmith.wire.protocols import Call, Codec, Protocol, protocol_of
 from sagesmith.wire.protocols.cbor import CborProtocol, named_by
@@ -22,6 +22,7 @@ from sagesmith.wire.validation import Validator
 
 log = logging.get("wire")
 
+_UNAVAILABLE = "The request has failed due to a temporary failure of the server."
 _INTERNAL_FAILURE = "The request processing has failed because of an unknown error, exception or failure."
 _CODECS: dict[Protocol, Callable[[ServiceModel], Codec]] = {
     Protocol.JSON: JsonProtocol,
@@ -122,6 +123,7 @@ class Dispatcher:
         handlers: botocore's service name → operation → handler.
         not_built: service name → operation → the capability that will bring it, for the error that says so.
         audit: keeps records of calls; None: nobody does.
+        away: the exception of a handler whose database does not answer at present.
     """
 
     def __init__(
@@ -129,8 +131,10 @@ class Dispatcher:
         handlers: Mapping[str, Mapping[str, Handler]],
         not_built: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         audit: Audit | None = None,
+        away: type[Exception] | tuple[()] = (),
     ) -> None:
         self._handlers = handlers
+        self._away = away
         self._audit = audit
         self._not_built = not_built
         self._services: dict[tuple[str, Protocol], _Service] = {}
@@ -167,12 +171,17 @@ class Dispatcher:
             response = plan.serialize(plan.handle(context, params), context.request_id)
         except AwsError as raised:
             error = raised
+        except self._away as raised:
+            log.error("operation not possible at present", reason=str(raised), **_fields(context))
+            error = ServiceUnavailable(_UNAVAILABLE)
         except Exception:
             log.exception("operation failed", **_fields(context))
             error = InternalFailure(_INTERNAL_FAILURE)
         if error is not None:
             if service is not None and operation is not None:
-                service.record_refusal(operation, context, params, error)
+                # Records are kept in the same database.
+                if not isinstance(error, ServiceUnavailable):
+                    service.record_refusal(operation, context, params, error)
                 response = service.codec.error(error, context.request_id)
             else:
                 response = error_response(signing_name, target, headers, error, context.request_id)

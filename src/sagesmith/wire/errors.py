@@ -66,3 +66,7 @@ class NotImplementedException(_Named):
 
 class InternalFailure(_Named):
     code, status = "InternalFailure", 500
+
+
+class ServiceUnavailable(_Named):
+    code, status = "ServiceUnavailable", 503

@@ -34,7 +34,7 @@ def main(data: Path) -> None:
         address = node.ensure(os.environ)
         os.environ.update(node.environment)
         cluster = Cluster(
-            namespace(data),
+            namespace(platform),
             str(platform.dir.node_tasks) if platform.ray_address is None else None,
             platform.ray_lease_seconds,
             json.loads(os.environ.get("SAGESMITH_RAY_RUNTIME_ENV") or "{}"),

@@ -38,10 +38,10 @@ class Driver:
 
     async def recover(self) -> None:
         """End what nobody knows any more, and go on with everything else."""
-        await self.look()
         for task_id in await asyncio.to_thread(self._cluster.hosts):
             if self._is_over(self._record(task_id)):
                 await asyncio.to_thread(self._cluster.end_host, task_id)
+        await self.look()
         for gang in await asyncio.to_thread(self._cluster.groups):
             if gang not in self._gangs:
                 await asyncio.to_thread(self._cluster.release, gang)

@@ -11,6 +11,8 @@ from typing import Any
 
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.compute.base import Process
+from sagesmith.config import Platform
+from sagesmith.credentials import KeyRing
 from sagesmith.files import replace_file
 
 
@@ -96,9 +98,13 @@ class Record:
         replace_file(self.seen, json.dumps(asdict(seen)).encode())
 
 
-def namespace(data: Path) -> str:
-    """The Ray namespace of a platform: two on one cluster know nothing of each other's actors."""
-    return "sagesmith-" + hashlib.sha256(f"{socket.gethostname()}:{data.resolve()}".encode()).hexdigest()[:16]
+def namespace(platform: Platform) -> str:
+    """The Ray namespace of a platform: two on one cluster know nothing of each other's actors, unless one stands by for
+    the other, whose actors it ends when it takes over."""
+    if platform.standby:
+        return "sagesmith-" + KeyRing.load(platform.dir.keys, platform.account_id).fingerprint[:16]
+    place = f"{socket.gethostname()}:{platform.dir.root.resolve()}"
+    return "sagesmith-" + hashlib.sha256(place.encode()).hexdigest()[:16]
 
 
 def append(path: Path, data: bytes) -> None:
