@@ -62,7 +62,7 @@ def _ends(platform: Platform) -> Ends:
         platform.region,
         ca_bundle=str(bundle) if bundle.exists() else None,
     )
-    return Ends(access, f"sagesmith-internal-{platform.account_id}", namespace(Path(platform.data)))
+    return Ends(access, f"sagesmith-internal-{platform.account_id}", namespace(platform))
 
 
 def _way(platform: Platform) -> Way | None:
