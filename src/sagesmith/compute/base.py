@@ -1,6 +1,6 @@
 """What a task is, and what a backend does with it. The node agent and every backend share these types."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -343,6 +343,16 @@ class Backend(Protocol):
 
     def tasks(self) -> list[TaskObservation]:
         """All tasks that are known here."""
+        ...
+
+    def watch(self, task_id: str, wake: Callable[[], None]) -> bool:
+        """Have `wake` called once, in another thread, when the task prints, measures, reports or ends after this call.
+
+        It means that it is worth looking, perhaps in vain. A second watch takes the first one's place.
+
+        Returns:
+            False: nobody tells, so that one has to look.
+        """
         ...
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 from sagesmith.compute.reading import read_events, read_lines, read_samples
+from sagesmith.compute.watching import Watcher
 from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
@@ -91,6 +92,7 @@ class LocalBackend:
         self._descriptors = descriptors
         self._known: dict[str, _Known] = {}
         self._known_lock = threading.Lock()
+        self._watcher = Watcher()
         for path in tasks_dir.glob(f"{_REMOVED}*"):
             remove_tree(path)
 
@@ -178,6 +180,9 @@ class LocalBackend:
         except FileNotFoundError:
             return []
         return [observed for name in names if (observed := self.inspect(name)) is not None]
+
+    def watch(self, task_id: str, wake: Callable[[], None]) -> bool:
+        return self._watcher.watch(self._directory(task_id).root, wake)
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         output = self._directory(task_id).output

@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +104,9 @@ class RayBackend:
         except FileNotFoundError:
             return []
         return [observed for name in names if (observed := self.inspect(name)) is not None]
+
+    def watch(self, task_id: str, wake: Callable[[], None]) -> bool:
+        return False
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         return read_lines(self._record(task_id).task.output, offset, limit)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from sagesmith.services.sagemaker.jobs.looks import LONGEST_LOOK_SECONDS
 from sagesmith.services.sagemaker.training import interrupt
 from sagesmith.store import NotFound
 from sagesmith.wire.errors import AwsError
@@ -63,6 +64,52 @@ def test_a_job_that_waits_too_long_in_its_backends_line_is_stopped_and_never_run
     assert "TrainingTimeInSeconds" not in described
     assert world.backend.present == {}
     assert not task.alive
+
+
+def test_a_job_of_which_its_backend_tells_is_looked_at_when_it_does_something(world: World) -> None:
+    world.backend.tells = True
+    task = started(world)
+    task.say("Training")
+    world.turn(3)
+    assert world.pause_seconds() > LONGEST_LOOK_SECONDS
+    task.print("hello")
+    assert world.pause_seconds() <= 0
+    world.turn()
+    assert world.log_lines("/aws/sagemaker/TrainingJobs", "job/") == ["hello"]
+    assert world.pause_seconds() <= LONGEST_LOOK_SECONDS
+    world.turn(2)
+    assert world.pause_seconds() > LONGEST_LOOK_SECONDS
+
+
+def test_an_event_that_led_to_nothing_is_looked_into_once_more(world: World) -> None:
+    world.backend.tells = True
+    task = started(world)
+    task.say("Training")
+    world.turn(3)
+    assert task.wake is not None
+    task.wake()
+    world.turn()
+    assert world.pause_seconds() <= LONGEST_LOOK_SECONDS
+    world.turn()
+    assert world.pause_seconds() > LONGEST_LOOK_SECONDS
+
+
+def test_a_job_that_is_to_stop_is_looked_at_whatever_its_backend_tells(world: World) -> None:
+    world.backend.tells = True
+    task = started(world)
+    task.say("Training")
+    world.turn(3)
+    world.call("StopTrainingJob", TrainingJobName="job")
+    world.turn(3)
+    assert task.stopped
+    assert world.pause_seconds() <= LONGEST_LOOK_SECONDS
+
+
+def test_a_job_of_which_nobody_tells_is_looked_at_all_the_time(world: World) -> None:
+    task = started(world)
+    task.say("Training")
+    world.turn(3)
+    assert world.pause_seconds() <= LONGEST_LOOK_SECONDS
 
 
 def test_a_completed_job_passed_through_every_status(world: World) -> None:

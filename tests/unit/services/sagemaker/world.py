@@ -40,6 +40,7 @@ class Task:
     address: str | None = None
     pending: str = ""
     stopped: bool = False
+    wake: Callable[[], None] | None = None
 
     def say(self, state: TaskState, message: str = "", **detail: Any) -> None:
         """Report an event; an end ends the task."""
@@ -48,10 +49,17 @@ class Task:
             self.alive = False
         if state == "Serving":
             self.address = f"unix:/run/{self.spec.id}"
+        self._tell()
 
     def print(self, line: str) -> None:
         """Write a line of output."""
         self.lines.append((int(time.time() * 1000), line))
+        self._tell()
+
+    def _tell(self) -> None:
+        wake, self.wake = self.wake, None
+        if wake is not None:
+            wake()
 
 
 class MemoryBackend:
@@ -61,6 +69,7 @@ class MemoryBackend:
         self.present: dict[str, Task] = {}
         self.started: list[TaskSpec] = []
         self.fail_start: OSError | None = None
+        self.tells = False
         self._lock = threading.Lock()
 
     def start(self, specs: Sequence[TaskSpec]) -> None:
@@ -87,6 +96,11 @@ class MemoryBackend:
 
     def tasks(self) -> list[TaskObservation]:
         return [found for task_id in list(self.present) if (found := self.inspect(task_id)) is not None]
+
+    def watch(self, task_id: str, wake: Callable[[], None]) -> bool:
+        if self.tells and task_id in self.present:
+            self.present[task_id].wake = wake
+        return self.tells
 
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         lines = self.present[task_id].lines[offset : offset + 2]
@@ -172,6 +186,13 @@ class World:
         for _ in range(times):
             self.clock_offset += 120.0
             self.loop.turn()
+
+    def pause_seconds(self) -> float:
+        """In how many seconds something is due."""
+        with self.store.read() as tx:
+            due = tx.next_due()
+        assert due is not None
+        return due - time.time() - self.clock_offset
 
     def until(self, reached: Callable[[], bool]) -> None:
         """Turn until something is so."""

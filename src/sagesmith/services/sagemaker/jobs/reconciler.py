@@ -31,12 +31,10 @@ from sagesmith.services.sagemaker.jobs.base import (
     spent_seconds,
 )
 from sagesmith.services.sagemaker.jobs.line import Line, place_of
+from sagesmith.services.sagemaker.jobs.looks import LONGEST_LOOK_SECONDS, SHORTEST_LOOK_SECONDS, Looks
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document, LogEvent, Transaction
 
-SHORTEST_LOOK_SECONDS = 0.05
-LONGEST_LOOK_SECONDS = 0.5
-"""How often a running job is looked at: often when something has just happened, seldom when it runs and runs."""
 CHATTY_LOOK_SECONDS = 0.02
 """For one that prints more than a look takes; others have their turn meanwhile."""
 LAST_BATCHES = 8
@@ -75,6 +73,7 @@ class JobReconciler:
         self.kind = job.declaration.id
         self._job = job
         self._line = line
+        self._looks = Looks(self.kind)
 
     def recover(self, home: Home) -> None:
         """End tasks of jobs that have ended or are gone, and look at every job that has not."""
@@ -154,6 +153,7 @@ class JobReconciler:
 
     def _follow(self, home: Home, document: Document) -> float | None:
         gang = self._gang(document)
+        look = self._looks.begin(home, document, [each.task_id for each in gang.members])
         seen = {each.host: tasks.observe(home.backend, each.task_id) for each in gang.members}
         if all(task is None or _is_over(task) for task in seen.values()):
             stored = all(self._collect_rest(home, document, task) for task in seen.items())
@@ -165,10 +165,11 @@ class JobReconciler:
         new = [self._collect(home, document, host, task.id) for host, task in seen.items() if task is not None]
         told = self._told(document, seen)
         if told is not document:
-            document = self._store(home, told)
+            self._store(home, told)
+            return SHORTEST_LOOK_SECONDS
         if max(new, default=0) > tasks.LOG_BATCH_BYTES // 2:
             return CHATTY_LOOK_SECONDS
-        return min(max(SHORTEST_LOOK_SECONDS, (time.time() - document.updated_at) / 10), LONGEST_LOOK_SECONDS)
+        return look.next_seconds(quiet=not any(new) and _goes_on(document, seen))
 
     def _pend(self, home: Home, document: Document, why: str) -> float | None:
         """Say that a gang waits in a line of its backend's own; nothing of it has begun yet."""
@@ -330,6 +331,12 @@ def _patience_seconds(seen: Observations) -> float:
     running = [task for task in seen.values() if task is not None and not _is_over(task)]
     uploading = all(task.events and task.events[-1].state == "Uploading" for task in running)
     return UPLOAD_SECONDS if uploading else ABORT_SECONDS
+
+
+def _goes_on(document: Document, seen: Observations) -> bool:
+    """Whether nobody has asked the job to end, and all of its agents are there to say what happens."""
+    asked = document.status == STOPPING or not _OF_AN_ATTEMPT.isdisjoint(document.body)
+    return not asked and all(task is not None and task.events for task in seen.values())
 
 
 def _is_over(task: TaskObservation) -> bool:
