@@ -1,29 +1,19 @@
 """`sagesmith events`: what happened to resources, as EventBridge would tell it."""
 
 import argparse
-import contextlib
 import json
 import time
 from typing import Any
 
-from sagesmith.cli import UsageError
-from sagesmith.config import Platform
-from sagesmith.store import CannotOpen, SchemaMismatch, Store
+from sagesmith.cli.stores import opened_last
 
 POLL_SECONDS = 0.5
 
 
 def events(options: argparse.Namespace) -> int:
     """Print all events that are kept, the oldest first; with `--follow` those that come as well, until interrupted."""
-    platform = Platform.last(options.data)
-    if platform is None:
-        raise UsageError(f"No platform was started on {options.data} yet.")
-    try:
-        store = Store.open(platform.database_url)
-    except (CannotOpen, SchemaMismatch) as error:
-        raise UsageError(str(error)) from error
     cursor: str | None = None
-    with contextlib.closing(store):
+    with opened_last(options.data) as (_, store):
         while True:
             with store.read() as tx:
                 page = tx.events(cursor)

@@ -11,11 +11,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sagesmith.cli import UsageError
+from sagesmith.cli.stores import opened
 from sagesmith.config import DataDir, Platform, default_cache_dir
 from sagesmith.images import bundle, pruning
 from sagesmith.images.base import EnvironmentFailed
 from sagesmith.platform import datadir, retention
-from sagesmith.store import CannotOpen, SchemaMismatch, Store
 
 _KEYS = {"format.json", "keys", "tls"}
 """What one that stands by must have in common with the platform."""
@@ -96,9 +96,8 @@ def prune(options: argparse.Namespace) -> int:
     last = Platform.last(directory.root)
     if last is not None:
         before = time.time() - options.older_than_days * 86400
-        store = _open(last)
-        jobs, chunks = retention.remove_old(store, before)
-        store.close()
+        with opened(last) as store:
+            jobs, chunks = retention.remove_old(store, before)
         print(f"{jobs} jobs and {chunks} chunks of logs older than {options.older_than_days:g} days removed")
     if not datadir.is_locked(directory) and directory.logs.exists():
         for path in directory.logs.glob("*.log*"):
@@ -127,13 +126,6 @@ def import_environments(options: argparse.Namespace) -> int:
     except EnvironmentFailed as error:
         raise UsageError(str(error)) from error
     return 0
-
-
-def _open(platform: Platform) -> Store:
-    try:
-        return Store.open(platform.database_url)
-    except (CannotOpen, SchemaMismatch) as error:
-        raise UsageError(str(error)) from error
 
 
 def _elsewhere(directory: DataDir) -> list[str]:
