@@ -5,14 +5,14 @@ file", https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-
 leaves its part beside, and the first one, which uploads last, puts them together; of files of one name its own counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from sagesmith.agent import layout
 from sagesmith.agent.archive import pack, walk
-from sagesmith.agent.failures import TaskFailed
-from sagesmith.agent.task import Task, machine_failed, real_directory
+from sagesmith.agent.failures import uploading
+from sagesmith.agent.task import Task, real_directory
 
 _NOTHING = "No model artifact is saved under path /opt/ml/model. Your training job will not save any model file to S3."
 
@@ -42,7 +42,8 @@ def upload(task: Task, model: bool) -> dict[str, Any]:
     if model:
         found["model_artifacts"] = f"{base}/model.tar.gz" if spec.compress_output else f"{base}/model/"
     if len(spec.hosts) > 1 or any(folder for _, folder, _ in folders):
-        _storing(base, lambda: _upload(task, base, folders))
+        with uploading("artifacts", base, as_="Artifact"):
+            _upload(task, base, folders)
     return found
 
 
@@ -55,27 +56,13 @@ def give_up(task: Task) -> None:
     if task.spec.output_uri and len(task.spec.hosts) > 1:
         from sagesmith.agent.parts import Parts
 
-        _storing(task.spec.output_uri, lambda: Parts(task).done())
+        with uploading("artifacts", task.spec.output_uri, as_="Artifact"):
+            Parts(task).done()
 
 
 def _found(task: Task, name: str, place: Path) -> _Folder:
     folder = real_directory(task.directory.opt_ml, place)
     return name, folder if folder and any(folder.iterdir()) else None, f"/opt/ml/{place}"
-
-
-def _storing(base: str, work: Callable[[], None]) -> None:
-    from sagesmith.agent.s3 import S3Failed
-
-    try:
-        work()
-    except S3Failed as error:
-        said = f"Artifact upload failed:{error.code}: {error} (uploading to {base})"
-        if error.is_the_stores:
-            hint = "The object store's disk may be full: `sagesmith doctor` shows what is free, its log says more."
-            raise TaskFailed(f"InternalServerError: {said}. {hint}") from error
-        raise TaskFailed(f"ClientError: {said}") from error
-    except OSError as error:
-        raise machine_failed(error, "uploading artifacts") from error
 
 
 def _upload(task: Task, base: str, folders: Sequence[_Folder]) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.failures import TaskFailed, uploading
 from sagesmith.agent.mirror import Mirror
-from sagesmith.agent.task import Task, machine_failed
+from sagesmith.agent.task import Task
 
 if TYPE_CHECKING:
     from sagesmith.agent.s3 import S3
@@ -57,13 +57,5 @@ def finish(mirror: Mirror, what: str, s3: "Callable[[], S3]") -> None:
     Raises:
         TaskFailed: it cannot be stored.
     """
-    from sagesmith.agent.s3 import S3Failed
-
-    try:
+    with uploading(mirror.shown_as, mirror.target, as_=what):
         mirror.finish(s3)
-    except S3Failed as error:
-        whose = "InternalServerError" if error.is_the_stores else "ClientError"
-        said = f"{what} upload failed:{error.code}: {error} (uploading to {mirror.target})"
-        raise TaskFailed(f"{whose}: {said}") from error
-    except OSError as error:
-        raise machine_failed(error, f"uploading {mirror.shown_as}") from error

@@ -10,13 +10,13 @@ from typing import Any
 
 from sagesmith.agent import layout
 from sagesmith.agent.engine import OwnImage
-from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.failures import TaskFailed, machine_failed, uploading
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror
 from sagesmith.agent.process import Ended
 from sagesmith.agent.runtime import add_programs, container_variables
 from sagesmith.agent.sandbox import HOME, own_tree
-from sagesmith.agent.task import Task, machine_failed, read_beginning, real_directory
+from sagesmith.agent.task import Task, read_beginning, real_directory
 from sagesmith.agent.train import Ending, Staged, run_user_code
 from sagesmith.compute.base import Resources
 from sagesmith.images.base import Runtime
@@ -132,21 +132,11 @@ def _upload(task: Task, mirrors: list[Mirror]) -> None:
     Raises:
         TaskFailed: something could not be stored.
     """
-    from sagesmith.agent.s3 import S3Failed
-
     if mirrors:
         task.report.write("Uploading", "Uploading outputs")
     for mirror in mirrors:
-        try:
+        with uploading("outputs", mirror.target, as_="Data"):
             mirror.finish(lambda: task.s3)
-        except S3Failed as error:
-            said = f"Data upload failed:{error.code}: {error} (uploading to {mirror.target})"
-            if error.is_the_stores:
-                hint = "The object store's disk may be full: `sagesmith doctor` shows what is free, its log says more."
-                raise TaskFailed(f"InternalServerError: {said}. {hint}") from error
-            raise TaskFailed(f"ClientError: {said}") from error
-        except OSError as error:
-            raise machine_failed(error, "uploading outputs") from error
 
 
 def _exit_message(task: Task) -> str:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import sagesmith
 from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.engine import OwnImage
-from sagesmith.agent.failures import MAX_REASON, TaskFailed
+from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
 from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
 from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
-from sagesmith.agent.task import Task, machine_failed
+from sagesmith.agent.task import Task
 from sagesmith.agent.train import Ending
 from sagesmith.http.unix import socket_at
 from sagesmith.images.base import Runtime

@@ -1,6 +1,5 @@
 """What training, processing and serving have in common: one task at work."""
 
-import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -189,13 +188,6 @@ class Task:
 
     def _ca_bundle(self) -> list[tuple[Path, str, bool]]:
         return [] if self.spec.ca_bundle is None else [(Path(self.spec.ca_bundle), _CA_BUNDLE, False)]
-
-
-def machine_failed(error: OSError, doing: str) -> TaskFailed:
-    """The reason to give when the node itself is at fault."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return TaskFailed(f"ClientError: No space left on device while {doing}. Free some disk space and try again.")
-    return TaskFailed(f"InternalServerError: {error.strerror or error} while {doing}")
 
 
 def real_directory(root: Path, relative: Path) -> Path | None:

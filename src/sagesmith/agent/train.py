@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sagesmith.agent import artifacts, layout
 from sagesmith.agent.checkpoints import finish, restore
 from sagesmith.agent.engine import OwnImage
-from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped
+from sagesmith.agent.failures import MAX_REASON, TaskFailed, TaskStopped, machine_failed
 from sagesmith.agent.handover import be_ready
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
@@ -24,7 +24,7 @@ from sagesmith.agent.runtime import (
 )
 from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.ssh import with_ssh
-from sagesmith.agent.task import Task, machine_failed, read_failure_file, real_directory
+from sagesmith.agent.task import Task, read_failure_file, real_directory
 from sagesmith.agent.tensorboard import event_files
 from sagesmith.compute.base import TaskState
 from sagesmith.images.base import BuiltEnvironment, Runtime

@@ -19,14 +19,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sagesmith.agent.failures import TaskFailed
+from sagesmith.agent.failures import TaskFailed, machine_failed
 from sagesmith.agent.inputs import streams
 from sagesmith.agent.inputs.ahead import Piece, pieces_of, read_ahead
 from sagesmith.agent.inputs.augmented import AugmentedManifest
 from sagesmith.agent.inputs.failures import download_failed, s3_said
 from sagesmith.agent.inputs.files import no_data
 from sagesmith.agent.inputs.sources import Source, channel_shard, objects, shuffled
-from sagesmith.agent.task import machine_failed
 from sagesmith.compute.base import Channel, TaskSpec
 
 if TYPE_CHECKING:
