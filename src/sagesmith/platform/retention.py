@@ -13,7 +13,8 @@ from sagesmith.services.sagemaker import JOBS
 from sagesmith.services.sagemaker.engine import idempotency
 from sagesmith.services.sagemaker.jobs import ENDED
 from sagesmith.store import LogGroup, Query, Store, Transaction, VersionConflict
-from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff, rolled_up
+from sagesmith.store.rollups import rolled_up
+from sagesmith.store.timeseries import DAY, RESOLUTIONS, cutoff
 
 INTERVAL_SECONDS = 3600.0
 

@@ -13,12 +13,12 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sagesmith.store.base import InvalidToken, VersionConflict
+from sagesmith.store.base import InvalidToken
 from sagesmith.store.prepared import Prepared
-from sagesmith.store.schema import time_series, time_series_data, time_series_sources, time_series_terms
+from sagesmith.store.schema import time_series, time_series_data, time_series_terms
 from sagesmith.store.statisticsets import StatisticSet, merged
 from sagesmith.store.tokens import decode_token, encode_token
 
@@ -89,11 +89,10 @@ class MetricQuery:
     token: str | None = None
 
 
-_s, _t, _d, _o = time_series.c, time_series_terms.c, time_series_data.c, time_series_sources.c
-_VALUES = (_d.count, _d.sum, _d.minimum, _d.maximum, _d.samples)
+_s, _t, _d = time_series.c, time_series_terms.c, time_series_data.c
+VALUES = (_d.count, _d.sum, _d.minimum, _d.maximum, _d.samples)
 _SERIES = Prepared(select(_s.id, _s.active_at).where(_s.digest == bindparam("b_digest")))
 _LOCKED = Prepared(select(_s.id, _s.active_at).where(_s.digest == bindparam("b_digest")).with_for_update())
-_LOCKED_BY_ID = Prepared(select(_s.id).where(_s.id == bindparam("b_id")).with_for_update())
 _ROW: dict[str, Any] = {
     name: bindparam(name) for name in ("digest", "region", "namespace", "name", "dimensions", "active_at")
 }
@@ -104,40 +103,18 @@ _NEW_SERIES = {
 _ADD_TERMS = insert(time_series_terms)
 _ACTIVE = Prepared(update(time_series).where(_s.id == bindparam("b_id")).values(active_at=bindparam("b_active_at")))
 _AT = (_d.series_id == bindparam("b_id"), _d.at == bindparam("b_at"), _d.unit == bindparam("b_unit"))
-_DATUM = Prepared(select(*_VALUES).where(*_AT))
-_SET: dict[str, Any] = {column.name: bindparam(f"b_{column.name}") for column in _VALUES}
+_DATUM = Prepared(select(*VALUES).where(*_AT))
+_SET: dict[str, Any] = {column.name: bindparam(f"b_{column.name}") for column in VALUES}
 _ADD = Prepared(
     insert(time_series_data).values(series_id=bindparam("b_id"), at=bindparam("b_at"), unit=bindparam("b_unit"), **_SET)
 )
 _CHANGE = Prepared(update(time_series_data).where(*_AT).values(**_SET))
-_WINDOW = (
+WITHIN = (
     _d.series_id == bindparam("b_id"),
     _d.at >= bindparam("b_start"),
     _d.at < bindparam("b_end"),
 )
 _PERIOD = (_d.at - (_d.at - bindparam("b_start")) % bindparam("b_period")).label("period")
-_FINE = Prepared(
-    select(_d.at, _d.unit, *_VALUES).where(*_WINDOW, _d.at % bindparam("b_period") != 0).order_by(_d.at, _d.unit)
-)
-_REMOVE_FINE = Prepared(delete(time_series_data).where(*_WINDOW, _d.at % bindparam("b_period") != 0))
-_SERIES_FROM = (
-    select(_s.id)
-    .where(_s.id > bindparam("b_after"), _s.active_at >= bindparam("b_start"))
-    .order_by(_s.id)
-    .limit(bindparam("b_limit"))
-)
-_OFFSET = Prepared(select(_o.offset).where(_o.source == bindparam("b_source")))
-_LOCKED_OFFSET = Prepared(select(_o.offset).where(_o.source == bindparam("b_source")).with_for_update())
-_SOURCE: dict[str, Any] = {name: bindparam(name) for name in ("source", "offset", "read_at")}
-_NEW_SOURCE = {
-    "sqlite": Prepared(sqlite.insert(time_series_sources).values(_SOURCE).on_conflict_do_nothing()),
-    "postgresql": Prepared(postgresql.insert(time_series_sources).values(_SOURCE).on_conflict_do_nothing()),
-}
-_ADVANCE = Prepared(
-    update(time_series_sources)
-    .where(_o.source == bindparam("b_source"))
-    .values(offset=bindparam("b_offset"), read_at=bindparam("b_read_at"))
-)
 
 
 def put(connection: Connection, region: str, data: Sequence[Datum]) -> None:
@@ -154,7 +131,7 @@ def put(connection: Connection, region: str, data: Sequence[Datum]) -> None:
             newest = max(newest, datum.at)
             moments[_coarse(datum.at, now), datum.unit].append(datum.values)
         for (at, unit), sets in sorted(moments.items()):
-            _add(connection, series_id, at, unit, merged(sets))
+            add(connection, series_id, at, unit, merged(sets))
         if newest >= active_at + 60:
             _ACTIVE.run(connection, {"b_id": series_id, "b_active_at": newest})
 
@@ -206,7 +183,8 @@ def _term(region: str, name: str, value: str | None) -> int:
     return int.from_bytes(digest, "big") & _MASK
 
 
-def _add(connection: Connection, series_id: int, at: int, unit: str, values: StatisticSet) -> None:
+def add(connection: Connection, series_id: int, at: int, unit: str, values: StatisticSet) -> None:
+    """Add values to what a series has for a moment; its row is locked."""
     key = {"b_id": series_id, "b_at": at, "b_unit": unit}
     found = _DATUM.first(connection, key)
     if found is None:
@@ -236,7 +214,7 @@ def read(connection: Connection, region: str, metric: Metric, window: Window) ->
     order = _PERIOD.desc() if window.descending else _PERIOD.asc()
     statement = (
         select(_PERIOD, _d.unit, func.sum(_d.count), func.sum(_d.sum), func.min(_d.minimum), func.max(_d.maximum))
-        .where(*_WINDOW, *of_unit)
+        .where(*WITHIN, *of_unit)
         .group_by(_PERIOD, _d.unit)
         .order_by(order, _d.unit)
         .limit(window.limit)
@@ -250,7 +228,7 @@ def _with_samples(
     connection: Connection, where: dict[str, Any], of_unit: Sequence[Any], window: Window
 ) -> list[Aggregate]:
     order = _d.at.desc() if window.descending else _d.at.asc()
-    statement = select(_PERIOD, _d.unit, *_VALUES).where(*_WINDOW, *of_unit).order_by(order, _d.unit)
+    statement = select(_PERIOD, _d.unit, *VALUES).where(*WITHIN, *of_unit).order_by(order, _d.unit)
     rows = connection.execute(statement, where)
     found: list[Aggregate] = []
     for at, period in groupby(rows, lambda row: int(row[0])):
@@ -287,69 +265,3 @@ def metrics(connection: Connection, query: MetricQuery) -> tuple[list[Metric], s
         for _, namespace, name, dimensions in rows[: query.limit]
     ]
     return found, encode_token("metrics", rows[query.limit - 1].id) if len(rows) > query.limit else None
-
-
-def offset(connection: Connection, source: str) -> int:
-    found = _OFFSET.first(connection, {"b_source": source})
-    return 0 if found is None else int(found[0])
-
-
-def advance(connection: Connection, source: str, before: int, after: int) -> None:
-    """Raises VersionConflict if somebody else read the source meanwhile."""
-    now = int(time.time())
-    _NEW_SOURCE[connection.dialect.name].run(connection, {"source": source, "offset": 0, "read_at": now})
-    if _LOCKED_OFFSET.first(connection, {"b_source": source})[0] != before:
-        raise VersionConflict(f"{source} was read meanwhile")
-    _ADVANCE.run(connection, {"b_source": source, "b_offset": after, "b_read_at": now})
-
-
-def forget_sources(connection: Connection, before: int) -> None:
-    connection.execute(delete(time_series_sources).where(_o.read_at < before))
-
-
-def roll_up(connection: Connection, start: int, end: int, period: int, after: int, limit: int) -> int | None:
-    # What `active_at` says may be up to a minute old.
-    where = {"b_after": after, "b_start": start - 60, "b_limit": limit}
-    ids: Sequence[int] = connection.execute(_SERIES_FROM, where).scalars().all()
-    rows = 0
-    for series_id in ids:
-        rows += _roll_up_series(connection, series_id, start, end, period)
-        if rows >= limit:
-            return series_id
-    return ids[-1] if len(ids) == limit else None
-
-
-def _roll_up_series(connection: Connection, series_id: int, start: int, end: int, period: int) -> int:
-    where = {"b_id": series_id, "b_start": start, "b_end": end, "b_period": period}
-    if _FINE.first(connection, where) is None:
-        return 0
-    # Who puts data for the same moments waits, or has put them before they are read.
-    _LOCKED_BY_ID.first(connection, {"b_id": series_id})
-    rows = _FINE.all(connection, where)
-    moments: dict[tuple[int, str], list[StatisticSet]] = defaultdict(list)
-    for at, unit, *values in rows:
-        moments[at - at % period, unit].append(StatisticSet.stored(*values))
-    _REMOVE_FINE.run(connection, where)
-    for (at, unit), sets in moments.items():
-        _add(connection, series_id, at, unit, merged(sets))
-    return len(rows)
-
-
-def prune(connection: Connection, before: int, after: int, limit: int) -> int | None:
-    page = select(_s.id).where(_s.id > after).order_by(_s.id).limit(limit)
-    ids: Sequence[int] = connection.execute(page).scalars().all()
-    old = select(_d.series_id).where(_d.series_id == _s.id, _d.at < before).exists()
-    aged = (
-        connection.execute(select(_s.id).where(_s.id.in_(ids), old).order_by(_s.id).with_for_update()).scalars().all()
-    )
-    connection.execute(delete(time_series_data).where(_d.series_id.in_(aged), _d.at < before))
-    full = select(_d.series_id).where(_d.series_id == _s.id).exists()
-    empty = connection.execute(select(_s.id).where(_s.id.in_(aged), ~full)).scalars().all()
-    connection.execute(delete(time_series_terms).where(_t.series_id.in_(empty)))
-    connection.execute(delete(time_series).where(_s.id.in_(empty)))
-    return ids[-1] if len(ids) == limit else None
-
-
-def rolled_up(period: int) -> str:
-    """The source whose offset is up to when data have been rolled up into periods of so many seconds."""
-    return f"rolled-up/{period}"

@@ -21,7 +21,9 @@ from sagesmith.store import (
     loggroups,
     metrics,
     places,
+    rollups,
     searching,
+    sources,
     tagging,
     timeseries,
 )
@@ -449,7 +451,7 @@ class Transaction:
 
     def statistics_offset(self, source: str) -> int:
         """Up to where a source of statistics was read, 0 if it never was."""
-        return timeseries.offset(self._connection, source)
+        return sources.offset(self._connection, source)
 
     def advance_statistics(self, source: str, before: int, after: int) -> None:
         """Say that a source was read from offset `before` to `after`; with `put_statistics` in the same transaction
@@ -458,11 +460,11 @@ class Transaction:
         Raises:
             VersionConflict: somebody else read it meanwhile.
         """
-        timeseries.advance(self._connection, source, before, after)
+        sources.advance(self._connection, source, before, after)
 
     def forget_statistics_sources(self, before: int) -> None:
         """Forget the offsets of sources that were not read since a time, in seconds since the epoch."""
-        timeseries.forget_sources(self._connection, before)
+        sources.forget(self._connection, before)
 
     def roll_up_statistics(self, start: int, end: int, period: int, after: int, limit: int) -> int | None:
         """Make one datum a period of the data of a window (seconds since the epoch, multiples of `period`), for the
@@ -471,12 +473,12 @@ class Transaction:
         Returns:
             The id of the last one; None if there are no more.
         """
-        return timeseries.roll_up(self._connection, start, end, period, after, limit)
+        return rollups.roll_up(self._connection, start, end, period, after, limit)
 
     def prune_statistics(self, before: int, after: int, limit: int) -> int | None:
         """Remove the data from before a time of up to `limit` series behind the id `after`, and series that have no
         others. Returns as `roll_up_statistics`."""
-        return timeseries.prune(self._connection, before, after, limit)
+        return rollups.prune(self._connection, before, after, limit)
 
     def associate(self, association: Association) -> Association:
         """Store an edge. That its ends exist, and stay, is for the caller to see to (see `lock`). Raises AlreadyExists

@@ -12,7 +12,7 @@ from datetime import UTC, timezone
 import orjson
 
 from sagesmith.services.cloudwatch import labels, rules
-from sagesmith.services.cloudwatch.expressions import Series
+from sagesmith.services.cloudwatch.arithmetic import Series
 from sagesmith.services.cloudwatch.queries import Evaluation, Query, parse, refused
 from sagesmith.store import InvalidToken, Store
 from sagesmith.store.tokens import decode_token, encode_token

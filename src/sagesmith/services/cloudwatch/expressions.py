@@ -10,20 +10,14 @@ import ast
 import math
 import operator
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-Series = Mapping[int, float]
-"""Values by time, in seconds since the epoch."""
-Value = float | Series | list[Series]
+from sagesmith.services.cloudwatch.arithmetic import ExpressionFailed, Operation, Series, Value, combine, one, several
 
 _MAX_DEPTH = 50
-
-
-class ExpressionFailed(Exception):
-    """The expression has no value; the message says why."""
 
 
 class ExpressionNotBuilt(Exception):
@@ -124,74 +118,19 @@ def _evaluate(node: ast.expr, variables: Variables) -> Value:
     match node:
         case ast.BinOp(left, op, right) | ast.Compare(left, [op], [right]):
             operation = _OPERATIONS[type(op)]
-            return _combine(operation, _evaluate(left, variables), _evaluate(right, variables))
+            return combine(operation, _evaluate(left, variables), _evaluate(right, variables))
         case ast.UnaryOp(op, operand):
             sign = -1.0 if isinstance(op, ast.USub) else 1.0
-            return _combine(operator.mul, sign, _evaluate(operand, variables))
+            return combine(operator.mul, sign, _evaluate(operand, variables))
         case ast.Constant(int() | float() as number):
             return float(number)
         case ast.Name(name):
-            return _one(variables.series(name), name)
+            return one(variables.series(name), name)
         case ast.List(elements):
-            return [each for element in elements for each in _several(_evaluate(element, variables))]
+            return [each for element in elements for each in several(_evaluate(element, variables))]
         case ast.Call(ast.Name(function), arguments, []):
             return _FUNCTIONS[function.upper()](arguments, variables)
     raise ExpressionFailed("a text stands where a value should")
-
-
-def _one(found: list[Series], name: str) -> Value:
-    """A series where there is one, so that arithmetic on it gives one."""
-    if not found:
-        empty: Series = {}
-        return empty
-    if len(found) > 1:
-        raise ExpressionFailed(f"{name} has data of several units, one of which is to be chosen by MetricStat.Unit")
-    return found[0]
-
-
-def _several(value: Value) -> list[Series]:
-    if isinstance(value, float):
-        raise ExpressionFailed("a number stands where a time series should")
-    return value if isinstance(value, list) else [value]
-
-
-Operation = Callable[[float, float], float]
-
-
-def _combine(operation: Operation, left: Value, right: Value) -> Value:
-    """Apply an operation to what is there on both sides; where it has no result, there is no value."""
-    if isinstance(left, list):
-        if isinstance(right, list):
-            raise ExpressionFailed("two arrays of time series cannot be combined")
-        return [_series(operation, each, right) for each in left]
-    if isinstance(right, list):
-        return [_series(operation, left, each) for each in right]
-    if isinstance(left, float) and isinstance(right, float):
-        result = _applied(operation, left, right)
-        if result is None:
-            raise ExpressionFailed("a number has no value")
-        return result
-    return _series(operation, left, right)
-
-
-def _series(operation: Operation, left: float | Series, right: float | Series) -> Series:
-    if isinstance(left, float):
-        assert not isinstance(right, float)
-        pairs = {at: (left, value) for at, value in right.items()}
-    elif isinstance(right, float):
-        pairs = {at: (value, right) for at, value in left.items()}
-    else:
-        pairs = {at: (value, right[at]) for at, value in left.items() if at in right}
-    results = {at: _applied(operation, *pair) for at, pair in pairs.items()}
-    return {at: value for at, value in results.items() if value is not None}
-
-
-def _applied(operation: Operation, left: float, right: float) -> float | None:
-    try:
-        result = operation(left, right)
-    except (ZeroDivisionError, OverflowError, ValueError):
-        return None
-    return float(result) if not isinstance(result, complex) and math.isfinite(result) else None
 
 
 _OPERATIONS: dict[type, Operation] = {
@@ -220,7 +159,7 @@ def _arguments(given: Arguments, variables: Variables, count: int) -> list[Value
 def _elementwise(function: Callable[[float], float]) -> Function:
     def call(given: Arguments, variables: Variables) -> Value:
         (value,) = _arguments(given, variables, 1)
-        return _combine(lambda _, each: function(each), 0.0, value)
+        return combine(lambda _, each: function(each), 0.0, value)
 
     return call
 
@@ -248,7 +187,7 @@ def _difference(per_second: bool) -> Function:
                 after: (each[after] - each[before]) / (after - before if per_second else 1)
                 for before, after in pairwise(sorted(each))
             }
-            for each in _several(value)
+            for each in several(value)
         ]
         return made if isinstance(value, list) else made[0]
 
@@ -268,7 +207,7 @@ def _fill(given: Arguments, variables: Variables) -> Value:
     fill = None if repeats else _evaluate(with_what, variables)
     if not (repeats or isinstance(fill, float)):
         raise ExpressionFailed("FILL takes a number or REPEAT")
-    made = [_filled(each, fill if isinstance(fill, float) else None, variables.times()) for each in _several(value)]
+    made = [_filled(each, fill if isinstance(fill, float) else None, variables.times()) for each in several(value)]
     return made if isinstance(value, list) else made[0]
 
 
@@ -312,7 +251,7 @@ def _metrics(given: Arguments, variables: Variables) -> Value:
 
 def _metric_count(given: Arguments, variables: Variables) -> Value:
     (value,) = _arguments(given, variables, 1)
-    return float(len(_several(value)))
+    return float(len(several(value)))
 
 
 def _period(given: Arguments, variables: Variables) -> Value:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
-from sagesmith.services.cloudwatch.expressions import Series
+from sagesmith.services.cloudwatch.arithmetic import Series
 
 _PART = re.compile(r"\$\{([A-Z_]+|PROP\('([^']+)'\))\}")
 _OFFSET = re.compile(r"([+-])(\d{2})([0-5]\d)")

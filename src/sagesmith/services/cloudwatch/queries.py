@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sagesmith.services.cloudwatch import expressions, rules
-from sagesmith.services.cloudwatch.expressions import Expression, ExpressionFailed, ExpressionNotBuilt, Series
+from sagesmith.services.cloudwatch.arithmetic import ExpressionFailed, Series
+from sagesmith.services.cloudwatch.expressions import Expression, ExpressionNotBuilt
 from sagesmith.services.cloudwatch.extended import needs_samples, statistic
 from sagesmith.store import Metric, Transaction, Window
 from sagesmith.wire.context import Params
