@@ -6,18 +6,15 @@ Source: https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 """
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from sagesmith.http.messages import Response
-from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
-from sagesmith.wire.models import Operation, ServiceModel, Shape, ShapeCompiler
+from sagesmith.wire.models import ServiceModel, Shape, ShapeCompiler
 from sagesmith.wire.protocols import Call, json
 from sagesmith.wire.protocols.cbor_items import MalformedCbor, Timestamp, decode, encode
-from sagesmith.wire.protocols.json import list_members, query_error, serialization_exception
-
-Convert = Callable[[Any], Any]
+from sagesmith.wire.protocols.documents import Convert, Documents
+from sagesmith.wire.protocols.json import query_error, serialization_exception
 
 _CONTENT_TYPE = b"application/cbor"
 _PATH = re.compile(rb".*/service/([A-Za-z0-9_]+)/operation/([A-Za-z0-9_]+)")
@@ -28,41 +25,8 @@ class CborProtocol:
 
     def __init__(self, model: ServiceModel) -> None:
         self._model = model
-        self._parsers: ShapeCompiler[Convert] = ShapeCompiler(model, _parser_of)
-        self._serializers: ShapeCompiler[Convert] = ShapeCompiler(model, _serializer_of)
-
-    def parser(self, operation: Operation) -> Callable[[Call], Params]:
-        """A function that reads the operation's input; it raises SerializationException for what is not."""
-        if operation.input is None:
-            return lambda call: {}
-        parse = self._parsers(operation.input)
-
-        def read(call: Call) -> Params:
-            try:
-                document = decode(call.body) if call.body else {}
-            except MalformedCbor as error:
-                raise serialization_exception(f"The request body is not valid CBOR: {error}") from error
-            params: Params = parse(document)
-            return params
-
-        return read
-
-    def serializer(self, operation: Operation) -> Callable[[Params, str], Response]:
-        """A function that answers with the operation's output."""
-        status = operation.success_status
-        if operation.output is None:
-            return lambda result, request_id: _response(status, request_id, encode({}))
-        serialize = self._serializers(operation.output)
-        lists = list_members(self._model.shapes, operation.output)
-
-        def write(result: Params, request_id: str) -> Response:
-            document = serialize(result)
-            for name in lists:
-                if name not in document and name not in result:
-                    document[name] = []
-            return _response(status, request_id, encode(document))
-
-        return write
+        documents = Documents(model, _parser_of, _serializer_of, _load, _answer)
+        self.parser, self.serializer = documents.parser, documents.serializer
 
     def error(self, error: AwsError, request_id: str) -> Response:
         shape = self._model.error_shapes.get(error.code, error.code)
@@ -88,6 +52,17 @@ def error_answer(
     """
     document = {"__type": shape or error.code, message_member: error.message, **error.members}
     return _response(error.status, request_id, encode(document))
+
+
+def _load(body: bytes) -> Any:
+    try:
+        return decode(body) if body else {}
+    except MalformedCbor as error:
+        raise serialization_exception(f"The request body is not valid CBOR: {error}") from error
+
+
+def _answer(status: int, request_id: str, document: Any) -> Response:
+    return _response(status, request_id, encode({} if document is None else document))
 
 
 def _response(status: int, request_id: str, body: bytes) -> Response:

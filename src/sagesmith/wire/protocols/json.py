@@ -6,19 +6,17 @@ Source: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 import base64
 import binascii
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
 
 from sagesmith.http.messages import Response
-from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
-from sagesmith.wire.models import Operation, ServiceModel, Shape, ShapeCompiler
+from sagesmith.wire.models import ServiceModel, Shape, ShapeCompiler
 from sagesmith.wire.protocols import Call
+from sagesmith.wire.protocols.documents import Convert, Documents
 from sagesmith.wire.protocols.values import format_timestamp, parse_timestamp
-
-Convert = Callable[[Any], Any]
 
 _KINDS: dict[type, str] = {
     str: "STRING_VALUE",
@@ -35,37 +33,8 @@ class JsonProtocol:
     def __init__(self, model: ServiceModel) -> None:
         self._model = model
         self._content_type = f"application/x-amz-json-{model.json_version}".encode()
-        self._parsers: ShapeCompiler[Convert] = ShapeCompiler(model, parser_of)
-        self._serializers: ShapeCompiler[Convert] = ShapeCompiler(model, serializer_of)
-
-    def parser(self, operation: Operation) -> Callable[[Call], Params]:
-        """A function that reads the operation's input; it raises SerializationException for what is not."""
-        if operation.input is None:
-            return lambda call: {}
-        parse = self._parsers(operation.input)
-
-        def read(call: Call) -> Params:
-            params: Params = parse(load_json(call.body))
-            return params
-
-        return read
-
-    def serializer(self, operation: Operation) -> Callable[[Params, str], Response]:
-        """A function that answers with the operation's output."""
-        content_type, status = self._content_type, operation.success_status
-        if operation.output is None:
-            return lambda result, request_id: _response(status, content_type, request_id, b"")
-        serialize = self._serializers(operation.output)
-        lists = list_members(self._model.shapes, operation.output)
-
-        def write(result: Params, request_id: str) -> Response:
-            document = serialize(result)
-            for name in lists:
-                if name not in document and name not in result:
-                    document[name] = []
-            return _response(status, content_type, request_id, orjson.dumps(document))
-
-        return write
+        documents = Documents(model, parser_of, serializer_of, load_json, partial(_answer, self._content_type))
+        self.parser, self.serializer = documents.parser, documents.serializer
 
     def error(self, error: AwsError, request_id: str) -> Response:
         message_member = self._model.message_members.get(error.code, "message")
@@ -124,15 +93,6 @@ def load_json(body: bytes) -> Any:
         raise serialization_exception(f"The request body is not valid JSON: {error}") from error
 
 
-def list_members(shapes: dict[str, Shape], output: str) -> list[str]:
-    """The wire names of the output's lists: clients index them without asking whether they are there."""
-    return [
-        member.get("locationName", name)
-        for name, member in shapes[output].get("members", {}).items()
-        if shapes[member["shape"]]["type"] == "list" and "location" not in member
-    ]
-
-
 def parser_of(_name: str, shape: Shape, compiler: ShapeCompiler[Convert]) -> Convert:
     """How a value of this shape is read from JSON."""
     match shape["type"]:
@@ -160,6 +120,10 @@ def serializer_of(_name: str, shape: Shape, compiler: ShapeCompiler[Convert]) ->
             style = shape.get("timestampFormat", "unixTimestamp")
             return _write_seconds if style == "unixTimestamp" else lambda value: format_timestamp(value, style)
     return _SCALAR_SERIALIZERS.get(shape["type"], _identity)
+
+
+def _answer(content_type: bytes, status: int, request_id: str, document: Any) -> Response:
+    return _response(status, content_type, request_id, b"" if document is None else orjson.dumps(document))
 
 
 def _response(status: int, content_type: bytes, request_id: str, body: bytes) -> Response:

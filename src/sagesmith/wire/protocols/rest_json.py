@@ -16,9 +16,8 @@ from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
 from sagesmith.wire.models import Operation, ServiceModel, Shape, ShapeCompiler
 from sagesmith.wire.protocols import Call
+from sagesmith.wire.protocols.documents import Convert, list_members
 from sagesmith.wire.protocols.json import (
-    Convert,
-    list_members,
     load_json,
     parser_of,
     serialization_exception,
