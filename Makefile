@@ -88,7 +88,9 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== settings";     $(BIN)/python scripts/configuration.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
-bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready
+PEERS := bentoml fastapi litserve mlflow mlserver ray-serve
+
+bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready $(PEERS:%=.envs/peers/%/.ready)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.docs

@@ -25,6 +25,7 @@ from benchmarks import (
     rollouts,
     s3,
     search,
+    serving,
     throughput,
     tuning,
 )
@@ -48,6 +49,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "tuning": tuning.figures,
     "placement": placement.figures,
     "rollouts": rollouts.figures,
+    "serving": serving.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,
 }

@@ -25,7 +25,7 @@ class Figure:
     """A figure and its bound.
 
     Attributes:
-        unit: of `measured` and `peer`: `s`, `MiB`, `MB/s`, `/s`.
+        unit: of `measured` and `peer`: `s`, `ms`, `MiB`, `MB/s`, `/s`.
         bound: what is compared with `reach`: `most` the figure itself, which may be `reach` at the most; `over` by how
             much it exceeds the peer's, which may be `reach` at the most; `times` how many times the peer's it is,
             `reach` at the least; `within` the same, `reach` at the most.
@@ -102,7 +102,7 @@ Figures = Iterator[Figure]
 
 
 def _shown(value: float, unit: str) -> str:
-    return f"{value:.{2 if unit == 's' else 0}f} {unit}".replace(" /s", "/s")
+    return f"{value:.{2 if unit in ('s', 'ms') else 0}f} {unit}".replace(" /s", "/s")
 
 
 def _line(cells: list[str] | tuple[str, ...]) -> str:

@@ -1,46 +1,60 @@
-"""What the model server, and the front door before it, cost a prediction.
+"""Predictions: ours against the model servers that people use, all in the same run, one after the other in each round.
 
-One model everywhere: StandardScaler and LogisticRegression on 30 features, one row of JSON a request. The floor is the
-bare `model.predict` of the same interpreter. The same requests go to a model server directly, and signed to an endpoint
-through the front door.
+One model everywhere: StandardScaler and LogisticRegression on 30 features, the newest scikit-learn, one row a request.
+Thousands of different rows; ours are signed apart, and every answer is compared with `model.predict` of its row alone.
 """
 
-import asyncio
+import hashlib
 import json
-import os
+import multiprocessing
 import socket
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
-import uvloop
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from benchmarks.figures import Figure, Figures
+from benchmarks.load import Address, Exchange, Result, at_rate, saturate
+from benchmarks.peers.running import PEERS, Peer, running, wait_until_it_predicts
 from sagesmith.config import default_cache_dir
 from sagesmith.images.environments import ensure
 from sagesmith.images.registry import resolve
+from sagesmith.wire import sigv4
 from tests.integration import jobs
-from tests.integration.conftest import Running, start
+from tests.integration.conftest import Running
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-CONNECTIONS = (1, 8, 32)
-SECONDS = 3.0
-SOURCE = Path(__file__).parents[1] / "src"
-HANDLERS = """
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
+CONNECTIONS = 32
+ROUNDS = 3
+SECONDS = 1.5
+ALONE_SECONDS = 0.7
+CONTROL_CALLS = 1000.0
+"""A second, beside predictions."""
+
+_HANDLERS = """
 import os, joblib
+import numpy as np
 def model_fn(model_dir):
     return joblib.load(os.path.join(model_dir, "model.joblib"))
+def input_fn(body, content_type):
+    return np.fromstring(body, sep=",").reshape(1, -1)
 """
-TRAIN = """
-import sys, time, joblib
+_STREAMING = """
+def model_fn(model_dir):
+    return "model"
+def transform_fn(model, body, content_type, accept):
+    yield "first"
+    yield "second"
+"""
+_TRAIN = """
+import json, sys, joblib
+import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -48,158 +62,216 @@ from sklearn.preprocessing import StandardScaler
 features, labels = load_breast_cancer(return_X_y=True)
 model = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, labels)
 joblib.dump(model, sys.argv[1])
-row = features[:1]
-times = []
-for _ in range(2000):
-    began = time.perf_counter()
-    model.predict(row)
-    times.append(time.perf_counter() - began)
-print(sorted(times)[len(times) // 2])
+generator = np.random.default_rng(0)
+rows = features[generator.integers(len(features), size=4096)] * generator.normal(1, 0.2, size=(4096, 30))
+texts = [",".join(f"{value:.6g}" for value in row) for row in rows]
+labels = [int(model.predict(np.fromstring(text, sep=",").reshape(1, -1))[0]) for text in texts]
+print(json.dumps([texts, labels]))
 """
-BODY = json.dumps([[float(number) for number in range(1, 31)]]).encode()
-PLAIN_REQUEST = (
-    b"POST /invocations HTTP/1.1\r\nhost: model\r\ncontent-type: application/json\r\n"
-    b"content-length: %d\r\n\r\n%s" % (len(BODY), BODY)
-)
+
+Run = Callable[[int, float], Result]
+"""Saturates one server, given connections and seconds."""
 
 
-class Connection(asyncio.Protocol):
-    """One client that sends its next request when it has the answer to the last."""
-
-    def __init__(self, request: bytes, until: float, latencies: list[float], done: asyncio.Future[None]) -> None:
-        self._request, self._until, self._latencies, self._done = request, until, latencies, done
-        self._buffer = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(self._request)  # type: ignore[attr-defined]
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, found, body = self._buffer.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]) if found else 1
-        if not found or len(body) < length:
-            return
-        if not head.startswith(b"HTTP/1.1 200"):
-            self._done.set_exception(RuntimeError(self._buffer.decode("latin-1")))
-            return
-        now = time.perf_counter()
-        self._latencies.append(now - self._sent)
-        self._buffer = b""
-        if now < self._until:
-            self._send()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        if not self._done.done():
-            self._done.set_result(None)
+@dataclass(frozen=True, slots=True)
+class _Model:
+    archive: bytes
+    rows: list[str]
+    labels: list[int]
 
 
-async def load(address: str | tuple[str, int], request: bytes, connections: int) -> list[float]:
-    """Latencies in seconds of everything that `connections` clients got in `SECONDS`."""
-    loop = asyncio.get_running_loop()
-    latencies: list[float] = []
-    until = time.perf_counter() + SECONDS
-    ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
-    for end in ends:
-        if isinstance(address, str):
-            await loop.create_unix_connection(lambda end=end: Connection(request, until, latencies, end), address)
-        else:
-            await loop.create_connection(lambda end=end: Connection(request, until, latencies, end), *address)
-    await asyncio.gather(*ends)
-    return latencies
+def figures(platform: Running) -> Figures:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = _trained(folder)
+        endpoint = _endpoint(platform, _HANDLERS, model.archive, {"SAGESMITH_BATCHING": "on"})
+        door, signed = _signed(platform, endpoint, model)
+        direct = _socket_of(platform, endpoint)
+        plain = _exchanges("/invocations", model)
+        peers = [peer for peer in PEERS if peer.installed]
+        asked = {peer.name: peer.exchanges(model.rows, model.labels) for peer in peers}
+        runs: dict[str, Run] = {
+            "door": lambda connections, seconds: saturate(door, signed, connections, seconds),
+            "direct": lambda connections, seconds: saturate(direct, plain, connections, seconds),
+        }
+        with running(peers, folder) as ports:
+            for peer in peers:
+                wait_until_it_predicts(ports[peer.name], asked[peer.name])
+                runs[peer.name] = _runner(("127.0.0.1", ports[peer.name]), asked[peer.name])
+            busy = _rounds(runs, CONNECTIONS, SECONDS)
+            lone = _rounds(runs, 1, ALONE_SECONDS)
+        yield from _against_peers(busy, lone, peers)
+        yield from _beside_the_control_plane(platform, door, signed, median(each.rate for each in busy["door"]))
+        yield from _first_piece(platform)
 
 
-def report(name: str, address: str | tuple[str, int], request: bytes) -> None:
-    for connections in CONNECTIONS:
-        latencies = sorted(uvloop.run(load(address, request, connections)))
-        print(
-            f"{name:32} c={connections:<3} {len(latencies) / SECONDS:8,.0f}/s"
-            f"   p50 {statistics.median(latencies) * 1e3:6.2f} ms"
-            f"   p99 {latencies[len(latencies) * 99 // 100] * 1e3:6.2f} ms"
-        )
+def _runner(address: Address, exchanges: Sequence[Exchange]) -> Run:
+    return lambda connections, seconds: saturate(address, exchanges, connections, seconds)
+
+
+def _rounds(runs: dict[str, Run], connections: int, seconds: float) -> dict[str, list[Result]]:
+    """All servers in each round, after one that counts for nothing.
+
+    Raises:
+        AssertionError: an answer was wrong.
+    """
+    found: dict[str, list[Result]] = {name: [] for name in runs}
+    for number in range(ROUNDS + 1):
+        for name, run in runs.items():
+            result = run(connections, seconds if number else seconds / 3)
+            assert not result.wrong, (name, result.wrong, result.example)
+            if number:
+                found[name].append(result)
+    return found
+
+
+def _against_peers(busy: dict[str, list[Result]], lone: dict[str, list[Result]], peers: Sequence[Peer]) -> Figures:
+    rates = {name: median(each.rate for each in results) for name, results in busy.items()}
+    alone = {name: median(each.p50 for each in results) * 1e3 for name, results in lone.items()}
+    for peer in peers:
+        many = f"predictions, c={CONNECTIONS}, one row, signed"
+        yield Figure(many, "/s", rates["door"], "times", peer.times, rates[peer.name], peer.name)
+    yield Figure(
+        f"predictions, c={CONNECTIONS}, through the front door",
+        "/s",
+        rates["door"],
+        "times",
+        0.6,
+        rates["direct"],
+        "the model server alone",
+    )
+    one = "a prediction, c=1, p50"
+    yield Figure(one, "ms", alone["door"], "over", 0.15, alone["direct"], "the model server alone")
+    for peer in peers:
+        yield Figure(one, "ms", alone["door"], "within", 1, alone[peer.name], peer.name)
+
+
+def _beside_the_control_plane(
+    platform: Running, door: Address, signed: Sequence[Exchange], saturating: float
+) -> Figures:
+    described = _control_plane(platform)
+    without, beside = [], []
+    for _ in range(ROUNDS):
+        without.append(at_rate(door, signed, CONNECTIONS, SECONDS, saturating / 2))
+        with _calls(door, described):
+            beside.append(at_rate(door, signed, CONNECTIONS, SECONDS, saturating / 2))
+    assert not any(each.wrong for each in [*without, *beside])
+    yield Figure(
+        f"p99 at half the load, {CONTROL_CALLS:,.0f} other calls/s",
+        "ms",
+        median(each.p99 for each in beside) * 1e3,
+        "within",
+        3,
+        median(each.p99 for each in without) * 1e3,
+        "without them",
+    )
 
 
 @contextmanager
-def model_server(python: Path, base: Path) -> Iterator[tuple[str, float]]:
-    """A model server on a unix socket: its path, and the seconds that it took to answer /ping."""
-    path = str(base / "http.sock")
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(SOURCE)}
-    began = time.perf_counter()
-    process = subprocess.Popen([str(python), "-m", "sagesmith.modelserver", "--socket", path], env=environment)
+def _calls(door: Address, exchange: Exchange) -> Any:
+    """Control-plane calls from a process of their own, for as long as the block runs."""
+    process = multiprocessing.get_context("fork").Process(
+        target=at_rate, args=(door, [exchange], 8, SECONDS + 1.0, CONTROL_CALLS)
+    )
+    process.start()
+    time.sleep(0.3)
     try:
-        while b" 200 " not in ping(path):
-            if process.poll() is not None:
-                raise RuntimeError("the model server ended")
-            time.sleep(0.005)
-        yield path, time.perf_counter() - began
+        yield
     finally:
-        process.terminate()
-        process.wait()
+        process.join()
 
 
-def ping(path: str) -> bytes:
-    with socket.socket(socket.AF_UNIX) as client:
-        try:
-            client.connect(path)
-        except OSError:
-            return b""
-        client.sendall(b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n")
-        return client.recv(1024)
+def _first_piece(platform: Running) -> Figures:
+    endpoint = _endpoint(platform, _STREAMING, jobs.archive({"weights": "1"}), {})
+    door, address = _address(platform), _socket_of(platform, endpoint)
+    path = f"/endpoints/{endpoint}/invocations-response-stream"
+    through = [_request(platform, path, b"x") for _ in range(200)]
+    plain = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 1\r\n\r\nx"
+    own = median(_until_first(address, plain) for _ in through)
+    ours = median(_until_first(door, request) for request in through)
+    yield Figure("a response stream's first piece", "ms", ours * 1e3, "over", 2, own * 1e3, "the model's own")
 
 
-def signed_request(platform: Running, endpoint: str) -> tuple[tuple[str, int], bytes]:
-    """InvokeEndpoint as botocore signs it; the same bytes are good for 15 minutes."""
-    path = f"/endpoints/{endpoint}/invocations"
-    request = AWSRequest("POST", platform.url.rstrip("/") + path, {"Content-Type": "application/json"}, BODY)
-    keys = Credentials(platform.variables["AWS_ACCESS_KEY_ID"], platform.variables["AWS_SECRET_ACCESS_KEY"])
-    SigV4Auth(keys, "sagemaker", "us-east-1").add_auth(request)
-    address = urllib.parse.urlsplit(platform.url)
-    headers = {"Host": address.netloc, "Content-Length": str(len(BODY)), **dict(request.headers)}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    assert address.hostname is not None
-    assert address.port is not None
-    return (address.hostname, address.port), f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + BODY
-
-
-def through_the_front_door(model: bytes, data: Path) -> None:
-    platform = start(data)
-    try:
-        endpoint = jobs.endpoint(platform, {"inference.py": HANDLERS}, jobs.archive({"model.joblib": model}))
-        described = jobs.wait_endpoint(platform, endpoint)
-        assert described["EndpointStatus"] == "InService", described
-        report("through the front door, SigV4", *signed_request(platform, endpoint))
-    finally:
-        platform.cli("down")
-
-
-def main() -> None:
-    runtime = resolve(IMAGE)
-    python = ensure(runtime, default_cache_dir(), lambda line: print(line, file=sys.stderr)).path / "bin" / "python"
-    with tempfile.TemporaryDirectory() as directory:
-        base = Path(directory)
-        (base / "model" / "code").mkdir(parents=True)
-        (base / "model" / "code" / "inference.py").write_text(HANDLERS)
-        trained = subprocess.run(
-            [str(python), "-c", TRAIN, str(base / "model" / "model.joblib")], check=True, capture_output=True, text=True
-        )
-        seconds = float(trained.stdout)
-        print(f"{'bare model.predict, one row':32} c=1   {1 / seconds:8,.0f}/s   p50 {seconds * 1e3:6.2f} ms")
-        load_only = [str(python), "-c", f"import joblib; joblib.load({str(base / 'model' / 'model.joblib')!r})"]
-        subprocess.run(load_only, check=True)
+def _until_first(address: Address, request: bytes) -> float:
+    with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as client:
+        client.connect(address)
         began = time.perf_counter()
-        subprocess.run(load_only, check=True)
-        bare = time.perf_counter() - began
-        with model_server(python, base) as (path, start):
-            print(f"{'start to /ping':32} {start * 1e3:6.0f} ms, bare load of the model {bare * 1e3:.0f} ms")
-            report("model server, unix socket", path, PLAIN_REQUEST)
-        through_the_front_door((base / "model" / "model.joblib").read_bytes(), base / "data")
+        client.sendall(request)
+        received = b""
+        while b"first" not in received:
+            received += client.recv(4096)
+        return time.perf_counter() - began
 
 
-if __name__ == "__main__":
-    main()
+def _trained(folder: Path) -> _Model:
+    python = ensure(resolve(IMAGE), default_cache_dir(), lambda _: None).path / "bin" / "python"
+    path = folder / "model.joblib"
+    ran = subprocess.run([str(python), "-c", _TRAIN, str(path)], check=True, capture_output=True, text=True)
+    rows, labels = json.loads(ran.stdout)
+    return _Model(jobs.archive({"model.joblib": path.read_bytes()}), rows, labels)
+
+
+def _endpoint(platform: Running, handlers: str, archive: bytes, variables: dict[str, str]) -> str:
+    called = jobs.name("serving")
+    data = jobs.upload(platform, f"{called}/model.tar.gz", archive)
+    source = jobs.upload(platform, f"{called}/sourcedir.tar.gz", jobs.archive({"inference.py": handlers}))
+    client = platform.client("sagemaker")
+    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": source, **variables}
+    container = {"Image": IMAGE, "ModelDataUrl": data, "Environment": environment}
+    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer=container)
+    variant = {"VariantName": "v", "ModelName": called, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+    client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=called, EndpointConfigName=called)
+    described = jobs.wait_endpoint(platform, called)
+    assert described["EndpointStatus"] == "InService", described
+    return called
+
+
+def _socket_of(platform: Running, endpoint: str) -> str:
+    routes = json.loads((platform.data / "run" / "routes.json").read_text())
+    address = routes["us-east-1"][endpoint.lower()]["variants"][0]["addresses"][0]
+    return str(address).removeprefix("unix:")
+
+
+def _exchanges(path: str, model: _Model) -> list[Exchange]:
+    found = []
+    for row, label in zip(model.rows, model.labels, strict=True):
+        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: {len(row)}\r\n\r\n"
+        found.append(Exchange(f"{head}{row}".encode(), b"[%d]" % label))
+    return found
+
+
+def _signed(platform: Running, endpoint: str, model: _Model) -> tuple[Address, list[Exchange]]:
+    """Each row signed by itself, as boto3 would."""
+    path = f"/endpoints/{endpoint}/invocations"
+    return _address(platform), [
+        Exchange(_request(platform, path, row.encode()), b"[%d]" % label)
+        for row, label in zip(model.rows, model.labels, strict=True)
+    ]
+
+
+def _control_plane(platform: Running) -> Exchange:
+    target = {b"x-amz-target": b"SageMaker.ListModels", b"content-type": b"application/x-amz-json-1.1"}
+    return Exchange(_request(platform, "/", b'{"MaxResults":1}', target), b'"Models"')
+
+
+def _request(platform: Running, path: str, body: bytes, more: dict[bytes, bytes] | None = None) -> bytes:
+    headers = list((more or {b"content-type": b"text/csv"}).items())
+    signed = sigv4.sign(
+        "POST",
+        path.encode(),
+        [(b"host", urllib.parse.urlsplit(platform.url).netloc.encode()), *headers],
+        hashlib.sha256(body).hexdigest(),
+        str(platform.variables["AWS_ACCESS_KEY_ID"]),
+        str(platform.variables["AWS_SECRET_ACCESS_KEY"]),
+        "us-east-1",
+        "sagemaker",
+        time.time(),
+    )
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in signed)
+    return b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n%s" % (path.encode(), lines, len(body), body)
+
+
+def _address(platform: Running) -> tuple[str, int]:
+    split = urllib.parse.urlsplit(platform.url)
+    return str(split.hostname), int(split.port or 0)

@@ -1,6 +1,7 @@
 """Ray Serve with batching: `python ray_serve_app.py PORT`."""
 
 import os
+import signal
 import sys
 import threading
 
@@ -28,4 +29,6 @@ if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, configure_logging=False, object_store_memory=200_000_000)
     serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
     serve.run(Predictor.bind(), route_prefix="/invocations")
+    # Ray ends its other processes when this one ends of itself.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     threading.Event().wait()

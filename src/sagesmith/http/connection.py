@@ -147,7 +147,10 @@ class Connection(Outlet, asyncio.Protocol):
         self._in_head = False
         headers = self._headers
         length, hosts, coded, expects = request_framing(headers, self._server.limits.head_size)
-        http10 = self._parser.get_http_version() == "1.0"
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise Refused(505)
+        http10 = version == "1.0"
         method = self._parser.get_method().decode()
         if coded and (http10 or any(name == b"content-length" for name, _ in headers)):
             raise Refused(400)

@@ -92,6 +92,7 @@ def test_a_request_in_single_bytes_is_the_same_request() -> None:
         (b"POST / HTTP/1.1\r\nHost: h\r\nExpect: miracles\r\n\r\n", 417),
         (b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431),
+        (b"POST / HTTP/2.0\r\nHost: h\r\n\r\n", 505),
         (b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n", 405),
     ],
 )
