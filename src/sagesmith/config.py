@@ -87,6 +87,11 @@ class DataDir:
         return self.root / "invocations"
 
     @property
+    def captures(self) -> Path:
+        """What routers have captured of predictions, until it is in S3."""
+        return self.root / "captures"
+
+    @property
     def logs(self) -> Path:
         """Logs of the platform's own processes."""
         return self.root / "logs"

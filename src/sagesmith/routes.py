@@ -4,15 +4,39 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sagesmith.files import replace_file
+
+CAPTURE_WINDOW_SECONDS = 15
+"""How long a router writes what it captures to one file, whose name begins with the window's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureRoute:
+    """What of a variant's invocations is kept in S3, as its DataCaptureConfig says.
+
+    Attributes:
+        percentage: of the invocations, 0 to 100.
+        destination: a prefix of S3, as its user spells it.
+        csv, json: content types whose data are kept as text; of all others they are encoded.
+    """
+
+    percentage: int
+    destination: str
+    input: bool
+    output: bool
+    csv: list[str]
+    json: list[str]
+    kms_key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VariantRoute:
-    """A production variant: its traffic weight and the addresses (`unix:/path`) of its healthy model servers.
+    """A variant: its traffic weight and the addresses (`unix:/path`) of its healthy model servers.
 
     Attributes:
+        weight: of a shadow variant the part of all requests that it gets copies of.
         share: of the requests that name this variant, where it has two entries: while a deployment goes on.
     """
 
@@ -20,15 +44,21 @@ class VariantRoute:
     weight: float
     addresses: list[str]
     share: float = 1.0
+    capture: CaptureRoute | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRoute:
-    """An endpoint as routers know it. One that is not InService has no variants and says its status."""
+    """An endpoint as routers know it. One that is not InService has no variants and says its status.
+
+    Attributes:
+        shadows: the variants that get copies of requests, and whose answers nobody sees.
+    """
 
     name: str
     status: str
     variants: list[VariantRoute] = field(default_factory=list)
+    shadows: list[VariantRoute] = field(default_factory=list)
 
 
 Routes = dict[str, dict[str, EndpointRoute]]
@@ -73,9 +103,17 @@ def _parse(content: bytes) -> Routes:
     return {
         region: {
             name: EndpointRoute(
-                route["name"], route["status"], [VariantRoute(**variant) for variant in route["variants"]]
+                route["name"],
+                route["status"],
+                [_variant(variant) for variant in route["variants"]],
+                [_variant(variant) for variant in route.get("shadows", ())],
             )
             for name, route in endpoints.items()
         }
         for region, endpoints in json.loads(content).items()
     }
+
+
+def _variant(members: dict[str, Any]) -> VariantRoute:
+    capture = members.get("capture")
+    return VariantRoute(**{**members, "capture": None if capture is None else CaptureRoute(**capture)})

@@ -61,11 +61,12 @@ async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
-    metering = asyncio.create_task(router.meter.run())
+    writing = [asyncio.create_task(each.run()) for each in (router.meter, router.capturer)]
     logging.batch(asyncio.get_running_loop().call_soon)
     await stop.wait()
     logging.unbatch()
-    metering.cancel()
+    for each in writing:
+        each.cancel()
     await asyncio.gather(*(server.close() for server in servers))
     router.close()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sagesmith import logging
 from sagesmith.gateway import invocation, model_errors, response_stream
+from sagesmith.gateway.capturing import Asked, Capturer
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.sessions import CLOSED_SESSION_ID, NEW_SESSION_ID, Session, Sessions
@@ -35,6 +36,9 @@ PATIENCE_SECONDS = 2.0
 
 MAX_OUTSTANDING = 1024
 """How many invocations of one model server a router has under way; one more is refused."""
+
+MAX_COPIES = 64
+"""How many copies for shadow variants a router has under way."""
 
 _RETRY_SECONDS = 0.05
 _MAX_CLIENTS = 512
@@ -66,6 +70,7 @@ class Invoker:
         sleep: waits between two looks at the table.
         pinned: the certificate of model servers on other nodes.
         meter: what every invocation of a variant is noted in.
+        capturer: what keeps invocations of variants that want it.
     """
 
     def __init__(
@@ -75,9 +80,12 @@ class Invoker:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         pinned: Path | None = None,
         meter: Meter | None = None,
+        capturer: Capturer | None = None,
     ) -> None:
         self._routes = routes
         self._meter = meter
+        self._capturer = capturer
+        self._copies: set[asyncio.Task[None]] = set()
         self._sessions = sessions
         self._pinned = pinned
         self._sleep = sleep
@@ -128,12 +136,15 @@ class Invoker:
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         down: set[str] = set()
-        busy = False
+        busy = copied = False
         while True:
             route = self._find(context, wanted.endpoint)
             chosen = choose(context, route, wanted, self._session(context, route, wanted), down)
             if chosen is not None:
                 variant, addresses = chosen
+                if route.shadows and not copied:
+                    copied = True
+                    self._copy(context, route, wanted, body)
                 client = self._least_busy(addresses)
                 asked = time.perf_counter()
                 try:
@@ -150,6 +161,8 @@ class Invoker:
                     self._note(context, route, variant, error.status, asked, started)
                     raise
                 self._note(context, route, variant, 200, asked, started)
+                if variant.capture is not None:
+                    answer = self._captured(context, route, variant, wanted, body, answer)
                 return route, variant.name, client.address, answer
             if busy or time.monotonic() > deadline:
                 missed = next((one for one in route.variants if wanted.target_variant in (None, one.name)), None)
@@ -174,6 +187,49 @@ class Invoker:
             model_seconds = None if asked is None else now - asked
             instances = max(1, len(variant.addresses))
             self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, now - started)
+
+    def _captured(
+        self,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        wanted: Invocation,
+        body: bytes,
+        answer: Response,
+    ) -> Response:
+        if self._capturer is None:
+            return answer
+        asked = Asked(context.region, wanted.headers, body, context.request_id)
+        return self._capturer.capture(asked, route, variant, answer)
+
+    def _copy(self, context: RequestContext, route: EndpointRoute, wanted: Invocation, body: bytes) -> None:
+        """Send copies to the shadow variants, each for itself: the request waits for none of them. Where too many are
+        under way already there is none."""
+        for shadow in route.shadows:
+            if shadow.addresses and len(self._copies) < MAX_COPIES and random.random() < shadow.weight:  # noqa: S311
+                copy = asyncio.create_task(self._ask_shadow(context, route, shadow, wanted, body))
+                self._copies.add(copy)
+                copy.add_done_callback(self._copies.discard)
+
+    async def _ask_shadow(
+        self, context: RequestContext, route: EndpointRoute, shadow: VariantRoute, wanted: Invocation, body: bytes
+    ) -> None:
+        """Ask a shadow variant; its answer is measured and, if it is to be, captured, and nobody gets it."""
+        client = self._least_busy(shadow.addresses)
+        asked = time.perf_counter()
+        status = 200
+        try:
+            answer = await _ask(context, route, client, wanted, body)
+            if shadow.capture is not None:
+                answer = self._captured(context, route, shadow, wanted, body, answer)
+            if not isinstance(answer.body, bytes):
+                async for _ in answer.body:
+                    pass
+        except AwsError as error:
+            status = error.status
+        except (_Busy, ConnectFailed, Disconnected, TimedOut, BadAnswer):
+            status = 503
+        self._note(context, route, shadow, status, asked, asked)
 
     def _find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
         """An endpoint is known here when it has served: while it is made, AWS's answer is the same as for none."""

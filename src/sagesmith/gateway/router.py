@@ -9,6 +9,7 @@ from sagesmith import hosts, logging
 from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, Principal, UnknownCredentials
 from sagesmith.gateway import invoke
+from sagesmith.gateway.capturing import Capturer
 from sagesmith.gateway.invocation import parse_path
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.metering import Meter
@@ -68,11 +69,13 @@ class Router:
         self._keyring = keyring
         self._s3 = S3Front(platform, keyring)
         self.meter = Meter(platform.dir.invocations)
+        self.capturer = Capturer(platform.dir.captures)
         self._invoker = Invoker(
             RoutesFile(platform.dir.routes_file),
             Sessions(platform.dir.sessions),
             pinned=platform.dir.gate_identity,
             meter=self.meter,
+            capturer=self.capturer,
         )
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
@@ -80,6 +83,7 @@ class Router:
         self._api.close()
         self._invoker.close()
         self.meter.flush()
+        self.capturer.flush()
         self._s3.close()
 
     async def handle(self, request: Request) -> Response:

@@ -47,7 +47,7 @@ def choose(
     alive = [(one, found) for one in variants if (found := [each for each in one.addresses if each not in down])]
     if len(alive) < 2:
         return alive[0] if alive else None
-    weights = [one.weight for one, _ in alive]
+    weights = [one.weight if invocation.target_variant is None else one.share for one, _ in alive]
     if sum(weights) <= 0:
         return random.choice(alive)  # noqa: S311
     return random.choices(alive, weights)[0]  # noqa: S311

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -24,7 +26,9 @@ from sagesmith.services import all_handlers, not_built, observers, reconcilers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
-from sagesmith.services.sagemaker.invocation_metrics import INTERVAL_SECONDS, InvocationMetrics
+from sagesmith.services.sagemaker import captures, invocation_metrics
+from sagesmith.services.sagemaker.captures import CaptureUploads
+from sagesmith.services.sagemaker.invocation_metrics import InvocationMetrics
 from sagesmith.store import CannotOpen, SchemaMismatch, Store, StoreAway
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
@@ -131,7 +135,15 @@ async def _run(platform: Platform, store: Store, keyring: KeyRing, lease: int | 
     )
     loop.start()
     api.prepare()
-    keeping = [asyncio.create_task(_keep(platform, store)), asyncio.create_task(_take_in(api.invocations))]
+    keep = partial(retention.keep, platform, store)
+    keeping = [
+        asyncio.create_task(_repeat(work, seconds, failure))
+        for work, seconds, failure in (
+            (keep, retention.INTERVAL_SECONDS, "what is old could not be removed"),
+            (api.invocations.take_in, invocation_metrics.INTERVAL_SECONDS, "metrics of endpoints were not taken in"),
+            (CaptureUploads(home).upload, captures.INTERVAL_SECONDS, "captured data were not uploaded"),
+        )
+    ]
     log.info("ready", socket=str(directory.api_socket), admin_port=platform.admin_port)
     await stop.wait()
     for each in keeping:
@@ -142,24 +154,14 @@ async def _run(platform: Platform, store: Store, keyring: KeyRing, lease: int | 
     store.close()
 
 
-async def _keep(platform: Platform, store: Store) -> None:
-    """Remove every hour what is not to be kept any longer."""
+async def _repeat(work: Callable[[], object], seconds: float, failure: str) -> None:
+    """Do something in a thread again and again, with pauses between."""
     while True:
         try:
-            await asyncio.to_thread(retention.keep, platform, store)
+            await asyncio.to_thread(work)
         except Exception:
-            log.exception("what is old could not be removed")
-        await asyncio.sleep(retention.INTERVAL_SECONDS)
-
-
-async def _take_in(invocations: InvocationMetrics) -> None:
-    """Take in every second what routers have noted of predictions."""
-    while True:
-        try:
-            await asyncio.to_thread(invocations.take_in)
-        except Exception:
-            log.exception("the metrics of endpoints could not be taken in")
-        await asyncio.sleep(INTERVAL_SECONDS)
+            log.exception(failure)
+        await asyncio.sleep(seconds)
 
 
 def _json(value: object) -> Response:

@@ -201,7 +201,7 @@ def _done(document: Document, now: float) -> Document:
         for each in fleet.load(body["_instances"])
     ]
     body |= {
-        "_fleet": {name: coming[name] for name in ("id", "config", "variants", "started_at")},
+        "_fleet": {name: coming[name] for name in ("id", "config", "capture", "variants", "started_at")},
         "EndpointConfigName": coming["config"],
         "_instances": fleet.dump(instances),
     }

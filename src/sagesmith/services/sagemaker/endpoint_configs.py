@@ -31,6 +31,11 @@ def _check(params: Params) -> None:
             if not variant.get(member) and not any(variant.get(each) for each in _CAPACITY_ELSEWHERE):
                 raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
     _check_serverless(params)
+    if params.get("ShadowProductionVariants") and len(_variants(params)) > 2:
+        raise ValidationException(
+            "With ShadowProductionVariants there can be only one variant in ProductionVariants and one in "
+            "ShadowProductionVariants."
+        )
     if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
 
@@ -79,6 +84,27 @@ def _initial(call: Call, params: Params) -> Params:
     return members
 
 
+_BOTH = ("ProductionVariants", "ShadowProductionVariants")
+_UNBUILT_OF_VARIANTS: tuple[tuple[str, str, frozenset[str] | None], ...] = (
+    ("ServerlessConfig", "Serverless inference is", None),
+    ("InstancePools", "Instance pools are", None),
+    ("ManagedInstanceScaling", "Managed instance scaling is", None),
+    ("AcceleratorType", "Elastic Inference is", None),
+    ("CoreDumpConfig", "Core dumps are", None),
+    ("CapacityReservationConfig", "Capacity reservations are", None),
+    ("AcceleratorPartitionLayouts", "Accelerator partitions are", None),
+    ("RoutingConfig.RoutingStrategy", "This routing strategy is", frozenset({"PREFIX_AWARE", "KV_AWARE"})),
+    ("RoutingConfig.PrefixAwareRoutingConfig", "Routing by prefixes is", None),
+)
+_WITHOUT_EFFECT_OF_VARIANTS = {
+    "InstanceType": "every variant runs on this machine; the container is told the type",
+    "VariantInstanceProvisionTimeoutInSeconds": "no instance is waited for",
+    "ModelDataDownloadTimeoutInSeconds": "model data may take as long as they need",
+    "EnableSSMAccess": "there is no Systems Manager; containers are on this machine",
+    "RoutingConfig.RoutingStrategy": "requests go to the instance with the fewest outstanding, with RANDOM too",
+    "InferenceAmiVersion": "there are no machine images",
+}
+
 ENDPOINT_CONFIG = Kind(
     noun="EndpointConfig",
     called="endpoint configuration",
@@ -87,36 +113,19 @@ ENDPOINT_CONFIG = Kind(
     initial=_initial,
     refers={"ProductionVariants[].ModelName": MODEL, "ShadowProductionVariants[].ModelName": MODEL},
     unserved=(
-        Unbuilt("ProductionVariants[].ServerlessConfig", "Serverless inference is"),
-        Unbuilt("ProductionVariants[].InstancePools", "Instance pools are"),
-        Unbuilt("ProductionVariants[].ManagedInstanceScaling", "Managed instance scaling is"),
-        Unbuilt("ProductionVariants[].AcceleratorType", "Elastic Inference is"),
-        Unbuilt("ProductionVariants[].CoreDumpConfig", "Core dumps are"),
-        Unbuilt("ProductionVariants[].CapacityReservationConfig", "Capacity reservations are"),
-        Unbuilt("ProductionVariants[].AcceleratorPartitionLayouts", "Accelerator partitions are"),
-        Unbuilt(
-            "ProductionVariants[].RoutingConfig.RoutingStrategy",
-            "This routing strategy is",
-            frozenset({"PREFIX_AWARE", "KV_AWARE"}),
+        *(
+            Unbuilt(f"{variants}[].{member}", words, values)
+            for variants in _BOTH
+            for member, words, values in _UNBUILT_OF_VARIANTS
         ),
-        Unbuilt("ProductionVariants[].RoutingConfig.PrefixAwareRoutingConfig", "Routing by prefixes is"),
-        Unbuilt("ShadowProductionVariants", "Shadow variants are"),
         Unbuilt("AsyncInferenceConfig", "Asynchronous inference is"),
-        Unbuilt("DataCaptureConfig.EnableCapture", "Data capture is"),
         Unbuilt("ExplainerConfig", "Online explainability is"),
         Unbuilt("MetricsConfig.EnableEnhancedMetrics", "Enhanced metrics are"),
         Unbuilt("MetricsConfig.EnableDetailedObservability", "Detailed observability is"),
         Unbuilt("CrossRegionTrafficConfig", "Cross-region traffic is"),
     ),
     without_effect={
-        "ProductionVariants[].InstanceType": "every variant runs on this machine; the container is told the type",
-        "ProductionVariants[].VariantInstanceProvisionTimeoutInSeconds": "no instance is waited for",
-        "ProductionVariants[].ModelDataDownloadTimeoutInSeconds": "model data may take as long as they need",
-        "ProductionVariants[].EnableSSMAccess": "there is no Systems Manager; containers are on this machine",
-        "ProductionVariants[].RoutingConfig.RoutingStrategy": "requests go to the instance with the fewest outstanding "
-        "ones, with RANDOM as well",
-        "ProductionVariants[].InferenceAmiVersion": "there are no machine images",
-        "DataCaptureConfig": "it says how to capture, which EnableCapture, if it is true, asks for",
+        **{f"{variants}[].{member}": why for variants in _BOTH for member, why in _WITHOUT_EFFECT_OF_VARIANTS.items()},
         "KmsKeyId": "disks are not encrypted by Sagesmith",
         "ExecutionRoleArn": "the model's role is taken",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",

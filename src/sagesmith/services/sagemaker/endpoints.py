@@ -5,6 +5,7 @@ an endpoint that was made from it, and so that a restart needs nothing but the e
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +18,25 @@ from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
 
-def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
-    """The variants of a configuration, each with what it takes to serve its model."""
+def _fleet(call: Call, number: int, config_name: str) -> dict[str, Any]:
+    """What a configuration asks for, with all that it takes to serve its models."""
     config = ENDPOINT_CONFIG.find(call.tx, call.context, config_name).body
     require_servable(config)
+    shadows = _variants(call, config, config.get("ShadowProductionVariants") or ())
+    return {
+        "id": number,
+        "config": config_name,
+        "capture": config.get("DataCaptureConfig"),
+        "variants": [
+            *_variants(call, config, config["ProductionVariants"]),
+            *({**each, "shadow": True} for each in shadows),
+        ],
+    }
+
+
+def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[dict[str, Any]]:
     found = []
-    for variant in config["ProductionVariants"]:
+    for variant in variants:
         model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
         container = container_to_serve(model)
         found.append(
@@ -43,7 +57,7 @@ def _variants(call: Call, config_name: str) -> list[dict[str, Any]]:
 
 def _initial(call: Call, params: Params) -> Params:
     config = params["EndpointConfigName"]
-    members: Params = {"_fleet": {"id": 0, "config": config, "variants": _variants(call, config)}, "_instances": []}
+    members: Params = {"_fleet": _fleet(call, 0, config), "_instances": []}
     if deployment := params.get("DeploymentConfig"):
         _check_deployment(deployment, members["_fleet"]["variants"])
         members["LastDeploymentConfig"] = deployment
@@ -66,32 +80,55 @@ def _answer(document: Document) -> Params:
             "DesiredInstanceCount": variant["count"],
         }
 
-    variants = [
-        summary(each, present["id"], present.get("started_at", document.created_at)) for each in present["variants"]
-    ]
+    def summaries(fleet: Params, shadow: bool) -> list[Params]:
+        asked_at = fleet.get("started_at", document.created_at)
+        return [
+            summary(each, fleet["id"], asked_at) for each in fleet["variants"] if bool(each.get("shadow")) == shadow
+        ]
+
+    answer: Params = {"ProductionVariants": summaries(present, False)}
+    if shadows := summaries(present, True):
+        answer["ShadowProductionVariants"] = shadows
     if document.status == "Creating":
-        for variant in variants:
+        for variant in answer["ProductionVariants"] + shadows:
             variant["VariantStatus"] = [{"Status": "Creating", "StartTime": document.created_at}]
-    answer: Params = {"ProductionVariants": variants}
+    if capture := present.get("capture"):
+        answer["DataCaptureConfig"] = _capture_summary(capture)
     if coming := document.body.get("_next"):
-        answer["PendingDeploymentSummary"] = {
-            "EndpointConfigName": coming["config"],
-            "StartTime": coming["started_at"],
-            "ProductionVariants": [
-                {
-                    **summary(each, coming["id"], coming["started_at"]),
-                    "InstanceType": each["instance_type"],
-                    "VariantStatus": [
-                        {
-                            "Status": deployments.stage(coming),
-                            "StartTime": coming["shifted_at"] or coming["started_at"],
-                        }
-                    ],
-                }
-                for each in coming["variants"]
-            ],
-        }
+        answer["PendingDeploymentSummary"] = _pending(coming, summaries)
     return answer
+
+
+def _pending(coming: Params, summaries: Callable[[Params, bool], list[Params]]) -> Params:
+    """What an update under way will make of the variants."""
+    since = coming["shifted_at"] or coming["started_at"]
+    types = {each["name"]: each["instance_type"] for each in coming["variants"]}
+
+    def variants(shadow: bool) -> list[Params]:
+        stage = [{"Status": deployments.stage(coming), "StartTime": since}]
+        return [
+            {**each, "InstanceType": types[each["VariantName"]], "VariantStatus": stage}
+            for each in summaries(coming, shadow)
+        ]
+
+    pending = {"EndpointConfigName": coming["config"], "StartTime": coming["started_at"]}
+    shadows = variants(True)
+    return {
+        **pending,
+        "ProductionVariants": variants(False),
+        **({"ShadowProductionVariants": shadows} if shadows else {}),
+    }
+
+
+def _capture_summary(capture: Params) -> Params:
+    enabled = bool(capture.get("EnableCapture"))
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled else "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId") or "",
+    }
 
 
 def _check_deployment(deployment: Params | None, variants: list[dict[str, Any]]) -> None:
@@ -102,20 +139,15 @@ def _check_deployment(deployment: Params | None, variants: list[dict[str, Any]])
 def _update(call: Call, document: Document, params: Params) -> Document:
     if params.get("RetainDeploymentConfig") and params.get("DeploymentConfig"):
         raise ValidationException("RetainDeploymentConfig and DeploymentConfig cannot both be given.")
-    variants = _variants(call, params["EndpointConfigName"])
+    members = _fleet(call, document.body["_fleet"]["id"] + 1, params["EndpointConfigName"])
+    variants = members["variants"]
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
         variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
     retained = document.body.get("LastDeploymentConfig") if params.get("RetainDeploymentConfig") else None
     deployment = retained or params.get("DeploymentConfig")
     _check_deployment(deployment, variants)
-    members = {
-        "id": document.body["_fleet"]["id"] + 1,
-        "config": params["EndpointConfigName"],
-        "variants": variants,
-        "deployment": deployment,
-    }
-    coming = deployments.begin(members, call.now)
+    coming = deployments.begin({**members, "variants": variants, "deployment": deployment}, call.now)
     body = {member: value for member, value in document.body.items() if member != "FailureReason"}
     return replace(document, status="Updating", body={**body, "_next": coming})
 

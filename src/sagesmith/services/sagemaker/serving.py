@@ -15,16 +15,16 @@ from sagesmith.compute.base import Resources, TaskObservation, TaskSpec
 from sagesmith.compute.instances import resources_of
 from sagesmith.images.base import ImageNotRunnable, NotOurs
 from sagesmith.images.registry import resolve
-from sagesmith.routes import EndpointRoute, VariantRoute
+from sagesmith.routes import EndpointRoute
 from sagesmith.services.base import Home
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.sagemaker import deployments, fleet, tasks
+from sagesmith.services.sagemaker.endpoint_routes import Addresses, route_of
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document
-from sagesmith.wire.context import Params
 
 LOG_GROUP = "/aws/sagemaker/Endpoints"
 STARTING_LOOK_SECONDS = 0.05
@@ -109,7 +109,7 @@ class EndpointReconciler:
         settled = _with(document, kept)
         serving = Counter((each.fleet, each.variant) for each in kept if each.serving)
         settled = deployments.move(settled, serving, self._max_instances, now)
-        self._routes.put(document.region, _route(settled, observed))
+        self._routes.put(document.region, route_of(settled, _addresses(settled, observed)))
         if settled != document:
             _store(home, settled, touch=settled.status != document.status)
         if settled.status != document.status:
@@ -201,31 +201,14 @@ def _advance(document: Document, observed: Observations, now: float) -> tuple[li
     return kept, done
 
 
-def _route(document: Document, observed: Observations) -> EndpointRoute:
-    if document.status == "Creating":
-        return EndpointRoute(document.name, "Creating")
-    addresses: dict[tuple[int, str], list[str]] = {}
+def _addresses(document: Document, observed: Observations) -> Addresses:
+    """Where the instances listen that answer."""
+    found: Addresses = {}
     for instance in _instances(document):
         task = observed.get(instance.id)
         if instance.serving and task is not None and task.address:
-            addresses.setdefault((instance.fleet, instance.variant), []).append(task.address)
-    present, coming = document.body["_fleet"], document.body.get("_next")
-    if coming is None:
-        return EndpointRoute(document.name, "InService", list(_variants(present, addresses)))
-    part = deployments.share(coming)
-    fleets = [(each, share) for each, share in ((present, 1.0 - part), (coming, part)) if share > 0]
-    variants = [route for each, share in fleets for route in _variants(each, addresses, share)]
-    return EndpointRoute(document.name, "InService", variants)
-
-
-def _variants(
-    present: Params, addresses: Mapping[tuple[int, str], list[str]], share: float = 1.0
-) -> Iterator[VariantRoute]:
-    """A fleet's variants, with a weight in each that is its own part of the fleet's share of the requests."""
-    whole = 1.0 if share == 1.0 else sum(each["weight"] for each in present["variants"])
-    for each in present["variants"]:
-        weight = each["weight"] * share / whole
-        yield VariantRoute(each["name"], weight, addresses.get((present["id"], each["name"]), []), share)
+            found.setdefault((instance.fleet, instance.variant), []).append(task.address)
+    return found
 
 
 def _why(task: TaskObservation) -> str:

@@ -38,12 +38,19 @@ HONOURED = {
     },
     "EndpointConfig": {
         "EndpointConfigName",
-        "ProductionVariants[].VariantName",
-        "ProductionVariants[].ModelName",
-        "ProductionVariants[].InitialInstanceCount",
-        "ProductionVariants[].InitialVariantWeight",
-        "ProductionVariants[].VolumeSizeInGB",
-        "ProductionVariants[].ContainerStartupHealthCheckTimeoutInSeconds",
+        *(
+            f"{variants}[].{member}"
+            for variants in ("ProductionVariants", "ShadowProductionVariants")
+            for member in (
+                "VariantName",
+                "ModelName",
+                "InitialInstanceCount",
+                "InitialVariantWeight",
+                "VolumeSizeInGB",
+                "ContainerStartupHealthCheckTimeoutInSeconds",
+            )
+        ),
+        "DataCaptureConfig",
         "EnableNetworkIsolation",
         "Tags",
     },

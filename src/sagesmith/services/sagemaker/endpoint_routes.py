@@ -1,0 +1,63 @@
+"""An endpoint as routers are to know it: made of its document and of where its model servers listen."""
+
+from collections.abc import Iterator
+
+from sagesmith.routes import CaptureRoute, EndpointRoute, VariantRoute
+from sagesmith.services.sagemaker import deployments
+from sagesmith.store import Document
+from sagesmith.wire.context import Params
+
+Addresses = dict[tuple[int, str], list[str]]
+"""By the number of a fleet and a variant's name."""
+
+_DEFAULT_CSV, _DEFAULT_JSON = ["text/csv"], ["application/json"]
+
+
+def route_of(document: Document, addresses: Addresses) -> EndpointRoute:
+    """The route of an endpoint that is made or serves."""
+    if document.status == "Creating":
+        return EndpointRoute(document.name, "Creating")
+    present, coming = document.body["_fleet"], document.body.get("_next")
+    part = 0.0 if coming is None else deployments.share(coming)
+    fleets = [(each, share) for each, share in ((present, 1.0 - part), (coming, part)) if each and share > 0]
+    variants = [route for each, share in fleets for route in _production(each, addresses, share)]
+    # Copies go to the shadow of the fleet that has most of the requests.
+    most = max(fleets, key=lambda each: each[1])[0]
+    return EndpointRoute(document.name, "InService", variants, list(_shadows(most, addresses)))
+
+
+def _production(fleet: Params, addresses: Addresses, share: float) -> Iterator[VariantRoute]:
+    """A fleet's variants, with a weight in each that is its own part of the fleet's share of the requests."""
+    variants = [each for each in fleet["variants"] if not each.get("shadow")]
+    whole = 1.0 if share == 1.0 else sum(each["weight"] for each in variants)
+    for each in variants:
+        yield _variant(fleet, each, addresses, each["weight"] * share / whole, share)
+
+
+def _shadows(fleet: Params, addresses: Addresses) -> Iterator[VariantRoute]:
+    """A fleet's shadow variants; their weights are in proportion to those of production."""
+    whole = sum(each["weight"] for each in fleet["variants"] if not each.get("shadow"))
+    for each in fleet["variants"]:
+        if each.get("shadow"):
+            yield _variant(fleet, each, addresses, min(1.0, each["weight"] / whole), 1.0)
+
+
+def _variant(fleet: Params, variant: Params, addresses: Addresses, weight: float, share: float) -> VariantRoute:
+    listening = addresses.get((fleet["id"], variant["name"]), [])
+    return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")))
+
+
+def _capture(config: Params | None) -> CaptureRoute | None:
+    if not config or not config.get("EnableCapture"):
+        return None
+    modes = {option["CaptureMode"] for option in config["CaptureOptions"]}
+    types = config.get("CaptureContentTypeHeader") or {}
+    return CaptureRoute(
+        config["InitialSamplingPercentage"],
+        config["DestinationS3Uri"],
+        bool(modes & {"Input", "InputAndOutput"}),
+        bool(modes & {"Output", "InputAndOutput"}),
+        [each.lower() for each in types.get("CsvContentTypes") or _DEFAULT_CSV],
+        [each.lower() for each in types.get("JsonContentTypes") or _DEFAULT_JSON],
+        config.get("KmsKeyId") or None,
+    )

@@ -1,0 +1,91 @@
+"""What a router keeps of invocations for data capture."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagesmith.gateway.capturing import Asked, Capturer
+from sagesmith.http.messages import Response
+from sagesmith.routes import CaptureRoute, EndpointRoute, VariantRoute
+
+CAPTURE = CaptureRoute(100, "s3://bucket/prefix", True, True, ["text/csv"], ["application/json"])
+ASKED = Asked("us-east-1", [(b"content-type", b"text/csv"), (b"x-amzn-sagemaker-inference-id", b"mine")], b"1,2", "e-1")
+ANSWER = Response(200, [(b"content-type", b"application/json; charset=utf-8")], b'{"a": 1}')
+
+
+def captured(directory: Path, capture: CaptureRoute, asked: Asked = ASKED, answer: Response = ANSWER) -> list[Any]:
+    """The lines of the one file that is written."""
+    capturer = Capturer(directory)
+    variant = VariantRoute("V", 1.0, [], capture=capture)
+    found = capturer.capture(asked, EndpointRoute("ep", "InService", [variant]), variant, answer)
+    if not isinstance(found.body, bytes):
+
+        async def read() -> bytes:
+            assert not isinstance(found.body, bytes)
+            return b"".join([piece async for piece in found.body])
+
+        assert asyncio.run(read()) == b"abc"
+    capturer.flush()
+    files = list(directory.glob("*"))
+    return [json.loads(line) for line in files[0].read_text().splitlines()] if files else []
+
+
+def test_a_record_has_both_sides_and_a_file_where_it_is_to_go(tmp_path: Path) -> None:
+    head, record = captured(tmp_path, CAPTURE)
+    assert (head["destination"], head["endpoint"], head["variant"]) == ("s3://bucket/prefix", "ep", "V")
+    assert record["captureData"] == {
+        "endpointInput": {"observedContentType": "text/csv", "mode": "INPUT", "data": "1,2", "encoding": "CSV"},
+        "endpointOutput": {
+            "observedContentType": "application/json; charset=utf-8",
+            "mode": "OUTPUT",
+            "data": '{"a": 1}',
+            "encoding": "JSON",
+        },
+    }
+    assert record["eventMetadata"]["eventId"] == "e-1"
+    assert record["eventMetadata"]["inferenceId"] == "mine"
+    assert record["eventVersion"] == "0"
+
+
+@pytest.mark.parametrize(("input_", "output"), [(True, False), (False, True)])
+def test_one_side_alone_is_kept_if_only_it_is_wanted(tmp_path: Path, input_: bool, output: bool) -> None:
+    _, record = captured(tmp_path, replace(CAPTURE, input=input_, output=output))
+    assert ("endpointInput" in record["captureData"], "endpointOutput" in record["captureData"]) == (input_, output)
+
+
+def test_what_is_no_text_is_encoded(tmp_path: Path) -> None:
+    asked = replace(ASKED, body=b"\xff\x00")
+    _, record = captured(tmp_path, CAPTURE, asked)
+    side = record["captureData"]["endpointInput"]
+    assert (side["encoding"], base64.b64decode(side["data"])) == ("BASE64", b"\xff\x00")
+
+
+def test_a_body_that_comes_in_pieces_is_passed_on_and_kept_whole(tmp_path: Path) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"a", b"b", b"c"):
+            yield piece
+
+    _, record = captured(tmp_path, CAPTURE, ASKED, Response(200, [(b"content-type", b"text/csv")], pieces()))
+    assert record["captureData"]["endpointOutput"]["data"] == "abc"
+
+
+def test_nothing_is_kept_of_what_the_sampling_leaves_out(tmp_path: Path) -> None:
+    assert captured(tmp_path, replace(CAPTURE, percentage=0)) == []
+
+
+def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sagesmith.gateway.capturing.MAX_WAITING_BYTES", 1000)
+    capturer = Capturer(tmp_path)
+    variant = VariantRoute("V", 1.0, [], capture=CAPTURE)
+    for _ in range(10):
+        capturer.capture(ASKED, EndpointRoute("ep", "InService", [variant]), variant, ANSWER)
+    (file,) = tmp_path.iterdir()
+    assert 1 < len(file.read_text().splitlines()) < 11
+    capturer.flush()
+    assert len(file.read_text().splitlines()) == 11
