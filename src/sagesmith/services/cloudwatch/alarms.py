@@ -12,28 +12,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sagesmith.identifiers import random_uuid
-from sagesmith.services.cloudwatch import alarm_rules, queries, rules
+from sagesmith.services.cloudwatch import alarm_checks, alarm_rules, queries, rules
 from sagesmith.services.cloudwatch.alarm_rules import ALARM, INSUFFICIENT_DATA
-from sagesmith.services.cloudwatch.extended import SIMPLE, statistic
 from sagesmith.store import Document, InvalidToken, Query, Store, Transaction
 from sagesmith.store.tokens import decode_token, encode_token
 from sagesmith.wire.context import Params, RequestContext
-from sagesmith.wire.errors import AwsError, NotImplementedException
+from sagesmith.wire.errors import AwsError
 
 KIND = "cloudwatch-alarm"
 MOST_HISTORY = 100
 DEFAULT_PAGE = 100
 _SCALING_POLICY = ":scalingPolicy:"
-_DAY, _WEEK = 86_400, 604_800
 _ACTIONS = {"OK": "OKActions", ALARM: "AlarmActions", INSUFFICIENT_DATA: "InsufficientDataActions"}
-_NOT_BUILT = {
-    "EvaluationCriteria": "PromQL alarms are",
-    "EvaluationWindow": "Evaluation windows are",
-    "EvaluationInterval": "Evaluation intervals are",
-    "WarmUpConfiguration": "Warm-up periods are",
-    "ActionConfiguration": "The propagation of tags is",
-    "ThresholdMetricId": "Anomaly detection is",
-}
 
 
 def put_metric_alarm(store: Store, context: RequestContext, params: Params) -> Params:
@@ -50,7 +40,7 @@ def put(tx: Transaction, context: RequestContext, params: Params, now: float) ->
         AwsError: ValidationError, with all that is wrong.
         NotImplementedException: what is asked for is not built.
     """
-    _check(params, context)
+    alarm_checks.check(params, context.account_id)
     name = params["AlarmName"]
     settings = {member: value for member, value in params.items() if member != "Tags"}
     settings = {"ActionsEnabled": True, **settings, "AlarmConfigurationUpdatedTimestamp": now}
@@ -322,62 +312,3 @@ def _offset(params: Params, of: str) -> int:
     except InvalidToken:
         pass
     raise AwsError("InvalidNextToken", "The specified next token is invalid.")
-
-
-def _check(params: Params, context: RequestContext) -> None:
-    """
-    Raises:
-        AwsError: ValidationError, with all that is wrong.
-        NotImplementedException: what is asked for is not built.
-    """
-    for member, words in _NOT_BUILT.items():
-        if member in params:
-            raise NotImplementedException(f"PutMetricAlarm: {words} not built yet ({member}).")
-    if params.get("ComparisonOperator") not in alarm_rules.COMPARISONS and params.get("ComparisonOperator"):
-        raise NotImplementedException("PutMetricAlarm: Anomaly detection is not built yet (ComparisonOperator).")
-    wrong = [*_missing(params), *_wrong(params)]
-    if wrong:
-        raise queries.refused(*wrong)
-    if "Metrics" in params:
-        returned = [each for each in queries.parse(params["Metrics"], context.account_id) if each.returned]
-        if len(returned) != 1:
-            raise queries.refused("Exactly one element of the metrics list should return data.")
-        if returned[0].period is None:
-            raise queries.refused("Period must not be null")
-
-
-def _missing(params: Params) -> Iterator[str]:
-    for member in ("ComparisonOperator", "EvaluationPeriods", "Threshold"):
-        if member not in params:
-            yield f"The parameter {member} is required."
-    if "Metrics" in params:
-        for member in ("MetricName", "Namespace", "Dimensions", "Period", "Statistic", "ExtendedStatistic", "Unit"):
-            if member in params:
-                yield rules.both(member, "Metrics")
-        return
-    for member in ("MetricName", "Namespace", "Period"):
-        if member not in params:
-            yield f"The parameter {member} is required."
-    if ("Statistic" in params) == ("ExtendedStatistic" in params):
-        one_of = "The parameter Statistic or ExtendedStatistic is required."
-        yield rules.both("Statistic", "ExtendedStatistic") if "Statistic" in params else one_of
-
-
-def _wrong(params: Params) -> Iterator[str]:
-    period, count = params.get("Period", 60), params.get("EvaluationPeriods", 1)
-    if not rules.is_period(period) or period in (1, 5):
-        yield "Period must be 10, 20, 30 or a multiple of 60"
-    if period * count > (_WEEK if period >= 3600 else _DAY):
-        yield "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400)."
-    if params.get("DatapointsToAlarm", 1) > count:
-        yield "DatapointsToAlarm should be less than or equal to EvaluationPeriods"
-    if params.get("TreatMissingData", alarm_rules.MISSING) not in alarm_rules.TREATMENTS:
-        yield (
-            f"Option {params['TreatMissingData']} is not supported. "
-            f"Supported options for parameter TreatMissingData are [{', '.join(alarm_rules.TREATMENTS)}]."
-        )
-    if params.get("EvaluateLowSampleCountPercentile", "evaluate") not in ("evaluate", "ignore"):
-        yield "Supported options for parameter EvaluateLowSampleCountPercentile are [evaluate, ignore]."
-    extended = params.get("ExtendedStatistic")
-    if extended is not None and (statistic(extended) is None or extended in SIMPLE):
-        yield f"The value {extended} for parameter ExtendedStatistic is not supported."
