@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, metavar="FD", help=f"inherited socket that listens: {help_text}")
     arguments = parser.parse_args()
     logging.capture_standard_logging()
+    # Each connection is a file. The limit that programs begin with is for those that know no more than 1,024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sockets = {name: getattr(arguments, name) for name in ("endpoint", "proxy", "outside")}
         runner.run(_run(arguments.data, sockets))
