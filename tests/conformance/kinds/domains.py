@@ -28,6 +28,20 @@ def _needs(create: str) -> dict[str, str]:
     }
 
 
+def _system(create: str) -> dict[str, str]:
+    """Apps of JupyterServer, which run on nothing else."""
+    named = (path for path in named_in(create) if ".JupyterServerAppSettings." in path)
+    return {
+        f"{path.rpartition('.')[0]}.InstanceType": "system" for path in named if path.endswith(".SageMakerImageArn")
+    }
+
+
+def _hidden(settings: str) -> set[str]:
+    """What is hidden of images is said whole."""
+    hidden = f"{settings}.StudioWebPortalSettings.HiddenSageMakerImageVersionAliases[]"
+    return {f"{hidden}.{member}" for member in ("SageMakerImageName", "VersionAliases")}
+
+
 def _plans(create: str) -> dict[str, str]:
     """Training plans, which `None` would clear."""
     images = (path for path in named_in(create) if path.endswith(".SageMakerImageArn"))
@@ -57,11 +71,17 @@ DOMAIN = Facts(
     "Domain",
     mend=_in_a_vpc,
     named=False,
-    values={"AuthMode": "IAM", **_plans("CreateDomain")},
-    always=frozenset({"AppSecurityGroupManagement"}),
+    values={
+        "AuthMode": "IAM",
+        "AppSecurityGroupManagement": "Service",
+        **_plans("CreateDomain"),
+        **_system("CreateDomain"),
+    },
+    always=frozenset({"AppSecurityGroupManagement", *_hidden("DefaultUserSettings")}),
     needs=_needs("CreateDomain"),
     without={
         **_without("CreateDomain", "UpdateDomain"),
+        "DomainSettings.AmazonQSettings": "only domains with single sign-on have it; AuthMode is IAM here",
         "DefaultUserSettings.AutoMountHomeEFS": "one of its values is for user profiles alone",
         "UpdateDomain:AppNetworkAccessType": "it stays what it is where RStudio has a role",
         "UpdateDomain:VpcId": "it stays what it is",
@@ -73,7 +93,8 @@ _SIGN_ON = "only domains with single sign-on have it; AuthMode is IAM here"
 
 USER_PROFILE = Facts(
     "UserProfile",
-    values=_plans("CreateUserProfile"),
+    values={**_plans("CreateUserProfile"), **_system("CreateUserProfile")},
+    always=frozenset(_hidden("UserSettings")),
     needs=_needs("CreateUserProfile"),
     without={
         **_without("CreateUserProfile", "UpdateUserProfile"),
@@ -84,7 +105,7 @@ USER_PROFILE = Facts(
 
 SPACE = Facts(
     "Space",
-    values=_plans("CreateSpace"),
+    values={**_plans("CreateSpace"), **_system("CreateSpace")},
     needs=_needs("CreateSpace"),
     without={
         **_without("CreateSpace", "UpdateSpace"),

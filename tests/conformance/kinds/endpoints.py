@@ -24,6 +24,7 @@ MODEL = Facts(
         "DescribeModel.Containers: missing list": "a model of a PrimaryContainer has none; SDK v2 looks for them"
     },
     always=frozenset({"PrimaryContainer", "PrimaryContainer.Image"}),
+    values={"PrimaryContainer.ImageConfig.RepositoryAccessMode": "Vpc"},
     without={
         "Containers": "PrimaryContainer is given, and only one of the two may be",
         "PrimaryContainer.ModelPackageName": _OWN_IMAGE,
@@ -35,8 +36,29 @@ _SERVERLESS = st.integers(1, 6).map(
     lambda gigabytes: {"MemorySizeInMB": gigabytes * 1024, "MaxConcurrency": 9, "ProvisionedConcurrency": gigabytes}
 )
 
+
+def _consistent(params: Params) -> Params:
+    """Members of a configuration that rule each other out, and those that need each other."""
+    shadows = params.get("ShadowProductionVariants")
+    if shadows:
+        params["ProductionVariants"], params["ShadowProductionVariants"] = params["ProductionVariants"][:1], shadows[:1]
+    variants = [*params["ProductionVariants"], *params.get("ShadowProductionVariants", ())]
+    for variant in variants:
+        if "PrefixAwareRoutingConfig" in variant.get("RoutingConfig", {}):
+            variant["RoutingConfig"]["RoutingStrategy"] = "PREFIX_AWARE"
+    if "AsyncInferenceConfig" in params or any("ServerlessConfig" in each for each in variants):
+        params.pop("CrossRegionTrafficConfig", None)
+    if clarify := params.get("ExplainerConfig", {}).get("ClarifyExplainerConfig"):
+        baseline = clarify["ShapConfig"]["ShapBaselineConfig"]
+        if len(baseline.keys() & {"ShapBaseline", "ShapBaselineUri"}) != 1:
+            baseline.pop("ShapBaselineUri", None)
+            baseline["ShapBaseline"] = "1,2"
+    return params
+
+
 ENDPOINT_CONFIG = Facts(
     "EndpointConfig",
+    mend=_consistent,
     always=frozenset(
         f"ProductionVariants[].{member}" for member in ("ModelName", "InstanceType", "InitialInstanceCount")
     ),
@@ -44,6 +66,7 @@ ENDPOINT_CONFIG = Facts(
         "ProductionVariants[].InitialVariantWeight": st.integers(1, 8).map(lambda eighths: eighths / 8),
         "ShadowProductionVariants[].VariantName": "shadow",
         "ProductionVariants[].ServerlessConfig": _SERVERLESS,
+        "ExplainerConfig.ClarifyExplainerConfig.InferenceConfig.FeatureTypes": ["text", "numerical"],
         "ShadowProductionVariants[].ServerlessConfig": _SERVERLESS,
     },
 )

@@ -41,6 +41,8 @@ TRAINING_JOB = Facts(
         "InputDataConfig[].DataSource.S3DataSource.S3DataType": "S3Prefix",
     },
     without={
+        "ResourceConfig.SelectedInstanceType": "it is Describe's alone",
+        "ResourceConfig.SelectedInstanceCount": "it is Describe's alone",
         "ResourceConfig.InstanceGroups": "they stand instead of InstanceType and InstanceCount",
         "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames": "there are no instance groups",
         "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "they are of augmented manifests",

@@ -10,6 +10,17 @@ from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceNotFound, ValidationException
 
 
+def _check(params: Params) -> None:
+    names: set[str] = set()
+    for each in params["TrainingSpecification"].get("SupportedHyperParameters") or ():
+        name = each["Name"]
+        if name in names:
+            raise ValidationException(f"The names of SupportedHyperParameters must be unique: {name}.")
+        if each.get("IsRequired") and each.get("DefaultValue") is not None:
+            raise ValidationException(f"Hyperparameter {name} cannot be required: it has a DefaultValue.")
+        names.add(name)
+
+
 def _initial(call: Call, params: Params) -> Params:
     """Nothing was validated or scanned, because nothing of that sort can be asked for."""
     return {"AlgorithmStatusDetails": {"ValidationStatuses": [], "ImageScanStatuses": []}}
@@ -19,6 +30,7 @@ ALGORITHM = Kind(
     noun="Algorithm",
     rests_as="Completed",
     defaults={"CertifyForMarketplace": False},
+    check=_check,
     initial=_initial,
     unbuilt=(
         Unbuilt("ValidationSpecification", "Validation of algorithms is"),

@@ -10,7 +10,14 @@ from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, new_id, updated
 from sagesmith.services.sagemaker.engine.paths import first
-from sagesmith.services.sagemaker.studio_settings import IMAGE_VERSIONS, cleared, held_by, image_versions, named_in
+from sagesmith.services.sagemaker.studio_settings import (
+    IMAGE_VERSIONS,
+    check_settings,
+    cleared,
+    held_by,
+    image_versions,
+    named_in,
+)
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceInUse, ResourceNotFound, ValidationException
@@ -33,7 +40,12 @@ def _with_versions(call: Call, document: Document) -> Document:
 
 
 def _check_domain(params: Params) -> None:
-    _check_user_settings("DefaultUserSettings", params)
+    _check_default_settings(params)
+    check_settings(params)
+    if first(params, "DomainSettings.AmazonQSettings.Status") == "ENABLED" and params["AuthMode"] != "SSO":
+        raise ValidationException("AmazonQSettings can be ENABLED only if the Domain's AuthMode is SSO.")
+    if first(params, _RSTUDIO_ROLE) and params.get("AppSecurityGroupManagement") == "Customer":
+        raise ValidationException("AppSecurityGroupManagement must be Service if a DomainExecutionRoleArn is given.")
     if params["AppNetworkAccessType"] != "VpcOnly":
         return
     for path in _OF_A_VPC:
@@ -46,10 +58,12 @@ def _check_domain(params: Params) -> None:
         )
 
 
-def _check_user_settings(member: str, params: Params) -> None:
+def _check_default_settings(params: Params) -> None:
     """What does not hold for a domain, though it does for a user profile."""
-    if (params.get(member) or {}).get("AutoMountHomeEFS") == "DefaultAsDomain":
-        raise ValidationException(f"{member}.AutoMountHomeEFS cannot be DefaultAsDomain: it is for user profiles.")
+    if first(params, "DefaultUserSettings.AutoMountHomeEFS") == "DefaultAsDomain":
+        raise ValidationException(
+            "DefaultUserSettings.AutoMountHomeEFS cannot be DefaultAsDomain: it is for user profiles."
+        )
 
 
 def _domain(call: Call, params: Params) -> Params:
@@ -60,7 +74,8 @@ def _domain(call: Call, params: Params) -> Params:
 
 def _update_domain(call: Call, document: Document, params: Params) -> Document:
     """UpdateDomain calls the settings of RStudio otherwise, within the settings that it calls otherwise."""
-    _check_user_settings("DefaultUserSettings", params)
+    _check_default_settings(params)
+    check_settings(params)
     _check_unchanged(document, params)
     changed = _with_versions(call, updated(DOMAIN, document, params))
     settings = dict(changed.body.get("DomainSettings", {}))
@@ -99,10 +114,12 @@ def _user_profile(call: Call, params: Params) -> Params:
 
 
 def _update_user_profile(call: Call, document: Document, params: Params) -> Document:
+    check_settings(params)
     return _with_versions(call, updated(USER_PROFILE, document, params))
 
 
 def _check_space(params: Params) -> None:
+    check_settings(params)
     if bool(params.get("OwnershipSettings")) != bool(params.get("SpaceSharingSettings")):
         raise ValidationException("OwnershipSettings and SpaceSharingSettings must be specified together.")
 
@@ -112,6 +129,7 @@ def _space(call: Call, params: Params) -> Params:
 
 
 def _update_space(call: Call, document: Document, params: Params) -> Document:
+    check_settings(params)
     changed = updated(SPACE, document, params)
     before, after = (_app_type(each.body) for each in (document, changed))
     if before not in (None, after):
@@ -151,6 +169,7 @@ DOMAIN = Kind(
 USER_PROFILE = Kind(
     noun="UserProfile",
     parent=DOMAIN,
+    check=check_settings,
     prepare=cleared,
     initial=_user_profile,
     rests_as="InService",

@@ -30,6 +30,10 @@ def _check(params: Params) -> None:
         for member in _CAPACITY:
             if not variant.get(member) and not any(variant.get(each) for each in _CAPACITY_ELSEWHERE):
                 raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
+    _check_routing(params)
+    _check_shadows(params)
+    _check_explainer(params)
+    _check_traffic(params)
     _check_serverless(params)
     if params.get("ShadowProductionVariants") and len(_variants(params)) > 2:
         raise ValidationException(
@@ -38,6 +42,43 @@ def _check(params: Params) -> None:
         )
     if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
+
+
+def _check_routing(params: Params) -> None:
+    for variant in _variants(params):
+        routing = variant.get("RoutingConfig") or {}
+        if routing.get("PrefixAwareRoutingConfig") and routing["RoutingStrategy"] != "PREFIX_AWARE":
+            raise ValidationException("PrefixAwareRoutingConfig can be given only if RoutingStrategy is PREFIX_AWARE.")
+
+
+def _check_shadows(params: Params) -> None:
+    shadows = params.get("ShadowProductionVariants")
+    if shadows and (len(shadows) > 1 or len(params["ProductionVariants"]) > 1):
+        raise ValidationException(
+            "With ShadowProductionVariants, there can be only one variant in ProductionVariants and one variant in "
+            "ShadowProductionVariants."
+        )
+
+
+def _check_explainer(params: Params) -> None:
+    clarify = (params.get("ExplainerConfig") or {}).get("ClarifyExplainerConfig")
+    if not clarify:
+        return
+    baseline = clarify["ShapConfig"]["ShapBaselineConfig"]
+    if bool(baseline.get("ShapBaseline")) == bool(baseline.get("ShapBaselineUri")):
+        raise ValidationException("Exactly one of ShapBaseline and ShapBaselineUri must be specified.")
+    types = (clarify.get("InferenceConfig") or {}).get("FeatureTypes")
+    if types and "text" not in types:
+        raise ValidationException("FeatureTypes must have at least one 'text'.")
+
+
+def _check_traffic(params: Params) -> None:
+    if not params.get("CrossRegionTrafficConfig"):
+        return
+    if params.get("AsyncInferenceConfig") or any(each.get("ServerlessConfig") for each in _variants(params)):
+        raise ValidationException(
+            "CrossRegionTrafficConfig cannot be given with serverless variants or with AsyncInferenceConfig."
+        )
 
 
 def _check_serverless(params: Params) -> None:

@@ -9,6 +9,9 @@ from sagesmith.wire.context import Params
 from sagesmith.wire.errors import NotImplementedException, ValidationException
 
 _SOURCES = {("S3Object", "Gzip"), ("S3Prefix", "None")}
+_MOST_ENVIRONMENT_BYTES = 32 << 10
+"""Of all keys and values of all containers
+(https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html)."""
 _CONTAINER: dict[str, Any] = {"Mode": "SingleModel", "Environment": {}}
 
 
@@ -20,6 +23,7 @@ def _check(params: Params) -> None:
         raise ValidationException("A model needs a PrimaryContainer or Containers.")
     for container in [primary] if primary else containers:
         _check_container(container)
+    _check_environments([primary] if primary else containers)
     hosts = [container["ContainerHostname"] for container in containers if container.get("ContainerHostname")]
     if hosts and len(set(hosts)) != len(containers):
         raise ValidationException("Every container of a model has a ContainerHostname of its own, or none has one.")
@@ -35,6 +39,17 @@ def _check_container(container: Params) -> None:
         raise ValidationException("InferenceSpecificationName needs a ModelPackageName.")
     if container.get("ModelDataUrl") and container.get("ModelDataSource"):
         raise ValidationException("ModelDataUrl and ModelDataSource cannot both be given: use one of them.")
+    image = container.get("ImageConfig") or {}
+    if image.get("RepositoryAuthConfig") and image["RepositoryAccessMode"] != "Vpc":
+        raise ValidationException("RepositoryAuthConfig can be given only if RepositoryAccessMode is Vpc.")
+
+
+def _check_environments(containers: list[Params]) -> None:
+    variables = [each for container in containers for each in (container.get("Environment") or {}).items()]
+    if sum(len(text.encode()) for variable in variables for text in variable) > _MOST_ENVIRONMENT_BYTES:
+        raise ValidationException(
+            "The keys and values of the Environment of all containers of a model cannot be longer than 32 KB together."
+        )
 
 
 def _initial(call: Call, params: Params) -> Params:

@@ -56,11 +56,27 @@ def _check(params: Params) -> None:
     cluster = params["ProcessingResources"]["ClusterConfig"]
     if bool(cluster.get("InstanceType")) == bool(cluster.get("InstancePreferences")):
         raise ValidationException("ClusterConfig must have exactly one of InstanceType and InstancePreferences.")
+    _check_preferences(cluster)
     for member in ("SelectedInstanceType", "SelectedInstanceCount"):
         if member in cluster:
             raise ValidationException(f"{member} is what DescribeProcessingJob answers: it cannot be asked for.")
     _check_inputs(params.get("ProcessingInputs") or [])
     _check_outputs((params.get("ProcessingOutputConfig") or {}).get("Outputs") or [])
+
+
+def _check_preferences(cluster: Params) -> None:
+    preferences = cluster.get("InstancePreferences") or ()
+    types = [each["InstanceType"] for each in preferences]
+    for each in types:
+        if types.count(each) > 1:
+            raise ValidationException(f"An instance type can appear only once in InstancePreferences: {each}.")
+    counted = sum(each.get("InstanceCount") is not None for each in preferences)
+    # Each preference has its own number, or the cluster has one for all of them.
+    if preferences and counted != (0 if "InstanceCount" in cluster else len(preferences)):
+        raise ValidationException(
+            "InstanceCount must be given either for every one of InstancePreferences or in ClusterConfig, and not in "
+            "both."
+        )
 
 
 def _check_inputs(inputs: list[Params]) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.app_image_configs import APP_IMAGE_CONFIG
 from sagesmith.services.sagemaker.engine import Call, Kind, sagemaker_shapes
+from sagesmith.services.sagemaker.engine.paths import first, values
 from sagesmith.services.sagemaker.lifecycle_configs import STUDIO_LIFECYCLE_CONFIG
 from sagesmith.services.sagemaker.studio_images import IMAGE, IMAGE_VERSION
 from sagesmith.wire.context import Params
+from sagesmith.wire.errors import ValidationException
 
 IMAGE_VERSIONS = "_image_versions"
 """The member of a document that names the versions of its custom images, as their keys."""
@@ -52,6 +54,35 @@ def held_by(operation: str) -> dict[str, Kind]:
         or path.endswith("CustomImages[].ImageName")
     }
     return {**held, f"{IMAGE_VERSIONS}[]": IMAGE_VERSION}
+
+
+def check_settings(params: Params) -> None:
+    """Refuse settings of users and spaces, whatever member of an input they are, that contradict themselves.
+
+    Raises:
+        ValidationException: the API reference rules them out.
+    """
+    for member, settings in params.items():
+        if member.removesuffix("ForUpdate").endswith("Settings") and isinstance(settings, dict):
+            _check_settings(member, settings)
+
+
+def _check_settings(member: str, settings: Params) -> None:
+    landing = settings.get("DefaultLandingUri") or ""
+    if settings.get("StudioWebPortal") == "DISABLED" and landing.startswith("studio:"):
+        raise ValidationException(f"{member}.DefaultLandingUri can be {landing} only if StudioWebPortal is ENABLED.")
+    instance = first(settings, "JupyterServerAppSettings.DefaultResourceSpec.InstanceType")
+    if instance not in (None, "system"):
+        raise ValidationException(
+            f"{member}.JupyterServerAppSettings: JupyterServer apps only support the InstanceType system, not "
+            f"{instance}."
+        )
+    for hidden in values(settings, "StudioWebPortalSettings.HiddenSageMakerImageVersionAliases[]"):
+        if not hidden.get("SageMakerImageName") or not hidden.get("VersionAliases"):
+            raise ValidationException(
+                f"{member}.StudioWebPortalSettings: SageMakerImageName and VersionAliases must be specified for each "
+                "of HiddenSageMakerImageVersionAliases."
+            )
 
 
 def cleared(home: Home, params: Params) -> Params:

@@ -43,7 +43,21 @@ def _check(params: Params) -> None:
     check_channels(params)
     check_checkpoints(params)
     check_tensorboard(params)
+    _check_rules(params)
     _check_spot(params)
+
+
+def _check_rules(params: Params) -> None:
+    """Debugger's collections and Profiler's rules, which are kept and shown, have names of their own."""
+    collections = (params.get("DebugHookConfig") or {}).get("CollectionConfigurations") or ()
+    for member, named in (
+        ("CollectionName", collections),
+        ("RuleConfigurationName", params.get("ProfilerRuleConfigurations") or ()),
+    ):
+        names = [each[member] for each in named if member in each]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValidationException(f"{member} must be unique within a training job: {name}.")
 
 
 def _check_spot(params: Params) -> None:
@@ -205,8 +219,6 @@ TRAINING_JOB = Kind(
         "AlgorithmSpecification.TrainingImageConfig": "private registries are opened by the engine's own login",
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
         "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
-        "ResourceConfig.SelectedInstanceType": "it is about instance preferences, which are refused",
-        "ResourceConfig.SelectedInstanceCount": "it is about instance preferences, which are refused",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
         "EnableInterContainerTrafficEncryption": "the hosts of a job talk within this machine",
         "DebugHookConfig": "Debugger is not built; the SDK sends it always",

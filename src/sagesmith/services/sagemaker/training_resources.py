@@ -19,6 +19,9 @@ def check_resources(params: Params) -> None:
             is not there.
     """
     resources = params["ResourceConfig"]
+    for member in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if member in resources:
+            raise ValidationException(f"{member} is what DescribeTrainingJob answers: it cannot be asked for.")
     groups = resources.get("InstanceGroups") or []
     if groups:
         if resources.get("InstanceType") or resources.get("InstanceCount"):

@@ -1,0 +1,40 @@
+"""What the documentation rules out is refused, and changes nothing."""
+
+from typing import Any
+
+from tests.conformance.checks import check
+from tests.conformance.generate import Draw, Size
+from tests.conformance.model import Params, input_of
+from tests.conformance.rules import Rule, changed, every_rule
+from tests.conformance.subject import Resource, Subject
+
+RULES = every_rule()
+
+
+@check(examples=1)
+def test_what_the_documentation_rules_out_is_refused(subject: Subject, draw: Draw) -> None:
+    for rule in (each for each in RULES if each.kind == subject.facts.noun):
+        region = subject.platform.new_region()
+        request = asked(subject, draw, region, rule)
+        before = subject.platform.stored(region)
+        refused = subject.refusal(region, rule.operation, **request)
+        right = refused is not None and refused.code == rule.code and rule.refused in refused.message
+        subject.expect(right, f"{rule.operation}: {rule.says or rule.refused}", refused or f"accepted: {request}")
+        assert subject.platform.stored(region) == before
+        subject.platform.coverage.violations[rule.operation] += 1
+
+
+def asked(subject: Subject, draw: Draw, region: str, rule: Rule) -> Params:
+    """A request that breaks a rule and is right otherwise."""
+    create = subject.operations.create
+    valid = subject.draw_request(draw, Size.MINIMAL, subject.needed(draw, region))
+    if rule.operation == create:
+        return changed(valid, rule.asked)
+    if rule.operation == "Search":
+        return dict(rule.asked)
+    request = changed(valid, rule.having)
+    resource = Resource(region, request, subject.call(region, create, **request))
+    known: Any = changed(subject.identity(rule.operation, resource), rule.asked)
+    if known.get("ResourceArn") == "itself":
+        known["ResourceArn"] = subject.arn(resource, subject.describe(resource))
+    return {member: value for member, value in known.items() if member in input_of(rule.operation).members}
