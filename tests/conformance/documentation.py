@@ -8,10 +8,10 @@ from typing import Any
 from botocore.session import get_session
 
 _RULE = re.compile(
-    r"\b(must|can(?:no|')t|only|(?:is )?required (?:if|when|for|unless)|do(?:es)?(?:n't| not) (?:specify|support|use)|"
-    r"at least|not supported|mutually exclusive|either|unique|unless|"
-    r"(?:is|are)n't (?:supported|allowed|accepted)|not allowed|no more than|up to|less than|greater than|maximum (?:of|length of|value is|number of recursive)|can not exceed|"
-    r"limit of|exactly one|before you (?:can )?delete|be deleted first|in a terminal state)\b",
+    r"\b(must|can(?:no|')t|cannot|can not exceed|only|(?:is )?required (?:if|when|for|unless)|"
+    r"do(?:es)?(?:n't| not) (?:specify|support|use)|at least|not supported|mutually exclusive|either|unique|unless|"
+    r"(?:is|are)n't (?:supported|allowed|accepted)|not allowed|no more than|up to|less than|greater than|"
+    r"maximum (?:of|length of|value is|number of recursive)|limit of|exactly one)\b",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?<=[.!:;])\s+(?=\S)")

@@ -11,10 +11,6 @@ from tests.conformance.platform import Fault, Platform
 from tests.conformance.report import table
 from tests.conformance.subject import Subject
 
-UNTOLD = frozenset({"HyperParameterTuningJob"})
-"""Kinds whose members depend on each other in ways that neither the model nor a table tells, here the strategy, its
-ranges and the definitions of training jobs; `tests/unit/services/sagemaker/test_tuning_checks.py` has their checks."""
-
 
 class Run:
     """A platform in a directory of its own, and every kind that can be created on it.
@@ -29,7 +25,7 @@ class Run:
         self.subjects: dict[str, Subject] = {}
         entries, built = every_entry(), self.platform.built
         named = {noun for noun, entry in entries.items() if entry.operations.get("create") in built}
-        for noun in sorted({*nouns_of(built), *named} - UNTOLD):
+        for noun in sorted({*nouns_of(built), *named}):
             self.subjects[noun] = Subject(self.platform, entries.get(noun, Facts(noun)), self.subjects.__getitem__)
 
     def table(self) -> list[str]:

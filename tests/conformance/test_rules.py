@@ -3,9 +3,12 @@
 from typing import Any
 
 from tests.conformance.checks import check
+from tests.conformance.documentation import rule_sentences
 from tests.conformance.generate import Draw, Size
 from tests.conformance.model import Params, input_of
 from tests.conformance.rules import Rule, changed, every_rule
+from tests.conformance.rules.left_out import why
+from tests.conformance.run import the_run
 from tests.conformance.subject import Resource, Subject
 
 RULES = every_rule()
@@ -22,6 +25,20 @@ def test_what_the_documentation_rules_out_is_refused(subject: Subject, draw: Dra
         subject.expect(right, f"{rule.operation}: {rule.says or rule.refused}", refused or f"accepted: {request}")
         assert subject.platform.stored(region) == before
         subject.platform.coverage.violations[rule.operation] += 1
+
+
+def test_every_sentence_that_sounds_like_a_rule_has_a_row_or_a_reason() -> None:
+    sentences = rule_sentences(the_run().platform.built)
+    quoted = [rule.says for rule in RULES if rule.says]
+    missing = [
+        sentence for sentence in sentences if not any(each in sentence[1] for each in quoted) and why(*sentence) is None
+    ]
+    assert missing == []
+    assert [each for each in quoted if not any(each in sentence for _, sentence in sentences)] == []
+
+
+def test_every_rule_is_of_a_kind_that_is_tested() -> None:
+    assert {rule.kind for rule in RULES} <= the_run().subjects.keys()
 
 
 def asked(subject: Subject, draw: Draw, region: str, rule: Rule) -> Params:

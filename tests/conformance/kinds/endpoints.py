@@ -44,8 +44,12 @@ def _consistent(params: Params) -> Params:
         params["ProductionVariants"], params["ShadowProductionVariants"] = params["ProductionVariants"][:1], shadows[:1]
     variants = [*params["ProductionVariants"], *params.get("ShadowProductionVariants", ())]
     for variant in variants:
-        if "PrefixAwareRoutingConfig" in variant.get("RoutingConfig", {}):
-            variant["RoutingConfig"]["RoutingStrategy"] = "PREFIX_AWARE"
+        routing = variant.get("RoutingConfig", {})
+        if "PrefixAwareRoutingConfig" in routing or routing.get("RoutingStrategy") == "PREFIX_AWARE":
+            variant["RoutingConfig"] = {
+                "RoutingStrategy": "PREFIX_AWARE",
+                "PrefixAwareRoutingConfig": {"PrefixLength": 1024},
+            }
     if "AsyncInferenceConfig" in params or any("ServerlessConfig" in each for each in variants):
         params.pop("CrossRegionTrafficConfig", None)
     if clarify := params.get("ExplainerConfig", {}).get("ClarifyExplainerConfig"):

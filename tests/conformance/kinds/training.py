@@ -1,25 +1,52 @@
 """Training jobs."""
 
+from hypothesis import strategies as st
+
 from tests.conformance.facts import Facts
 from tests.conformance.model import Params
 
 
-def _mend(params: Params) -> Params:
-    """Waiting times belong to spot training, and one waits at least as long as one runs."""
-    if "StoppingCondition" in params:
-        condition = {"MaxRuntimeInSeconds": 3600, **params["StoppingCondition"]}
-        condition.pop("MaxWaitTimeInSeconds", None)
-        params = {**params, "StoppingCondition": condition}
+def consistent(params: Params) -> Params:
+    """A job whose members agree: how long it runs and waits, what it runs on, how its channels are read."""
+    resources, condition = params["ResourceConfig"], params.get("StoppingCondition", {})
+    if groups := resources.get("InstanceGroups"):
+        resources.pop("InstanceType", None)
+        resources.pop("InstanceCount", None)
+        for number, group in enumerate(groups):
+            group |= {"InstanceGroupName": f"group-{number}", "InstanceCount": number + 1}
+    for number, channel in enumerate(params.get("InputDataConfig", ())):
+        channel["ChannelName"] = f"channel-{number}"
+        _read(channel, [each["InstanceGroupName"] for each in groups or ()])
     if params.get("EnableManagedSpotTraining"):
-        condition = params.get("StoppingCondition", {"MaxRuntimeInSeconds": 3600})
+        resources.pop("KeepAlivePeriodInSeconds", None)
+        condition = {"MaxRuntimeInSeconds": 3600, **condition}
         condition["MaxWaitTimeInSeconds"] = condition["MaxRuntimeInSeconds"] + 60
-        params = {**params, "StoppingCondition": condition}
-    return params
+    else:
+        condition.pop("MaxWaitTimeInSeconds", None)
+    return {**params, "StoppingCondition": condition} if condition else params
+
+
+def _read(channel: Params, groups: list[str]) -> None:
+    """Only what is piped is compressed, wrapped in records or told by an augmented manifest, which names attributes."""
+    source = channel["DataSource"]["S3DataSource"]
+    if channel.get("InputMode") != "Pipe":
+        channel.pop("CompressionType", None)
+        channel.pop("RecordWrapperType", None)
+        if source["S3DataType"] == "AugmentedManifestFile":
+            source["S3DataType"] = "ManifestFile"
+    if source["S3DataType"] == "AugmentedManifestFile":
+        source["AttributeNames"] = ["source-ref"]
+    else:
+        source.pop("AttributeNames", None)
+    if groups and "InstanceGroupNames" in source:
+        source["InstanceGroupNames"] = groups[:1]
+    else:
+        source.pop("InstanceGroupNames", None)
 
 
 TRAINING_JOB = Facts(
     "TrainingJob",
-    mend=_mend,
+    mend=consistent,
     needs={
         "ExperimentConfig.ExperimentName": "Experiment",
         "ExperimentConfig.TrialName": "Trial",
@@ -38,22 +65,16 @@ TRAINING_JOB = Facts(
     values={
         "ResourceConfig.InstanceCount": 1,
         "AlgorithmSpecification.TrainingInputMode": "File",
-        "InputDataConfig[].DataSource.S3DataSource.S3DataType": "S3Prefix",
+        "InputDataConfig[].DataSource.S3DataSource.S3DataType": st.sampled_from(
+            ["S3Prefix", "ManifestFile", "AugmentedManifestFile"]
+        ),
+        "CheckpointConfig.LocalPath": "/opt/ml/checkpoints/own",
     },
     without={
         "ResourceConfig.SelectedInstanceType": "it is Describe's alone",
         "ResourceConfig.SelectedInstanceCount": "it is Describe's alone",
-        "ResourceConfig.InstanceGroups": "they stand instead of InstanceType and InstanceCount",
-        "InputDataConfig[].DataSource.S3DataSource.InstanceGroupNames": "there are no instance groups",
-        "InputDataConfig[].DataSource.S3DataSource.AttributeNames": "they are of augmented manifests",
-        "InputDataConfig[].InputMode": "what else may be given depends on it",
-        "InputDataConfig[].CompressionType": "it is of Pipe mode",
-        "InputDataConfig[].RecordWrapperType": "it is of Pipe mode",
-        "CheckpointConfig.LocalPath": "its place depends on the channels",
         "TensorBoardOutputConfig": "its place is below /opt/ml, and an s3:// address",
-        "ResourceConfig.KeepAlivePeriodInSeconds": "it is not for spot training",
         "UpdateTrainingJob:ResourceConfig": "it is about a warm pool, of which tests of training show what can change",
-        "RetryStrategy": "it has a limit that depends on the kind of training",
     },
     filters={
         "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",

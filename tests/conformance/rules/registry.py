@@ -135,7 +135,7 @@ RULES = (
     Rule(
         "ModelPackage",
         "UpdateModelPackage",
-        "",
+        "Total number of additional Inference Specifications can not exceed 15.",
         {"AdditionalInferenceSpecificationsToAdd": [_specification(f"more-{number}") for number in range(15)]},
         "at most 15",
         {"AdditionalInferenceSpecifications": [_specification("first")]},
@@ -179,6 +179,13 @@ RULES = (
             }
         },
         "PREFIX_AWARE",
+    ),
+    Rule(
+        "EndpointConfig",
+        "CreateEndpointConfig",
+        "Required when RoutingStrategy is PREFIX_AWARE.",
+        {"ProductionVariants[0].RoutingConfig": {"RoutingStrategy": "PREFIX_AWARE"}},
+        "PrefixLength",
     ),
     Rule(
         "EndpointConfig",

@@ -47,8 +47,11 @@ def _check(params: Params) -> None:
 def _check_routing(params: Params) -> None:
     for variant in _variants(params):
         routing = variant.get("RoutingConfig") or {}
-        if routing.get("PrefixAwareRoutingConfig") and routing["RoutingStrategy"] != "PREFIX_AWARE":
+        by_prefix, prefix = routing.get("RoutingStrategy") == "PREFIX_AWARE", routing.get("PrefixAwareRoutingConfig")
+        if prefix and not by_prefix:
             raise ValidationException("PrefixAwareRoutingConfig can be given only if RoutingStrategy is PREFIX_AWARE.")
+        if by_prefix and not (prefix or {}).get("PrefixLength"):
+            raise ValidationException("PrefixLength is required when RoutingStrategy is PREFIX_AWARE.")
 
 
 def _check_shadows(params: Params) -> None:

@@ -35,7 +35,7 @@ def output_uri(body: Params) -> str:
 
 def _check(params: Params) -> None:
     for member in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
-        if not params.get(member):
+        if params.get(member) is None:
             raise ValidationException(f"The request is missing {member}.")
     if not params["AlgorithmSpecification"].get("TrainingImage"):
         raise ValidationException("AlgorithmSpecification needs a TrainingImage.")
@@ -62,7 +62,10 @@ def _check_rules(params: Params) -> None:
 
 def _check_spot(params: Params) -> None:
     stopping = params["StoppingCondition"]
-    wait, runtime = stopping.get("MaxWaitTimeInSeconds"), stopping["MaxRuntimeInSeconds"]
+    wait, runtime = (
+        stopping.get("MaxWaitTimeInSeconds"),
+        stopping.get("MaxRuntimeInSeconds", DEFAULT_MAX_RUNTIME_SECONDS),
+    )
     if params.get("EnableManagedSpotTraining"):
         if wait is None or wait < runtime:
             raise ValidationException(
@@ -156,10 +159,20 @@ def _of_a_warm_pool(document: Document, params: Params) -> bool:
     return bool(params.get("ResourceConfig")) and retained(document.body)
 
 
+def _without_a_warm_pool(document: Document, params: Params) -> bool:
+    return not retained(document.body)
+
+
 def _delete(call: Call, document: Document) -> None:
     if METRICS_IN_FULL in document.body:
         call.tx.remove_metrics(document.arn)
 
+
+_HAS_A_POOL = Wording(
+    ResourceInUse,
+    "The {title} {arn} retains a managed warm pool that is Available: end it by UpdateTrainingJob with a "
+    "KeepAlivePeriodInSeconds of 0 first.",
+)
 
 TRAINING_JOB = Kind(
     noun="TrainingJob",
@@ -167,7 +180,9 @@ TRAINING_JOB = Kind(
     ascending=True,
     starts_as=IN_PROGRESS,
     lifecycle=job_lifecycle(
-        "TrainingJob", Refusal(("UpdateTrainingJob",), ENDED | {STOPPING}, REJECTED, unless=_of_a_warm_pool)
+        "TrainingJob",
+        Refusal(("UpdateTrainingJob",), ENDED | {STOPPING}, REJECTED, unless=_of_a_warm_pool),
+        Refusal(("DeleteTrainingJob",), ENDED, _HAS_A_POOL, unless=_without_a_warm_pool),
     ),
     defaults={
         "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS},

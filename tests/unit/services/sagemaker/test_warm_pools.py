@@ -100,11 +100,16 @@ def test_a_pool_ends_when_its_time_is_over(world: World, monkeypatch: pytest.Mon
         world.call("UpdateTrainingJob", TrainingJobName="warm", ResourceConfig={"KeepAlivePeriodInSeconds": 60})
 
 
-def test_a_pool_outlives_a_restart_and_ends_with_its_job(world: World) -> None:
+def test_a_pool_outlives_a_restart_and_keeps_its_job(world: World) -> None:
     complete(world, run(world, "warm"))
     world.new_loop()
     world.turn()
     assert (pool(world, "warm"), held(world)) == ({"Status": "Available"}, 1)
+    with pytest.raises(AwsError, match="warm pool that is Available") as refused:
+        world.call("DeleteTrainingJob", TrainingJobName="warm")
+    assert refused.value.code == "ResourceInUse"
+    world.call("UpdateTrainingJob", TrainingJobName="warm", ResourceConfig={"KeepAlivePeriodInSeconds": 0})
+    world.turn()
     world.call("DeleteTrainingJob", TrainingJobName="warm")
     assert held(world) == 0
 
