@@ -13,6 +13,7 @@ LETS_GO = {
     ("EndpointConfig", "Model"): "DeleteModel deletes the entry alone; endpoints have what they serve",
     ("Endpoint", "EndpointConfig"): "an endpoint has what it serves; DeleteEndpointConfig only warns of it",
     ("ModelPackage", "Algorithm"): "a package has a copy of how its algorithm infers",
+    ("TransformJob", "Model"): "a job has what it serves",
     ("DataQualityJobDefinition", "Endpoint"): "a definition is of any time; what runs it looks for the endpoint",
     ("ModelQualityJobDefinition", "Endpoint"): "as of data quality",
     ("ModelBiasJobDefinition", "Endpoint"): "as of data quality",

@@ -34,6 +34,10 @@ def _processing(says: str, asked: dict[str, Any], refused: str) -> Rule:
     return Rule("ProcessingJob", "CreateProcessingJob", says, asked, refused)
 
 
+def _transform(says: str, asked: dict[str, Any], refused: str) -> Rule:
+    return Rule("TransformJob", "CreateTransformJob", says, asked, refused)
+
+
 def _tuning(says: str, asked: dict[str, Any], refused: str) -> Rule:
     return Rule("HyperParameterTuningJob", "CreateHyperParameterTuningJob", says, asked, refused)
 
@@ -191,6 +195,30 @@ RULES = (
             member,
         )
         for member, value in (("SelectedInstanceType", "ml.m5.large"), ("SelectedInstanceCount", 1))
+    ),
+    _transform(
+        "The value of MaxPayloadInMB cannot be greater than 100 MB.", {"MaxPayloadInMB": 101}, "greater than 100 MB"
+    ),
+    _transform(
+        "the value of (MaxConcurrentTransforms * MaxPayloadInMB) also cannot exceed 100 MB.",
+        {"MaxPayloadInMB": 51, "MaxConcurrentTransforms": 2},
+        "cannot exceed 100 MB",
+    ),
+    _transform(
+        "ModelName must be the name of an existing Amazon SageMaker model",
+        {"ModelName": "no-such-model"},
+        "no-such-model",
+    ),
+    _transform(
+        "",
+        {"TransformInput.DataSource.S3DataSource.S3DataType": "AugmentedManifestFile"},
+        "AugmentedManifestFile is not supported",
+    ),
+    _transform("", {"DataProcessing.InputFilter": "$[?("}, "InputFilter is not a supported JSONPath"),
+    _transform(
+        "",
+        {"DataProcessing.JoinSource": "Input", "TransformOutput.Accept": "application/json"},
+        "of the same format",
     ),
     _tuning(
         "This parameter should be provided only if Hyperband is selected as the strategy for",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sagesmith.jsonpath import JsonPath, PathInvalid
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
-from sagesmith.services.sagemaker.jobs.base import ENDED, STOPPING, beginning
+from sagesmith.services.sagemaker.jobs.base import IN_PROGRESS, STOPPING, beginning, job_lifecycle
 from sagesmith.services.sagemaker.models import MODEL, container_to_serve
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -99,14 +99,13 @@ def _initial(call: Call, params: Params) -> Params:
 
 
 def _stop(call: Call, document: Document, params: Params) -> Document:
-    if document.status in ENDED:
-        raise ValidationException(f"The request was rejected because the transform job is in status {document.status}.")
-    return document if document.status == STOPPING else replace(document, status=STOPPING)
+    return replace(document, status=STOPPING)
 
 
 TRANSFORM_JOB = Kind(
     noun="TransformJob",
-    starts_as="InProgress",
+    starts_as=IN_PROGRESS,
+    lifecycle=job_lifecycle("TransformJob"),
     check=_check,
     initial=_initial,
     refers={"ModelName": MODEL},

@@ -135,7 +135,7 @@ def test_a_job_of_several_instances_has_a_task_a_host(world: World) -> None:
 
 
 def test_a_job_gets_the_instances_that_it_prefers(world: World) -> None:
-    preferences = [PREFERRED, {"InstanceType": "ml.m5.xlarge"}]
+    preferences = [PREFERRED, {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}]
     create(world, ProcessingResources={"ClusterConfig": {"InstancePreferences": preferences, "VolumeSizeInGB": 1}})
     cluster = describe(world)["ProcessingResources"]["ClusterConfig"]
     assert (cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]) == ("ml.c5.xlarge", 2)

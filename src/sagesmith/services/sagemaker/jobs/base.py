@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from sagesmith.compute.base import TaskSpec
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker.engine import Kind, Lifecycle, Refusal, Wording
+from sagesmith.services.sagemaker.engine import Kind, Lifecycle, Refusal, Wording, sagemaker_shapes
 from sagesmith.services.sagemaker.jobs.gang import Stage
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
@@ -31,7 +31,13 @@ INTERRUPTED = "_interrupted"
 
 
 def job_lifecycle(noun: str, *more: Refusal) -> Lifecycle:
-    """The states of a job: it ends by itself or is stopped, to stop it twice is to stop it, and what runs stays."""
+    """The states of a job: it ends by itself or is stopped, to stop it twice is to stop it, and what runs stays.
+
+    Args:
+        noun: of its operations; of batch transform jobs there is none that deletes.
+        more: what else is refused in which state.
+    """
+    deletes = [each for each in (f"Delete{noun}",) if sagemaker_shapes().has(each)]
     return Lifecycle(
         {
             IN_PROGRESS: frozenset({STOPPING, *ENDED}),
@@ -40,7 +46,7 @@ def job_lifecycle(noun: str, *more: Refusal) -> Lifecycle:
         },
         (
             Refusal((f"Stop{noun}",), ENDED, REJECTED),
-            Refusal((f"Delete{noun}",), frozenset({IN_PROGRESS, STOPPING}), _NOT_ENDED),
+            *(Refusal((each,), frozenset({IN_PROGRESS, STOPPING}), _NOT_ENDED) for each in deletes),
             *more,
         ),
     )
