@@ -91,6 +91,8 @@ HONOURED = {
         "ResourceConfig.InstanceCount",
         "ResourceConfig.InstanceGroups",
         "ResourceConfig.KeepAlivePeriodInSeconds",
+        "ResourceConfig.SelectedInstanceType",
+        "ResourceConfig.SelectedInstanceCount",
         "RetryStrategy",
         "StoppingCondition",
         "EnableNetworkIsolation",
@@ -114,6 +116,8 @@ HONOURED = {
                 "HyperParameterRanges",
                 "StaticHyperParameters",
                 "HyperParameterTuningResourceConfig",
+                "ResourceConfig.SelectedInstanceType",
+                "ResourceConfig.SelectedInstanceCount",
             )
         ),
     },
