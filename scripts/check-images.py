@@ -88,6 +88,12 @@ optimizer = chainer.optimizers.SGD().setup(model)
 optimizer.update(lambda: chainer.functions.mean_squared_error(model(features), labels))
 print(model(features[:1]).array)
 """,
+    "Spark": """
+import pathlib, pyspark.sql, sagemaker_pyspark
+pathlib.Path("rows.csv").write_text("1\\n2\\n3\\n")
+session = pyspark.sql.SparkSession.builder.master("local[1]").getOrCreate()
+print(session.read.csv("rows.csv", inferSchema=True).selectExpr("sum(_c0)").collect())
+""",
     "Python": "import cloudpickle, pandas\nprint(pandas.DataFrame(features).shape)\n",
     "SDK v2": "import sagemaker.remote_function.invoke_function\nprint('imported')\n",
     "SDK v3": "import sagemaker.core.remote_function.invoke_function\nprint('imported')\n",

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import struct
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +49,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--rounds", type=int)
 features = np.random.default_rng(0).random((512, 3))
 data = xgboost.DMatrix(features, features.sum(1))
-booster = xgboost.train({"max_depth": 4}, data, parser.parse_args().rounds)
+booster = xgboost.train({"max_depth": 4, "nthread": 1}, data, parser.parse_args().rounds)
 booster.save_model(os.path.join(os.environ["SM_MODEL_DIR"], "model.json"))
 """
 XGBOOST_SERVING = """
@@ -150,6 +152,67 @@ def test_xgboost_trains_in_framework_mode_and_serves_csv_and_libsvm(platform: Ru
         pytest.approx(0.6, abs=0.1),
     ]
     assert float(seen.invoke("0 0:0.5 1:0.5 2:0.5", "text/libsvm", "text/csv")) == pytest.approx(1.5, abs=0.1)
+
+
+LIBSVM = [f"{a + b} 0:{a} 2:{b}\n" for a in range(8) for b in range(1, 9)]
+
+
+def boosted(platform: Running, objects: dict[str, bytes], hosts: int, content_type: str) -> tuple[dict[str, Any], str]:
+    """What became of a job of the script in `programs/boosted` on a channel of some objects, and its log."""
+    prefix = jobs.name("boosted")
+    for key, body in objects.items():
+        jobs.upload(platform, f"{prefix}/{key}", body)
+    channel = jobs.channel(f"s3://{jobs.BUCKET}/{prefix}/")
+    channel["DataSource"]["S3DataSource"]["S3DataDistributionType"] = "ShardedByS3Key"
+    job = jobs.script_job(
+        platform,
+        (programs.HERE / "boosted" / "abalone.py").read_text(encoding="utf-8"),
+        AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": hosts, "VolumeSizeInGB": 1},
+        InputDataConfig=[channel],
+        HyperParameters={"content_type": content_type},
+    )
+    described = jobs.wait_job(platform, job)
+    log = "\n".join(jobs.job_log(platform, job))
+    assert described["TrainingJobStatus"] == "Completed", log[-3000:]
+    return described, log
+
+
+def test_hosts_of_xgboost_train_one_model_on_their_shards_and_the_same_script_serves_it(platform: Running) -> None:
+    shards = {"a": "".join(LIBSVM[::2]).encode(), "b": "".join(LIBSVM[1::2]).encode()}
+    described, log = boosted(platform, shards, 2, "text/libsvm")
+    assert sorted(re.findall(r"32 rows of 3 here, master: (\w+)", log)) == ["False", "True"]
+    script = {"abalone.py": (programs.HERE / "boosted" / "abalone.py").read_text(encoding="utf-8")}
+    endpoint = served(platform, XGBOOST, described["ModelArtifacts"]["S3ModelArtifacts"], script)
+    answer = platform.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, Body=b"0 0:3 2:4", ContentType="text/libsvm", Accept="text/csv"
+    )
+    assert float(answer["Body"].read()) == pytest.approx(7, abs=0.5)
+
+
+def test_a_host_of_xgboost_without_data_leaves_the_training_to_the_others(platform: Running) -> None:
+    _, log = boosted(platform, {"only": b"1,0,1\n2,1,1\n3,2,1\n"}, 2, "csv")
+    assert "3 rows of 2 here, master: True" in log
+
+
+def record(label: float, *values: float) -> bytes:
+    """A RecordIO record of Amazon's protobuf message, with float32 tensors."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def tensor(*numbers: float) -> bytes:
+        packed = field(1, struct.pack(f"<{len(numbers)}f", *numbers))
+        return field(1, b"values") + field(2, field(2, packed))
+
+    message = field(1, tensor(*values)) + field(2, tensor(label))
+    return struct.pack("<II", 0xCED7230A, len(message)) + message + bytes(-len(message) % 4)
+
+
+def test_xgboost_reads_records_of_amazons_protobuf(platform: Running) -> None:
+    rows = b"".join(record(a + b, a, b, 1) for a in range(4) for b in range(4))
+    _, log = boosted(platform, {"a": rows}, 1, "application/x-recordio-protobuf")
+    assert "16 rows of 3 here, master: True" in log
 
 
 def test_xgboost_without_a_script_is_refused_with_the_reason(platform: Running) -> None:

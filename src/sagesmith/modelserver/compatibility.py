@@ -74,6 +74,12 @@ def _encode(array_like: Any, content_type: str) -> str | bytes:
     return body.decode("utf-8") if kind in codecs.TEXT_TYPES else body
 
 
+def _dmatrix(body: str | bytes, content_type: str) -> Any:
+    from sagesmith.modelserver.frameworks.xgboost import to_dmatrix
+
+    return to_dmatrix(body, content_type)
+
+
 _CONTENT_TYPES = {
     "JSON": codecs.JSON,
     "CSV": codecs.CSV,
@@ -97,7 +103,7 @@ _ERRORS = {
     "GenericInferenceToolkitError": GenericInferenceToolkitError,
 }
 _MODULES: dict[str, dict[str, Any]] = {
-    "sagemaker_containers": {},
+    "sagemaker_containers": {"entry_point": SimpleNamespace()},
     "sagemaker_containers.beta": {},
     "sagemaker_containers.beta.framework": {
         "content_types": SimpleNamespace(**_CONTENT_TYPES),
@@ -109,6 +115,15 @@ _MODULES: dict[str, dict[str, Any]] = {
         "modules": SimpleNamespace(),
         "server": SimpleNamespace(),
         "transformer": SimpleNamespace(),
+    },
+    # A script of XGBoost's both trains and serves: of these, only the encoder is for requests.
+    "sagemaker_xgboost_container": {},
+    "sagemaker_xgboost_container.data_utils": {"get_dmatrix": None, "get_size": None},
+    "sagemaker_xgboost_container.distributed": {},
+    "sagemaker_xgboost_container.encoder": {
+        "csv_to_dmatrix": lambda body, dtype=None: _dmatrix(body, codecs.CSV),
+        "libsvm_to_dmatrix": lambda body: _dmatrix(body, "text/libsvm"),
+        "decode": _dmatrix,
     },
     "sagemaker_inference": {},
     "sagemaker_inference.content_types": _CONTENT_TYPES,

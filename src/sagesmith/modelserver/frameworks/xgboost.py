@@ -31,7 +31,7 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
             "XGBoost's algorithm mode, which serves a model without a script, is not built yet. Give the model a "
             "script with a model_fn (entry_point of XGBoostModel)."
         )
-    return handlers.load(module, model_dir, handlers.Defaults(None, _input, _predict, codecs.encode, rows))
+    return handlers.load(module, model_dir, handlers.Defaults(None, to_dmatrix, _predict, codecs.encode, rows))
 
 
 def rows(model: Any) -> Rows | None:
@@ -49,7 +49,7 @@ def rows(model: Any) -> Rows | None:
     return together if agrees(together, lambda data: _predict(data, model), model.num_features()) else None
 
 
-def _input(body: str | bytes, content_type: str) -> Any:
+def to_dmatrix(body: str | bytes, content_type: str) -> Any:
     """A DMatrix.
 
     Raises:
