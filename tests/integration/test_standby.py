@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith, start
+from tests.integration.ray_cluster import agents, ray_cluster
 from tests.integration.user_store import user_store
 
 pytestmark = pytest.mark.postgres
@@ -131,6 +132,39 @@ def test_one_that_stands_by_takes_over_with_all_resources_and_no_job_runs_twice(
     stand_by(first.data, shared)
     assert after.cli("down").returncode == 0
     assert jobs.wait_job(taken_over(first.data), job)["TrainingJobStatus"] == "Failed"
+
+
+def test_what_runs_on_a_cluster_ends_before_one_that_stood_by_begins(
+    tmp_path: Path, shared: dict[str, str], ended: Callable[[Path], Path]
+) -> None:
+    with ray_cluster(2) as cluster:
+        environ = {**shared, **cluster.settings()}
+        first = start(ended(tmp_path / "first"), "--standby", "--port", "0", environ=environ)
+        second = copy_of_keys(first, ended(tmp_path / "second"))
+        stand_by(second, environ)
+        job = jobs.shell_job(first, "exec sleep 1000", RetryStrategy={"MaximumRetryAttempts": 1})
+        (runs,) = _begun(first, job, set())
+        os.kill(supervisor(first).pid, signal.SIGKILL)
+        assert runs.is_running()
+        after = taken_over(second)
+        (again,) = _begun(after, job, {runs.pid})
+        assert [each.pid for each in agents(after, job)] == [again.pid]
+        # What is the other's now is left alone by who had it before.
+        assert first.cli("down").returncode == 0
+        assert again.is_running()
+        assert sagesmith("down", "--data", str(second), env=environ).returncode == 0
+        psutil.wait_procs([again])
+
+
+def _begun(platform: Running, job: str, former: set[int]) -> list[psutil.Process]:
+    """The agents of a job that runs, once there are others than the former ones."""
+    while True:
+        described = platform.client("sagemaker").describe_training_job(TrainingJobName=job)
+        assert described["TrainingJobStatus"] == "InProgress", described
+        found = [each for each in agents(platform, job) if each.pid not in former]
+        if found and described["SecondaryStatus"] == "Training":
+            return found
+        time.sleep(0.05)
 
 
 def test_who_loses_the_database_to_another_ends_itself(

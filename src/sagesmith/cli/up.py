@@ -11,9 +11,11 @@ from pathlib import Path
 import psutil
 
 from sagesmith.cli import UsageError
+from sagesmith.compute.ray.node import RayNode
 from sagesmith.config import DEFAULT_HOST, DataDir, Platform
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import end_left
+from sagesmith.platform.claim import Claim, Left
 from sagesmith.platform.errors import StartFailed
 from sagesmith.platform.standby import STANDS_BY
 from sagesmith.platform.supervisor import Options, Supervisor
@@ -99,6 +101,22 @@ def start_detached(data: Path, arguments: Mapping[str, object], with_parent: boo
     return process
 
 
+def _end_left(platform: Platform) -> None:
+    """End what a killed supervisor left, but for what is another platform's now, which took over from it."""
+    claim = Claim(platform.database_url, platform.dir.root) if platform.standby else None
+    try:
+        if claim is not None:
+            claim.take()
+    except StartFailed:
+        # Its tasks on this machine ended with it, and the other has ended those on a cluster.
+        RayNode.of(platform).end()
+        return
+    end_left(platform)
+    if claim is not None:
+        claim.note(Left.NOTHING)
+        claim.close()
+
+
 def _stands_by(options: argparse.Namespace) -> bool:
     return bool(options.standby or table.STANDBY.read(os.environ))
 
@@ -115,7 +133,7 @@ def down(options: argparse.Namespace) -> int:
     left = [process for each in known if (process := each.find())]
     processes.end(left, 10.0)
     if (platform := Platform.last(data)) is not None:
-        end_left(platform)
+        _end_left(platform)
     for name in ("processes.json", "ready", "routes.json"):
         (directory.run / name).unlink(missing_ok=True)
     datadir.remove_sockets(directory)
