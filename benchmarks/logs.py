@@ -22,7 +22,7 @@ LINES = 1_000_000
 GROUP = "/aws/sagemaker/TrainingJobs"
 REGION = "us-east-1"
 _PAGES = 200
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.01
 _SUBMITTERS = 8
 _PADDING = "x" * 87
 
