@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration import jobs, test_processing
+from tests.integration import jobs, test_processing, test_transform
 from tests.integration.conftest import Running
 from tests.integration.own_images import made, no_containers, why_not
 
@@ -205,3 +205,36 @@ def test_without_an_engine_a_job_says_what_to_install(new_platform: Callable[...
     assert described["FailureReason"].startswith("ClientError: Sagesmith has no environment of its own for the image")
     assert "registry.example/own:1" in described["FailureReason"]
     assert "apt-get install podman" in described["FailureReason"]
+
+
+def test_an_interrupted_spot_job_goes_on_from_its_checkpoint(platform: Running, image: str) -> None:
+    command = (
+        "cd /opt/ml/checkpoints; if test -e step; then cat step; exit 0; fi; "
+        "trap 'echo 7 > step; exit 1' TERM; echo ready; while :; do sleep 0.1; done"
+    )
+    place = f"s3://{jobs.BUCKET}/{jobs.name('checkpoints')}"
+    job = train(
+        platform,
+        image,
+        command,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 900},
+        CheckpointConfig={"S3Uri": place},
+    )
+    wait_for_line(platform, job, "ready")
+    assert platform.cli("interrupt", job).returncode == 0
+    described = jobs.wait_job(platform, job)
+    assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
+    assert "Interrupted" in [each["Status"] for each in described["SecondaryStatusTransitions"]]
+    assert jobs.job_log(platform, job)[-1] == "7"
+
+
+def test_an_image_of_ones_own_transforms(platform: Running, image: str) -> None:
+    called = jobs.name("own")
+    client = platform.client("sagemaker")
+    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer={"Image": image})
+    uri = test_transform.put(platform, {"a": b"echo one", "b": b"echo $type"})
+    members = {"SplitType": "None", "AssembleWith": "None", "ContentType": "text/x-shell"}
+    job = test_transform.start(platform, called, uri, **members)
+    assert test_transform.completed(platform, job) == {"a.out": b"one", "b.out": b"text/x-shell"}
+    assert no_containers()

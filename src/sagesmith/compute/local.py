@@ -29,6 +29,7 @@ _INHERITED = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
         *("XDG_RUNTIME_DIR", "REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"),
+        *("CONTAINERS_REGISTRIES_CONF", "DOCKER_CONFIG"),
         *(
             "SAGESMITH_CONTAINER_ENGINE",
             "SAGESMITH_JOB_NETWORK",

@@ -17,6 +17,7 @@ import resource
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -86,7 +87,7 @@ class Network:
             OSError: this machine does not let us.
         """
         wired = gang is not None and wire.is_offered()
-        common = None if gang is None or wired else gang.join(_make_common)
+        common = None if gang is None or wired else gang.join(partial(_make_common, into))
         address = HOSTS[hosts.index(host) + 1]
         made = in_child(lambda: _make(address, common, doors, into, wired=wired, outside=pasta is not None))
         if wired:
@@ -141,18 +142,25 @@ def _names(host: str, hosts: Sequence[str], doors: Sequence[Door]) -> list[tuple
     ]
 
 
-def _make_common() -> Common:
-    """What the first member of a gang makes: a bridge in a namespace that nobody is in."""
-    made = in_child(_make_bridge)
+def _make_common(into: Namespace | None) -> Common:
+    """What the first member of a gang makes: a bridge in a namespace that nobody is in.
+
+    Containers of an ordinary user are all in one user namespace, their engine's, and so the bridge must be.
+    """
+    made = in_child(lambda: _make_bridge(into.user if into is not None else None))
     return Common(made[0], made[1] if len(made) > 1 else None)
 
 
-def _make_bridge() -> list[int]:
-    user = [] if os.geteuid() == 0 else [new_user_namespace()]
+def _make_bridge(user: int | None) -> list[int]:
+    own: list[int] = []
+    if user is not None:
+        enter_user(user)
+    elif os.geteuid() != 0:
+        own = [new_user_namespace()]
     bridge = new_network_namespace()
     with Netlink() as links:
         links.add_bridge(_BRIDGE)
-    return [bridge, *user]
+    return [bridge, *own]
 
 
 def _make(

@@ -120,11 +120,19 @@ MODEL = Kind(
         *_containers("Manifests of model data are", "ModelDataSource.S3DataSource.ManifestS3Uri"),
         *_containers("Manifests of model data are", "ModelDataSource.S3DataSource.ManifestEtag"),
         *_containers("Model data of one version are", "ModelDataSource.S3DataSource.ETag"),
+        *_containers(
+            "There are no Lambda functions here: log in to the registry as the platform's user (podman login). "
+            "Functions that give credentials are",
+            "ImageConfig.RepositoryAuthConfig",
+        ),
         Unbuilt("InferenceExecutionConfig.Mode", "Direct invocation of containers is", frozenset({"Direct"})),
     ),
     without_effect={
         **_ignored("ContainerHostname", "an endpoint's model has one container, so nobody calls it by name"),
-        **_ignored("ImageConfig", "an image's name stands for an environment of this machine: no registry is asked"),
+        **_ignored(
+            "ImageConfig.RepositoryAccessMode",
+            "registries are reached from this machine, with the container engine's own login",
+        ),
         **_ignored("ModelDataSource.S3DataSource.ModelAccessConfig", "the model data are the user's own"),
         **_ignored("MultiModelConfig", "it is about multi-model containers, which no endpoint serves yet"),
         **_ignored("ContainerMetricsConfig", "metrics of containers are not collected"),

@@ -213,6 +213,11 @@ TRAINING_JOB = Kind(
             "There are no EFS or FSx file systems here: put the data into a bucket and use an S3DataSource. "
             "File system data sources are",
         ),
+        Unbuilt(
+            "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAuthConfig",
+            "There are no Lambda functions here: log in to the registry as the platform's user (podman login). "
+            "Functions that give credentials are",
+        ),
         Unbuilt("InputDataConfig[].DataSource.DatasetSource", "Hub datasets are"),
         Unbuilt(
             "InputDataConfig[].DataSource.S3DataSource.S3DataType",
@@ -231,7 +236,8 @@ TRAINING_JOB = Kind(
     ),
     without_effect={
         "AlgorithmSpecification.EnableSageMakerMetricsTimeSeries": "metrics are kept as a series, whatever it says",
-        "AlgorithmSpecification.TrainingImageConfig": "private registries are opened by the engine's own login",
+        "AlgorithmSpecification.TrainingImageConfig.TrainingRepositoryAccessMode": "registries are reached from this "
+        "machine, with the container engine's own login",
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
         "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
