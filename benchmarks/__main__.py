@@ -27,6 +27,7 @@ from benchmarks import (
     search,
     serving,
     throughput,
+    transform,
     tuning,
 )
 from benchmarks.figures import Figure, Figures, heading
@@ -50,6 +51,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "placement": placement.figures,
     "rollouts": rollouts.figures,
     "serving": serving.figures,
+    "transform": transform.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,
 }

@@ -19,6 +19,8 @@ from sagesmith.compute.base import Transform
 
 DEFAULT_PAYLOAD_MB = 6
 MAX_PAYLOAD_MB = 100
+MAX_ANSWER_BYTES = 256 << 20
+"""What an answer may have that is kept until it is its turn; one that is streamed may have any size."""
 _PARAMETERS_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 0.1
 _MAX_MESSAGE = 4096
@@ -112,7 +114,11 @@ class ModelClient:
 
         def ask() -> Answer:
             with self._asked(payload) as response:
-                return Answer(response.read(), response.getheader("Content-Type"))
+                body = response.read(MAX_ANSWER_BYTES + 1)
+                if len(body) > MAX_ANSWER_BYTES:
+                    said = f"the answer to a request has more than {MAX_ANSWER_BYTES >> 20} MB"
+                    raise ObjectFailed("AlgorithmError", "Unable to get response from algorithm", "Message:", said)
+                return Answer(body, response.getheader("Content-Type"))
 
         return self._patiently(ask)
 

@@ -94,14 +94,17 @@ class Pipeline:
         splitting = Splitting(
             self._transform.split, parameters.strategy != MULTI, (parameters.payload_mb << 20) or _UNLIMITED
         )
-        # One more than are asked at once, so that nobody waits for what is read or written.
         window: deque[tuple[_Work, Future[bytes] | None]] = deque()
+        requests = 0
         works = [_Work(entry, self._means.outputs) for entry in entries]
         with ThreadPoolExecutor(_READERS, "read") as readers:
             try:
                 for work, batch in self._batches(works, splitting, readers):
                     window.append((work, None if batch is None else invokers.submit(self._answer, batch)))
-                    while len(window) > parameters.concurrent + 1:
+                    requests += batch is not None
+                    # One more than are asked at once, so that nobody waits for what is read or written.
+                    while requests > parameters.concurrent + 1:
+                        requests -= window[0][1] is not None
                         self._store(*window.popleft())
                 while window:
                     self._store(*window.popleft())
@@ -217,6 +220,8 @@ class Pipeline:
 
 class _Work:
     """One object on its way; of one thread, but for `read`."""
+
+    __slots__ = ("_outputs", "_unreadable", "_writer", "entry", "failed")
 
     def __init__(self, entry: Object, outputs: Outputs) -> None:
         self.entry = entry
