@@ -20,7 +20,11 @@ _LAUNCHER_SAYS_NOTHING = "Training Execution failed."
 # The lines with which they begin to speak of the failure, the last first: the script's own output ends before them.
 _TORCHRUN_SPEAKS = re.compile(r"E\d{4} .*torch/distributed/elastic/.*\] failed \(exitcode: ")
 _TOOLKIT_SPEAKS = (re.compile(r".*Reporting training FAILURE"), _TORCHRUN_SPEAKS)
-_LAUNCHER_SPEAKS = (re.compile(r"\++ handle_error$"), re.compile(r"Command failed with exit code \d+\. Traceback: "))
+_LAUNCHER_SPEAKS = (
+    re.compile(r"\++ handle_error$"),
+    re.compile(r"Command failed with exit code \d+\. Traceback: "),
+    _TORCHRUN_SPEAKS,
+)
 # The launcher's shell lists the environment, names the command and traces what it does.
 _LAUNCHER_STARTS = "Executing command: "
 _SHELL_TRACE = re.compile(r"\++ ")

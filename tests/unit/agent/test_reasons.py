@@ -1,3 +1,5 @@
+import pytest
+
 from sagesmith.agent.reasons import algorithm_error
 
 TRACEBACK = [
@@ -27,8 +29,15 @@ def test_the_toolkits_empty_message_is_filled_with_the_scripts_exception() -> No
     assert "hello" not in reason
 
 
-def test_the_traceback_of_torchrun_gives_way_to_that_of_the_rank_that_failed() -> None:
-    said = 'ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "torchrun train.py"'
+@pytest.mark.parametrize(
+    "said",
+    [
+        'ExecuteUserScriptError:\nExitCode 1\nErrorMessage ""\nCommand "torchrun train.py"',
+        "Training Execution failed. For more details, see CloudWatch logs at 'x'.\nTrainingJob - job-1",
+    ],
+    ids=["v2", "v3"],
+)
+def test_the_traceback_of_torchrun_gives_way_to_that_of_the_rank_that_failed(said: str) -> None:
     torchrun = "E1121 16:54:16.51 21 torch/distributed/elastic/multiprocessing/api.py:1002] failed (exitcode: 1)"
     lines = [f"[rank1]: {line}" for line in TRACEBACK] + [torchrun, *TRACEBACK[:2], "ChildFailedError", "=" * 60]
     reason = algorithm_error(said, lines, 1)
