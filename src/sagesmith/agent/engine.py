@@ -54,6 +54,19 @@ def own_image(uri: str) -> OwnImage:
     return OwnImage(uri, engine)
 
 
+def refuse_gpus(image: OwnImage, instance_type: str, gpus: Sequence[str]) -> None:
+    """Say that a container has none of the GPUs that are its task's.
+
+    Raises:
+        TaskFailed: there are such.
+    """
+    if gpus:
+        raise TaskFailed(
+            f"ClientError: The image {image.uri} cannot use the GPUs of {instance_type}: containers of images that are "
+            "not ours have none here yet. Choose an instance type without GPUs."
+        )
+
+
 def version(engine: str) -> str:
     """What the engine calls itself.
 

@@ -114,10 +114,11 @@ class Task:
         """A container of an image, which is fetched if need be. From now on files of the task are its root's.
 
         Raises:
-            TaskFailed: the image is not to be had.
+            TaskFailed: the image is not to be had, or the task has GPUs.
         """
         from sagesmith.agent.container import Container
 
+        engine.refuse_gpus(image, self.spec.instance_type, self.gpus)
         self.contained = True
         engine.fetch(image, self.output.say)
         uid = container_uid(self.spec.id)

@@ -46,6 +46,13 @@ def test_a_note_of_a_container_whose_engine_is_gone_is_removed(tmp_path: Path) -
     engine.remove_noted(record)
 
 
+def test_gpus_that_a_container_would_not_have_are_refused_and_their_absence_is_not() -> None:
+    image = engine.OwnImage("own:1", "podman")
+    engine.refuse_gpus(image, "ml.g5.xlarge", [])
+    with pytest.raises(TaskFailed, match="own:1 cannot use the GPUs of"):
+        engine.refuse_gpus(image, "ml.g5.xlarge", ["0"])
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's engine decides about uids")
 def test_two_containers_of_root_share_no_uid() -> None:
     first, second = container_uid("train-a"), container_uid("train-b")
