@@ -114,7 +114,8 @@ class Application:
         self._watch = None
         running = self.pool.oldest_running()
         limit = self._settings.invocation_timeout_seconds
-        left = limit - (self.pool.now() - running.started) if running else limit
+        # One that waits for its client, or that is between two pieces, has been running for no time yet.
+        left = min(limit, limit - (self.pool.now() - running.started)) if running else limit
         if running is not None and left <= 0:
             logger.error("A handler has not returned for %g s. The model server starts anew. Its threads:", limit)
             faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)

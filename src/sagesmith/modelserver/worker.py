@@ -105,6 +105,12 @@ class WorkerPool:
         self._loop.call_soon_threadsafe(self._settle, invocation)
         return stream
 
+    def settle(self, batch: list[Invocation]) -> None:
+        """Deliver the answers that a batch has so far."""
+        for invocation in batch:
+            if invocation.answer is not None:
+                self._loop.call_soon_threadsafe(self._settle, invocation)
+
     def run(self, worker: int, execute: Callable[[list[Invocation]], None]) -> None:
         """Work until `stop`: the body of a worker thread.
 

@@ -20,7 +20,7 @@ import numpy as np
 from sagesmith.modelserver import frameworks
 from sagesmith.modelserver.executor import Executor
 from sagesmith.modelserver.rows import Rows, rows_of
-from sagesmith.modelserver.worker import Invocation
+from sagesmith.modelserver.worker import Invocation, WorkerPool
 
 COLUMNS = 7
 REQUESTS = 400
@@ -119,9 +119,10 @@ def compare(framework: str, model: Any, loop: asyncio.AbstractEventLoop) -> dict
         return predictions
 
     apart, batched = requests(loop), requests(loop)
+    pool = WorkerPool(loop, REQUESTS)
     for one in apart:
-        Executor(loaded)([one])
-    execute = Executor(loaded, rows and Rows(rows.read, rows.wrap, counted))
+        Executor(loaded, pool)([one])
+    execute = Executor(loaded, pool, rows and Rows(rows.read, rows.wrap, counted))
     chosen = random.Random(4)
     left = list(batched)
     while left:

@@ -21,6 +21,8 @@ def model_fn(model_dir):
 def input_fn(body, content_type):
     return np.array(json.loads(body), dtype=float)
 def predict_fn(data, model):
+    if data[0, 0] == 0:
+        print("predicting")
     while data[0, 0] == 0 and not os.path.exists(os.environ["GO_ON"]):
         time.sleep(0.001)
     if (data < 0).any():
@@ -28,6 +30,15 @@ def predict_fn(data, model):
     return [[len(data), *row] for row in data.tolist()]
 def output_fn(prediction, accept):
     return json.dumps(prediction)
+"""
+
+YIELDING = """
+    def pieces():
+        yield "one "
+        while not os.path.exists(os.environ["END"]):
+            time.sleep(0.001)
+        yield "two"
+    return pieces() if prediction[0][1] == 2 else json.dumps(prediction)
 """
 
 
@@ -70,6 +81,7 @@ def test_a_script_that_says_so_gets_the_rows_of_several_requests(
     held = server(HELD, SAGESMITH_BATCHING=setting, GO_ON=str(go_on))
     held.wait_until_ready()
     first = held.send("POST", "/invocations", b"[[0]]", content_type="application/json")
+    held.wait_for_output("predicting")
     pending = waiting(held, [b"[[1]]", b"[[2]]", b"[[3], [4]]"])
     go_on.touch()
     answers = [json.loads(each().text) for each in (first, *pending)]
@@ -77,11 +89,27 @@ def test_a_script_that_says_so_gets_the_rows_of_several_requests(
     assert [[row[1] for row in rows] for rows in answers] == [[0], [1], [2], [3, 4]]
 
 
+def test_what_takes_long_in_a_batch_keeps_no_other_answer_waiting(
+    server: Callable[..., ModelServerProcess], tmp_path: Path
+) -> None:
+    go_on, end = tmp_path / "go-on", tmp_path / "end"
+    handlers = HELD.replace("return json.dumps(prediction)", YIELDING)
+    held = server(handlers, SAGESMITH_BATCHING="on", GO_ON=str(go_on), END=str(end)).wait_until_ready()
+    first = held.send("POST", "/invocations", b"[[0]]", content_type="application/json")
+    held.wait_for_output("predicting")
+    slow, quick = waiting(held, [b"[[2]]", b"[[1]]"])
+    go_on.touch()
+    assert (first().status, json.loads(quick().text)) == (200, [[2, 1.0]])
+    end.touch()
+    assert slow().text == "one two"
+
+
 def test_one_bad_request_of_a_batch_fails_alone(server: Callable[..., ModelServerProcess], tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
     held = server(HELD, SAGESMITH_BATCHING="on", GO_ON=str(go_on))
     held.wait_until_ready()
     first = held.send("POST", "/invocations", b"[[0]]", content_type="application/json")
+    held.wait_for_output("predicting")
     pending = waiting(held, [b"[[1]]", b"[[-2]]", b"not JSON", b"[[1, 2]]"])
     go_on.touch()
     replies = [each() for each in (first, *pending)]
