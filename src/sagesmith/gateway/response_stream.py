@@ -6,6 +6,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_In
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+from sagesmith import logging
 from sagesmith.http.client import BadAnswer, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Response
 from sagesmith.wire import event_stream
@@ -15,6 +16,10 @@ STREAM_SECONDS = 480.0
 
 _TIMED_OUT = "The model failed to finish sending the response within the timeout period allowed by Amazon SageMaker."
 _BROKEN = "The TCP connection between the service and the model was reset or closed before the response ended."
+
+_OURS = "We encountered an internal error. Please try again."
+
+log = logging.get("router")
 
 Ended = Callable[[str | None], None]
 """Told the error code of a stream that did not come to its end, None for one that did, or whose client has gone."""
@@ -52,6 +57,10 @@ async def events(answer: Response, ended: Ended) -> AsyncIterator[bytes]:
     except (Disconnected, BadAnswer):
         code = "StreamBroken"
         yield event_stream.exception("ModelStreamError", {"Message": _BROKEN, "ErrorCode": code})
+    except Exception:
+        code = "InternalStreamFailure"
+        log.exception("a response stream failed")
+        yield event_stream.exception(code, {"Message": _OURS})
     finally:
         if answer.close is not None:
             answer.close()
