@@ -90,16 +90,38 @@ def test_a_second_platform_on_a_database_is_refused_and_told_of_the_first(
     again = start(first.data, environ=environ)
     assert again.client("sagemaker").list_models()["Models"] == []
     again.cli("down")
-    assert (
-        "is that of a platform with other keys"
-        in sagesmith("up", "--port", "0", "--data", str(tmp_path / "third"), env={**os.environ, **environ}).stderr
-    )
+    third = tmp_path / "third"
+    assert "is that of a platform whose keys" in up(third, environ)
+    assert not (third / "keys").exists()
 
 
 def test_what_one_needs_to_stand_by_is_said(tmp_path: Path, empty_postgres: str) -> None:
     assert "--standby wants a PostgreSQL database" in up(tmp_path / "data", {}, "--standby")
     environ = {"SAGESMITH_DATABASE_URL": empty_postgres}
     assert "--standby wants an S3" in up(tmp_path / "data", environ, "--standby")
+
+
+def test_one_without_the_keys_is_refused_before_it_makes_any_and_one_that_stands_by_says_so(
+    tmp_path: Path, empty_postgres: str, new_platform: Callable[..., Running], ended: Callable[[Path], Path]
+) -> None:
+    first = new_platform(environ={"SAGESMITH_DATABASE_URL": empty_postgres})
+    environ = {"SAGESMITH_DATABASE_URL": empty_postgres, "SAGESMITH_S3_ENDPOINT": "http://127.0.0.1:9"}
+    environ |= {"SAGESMITH_S3_ACCESS_KEY_ID": "key", "SAGESMITH_S3_SECRET_ACCESS_KEY": "secret"}
+    second = tmp_path / "second"
+    assert "sagesmith backup --keys" in up(second, environ, "--standby")
+    assert not (second / "keys").exists()
+    copy_of_keys(first, ended(second))
+    stand_by(second, environ)
+    said = sagesmith("status", "--data", str(second))
+    assert (said.returncode, said.stdout.partition(".")[0]) == (0, "A platform stands by for another")
+    assert "supervisor" in said.stdout
+    assert "Traceback" not in sagesmith("doctor", "--data", str(second)).stderr
+
+    # Its jobs may outlive a platform that was started without --standby, so nobody takes its place.
+    (waiting,) = [psutil.Process(int(line.split()[0])) for line in said.stdout.splitlines() if "supervisor" in line]
+    os.kill(supervisor(first).pid, signal.SIGKILL)
+    psutil.wait_procs([waiting])
+    assert "was started without --standby" in (second / "logs" / "supervisor.log").read_text()
 
 
 def test_one_that_stands_by_takes_over_with_all_resources_and_no_job_runs_twice(

@@ -25,6 +25,7 @@ from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.ports import is_free
 from sagesmith.objects.seaweedfs import weed_binary
 from sagesmith.platform import datadir
+from sagesmith.platform.standby import is_standing_by
 
 FREE_DISK_WANTED = 5 << 30
 
@@ -164,6 +165,8 @@ def _engine() -> Finding:
 
 def _port(data: Path) -> Finding:
     directory = DataDir(data)
+    if is_standing_by(directory):
+        return Finding("ok", "a platform stands by here, and listens on nothing")
     if datadir.is_locked(directory):
         return Finding("ok", f"a platform runs at {Platform.load(data).url}")
     last = Platform.last(data)

@@ -63,7 +63,8 @@ def _archive(directory: DataDir, file: Path, names: Collection[str]) -> None:
 def restore(options: argparse.Namespace) -> int:
     """Make a new data directory from a backup; one that is there is never written over."""
     target: Path = options.data
-    if target.exists() and any(target.iterdir()):
+    # A start that was refused leaves `run`, and nothing in it that counts.
+    if target.exists() and ({path.name for path in target.iterdir()} - {"run"} or datadir.is_locked(DataDir(target))):
         raise UsageError(f"{target} is not empty; restore into a new directory with --data.")
     partial = target.with_name(target.name + ".restoring")
     shutil.rmtree(partial, ignore_errors=True)
@@ -76,6 +77,7 @@ def restore(options: argparse.Namespace) -> int:
         for key in DataDir(partial).keys.iterdir():
             key.chmod(0o600)
         if target.exists():
+            shutil.rmtree(target / "run", ignore_errors=True)
             target.rmdir()
         partial.rename(target)
     except tarfile.ReadError as error:

@@ -13,6 +13,7 @@ import psutil
 from sagesmith.config import DataDir, Platform
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import processes_of
+from sagesmith.platform.standby import is_standing_by
 
 
 def status(options: argparse.Namespace) -> int:
@@ -26,6 +27,8 @@ def status(options: argparse.Namespace) -> int:
         return 0 if running else 3
     if not running:
         print(f"No platform runs on {data}.")
+    elif is_standing_by(directory):
+        print(f"A platform stands by for another.  (data: {data})")
     else:
         print(f"{Platform.load(data).url}  (data: {data})")
     _table(report["processes"], ["pid", "name", "memory_mib"])

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sagesmith.config import DataDir
 from sagesmith.platform.claim import TAKEOVER_SECONDS, Claim, Claimed, DatabaseAway, Left
+from sagesmith.platform.datadir import is_locked
 from sagesmith.platform.errors import StartFailed
 from sagesmith.settings import table
 
@@ -30,13 +31,14 @@ def claimed(environ: Mapping[str, str], directory: DataDir, fingerprint: str, *,
         StartFailed: another platform has it, the database is that of other keys, or one cannot stand by for it.
     """
     url = table.DATABASE_URL.read(environ) or ""
-    if not urlsplit(url).scheme.startswith("postgres") or find_spec("psycopg") is None:
+    if not _is_postgresql(url):
         if standby:
             raise StartFailed("--standby wants a PostgreSQL database that both platforms use: SAGESMITH_DATABASE_URL.")
         return None  # Without the driver the API process says what to install.
     claim = Claim(url, directory.root)
     if not standby:
         _take(claim)
+        _check_keys(claim.fingerprint(), directory, fingerprint)
         return claim
     if not table.S3_ENDPOINT.read(environ):
         raise StartFailed("--standby wants an S3 that both platforms use: SAGESMITH_S3_ENDPOINT.")
@@ -54,6 +56,40 @@ def claimed(environ: Mapping[str, str], directory: DataDir, fingerprint: str, *,
         if not claim.holds():
             raise StartFailed("the claim to the database was lost again before the start. Start it anew.")
     return claim
+
+
+def check_keys_are_there(environ: Mapping[str, str], directory: DataDir, *, standby: bool) -> None:
+    """Refuse to make keys for a database that has those of another platform, before any are made.
+
+    Raises:
+        StartFailed: saying where the keys come from, or who runs on the database.
+    """
+    url = table.DATABASE_URL.read(environ) or ""
+    if (directory.keys / "master.key").exists() or not _is_postgresql(url):
+        return
+    claim = Claim(url, directory.root)
+    try:
+        claim.take()
+        known = claim.fingerprint()
+    except Claimed as error:
+        if not standby:
+            raise
+        known = error.fingerprint
+    finally:
+        claim.close()
+    _check_keys(known, directory, "")
+
+
+def is_standing_by(directory: DataDir) -> bool:
+    """Whether a platform on this directory waits for another's end."""
+    try:
+        return is_locked(directory) and (directory.run / "ready").read_text() == STANDS_BY
+    except OSError:
+        return False
+
+
+def _is_postgresql(url: str) -> bool:
+    return urlsplit(url).scheme.startswith("postgres") and find_spec("psycopg") is not None
 
 
 def _take(claim: Claim) -> None:
@@ -89,7 +125,8 @@ def _wait(claim: Claim, directory: DataDir, fingerprint: str) -> None:
 def _check_keys(known: str | None, directory: DataDir, fingerprint: str) -> None:
     if known not in {None, fingerprint}:
         raise StartFailed(
-            f"the database is that of a platform with other keys than {directory.root} has. Make a data directory from "
+            f"the database is that of a platform whose keys {directory.root} has not, and what is sealed in it cannot "
+            "be opened here. Use another database (SAGESMITH_DATABASE_URL), or make a data directory from "
             "`sagesmith backup --keys FILE` there and `sagesmith restore FILE` here."
         )
 

@@ -35,7 +35,7 @@ from sagesmith.platform.claim import Left, Watch
 from sagesmith.platform.errors import StartFailed
 from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, names
 from sagesmith.platform.processes import Child
-from sagesmith.platform.standby import claimed
+from sagesmith.platform.standby import check_keys_are_there, claimed
 from sagesmith.settings import table
 
 READY_SECONDS = 60.0
@@ -92,8 +92,10 @@ class Supervisor:
         self._directory = DataDir(options.data)
         self._lock = datadir.lock(self._directory)
         account_id = table.ACCOUNT_ID.read(options.environ) or "123456789012"
+        check_keys_are_there(options.environ, self._directory, standby=options.standby)
         keyring = datadir.prepare(self._directory, account_id, options.environ)
         self._end_leftovers()
+        processes.save(self._directory.run / "processes.json", [])
         self._claim = claimed(options.environ, self._directory, keyring.fingerprint, standby=options.standby)
         self._watch = Watch(self._claim, stands_by=options.standby) if self._claim else None
         # At the end of this pipe, which only this process holds, tasks of this machine end.
