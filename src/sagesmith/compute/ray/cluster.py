@@ -15,6 +15,8 @@ from sagesmith.config import RayStrategy
 CALLS_AT_ONCE = 8
 """Of one host: a call that waits for news must not hold up one that ends the task."""
 
+_RESERVED = "CREATED"
+
 
 class ClusterFailed(Exception):
     """Ray does not do what it was asked; the message is for people."""
@@ -138,8 +140,16 @@ class Cluster:
 
     def is_reserved(self, gang: str) -> bool:
         """Whether all of a gang's reservation has its place."""
-        group = self._group(gang)
-        return group is not None and _state(group) == "CREATED"
+        import ray
+
+        try:
+            return _state(ray.util.get_placement_group(self._group_name(gang))) == _RESERVED
+        except ValueError:
+            return False
+
+    def reserved(self) -> set[str]:
+        """The gangs of which all of the reservation has its place: one question for all of them."""
+        return {gang for gang, state in self._states() if state == _RESERVED}
 
     def release(self, gang: str) -> None:
         from ray.util.placement_group import remove_placement_group
@@ -203,12 +213,16 @@ class Cluster:
 
     def groups(self) -> list[str]:
         """The gangs that have a placement group."""
+        return [gang for gang, state in self._states() if state != "REMOVED"]
+
+    def _states(self) -> list[tuple[str, str]]:
+        """The gangs that have, or had, a placement group, and its state."""
         from ray.util.placement_group import placement_group_table
 
         table: Mapping[str, Mapping[str, Any]] = placement_group_table()
-        names = [str(each["name"]) for each in table.values() if each["state"] != "REMOVED"]
         own = self._group_name("")
-        return [name.removeprefix(own) for name in names if name.startswith(own)]
+        found = [(str(each["name"]), str(each["state"])) for each in table.values()]
+        return [(name.removeprefix(own), state) for name, state in found if name.startswith(own)]
 
     def _group(self, gang: str) -> Any:
         import ray

@@ -29,7 +29,9 @@ from sagesmith.compute.reading import read_bytes
 from sagesmith.config import default_cache_dir, default_node_dir
 from sagesmith.process_identity import boot_id
 
-FOLLOW_POLL_SECONDS = 0.02
+SHORTEST_POLL_SECONDS = 0.02
+LONGEST_POLL_SECONDS = 0.1
+"""How often a task is looked at: seldom when it has been quiet for long, for a look costs half a millisecond."""
 MAX_PIECE_BYTES = 1 << 20
 _LOCK = "host.lock"
 _RENEWALS = 6
@@ -75,6 +77,7 @@ class Host:
             )
         self._id = task_id
         self._killed = False
+        self._news_at = 0.0
         self._starting = threading.Lock()
         self._ways: Ways | None = None
         self._switch: tuple[Switch, str] | None = None
@@ -171,9 +174,13 @@ class Host:
             report = read_bytes(directory.report, have.report, MAX_PIECE_BYTES)
             output = read_bytes(directory.output, have.output, MAX_PIECE_BYTES)
             metrics = read_bytes(directory.metrics, have.metrics, MAX_PIECE_BYTES)
-            if report or output or metrics or seen != known or time.monotonic() >= give_up:
-                return Progress(report, output, metrics, seen)
-            time.sleep(FOLLOW_POLL_SECONDS)
+            now = time.monotonic()
+            if report or output or metrics or seen != known:
+                self._news_at = now
+            elif now < give_up:
+                time.sleep(min(max((now - self._news_at) / 50, SHORTEST_POLL_SECONDS), LONGEST_POLL_SECONDS))
+                continue
+            return Progress(report, output, metrics, seen)
 
     def _seen(self) -> Seen:
         observed = self._local.inspect(self._id)

@@ -44,6 +44,7 @@ class Launcher:
         self._slots = slots
         self._way = way
         self._follower = follower
+        self._looking: asyncio.Task[tuple[set[str], list[Node]]] | None = None
 
     async def launch(self, records: list[Record], gang: str) -> None:
         """Reserve, start the hosts, and then the agents; all of it may have been done before.
@@ -115,14 +116,29 @@ class Launcher:
     async def _reserved(self, records: list[Record], gang: str, nodes: Sequence[Node]) -> bool:
         """Wait for a gang's places; False if the cluster's nodes are others meanwhile."""
         look = _FIRST_LOOK_SECONDS
-        while not await asyncio.to_thread(self._cluster.is_reserved, gang):
-            if look >= _LONGEST_LOOK_SECONDS:
-                _say_pending(records, "Waiting for capacity in the Ray cluster")
-                if await asyncio.to_thread(self._cluster.nodes) != nodes:
-                    return False
+        while look < _LONGEST_LOOK_SECONDS:
+            if await asyncio.to_thread(self._cluster.is_reserved, gang):
+                return True
             await asyncio.sleep(look)
-            look = min(look * 1.5, _LONGEST_LOOK_SECONDS)
-        return True
+            look *= 1.5
+        _say_pending(records, "Waiting for capacity in the Ray cluster")
+        while True:
+            reserved, present = await self._look_together()
+            if gang in reserved:
+                return True
+            if present != nodes:
+                return False
+
+    async def _look_together(self) -> tuple[set[str], list[Node]]:
+        """The gangs that have their places, and the nodes, in half a second: gangs that wait have one look in common,
+        for there may be many of them."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def _look(self) -> tuple[set[str], list[Node]]:
+        await asyncio.sleep(_LONGEST_LOOK_SECONDS)
+        return await asyncio.to_thread(self._cluster.reserved), await asyncio.to_thread(self._cluster.nodes)
 
 
 def end_unrun(record: Record, state: TaskState, reason: str) -> None:
