@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sagesmith.agent.handover import Handover
-from sagesmith.compute.base import ENDED, S3Access
-from sagesmith.compute.ray.records import Record, append, flush
-from sagesmith.compute.reading import read_events
+from sagesmith.compute.base import S3Access
+from sagesmith.compute.ray.records import Record, append, flush, has_ended
 from sagesmith.files import write_durably
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ class Ends:
         Raises:
             OSError: the store is away; not for ever.
         """
-        events, _ = read_events(record.task.report, 0)
-        if events and events[-1].state in ENDED:
+        if has_ended(record):
             return
         # How much there was is written down first: whoever comes back after a crash goes on from the same.
         if not record.recalled.exists():

@@ -10,13 +10,12 @@ from sagesmith.agent.taskdir import spec_to_json
 from sagesmith.compute.ray.cluster import Cluster, ClusterFailed, HostAway, HostGone, HostHandle
 from sagesmith.compute.ray.ends import Ends
 from sagesmith.compute.ray.host import MAX_PIECE_BYTES, Sizes
-from sagesmith.compute.ray.records import Record, Seen, append, flush
+from sagesmith.compute.ray.records import Record, Seen, append, flush, has_ended
 from sagesmith.compute.ray.tunnel import Way
 
 FOLLOW_SECONDS = 10.0
 FENCE_SLACK_SECONDS = 2.0
-"""So long after its lease an agent whose node the cluster has given up has ended itself."""
-_PAUSE_SECONDS = 0.5
+"""So long after its host is gone, or its lease over if the cluster has given up the node, an agent has ended itself."""
 
 log = logging.get("ray")
 
@@ -84,6 +83,9 @@ class Follower:
         for path in (record.task.report, record.task.output, record.task.metrics):
             flush(path)
         await self._recall(record)
+        if not has_ended(record):
+            # Its agent was killed, and what it had started may be about to end: it has ended when this returns.
+            await handle.kill()
         record.write_seen(replace(seen, alive=False, address=None, processes=[]))
         with contextlib.suppress(HostGone, HostAway, ClusterFailed):
             await handle.forget()
@@ -94,7 +96,7 @@ class Follower:
         """A task's host is gone: nobody may take the task for ended before its agent cannot run any more."""
         seen = record.read_seen()
         lives = bool(seen.node) and await asyncio.to_thread(self._cluster.lives, seen.node)
-        await asyncio.sleep(_PAUSE_SECONDS if lives else self._cluster.lease_seconds + FENCE_SLACK_SECONDS)
+        await asyncio.sleep(FENCE_SLACK_SECONDS + (0.0 if lives else self._cluster.lease_seconds))
         await self._recall(record)
         record.write_seen(Seen(alive=False, node=seen.node))
         await asyncio.to_thread(self._ends.remove, [record.root.name])

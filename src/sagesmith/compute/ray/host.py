@@ -77,7 +77,7 @@ class Host:
             )
         self._id = task_id
         self._killed = False
-        self._news_at = 0.0
+        self._news_at = time.monotonic()
         self._starting = threading.Lock()
         self._ways: Ways | None = None
         self._switch: tuple[Switch, str] | None = None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sagesmith.agent.taskdir import TaskDir
-from sagesmith.compute.base import Process
+from sagesmith.compute.base import ENDED, Process
+from sagesmith.compute.reading import read_events
 from sagesmith.config import Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.files import replace_file
@@ -105,6 +106,12 @@ def namespace(platform: Platform) -> str:
         return "sagesmith-" + KeyRing.load(platform.dir.keys, platform.account_id).fingerprint[:16]
     place = f"{socket.gethostname()}:{platform.dir.root.resolve()}"
     return "sagesmith-" + hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
+def has_ended(record: Record) -> bool:
+    """Whether what is here of a task's report has its end."""
+    events, _ = read_events(record.task.report, 0)
+    return bool(events) and events[-1].state in ENDED
 
 
 def append(path: Path, data: bytes) -> None:
