@@ -104,13 +104,13 @@ def made() -> Iterator[str]:
     podman("rmi", "--force", tag)
 
 
-def containers() -> set[str]:
-    """The names of all containers of ours, of this test's platform or another's."""
-    return set(podman("ps", "--all", "--filter", f"label={engine.LABEL}", "--format", "{{.Names}}").split())
-
-
-def no_containers(ids: Iterable[str] = ("",)) -> bool:
-    """Wait until the engine has forgotten all containers of ours whose names have one of these within."""
-    while any(each in name for name in containers() for each in ids):
+def no_containers(image: str, ids: Iterable[str] = ("",)) -> bool:
+    """Wait until the engine has forgotten all containers of an image whose names have one of these within."""
+    while any(each in name for name in _containers(image) for each in ids):
         time.sleep(0.1)
     return True
+
+
+def _containers(image: str) -> list[str]:
+    rows = podman("ps", "--all", "--filter", f"label={engine.LABEL}", "--format", "{{.Image}} {{.Names}}")
+    return [name for row in rows.splitlines() for of, name in [row.split()] if of == image]

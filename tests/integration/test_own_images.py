@@ -109,7 +109,7 @@ def test_a_container_ends_with_its_agent(platform: Running, image: str) -> None:
     described = jobs.wait_job(platform, job)
     assert described["TrainingJobStatus"] == "Failed"
     assert not Path(f"/proc/{program}").exists()
-    assert no_containers()
+    assert no_containers(image)
 
 
 def test_a_container_reaches_the_platform_and_nothing_else_of_this_machine(platform: Running, image: str) -> None:
@@ -237,4 +237,4 @@ def test_an_image_of_ones_own_transforms(platform: Running, image: str) -> None:
     members = {"SplitType": "None", "AssembleWith": "None", "ContentType": "text/x-shell"}
     job = test_transform.start(platform, called, uri, **members)
     assert test_transform.completed(platform, job) == {"a.out": b"one", "b.out": b"text/x-shell"}
-    assert no_containers()
+    assert no_containers(image)
