@@ -92,7 +92,8 @@ def parse_path(method: str, path: bytes) -> tuple[str, str] | None:
     match = _PATH.fullmatch(path)
     if match is None:
         return None
-    return _OPERATIONS[match[2]], unquote(match[1].decode("latin-1"))
+    name = match[1].decode("latin-1")
+    return _OPERATIONS[match[2]], unquote(name) if "%" in name else name
 
 
 def read(operation: str, endpoint: str, headers: Headers) -> Invocation:

@@ -10,11 +10,14 @@ time, are shared. What is not known to be safe is left alone, unless the model's
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, List, Sequence  # noqa: UP035
 
 if TYPE_CHECKING:
     from sagesmith.modelserver.handlers import Handlers
+
+logger = logging.getLogger("sagesmith.modelserver")
 
 MAX_BODY_BYTES = 64 << 10
 """A larger request is predicted by itself: those that came before it need not wait for its rows."""
@@ -54,7 +57,11 @@ def rows_of(loaded: Handlers, setting: str) -> Rows | None:
         return None
     own_predict = "predict_fn" in steps.own
     if not own_predict and steps.rows is not None and (setting == "on" or not steps.own - {"model_fn"}):
-        rows = steps.rows(loaded.model)
+        try:
+            rows = steps.rows(loaded.model)
+        except Exception:  # of a library's version that is not as the rule knows it: the model serves without
+            logger.exception("The model could not be asked whether its requests may be predicted together.")
+            rows = None
         if rows is not None:
             return rows if "input_fn" not in steps.own else _with_own_input(rows)
     return _asked_for(loaded) if setting == "on" else None

@@ -83,10 +83,17 @@ def _service_path(path: bytes) -> bytes:
 
 
 def _headers(headers: Headers, signed_headers: tuple[str, ...]) -> bytes:
+    in_order, joined = _names(signed_headers)
     values: dict[bytes, bytes] = {}
     for name, value in headers:
-        trimmed = b" ".join(value.split())
-        values[name] = values[name] + b"," + trimmed if name in values else trimmed
+        if name in in_order:
+            trimmed = b" ".join(value.split())
+            values[name] = values[name] + b"," + trimmed if name in values else trimmed
+    return b"\n".join([name + b":" + values.get(name, b"") for name in in_order]) + joined
+
+
+@lru_cache(maxsize=64)
+def _names(signed_headers: tuple[str, ...]) -> tuple[tuple[bytes, ...], bytes]:
+    """The names in the order of their lines, and what follows those: clients sign the same ones again and again."""
     names = [name.encode() for name in signed_headers]
-    lines = [name + b":" + values.get(name, b"") for name in sorted(names)]
-    return b"\n".join(lines) + b"\n\n" + b";".join(names)
+    return tuple(sorted(names)), b"\n\n" + b";".join(names)
