@@ -113,7 +113,6 @@ class Kind:
     Identity:
         noun: the noun of its operations: `Model` has CreateModel, DescribeModel, ListModels.
         shown_by: the operation that describes it, `Describe<noun>` if empty: DescribeModelCard shows versions of cards.
-        by_hand: operations that would follow from the noun, but are written by hand.
         resource_type: as in its ARNs, and as the store calls it; `noun` in kebab case if empty.
         called: what messages call it, the resource type in words if empty.
         name_member: the member that holds its name: what Lists sort by and NameContains looks at.
@@ -192,7 +191,6 @@ class Kind:
 
     noun: str
     shown_by: str = ""
-    by_hand: frozenset[str] = frozenset()
     resource_type: str = ""
     called: str = ""
     name_member: str = ""

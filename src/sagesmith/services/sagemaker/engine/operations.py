@@ -35,13 +35,13 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
         f"Describe{kind.noun}": lambda: reading(home, _describer(view)),
         f"Delete{kind.noun}": lambda: writing(home, _deleter(view, relations)),
     }
-    there = {each for each in made if sagemaker_shapes().has(each)} - kind.by_hand
+    there = {each for each in made if sagemaker_shapes().has(each)}
     handlers = {operation: make() for operation, make in made.items() if operation in there}
-    for operation in {*kind.listed_by} - kind.by_hand:
+    for operation in kind.listed_by:
         handlers[operation] = reading(home, lister(view, operation))
     update = f"Update{kind.noun}"
     changes: Mapping[str, Change] = kind.changes
-    if sagemaker_shapes().has(update) and update not in kind.by_hand:
+    if sagemaker_shapes().has(update):
         changes = {update: lambda call, document, params: updated(kind, document, params), **changes}
     for operation, change in changes.items():
         run = _changer(view, operation, change)
