@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sagesmith.wire.context import Handler, Params, RequestContext
-from sagesmith.wire.errors import AwsError
-from tests.conformance import test_kinds, test_lists, test_table
+from sagesmith.wire.errors import AwsError, ConflictException
+from tests.conformance import test_kinds, test_lifecycles, test_lists, test_relations, test_rules, test_table
 from tests.conformance.answers import problems
 from tests.conformance.checks import CHECKS
 from tests.conformance.model import input_of, output_of
@@ -69,6 +69,30 @@ def forgiving(handler: Handler) -> Handler:
             return {"CodeRepositoryArn": "arn:aws:sagemaker:us-east-1:123456789012:code-repository/x"}
 
     return forgive
+
+
+def swallowing(handler: Handler) -> Handler:
+    """A fault of an operation that answers nothing where it should refuse."""
+
+    def swallow(context: RequestContext, params: Params) -> Params:
+        try:
+            return handler(context, params)
+        except AwsError:
+            return {}
+
+    return swallow
+
+
+def refusing_otherwise(handler: Handler) -> Handler:
+    """A fault of an operation that refuses with another error than the one that is declared."""
+
+    def refuse(context: RequestContext, params: Params) -> Params:
+        try:
+            return handler(context, params)
+        except AwsError as error:
+            raise ConflictException(error.message) from error
+
+    return refuse
 
 
 CODE = "CodeRepository"
@@ -152,12 +176,49 @@ FAULTS: list[tuple[str, str, Fault, Callable[..., None], str]] = [
         test_kinds.test_what_others_belong_to_is_not_deleted_before_them,
         "with children",
     ),
+    (
+        "TrainingJob",
+        "StopTrainingJob",
+        swallowing,
+        test_lifecycles.test_what_a_state_refuses_is_refused_and_changes_nothing,
+        "StopTrainingJob in state Completed: not refused",
+    ),
+    (
+        "TrainingJob",
+        "StopTrainingJob",
+        refusing_otherwise,
+        test_lifecycles.test_what_a_state_refuses_is_refused_and_changes_nothing,
+        "StopTrainingJob in state Completed: not refused",
+    ),
+    (
+        "Workteam",
+        "DeleteWorkforce",
+        swallowing,
+        test_relations.test_what_others_name_is_not_deleted_before_them,
+        "DeleteWorkforce: named by WorkforceArn",
+    ),
+    (
+        "Action",
+        "DeleteAction",
+        swallowing,
+        test_relations.test_what_is_associated_is_not_deleted,
+        "DeleteAction: associated",
+    ),
+    (
+        "TrialComponent",
+        "UpdateTrialComponent",
+        swallowing,
+        test_rules.test_what_the_documentation_rules_out_is_refused,
+        "UpdateTrialComponent: Only one of NumberValue or StringValue",
+    ),
     (CODE, "CreateCodeRepository", leaving, test_kinds.test_a_name_that_is_taken_is_refused, "left-"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("noun", "operation", "fault", "check", "said"), FAULTS, ids=[f"{each[1]}-{each[4]}" for each in FAULTS]
+    ("noun", "operation", "fault", "check", "said"),
+    FAULTS,
+    ids=[f"{each[1]}-{each[2].__name__}-{each[4]}" for each in FAULTS],
 )
 def test_a_fault_is_found(noun: str, operation: str, fault: Fault, check: Callable[..., None], said: str) -> None:
     run = Run({operation: fault})

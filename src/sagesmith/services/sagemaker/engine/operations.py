@@ -31,7 +31,7 @@ def operations_of(home: Home, kind: Kind, relations: Relations) -> dict[str, Han
     """The handlers of every operation of `kind` that the API has."""
     view = view_of(kind)
     made: dict[str, Callable[[], Handler]] = {
-        f"Create{kind.noun}": lambda: writing(home, _creator(view), _checker(kind), kind.prepare),
+        f"Create{kind.noun}": lambda: writing(home, _creator(view), prepare=_completer(kind)),
         f"Describe{kind.noun}": lambda: reading(home, _describer(view)),
         f"Delete{kind.noun}": lambda: writing(home, _deleter(view, relations)),
     }
@@ -74,14 +74,18 @@ def _refuser(kind: Kind) -> Callable[[Params], None]:
     return refuse
 
 
-def _checker(kind: Kind) -> Callable[[Params], None]:
-    def check(params: Params) -> None:
-        for unbuilt in kind.unbuilt:
-            unbuilt.refuse(params)
-        kind.check({**kind.defaults, **params})
-        tags.at_creation(params.get("Tags"))
+def _completer(kind: Kind) -> Callable[[Home, Params], Params]:
+    """What checks an input of Create and fills it in, outside the transaction."""
+    refuse = _refuser(kind)
 
-    return check
+    def complete(home: Home, params: Params) -> Params:
+        refuse(params)
+        params = {**kind.defaults, **params}
+        kind.check(params)
+        tags.check(params.get("Tags"))
+        return kind.prepare(home, params)
+
+    return complete
 
 
 def _creator(view: View) -> Run:
@@ -89,7 +93,7 @@ def _creator(view: View) -> Run:
     answer = view.answer_of(f"Create{kind.noun}")
 
     def create(call: Call, params: Params) -> Params:
-        return answer(created(call, kind, params))
+        return answer(_stored(call, kind, params))
 
     return create
 
@@ -101,8 +105,13 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
     Raises:
         AwsError: there is one already, or what it refers to is missing.
     """
+    tags.check(params.get("Tags"))
+    return _stored(call, kind, {**kind.defaults, **params})
+
+
+def _stored(call: Call, kind: Kind, params: Params) -> Document:
+    """Store a new resource of an input that is checked and filled in."""
     view, context = view_of(kind), call.context
-    params = {**kind.defaults, **params}
     require_references(call, kind, params)
     body = {member: value for member, value in params.items() if member not in _NOT_STORED}
     parent = _parent_of(call, kind, params)
@@ -128,7 +137,7 @@ def created(call: Call, kind: Kind, params: Params) -> Document:
     keep(call, kind, document)
     quotas.require_room(call, kind)
     try:
-        stored = call.tx.create(document, tags.at_creation(params.get("Tags")))
+        stored = call.tx.create(document, tags.by_key(params.get("Tags")))
     except AlreadyExists as error:
         raise kind.error(kind.duplicate, arn, document.name) from error
     kind.on_create(call, stored)

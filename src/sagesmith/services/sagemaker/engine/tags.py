@@ -19,21 +19,25 @@ MAX_TAGS = 50
 DEFAULT_PAGE = 50
 
 
-def at_creation(given: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
-    """The tags of a Create or AddTags input, checked.
+def check(given: Sequence[Mapping[str, str]] | None) -> None:
+    """Refuse tags of a Create or AddTags input that cannot be.
 
     Raises:
         ValidationException: a key twice, or one that is AWS's own.
     """
-    tags: dict[str, str] = {}
+    keys: set[str] = set()
     for tag in given or ():
         key = tag["Key"]
         if key.lower().startswith("aws:"):
             raise ValidationException("aws: prefixed tag key names are not allowed for external use.")
-        if key in tags:
+        if key in keys:
             raise ValidationException(f"Duplicate tag keys found: {key}. Tag keys must be unique per resource.")
-        tags[key] = tag.get("Value", "")
-    return tags
+        keys.add(key)
+
+
+def by_key(given: Sequence[Mapping[str, str]] | None) -> dict[str, str]:
+    """Key → value of tags that are checked."""
+    return {tag["Key"]: tag.get("Value", "") for tag in given or ()}
 
 
 def tag_operations(home: Home, kinds: Sequence[Kind]) -> dict[str, Handler]:
@@ -48,7 +52,8 @@ def tag_operations(home: Home, kinds: Sequence[Kind]) -> dict[str, Handler]:
         raise ValidationException(f"The ARN {arn} does not name a resource that can be tagged here.")
 
     def add(call: Call, params: Params) -> Params:
-        new = at_creation(params["Tags"])
+        check(params["Tags"])
+        new = by_key(params["Tags"])
         kind, document = find(call, params["ResourceArn"])
         kind.check_tags(document)
         arn = document.arn
