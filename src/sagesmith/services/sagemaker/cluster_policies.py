@@ -70,6 +70,17 @@ def _version(call: Call, kind: Kind, past: Kind, document: Document, params: Par
     return {member: found.body[_PAST].get(member) for member in view_of(kind).members}
 
 
+def _past(kind: Kind) -> Kind:
+    """The kind of the versions that a policy or quota had before the present one."""
+    return Kind(
+        noun=f"{kind.noun}Version",
+        identity=(f"{kind.noun}Id", f"{kind.noun}Version"),
+        parent=kind,
+        cascades=True,
+        missing=DOES_NOT_EXIST,
+    )
+
+
 def _scheduler_config(config: Params) -> Params:
     names = [each["Name"] for each in config.get("PriorityClasses") or ()]
     if len({*names}) < len(names):
@@ -93,35 +104,27 @@ def _update_config(call: Call, document: Document, params: Params) -> Document:
     return _next_version(call, CLUSTER_SCHEDULER_CONFIG, PAST_SCHEDULER_CONFIG, document, params)
 
 
-def _config_version(call: Call, document: Document, params: Params) -> Params:
-    return _version(call, CLUSTER_SCHEDULER_CONFIG, PAST_SCHEDULER_CONFIG, document, params)
-
-
 def _delete_config(call: Call, document: Document) -> None:
     _release(call, CLUSTER_SCHEDULER_CONFIG, document.body["ClusterArn"], "Cluster", "")
 
 
 _LIFECYCLE = Lifecycle({"Created": frozenset({"Updated"}), "Updated": frozenset()})
 
-CLUSTER_SCHEDULER_CONFIG = Kind(
+CLUSTER_SCHEDULER_CONFIG: Kind = Kind(
     noun="ClusterSchedulerConfig",
     lifecycle=_LIFECYCLE,
     initial=_new_config,
     rests_as="Created",
     without_effect={"SchedulerConfig": _NOT_SCHEDULED},
-    lookup=_config_version,
+    lookup=lambda call, document, params: _version(
+        call, CLUSTER_SCHEDULER_CONFIG, PAST_SCHEDULER_CONFIG, document, params
+    ),
     changes={"UpdateClusterSchedulerConfig": _update_config},
     on_delete=_delete_config,
     missing=DOES_NOT_EXIST,
 )
 
-PAST_SCHEDULER_CONFIG = Kind(
-    noun="ClusterSchedulerConfigVersion",
-    identity=("ClusterSchedulerConfigId", "ClusterSchedulerConfigVersion"),
-    parent=CLUSTER_SCHEDULER_CONFIG,
-    cascades=True,
-    missing=DOES_NOT_EXIST,
-)
+PAST_SCHEDULER_CONFIG: Kind = _past(CLUSTER_SCHEDULER_CONFIG)
 
 
 def _quota(given: Params) -> Params:
@@ -155,17 +158,13 @@ def _update_quota(call: Call, document: Document, params: Params) -> Document:
     return changed
 
 
-def _quota_version(call: Call, document: Document, params: Params) -> Params:
-    return _version(call, COMPUTE_QUOTA, PAST_COMPUTE_QUOTA, document, params)
-
-
 def _delete_quota(call: Call, document: Document) -> None:
     cluster = document.body["ClusterArn"]
     _release(call, COMPUTE_QUOTA, cluster, "Name", document.name)
     _release(call, COMPUTE_QUOTA, cluster, "TeamName", document.body["ComputeQuotaTarget"]["TeamName"])
 
 
-COMPUTE_QUOTA = Kind(
+COMPUTE_QUOTA: Kind = Kind(
     noun="ComputeQuota",
     lifecycle=_LIFECYCLE,
     initial=_new_quota,
@@ -176,17 +175,11 @@ COMPUTE_QUOTA = Kind(
         "ComputeQuotaTarget.FairShareWeight": _NOT_SCHEDULED,
         "ActivationState": _NOT_SCHEDULED,
     },
-    lookup=_quota_version,
+    lookup=lambda call, document, params: _version(call, COMPUTE_QUOTA, PAST_COMPUTE_QUOTA, document, params),
     sorts={"ClusterArn": "name"},
     changes={"UpdateComputeQuota": _update_quota},
     on_delete=_delete_quota,
     missing=DOES_NOT_EXIST,
 )
 
-PAST_COMPUTE_QUOTA = Kind(
-    noun="ComputeQuotaVersion",
-    identity=("ComputeQuotaId", "ComputeQuotaVersion"),
-    parent=COMPUTE_QUOTA,
-    cascades=True,
-    missing=DOES_NOT_EXIST,
-)
+PAST_COMPUTE_QUOTA: Kind = _past(COMPUTE_QUOTA)

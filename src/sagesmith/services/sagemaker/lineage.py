@@ -70,36 +70,24 @@ def _locate_artifact(kind: Kind, call: Call, params: Params) -> Document:
     return found[0]
 
 
-ARTIFACT = Kind(
-    noun="Artifact",
-    identity=("_id",),
-    locate=_locate_artifact,
-    initial=_new_artifact,
-    filters={"SourceUri": "Source.SourceUri"},
-    on_delete=refuse_if_associated,
-    missing=DOES_NOT_EXIST,
-    duplicate=ALREADY_EXISTS,
-)
+def _entity(noun: str, **members: Any) -> Kind:
+    """What the kinds of lineage entities have in common; `members` are those of `Kind` in which one differs."""
+    common: Params = {
+        "initial": in_group,
+        "filters": {"SourceUri": "Source.SourceUri"},
+        "on_delete": refuse_if_associated,
+        "missing": DOES_NOT_EXIST,
+        "duplicate": _NAME_TAKEN,
+    }
+    return Kind(noun=noun, **{**common, **members})
 
-ACTION = Kind(
-    noun="Action",
-    # Who tracks an action says how far it is, or never does.
-    lifecycle=free("", *_ACTION_STATUSES),
-    initial=in_group,
-    filters={"SourceUri": "Source.SourceUri"},
-    on_delete=refuse_if_associated,
-    missing=DOES_NOT_EXIST,
-    duplicate=_NAME_TAKEN,
-)
 
-CONTEXT = Kind(
-    noun="Context",
-    initial=in_group,
-    filters={"SourceUri": "Source.SourceUri"},
-    on_delete=refuse_if_associated,
-    missing=DOES_NOT_EXIST,
-    duplicate=_NAME_TAKEN,
+ARTIFACT = _entity(
+    "Artifact", identity=("_id",), locate=_locate_artifact, initial=_new_artifact, duplicate=ALREADY_EXISTS
 )
+# Who tracks an action says how far it is, or never does.
+ACTION = _entity("Action", lifecycle=free("", *_ACTION_STATUSES))
+CONTEXT = _entity("Context")
 
 
 def operations(home: Home) -> dict[str, Handler]:

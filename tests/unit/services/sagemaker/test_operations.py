@@ -187,9 +187,6 @@ UNSERVED = [
     (model("m"), {"ProductionVariants": [SERVERLESS]}),
     (model("m"), {"ProductionVariants": [without(variant("m"), "ModelName")]}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
-    (model("m"), {"ShadowProductionVariants": [variant("m", "shadow")]}),
-    (model("m"), {"DataCaptureConfig": CAPTURE}),
-    (model("m"), {"DataCaptureConfig": without(CAPTURE, "EnableCapture")}),
 ]
 
 
