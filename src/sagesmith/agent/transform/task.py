@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
 """
 
+import os
 import signal
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from sagesmith.agent.failures import MAX_REASON, TaskFailed
 from sagesmith.agent.process import Ended, UserProcess
@@ -43,7 +45,7 @@ def transform(task: Task) -> Ending:
         left = job.left()
     if not left:
         return job.finish(Outcome())
-    return _Run(task, job, left).to_its_end(prepare(task, task.directory.root / "sockets"))
+    return _Run(task, job, left).to_its_end(prepare(task, Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"])))
 
 
 class _Job:
