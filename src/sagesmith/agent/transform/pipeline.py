@@ -88,6 +88,9 @@ class Pipeline:
             except BaseException:
                 invokers.shutdown(wait=False, cancel_futures=True)
                 raise
+        # Of two that failed, the one that was looked at first is not always the first to fail.
+        place = {entry: number for number, entry in enumerate(entries)}
+        self._outcome.failed.sort(key=lambda failure: place[failure[0]])
         return self._outcome
 
     def _send_batches(self, entries: Sequence[Object], parameters: Parameters, invokers: ThreadPoolExecutor) -> None:
