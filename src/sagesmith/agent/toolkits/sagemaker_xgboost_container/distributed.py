@@ -50,8 +50,7 @@ def rabit_run(
     if current_host == master:
         with _counted(len(hosts), include_in_training, first_port or COUNT_PORT) as count:
             if count:
-                tracker = RabitTracker(host_ip=address, n_workers=count, port=port)
-                tracker.start(*([] if hasattr(tracker, "worker_args") else [count]))
+                tracker = _tracker(address, count, port)
     else:
         count = _told(address, include_in_training, first_port or COUNT_PORT)
     if not count:
@@ -84,7 +83,22 @@ def _told(master: str, own: bool, port: int) -> int:
             continue
         with connection:
             connection.sendall(b"%d" % own)
-            return int(connection.makefile("rb").readline())
+            answer = connection.makefile("rb").readline()
+            if not answer:
+                raise ConnectionError("The first host ended before the training could begin: its log says why.")
+            return int(answer)
+
+
+def _tracker(address: str, members: int, port: int) -> Any:
+    """What the hosts find each other by, started."""
+    if hasattr(RabitTracker, "worker_args"):
+        tracker = RabitTracker(host_ip=address, n_workers=members, port=port)
+        tracker.start()
+    else:
+        # Before XGBoost 2.1; its arguments have had two names each.
+        tracker = RabitTracker(address, members, port)
+        tracker.start(members)
+    return tracker
 
 
 @contextlib.contextmanager
