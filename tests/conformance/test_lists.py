@@ -97,11 +97,15 @@ def test_filters_exclude_what_they_must(subject: Subject, draw: Draw) -> None:
         if expected is None:
             subject.expect(False, f"{subject.operations.list}.{member}: say in `filters` what it selects by")
             continue
+        excludes = False
         for value, selects in expected:
             refused, found = _selected(subject, one, member, value)
             right = {str(described_key(subject, each, summary)) for each in described if selects(each)}
+            # Where a filter names a resource, one that is not there is refused instead of having nothing.
+            excludes |= len(right) < len(described)
             if refused is None or right:
                 subject.expect(found == right, f"{subject.operations.list}.{member}: {value!r}", f"{found} not {right}")
+        subject.expect(excludes, f"{subject.operations.list}.{member}: excludes nothing")
 
 
 def _selected(subject: Subject, one: Resource, member: str, value: Any) -> tuple[Any, set[str]]:
@@ -143,7 +147,9 @@ def _equal(draw: Draw, path: str, shape: Any, described: list[Params]) -> list[S
         return lambda each: first_at(each, path) == value
 
     present = {value for each in described if isinstance(value := first_at(each, path), str | int)}
-    others = shape.enum if getattr(shape, "enum", None) else [draw(scalar(shape, path.rpartition(".")[2]))]
+    others = getattr(shape, "enum", None) or [
+        draw(scalar(shape, path.rpartition(".")[2]).filter(lambda other: other not in present))
+    ]
     return [(value, equals(value)) for value in sorted({*present, *others}, key=str)]
 
 

@@ -42,6 +42,7 @@ MODEL_PACKAGE = Facts(
     filters={"NameContains": "ModelPackageGroupName"},
     exceptions={
         **dict.fromkeys(_NAMES, _NAMED_BY_VERSION),
+        "ListModelPackages.NameContains: '1'": "the name of a version has its number as well as its group's name",
         "ListModelPackages.ModelPackageType: say in `filters` what it selects by": "versions are what the group that "
         "Lists are asked for has; tests of model packages show the types",
     },
