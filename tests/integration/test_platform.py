@@ -56,12 +56,6 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert "--port" in answer.stderr
 
 
-def test_a_host_that_other_machines_reach_is_refused_without_tls(tmp_path: Path) -> None:
-    answer = sagesmith("up", "--host", "0.0.0.0", "--data", str(tmp_path / "data"))
-    assert answer.returncode == 1
-    assert "TLS" in answer.stderr
-
-
 def test_a_data_directory_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
