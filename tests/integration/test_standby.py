@@ -161,7 +161,7 @@ def test_what_runs_on_a_cluster_ends_before_one_that_stood_by_begins(
 ) -> None:
     with ray_cluster(2) as cluster:
         environ = {**shared, **cluster.settings()}
-        first = start(ended(tmp_path / "first"), "--standby", "--port", "0", environ=environ)
+        first = start(tmp_path / "first", "--standby", "--port", "0", environ=environ)
         second = copy_of_keys(first, ended(tmp_path / "second"))
         stand_by(second, environ)
         job = jobs.shell_job(first, "exec sleep 1000", RetryStrategy={"MaximumRetryAttempts": 1})
