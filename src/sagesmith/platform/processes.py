@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -108,6 +108,11 @@ class Child:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
         except OSError:
             return ""
+
+
+def ends_of_logs(children: Iterable[Child]) -> str:
+    """Which files their logs are and the last lines of each, for an error message."""
+    return "\n".join(f"the end of {child.log}:\n{child.tail()}" for child in children)
 
 
 def save(path: Path, children: Sequence[Child]) -> None:

@@ -45,6 +45,8 @@ ANSWER_SECONDS = 0.5
 RENEW_SECONDS = 3600.0
 ASK_SECONDS = 2.0
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
+_ANSWERED_BY = {"admin": "api"}
+"""Which child it is that answers at an address, where that is not called like it."""
 _CLUSTERS_JOBS = 1000
 
 
@@ -264,12 +266,12 @@ class Supervisor:
         while waiting:
             for child in self._children:
                 if child.exited() is not None:
-                    raise StartFailed(f"{child.name} did not start; the end of {child.log}:\n{child.tail()}")
+                    raise StartFailed(f"{child.name} did not start; {processes.ends_of_logs([child])}")
             waiting = {name: target for name, target in waiting.items() if not _answers(*target)}
             if waiting and time.monotonic() > deadline:
-                raise StartFailed(
-                    f"{', '.join(waiting)} did not come up within {READY_SECONDS:.0f} s; see {self._directory.logs}"
-                )
+                late = {_ANSWERED_BY.get(name, name) for name in waiting}
+                ends = processes.ends_of_logs(child for child in self._children if child.name in late)
+                raise StartFailed(f"{', '.join(waiting)} did not come up within {READY_SECONDS:.0f} s; {ends}")
             if waiting:
                 time.sleep(0.02)
         try:

@@ -2,6 +2,9 @@
 
 A payload is a run of events as CloudWatch Logs answers them, JSON objects with commas between, so that a page of
 thousands of events is a few payloads in a row: nothing is parsed, and no object is made for an event.
+
+What was stored before database revision 0009 has arrays [timestamp, ingestion time, message] in their place. It stays
+so: whoever reads a chunk makes the objects (`modern`), and the last of a stream is stored anew when it grows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,6 +27,18 @@ def pack(events: Sequence[LogEvent], now_ms: int) -> bytes:
     """Events as a payload; those without an ingestion time came in now."""
     return orjson.dumps(
         [{"timestamp": at, "ingestionTime": taken or now_ms, "message": message} for at, message, taken, _ in events]
+    )[1:-1]
+
+
+def modern(payload: bytes) -> bytes:
+    """A stored payload, whichever of the two forms it has, in the form that `pack` makes."""
+    if not payload.startswith(b"["):
+        return payload
+    return orjson.dumps(
+        [
+            {"timestamp": at, "ingestionTime": taken, "message": message}
+            for at, taken, message in orjson.loads(b"[" + payload + b"]")
+        ]
     )[1:-1]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, tuple_, update
 
 from sagesmith.store.base import InvalidToken, LogEvent, StreamEvent
-from sagesmith.store.logchunks import PACKED_BYTES, LogPage, Piece, pack, unpack
+from sagesmith.store.logchunks import PACKED_BYTES, LogPage, Piece, modern, pack, unpack
 from sagesmith.store.loggroups import MAKE_GROUP, add_stream, need_group, need_stream, now_ms
 from sagesmith.store.schema import log_chunks, log_streams
 from sagesmith.store.tokens import decode_token, encode_token
@@ -27,7 +27,7 @@ _SWEEP = 18
 
 _s, _c = log_streams.c, log_chunks.c
 _CHUNK = (_c.first_sequence, _c.last_sequence, _c.min_ms, _c.max_ms, _c.sealed, _c.payload)
-_OF_STREAM = select(*_CHUNK).where(_c.stream_id == bindparam("b_id"))
+_OF_STREAM: Select[Any] = select(*_CHUNK).where(_c.stream_id == bindparam("b_id"))
 _TAIL = _OF_STREAM.where(_c.sealed == 0).order_by(_c.first_sequence.desc()).limit(1)
 _HOLDER = (
     select(func.coalesce(func.max(_c.first_sequence), 0))
@@ -87,7 +87,7 @@ def append(
 
 def _append_chunks(connection: Connection, stream_id: int, last: int, events: Sequence[LogEvent], now: int) -> None:
     tail = connection.execute(_TAIL, {"b_id": stream_id}).first()
-    first, payload = (last + 1, bytearray()) if tail is None else (tail.first_sequence, bytearray(tail.payload))
+    first, payload = (last + 1, bytearray()) if tail is None else (tail.first_sequence, bytearray(_payload(tail)))
     low, high = (None, None) if tail is None else (tail.min_ms, tail.max_ms)
     fresh = tail is None
     place = 0
@@ -147,7 +147,7 @@ def offset(connection: Connection, region: str, group: str, stream: str) -> int:
 
 
 def _payload(chunk: Row[Any]) -> bytes:
-    return zlib.decompress(chunk.payload) if chunk.sealed else bytes(chunk.payload)
+    return modern(zlib.decompress(chunk.payload) if chunk.sealed else bytes(chunk.payload))
 
 
 def _unpack(chunk: Row[Any]) -> list[tuple[int, int, int, str]]:

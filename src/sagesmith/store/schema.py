@@ -136,7 +136,7 @@ log_chunks = Table(
     Column("payload", LargeBinary, nullable=False),
     Index("log_chunks_by_time", "stream_id", "min_ms"),
 )
-"""Many events a row: comma-separated JSON objects (see `logchunks`), compressed once sealed."""
+"""Many events a row: JSON with commas between (see `logchunks`), compressed once sealed."""
 
 metric_series = Table(
     "metric_series",

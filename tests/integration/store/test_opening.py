@@ -4,17 +4,12 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import zlib
 from pathlib import Path
 
-import orjson
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, make_url, select, update
+from sqlalchemy import create_engine, inspect, make_url
 
 from sagesmith.store import CannotOpen, LogEvent, Query, SchemaMismatch, Store
-from sagesmith.store.migrations.versions import v0009_log_chunks
 from sagesmith.store.schema import metadata
 from tests.integration.store.documents import REGION, model
 
@@ -145,27 +140,6 @@ def test_the_migrations_make_the_tables_that_the_code_means(store: Store, url: s
             index["name"]: (index["column_names"], bool(index["unique"])) for index in found.get_indexes(table.name)
         }
         assert indexes == {str(i.name): ([c.name for c in i.columns], bool(i.unique)) for i in table.indexes}
-
-
-def test_logs_of_an_earlier_version_are_read_after_their_migration(store: Store, url: str) -> None:
-    lines = [LogEvent(number, f"line {number} " + "x" * 100, 2000) for number in range(1000)]
-    with store.write() as tx:
-        tx.append_log(REGION, "g", "s", lines)
-    chunks = metadata.tables["log_chunks"]
-    with create_engine(url.replace("postgresql:", "postgresql+psycopg:")).begin() as connection:
-        for chunk in connection.execute(select(chunks)).all():
-            events = [
-                [each.timestamp_ms, 2000, each.message]
-                for each in lines[chunk.first_sequence - 1 : chunk.last_sequence]
-            ]
-            packed = orjson.dumps(events)[1:-1]
-            earlier = update(chunks).where(chunks.c.first_sequence == chunk.first_sequence)
-            connection.execute(earlier.values(payload=zlib.compress(packed) if chunk.sealed else packed))
-        with Operations.context(MigrationContext.configure(connection)):
-            v0009_log_chunks.upgrade()
-    with store.write() as tx:
-        tx.append_log(REGION, "g", "s", [LogEvent(1000, "more", 2000)])
-        assert tx.read_log(REGION, "g", "s").events() == [*lines, LogEvent(1000, "more", 2000)]
 
 
 def test_only_files_and_postgresql_are_databases() -> None:

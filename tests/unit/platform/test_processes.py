@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.platform import processes
-from sagesmith.platform.processes import Child, rotate
+from sagesmith.platform.processes import Child, ends_of_logs, rotate
 
 
 @pytest.fixture
@@ -34,6 +34,15 @@ def test_what_was_noted_is_found_again_until_it_ends(child: Child, tmp_path: Pat
     assert found.pid == child.process.pid
     child.stop()
     assert noted.find() is None
+
+
+def test_a_message_about_children_names_their_logs_and_has_their_last_lines(tmp_path: Path) -> None:
+    api, router = (Child(name, [], tmp_path / f"{name}.log") for name in ("api", "router"))
+    api.log.write_text("".join(f"line {number}\n" for number in range(100)))
+    shown = ends_of_logs([api, router])
+    assert f"the end of {api.log}:\nline 85\n" in shown
+    assert f"line 99\nthe end of {router.log}:" in shown
+    assert "line 84" not in shown
 
 
 def test_nothing_that_the_clock_says_is_noted(child: Child, tmp_path: Path) -> None:
