@@ -19,9 +19,11 @@ from sagesmith.compute.base import Transform
 
 DEFAULT_PAYLOAD_MB = 6
 MAX_PAYLOAD_MB = 100
+"""Of one request, and of all that are open at once: MaxConcurrentTransforms * MaxPayloadInMB."""
 MAX_ANSWER_BYTES = 256 << 20
 """What an answer may have that is kept until it is its turn; one that is streamed may have any size."""
 _PARAMETERS_SECONDS = 60.0
+_MAX_PARAMETERS_BYTES = 64 << 10
 _FIRST_PAUSE_SECONDS = 0.1
 _MAX_MESSAGE = 4096
 _CHUNK_BYTES = 1 << 20
@@ -47,16 +49,20 @@ class Parameters:
         said = _execution_parameters(socket)
         asked = transform.max_payload_mb
         payload = asked if asked is not None else min(_positive(said.get("MaxPayloadInMB")) or 0, MAX_PAYLOAD_MB)
+        payload = payload if asked == 0 else payload or DEFAULT_PAYLOAD_MB
+        concurrent = transform.max_concurrent or _positive(said.get("MaxConcurrentTransforms")) or 1
         strategy = transform.strategy or _STRATEGIES.get(str(said.get("BatchStrategy")), MULTI)
-        return cls(
-            concurrent=transform.max_concurrent or _positive(said.get("MaxConcurrentTransforms")) or 1,
-            payload_mb=payload if asked == 0 else payload or DEFAULT_PAYLOAD_MB,
-            strategy=strategy,
-        )
+        return cls(min(concurrent, _most_at_once(payload)), payload, strategy)
 
     def __str__(self) -> str:
         spelled = {SINGLE: "SINGLE_RECORD", MULTI: "MULTI_RECORD"}[self.strategy]
         return f"MaxConcurrentTransforms={self.concurrent}, MaxPayloadInMB={self.payload_mb}, BatchStrategy={spelled}"
+
+
+def _most_at_once(payload_mb: int) -> int:
+    """How many requests may be open: as CreateTransformJob has it, for a model server may not say more than a job. One
+    that is streamed is taken for one of the default size."""
+    return max(1, MAX_PAYLOAD_MB // (payload_mb or DEFAULT_PAYLOAD_MB))
 
 
 def _execution_parameters(socket: Path) -> dict[str, Any]:
@@ -64,8 +70,8 @@ def _execution_parameters(socket: Path) -> dict[str, Any]:
     try:
         connection.request("GET", "/execution-parameters")
         answer = connection.getresponse()
-        said = json.loads(answer.read()) if answer.status == http.client.OK else {}
-    except (OSError, http.client.HTTPException, ValueError):
+        said = json.loads(answer.read(_MAX_PARAMETERS_BYTES)) if answer.status == http.client.OK else {}
+    except (OSError, http.client.HTTPException, ValueError, RecursionError):
         return {}
     finally:
         connection.close()
@@ -75,7 +81,7 @@ def _execution_parameters(socket: Path) -> dict[str, Any]:
 def _positive(value: Any) -> int | None:
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if number > 0 else None
 

@@ -167,11 +167,29 @@ def test_a_stream_is_sent_in_chunks_and_from_its_beginning_again(server: Server)
         ({"MaxConcurrentTransforms": 4}, {"max_concurrent": 0}, Parameters(4, 6, "MultiRecord")),
         ({"MaxConcurrentTransforms": "many", "MaxPayloadInMB": 10_000}, {}, Parameters(1, 100, "MultiRecord")),
         ([1], {}, Parameters(1, 6, "MultiRecord")),
+        ({"MaxConcurrentTransforms": float("inf"), "MaxPayloadInMB": -1}, {}, Parameters(1, 6, "MultiRecord")),
+        ({"MaxConcurrentTransforms": 100_000}, {}, Parameters(16, 6, "MultiRecord")),
+        ({"MaxConcurrentTransforms": 100_000, "MaxPayloadInMB": 100}, {}, Parameters(1, 100, "MultiRecord")),
+        ({"MaxPayloadInMB": 50}, {"max_concurrent": 16}, Parameters(2, 50, "MultiRecord")),
+        ({"MaxConcurrentTransforms": 100_000}, {"max_payload_mb": 0}, Parameters(16, 0, "MultiRecord")),
     ],
-    ids=["defaults", "model", "job", "zero", "nonsense", "list"],
+    ids=[
+        *("defaults", "model", "job", "zero", "nonsense", "list"),
+        *("infinite", "many", "large", "many of the job and large of the model", "streams"),
+    ],
 )
 def test_parameters_are_the_jobs_then_the_models_then_the_defaults(
     server: Server, said: Any, changes: dict[str, Any], expected: Parameters
 ) -> None:
     server.parameters = None if said is None else json.dumps(said).encode()
     assert Parameters.of(transform(**changes), server.path) == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    [json.dumps({"MaxConcurrentTransforms": 8, "x": "x" * (64 << 10)}).encode(), b"[" * 60_000, b"{", b"\xff"],
+    ids=["too long", "too deep", "cut", "no text"],
+)
+def test_a_model_that_says_what_cannot_be_read_gets_the_defaults(server: Server, said: bytes) -> None:
+    server.parameters = said
+    assert Parameters.of(transform(), server.path) == Parameters(1, 6, "MultiRecord")
