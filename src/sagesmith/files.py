@@ -149,3 +149,23 @@ def _replace(path: Path, content: bytes, mode: int, *, flush: bool) -> None:
             file.flush()
             os.fsync(descriptor)
     temporary.replace(path)
+
+
+def append_whole(path: Path, data: bytes) -> None:
+    """Append to a file that nobody else writes to: all of it, or nothing where the disk has no room for all.
+
+    Raises:
+        OSError: nothing was written.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        before = os.fstat(descriptor).st_size
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)

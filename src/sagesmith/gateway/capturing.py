@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-captu
 
 import asyncio
 import base64
+import contextlib
 import os
 import random
 import time
@@ -20,15 +21,23 @@ from typing import Any
 
 import orjson
 
+from sagesmith import logging
+from sagesmith.files import append_whole
 from sagesmith.http.messages import Headers, Response
 from sagesmith.identifiers import random_uuid
 from sagesmith.routes import CAPTURE_WINDOW_SECONDS, CaptureRoute, EndpointRoute, VariantRoute
 
 FLUSH_SECONDS = 1.0
-MAX_WAITING_BYTES = 8 << 20
-"""So much is gathered at the most before it is written."""
+SOON_BYTES = 1 << 20
+"""So much is written at once, and not only when the second is over."""
+MAX_WAITING_BYTES = 64 << 20
+"""What is beyond this while the disk is full, or slow, is dropped."""
+MAX_ANSWER_BYTES = 6 << 20
+"""Of a larger answer no record is kept: it would have to be held whole."""
 _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 _INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
+
+log = logging.get("router")
 
 Place = tuple[str, str, str, str, str | None]
 """Region, endpoint, variant, the prefix that its records go to, and the key that encrypts them."""
@@ -56,6 +65,8 @@ class Capturer:
         self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}"
         self._records: dict[Place, list[bytes]] = defaultdict(list)
         self._waiting = 0
+        self._dropped = 0
+        self._much = asyncio.Event()
         self._files: dict[Place, Path] = {}
         self._window = 0
 
@@ -72,13 +83,21 @@ class Capturer:
         return Response(answer.status, answer.headers, seen, answer.close)
 
     async def _seen(self, place: Place, capture: CaptureRoute, asked: Asked, answer: Response) -> AsyncIterator[bytes]:
-        """The pieces of a body; kept once they were all there."""
-        pieces = []
+        """The pieces of a body; kept once they were all there, unless they are too much to hold."""
+        pieces: list[bytes] = []
+        size = 0
         assert not isinstance(answer.body, bytes)
         async for piece in answer.body:
-            pieces.append(piece)
+            size += len(piece)
+            if size <= MAX_ANSWER_BYTES:
+                pieces.append(piece)
+            else:
+                pieces.clear()
             yield piece
-        self._keep(place, capture, asked, answer.headers, b"".join(pieces))
+        if size <= MAX_ANSWER_BYTES:
+            self._keep(place, capture, asked, answer.headers, b"".join(pieces))
+        else:
+            self._dropped += 1
 
     def _keep(self, place: Place, capture: CaptureRoute, asked: Asked, headers: Headers, body: bytes) -> None:
         data: dict[str, Any] = {}
@@ -95,35 +114,50 @@ class Capturer:
         record = orjson.dumps(
             {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}, option=orjson.OPT_APPEND_NEWLINE
         )
+        if self._waiting + len(record) > MAX_WAITING_BYTES:
+            self._dropped += 1
+            return
         self._records[place].append(record)
         self._waiting += len(record)
-        if self._waiting > MAX_WAITING_BYTES:
-            self.flush()
+        if self._waiting > SOON_BYTES:
+            self._much.set()
 
     async def run(self) -> None:
-        """Write once a second, until it is cancelled."""
+        """Write once a second, or as soon as much waits, until it is cancelled."""
         while True:
-            await asyncio.sleep(FLUSH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._much.wait(), FLUSH_SECONDS)
+            self._much.clear()
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered since the last time."""
+        """Write what was gathered since the last time; what cannot be written waits, up to a bound."""
+        if self._dropped:
+            log.warning("captured records were dropped", count=self._dropped)
+            self._dropped = 0
+        try:
+            self._write()
+        except OSError as error:
+            log.warning("captured records could not be written", reason=str(error))
+
+    def _write(self) -> None:
         if not self._records:
             return
-        records, self._records, self._waiting = self._records, defaultdict(list), 0
         window = int(time.time()) // CAPTURE_WINDOW_SECONDS
         if window != self._window:
             self._files, self._window = {}, window
-        for place, lines in records.items():
-            with self._file(place).open("ab", buffering=0) as file:
-                file.write(b"".join(lines))
+        for place in list(self._records):
+            data = b"".join(self._records[place])
+            append_whole(self._file(place), data)
+            del self._records[place]
+            self._waiting -= len(data)
 
     def _file(self, place: Place) -> Path:
         """The file of this window; a new one begins with where it is to go."""
         path = self._files.get(place)
         if path is None:
             self._directory.mkdir(mode=0o700, exist_ok=True)
-            path = self._files[place] = self._directory / f"{self._window}-{self._name}-{random_uuid()}.jsonl"
+            path = self._directory / f"{self._window}-{self._name}-{random_uuid()}.jsonl"
             region, endpoint, variant, destination, kms_key_id = place
             head = {
                 "region": region,
@@ -133,7 +167,8 @@ class Capturer:
                 "kms_key_id": kms_key_id,
                 "began_at": time.time(),
             }
-            path.write_bytes(orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE))
+            append_whole(path, orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE))
+            self._files[place] = path
         return path
 
 

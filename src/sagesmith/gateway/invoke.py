@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 
 from sagesmith import logging
@@ -103,20 +102,25 @@ class Invoker:
         name = endpoint
         try:
             wanted = invocation.read(operation, endpoint, request.headers)
-            route, variant, address, answer = await self._send(context, wanted, body, started)
+            route, variant, address, answer, took = await self._send(context, wanted, body, started)
             name = route.name
         except AwsError as error:
             _log(context, operation, name, None, started, error.status, error.code)
             raise
         kept = [item for item in answer.headers if item[0] in _FROM_MODEL]
         if any(item[0] in _OF_SESSIONS for item in kept):
-            self._sessions.note(context.region, name, variant, address, kept)
-        kept.append((b"x-amzn-invoked-production-variant", variant.encode()))
+            self._sessions.note(context.region, name, variant.name, address, kept)
+        kept.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
         kept.append((b"x-amzn-requestid", context.request_id.encode()))
         if operation == "InvokeEndpoint":
-            _log(context, operation, name, variant, started)
+            self._note(context, route, variant, 200, took, started)
+            _log(context, operation, name, variant.name, started)
             return Response(200, kept, answer.body, answer.close)
-        ended = partial(_log, context, operation, name, variant, started, 200)
+
+        def ended(code: str | None) -> None:
+            self._note(context, route, variant, 200 if code is None else 0, took, started)
+            _log(context, operation, name, variant.name, started, 200, code)
+
         events = response_stream.events(answer, ended)
         return Response(200, response_stream.headers_of(answer, kept), events, answer.close)
 
@@ -126,8 +130,8 @@ class Invoker:
 
     async def _send(
         self, context: RequestContext, wanted: Invocation, body: bytes, started: float
-    ) -> tuple[EndpointRoute, str, str, Response]:
-        """The answer, and the endpoint, the variant and the model server that it is from.
+    ) -> tuple[EndpointRoute, VariantRoute, str, Response, float]:
+        """The answer, and the endpoint, the variant and the model server that it is from; how long it took to begin.
 
         A model server that did not see the request, or that says that no handler did, is passed over.
 
@@ -158,12 +162,12 @@ class Invoker:
                     self._clients.pop(client.address, None)
                     continue
                 except AwsError as error:
-                    self._note(context, route, variant, error.status, asked, started)
+                    self._note(context, route, variant, _original(error), time.perf_counter() - asked, started)
                     raise
-                self._note(context, route, variant, 200, asked, started)
+                took = time.perf_counter() - asked
                 if variant.capture is not None:
                     answer = self._captured(context, route, variant, wanted, body, answer)
-                return route, variant.name, client.address, answer
+                return route, variant, client.address, answer, took
             if busy or time.monotonic() > deadline:
                 missed = next((one for one in route.variants if wanted.target_variant in (None, one.name)), None)
                 if missed is not None:
@@ -179,14 +183,14 @@ class Invoker:
         route: EndpointRoute,
         variant: VariantRoute,
         status: int,
-        asked: float | None,
+        model_seconds: float | None,
         started: float,
     ) -> None:
+        """Note an invocation; see `Meter.note`."""
         if self._meter is not None:
-            now = time.perf_counter()
-            model_seconds = None if asked is None else now - asked
+            whole = time.perf_counter() - started
             instances = max(1, len(variant.addresses))
-            self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, now - started)
+            self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, whole)
 
     def _captured(
         self,
@@ -226,10 +230,10 @@ class Invoker:
                 async for _ in answer.body:
                     pass
         except AwsError as error:
-            status = error.status
+            status = _original(error)
         except (_Busy, ConnectFailed, Disconnected, TimedOut, BadAnswer):
             status = 503
-        self._note(context, route, shadow, status, asked, asked)
+        self._note(context, route, shadow, status, time.perf_counter() - asked, asked)
 
     def _find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
         """An endpoint is known here when it has served: while it is made, AWS's answer is the same as for none."""
@@ -299,6 +303,11 @@ async def _ask(
     if not 200 <= answer.status < 300:
         raise await model_errors.of_answer(context, route.name, answer)
     return answer
+
+
+def _original(error: AwsError) -> int:
+    """The status that a model answered, 0 if it did not."""
+    return int(error.members.get("OriginalStatusCode", error.status))
 
 
 def _log(

@@ -7,12 +7,20 @@ waits for nobody so, and what was written is there whoever dies.
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
+from sagesmith import logging
+from sagesmith.files import append_whole
+
 FLUSH_SECONDS = 1.0
+MAX_WAITING = 10_000
+"""Seconds of variants that wait for the disk to have room again."""
+
+log = logging.get("router")
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class Meter:
         """One invocation that has just been answered.
 
         Args:
-            status: what the client got; 424 for whatever the model did not answer well.
+            status: what the model answered, 0 if it did not answer whole; or ours, if it was not asked.
             model_seconds: how long the model took, None if it was not asked.
         """
         key = (int(time.time()), region, endpoint, variant)
@@ -85,8 +93,8 @@ class Meter:
             second = self._seconds[key] = Second(instances)
         second.invocations += 1
         second.errors_4xx += 400 <= status < 500
-        second.errors_5xx += status >= 500
-        second.model_errors += status == 424
+        second.errors_5xx += status >= 500 or status == 0
+        second.model_errors += model_seconds is not None and not 200 <= status < 300
         if model_seconds is not None:
             second.model.note(model_seconds * 1e6)
             second.overhead.note(max(0.0, whole_seconds - model_seconds) * 1e6)
@@ -98,10 +106,19 @@ class Meter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was noted since the last time."""
+        """Write what was noted since the last time; what cannot be written waits, up to a bound."""
         if not self._seconds:
             return
-        noted, self._seconds = self._seconds, {}
+        try:
+            self._write(self._seconds)
+        except OSError as error:
+            dropped = len(self._seconds) > MAX_WAITING
+            log.warning("metrics of invocations could not be written", reason=str(error), dropped=dropped)
+            if not dropped:
+                return
+        self._seconds = {}
+
+    def _write(self, noted: Mapping[tuple[int, str, str, str], Second]) -> None:
         lines = [
             orjson.dumps(
                 {"at": at, "region": region, "endpoint": endpoint, "variant": variant, "counts": second},
@@ -111,5 +128,4 @@ class Meter:
         ]
         self._directory.mkdir(mode=0o700, exist_ok=True)
         path = self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl"
-        with path.open("ab", buffering=0) as file:
-            file.write(b"".join(lines))
+        append_whole(path, b"".join(lines))

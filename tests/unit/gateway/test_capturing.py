@@ -79,13 +79,44 @@ def test_nothing_is_kept_of_what_the_sampling_leaves_out(tmp_path: Path) -> None
     assert captured(tmp_path, replace(CAPTURE, percentage=0)) == []
 
 
+def keep(capturer: Capturer, times: int = 1) -> None:
+    variant = VariantRoute("V", 1.0, [], capture=CAPTURE)
+    for _ in range(times):
+        capturer.capture(ASKED, EndpointRoute("ep", "InService", [variant]), variant, ANSWER)
+
+
 def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sagesmith.gateway.capturing.MAX_WAITING_BYTES", 1000)
     capturer = Capturer(tmp_path)
-    variant = VariantRoute("V", 1.0, [], capture=CAPTURE)
-    for _ in range(10):
-        capturer.capture(ASKED, EndpointRoute("ep", "InService", [variant]), variant, ANSWER)
+    keep(capturer, 10)
+    assert list(tmp_path.iterdir()) == [], "nothing is written on the way of an answer"
+    capturer.flush()
     (file,) = tmp_path.iterdir()
     assert 1 < len(file.read_text().splitlines()) < 11
+
+
+def test_what_a_full_disk_refuses_is_written_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    capturer = Capturer(tmp_path)
+    keep(capturer)
+    with monkeypatch.context() as patched:
+        patched.setattr("sagesmith.gateway.capturing.append_whole", full)
+        capturer.flush()
+    keep(capturer)
     capturer.flush()
-    assert len(file.read_text().splitlines()) == 11
+    (file,) = tmp_path.iterdir()
+    assert len(file.read_text().splitlines()) == 3, "its head and two records"
+
+
+def test_of_an_answer_too_large_to_hold_no_record_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sagesmith.gateway.capturing.MAX_ANSWER_BYTES", 2)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for piece in (b"a", b"b", b"c"):
+            yield piece
+
+    assert captured(tmp_path, CAPTURE, ASKED, Response(200, [], pieces())) == []

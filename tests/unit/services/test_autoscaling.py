@@ -136,6 +136,14 @@ def test_no_policy_goes_beyond_the_bounds(client: Any, endpoint: World) -> None:
     assert look(endpoint) == 2
 
 
+def test_a_variant_below_its_bounds_is_brought_to_them(client: Any, endpoint: World) -> None:
+    register(client, 2, 4)
+    _, low = track(client)
+    invoke(endpoint, 0)
+    trip(endpoint, low)
+    assert look(endpoint) == 2
+
+
 def test_capacity_is_taken_away_only_if_no_policy_needs_it(client: Any, endpoint: World) -> None:
     register(client)
     endpoint.call(

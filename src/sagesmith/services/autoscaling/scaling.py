@@ -50,7 +50,7 @@ class TargetWatch:
                 return None
             endpoint, variant = found
             if endpoint.status == "InService":
-                settled = _settled(document, now)
+                settled = _settled(document, endpoint, variant["count"], now)
                 _scale(tx, settled, endpoint, variant["name"], variant["count"], now)
                 if settled != document and settled.body["_activities"] != document.body["_activities"]:
                     log.info("scaling done", resource=document.body["ResourceId"])
@@ -70,7 +70,8 @@ def _scale(tx: Transaction, target: Document, endpoint: Document, variant: str, 
         if stored is not None and stored.body != body:
             tx.update(target)
         return
-    cause = next(wish for wish in wishes if wish.capacity >= capacity or capacity < current)
+    # A bound may have made it more, or less, than any of them wanted.
+    cause = next((wish for wish in wishes if wish.capacity >= capacity), wishes[0])
     activity = {
         "ActivityId": random_uuid(),
         "Description": f"Setting desired instance count to {capacity}.",
@@ -148,18 +149,22 @@ def _alarms_of(tx: Transaction, target: Document, policy: Params) -> list[Docume
     ]
 
 
-def _settled(target: Document, now: float) -> Document:
-    """The target after its endpoint came to rest: what was in progress was successful."""
+def _settled(target: Document, endpoint: Document, count: int, now: float) -> Document:
+    """The target after its endpoint came to rest: what was in progress was done, or the endpoint stayed as it was."""
     activities = [
-        {
-            **each,
-            "StatusCode": "Successful",
-            "EndTime": now,
-            "StatusMessage": f"Successfully set desired instance count to {each['Description'].split()[-1][:-1]}. "
-            "Change successfully fulfilled by sagemaker.",
-        }
-        if each["StatusCode"] == "InProgress"
-        else each
+        {**each, **_ended(each, endpoint, count), "EndTime": now} if each["StatusCode"] == "InProgress" else each
         for each in target.body["_activities"]
     ]
     return replace(target, body={**target.body, "_activities": activities})
+
+
+def _ended(activity: Params, endpoint: Document, count: int) -> Params:
+    wanted = int(activity["Description"].rstrip(".").split()[-1])
+    if wanted == count:
+        message = f"Successfully set desired instance count to {wanted}. Change successfully fulfilled by sagemaker."
+        return {"StatusCode": "Successful", "StatusMessage": message}
+    why = endpoint.body.get("FailureReason") or "It was changed meanwhile."
+    return {
+        "StatusCode": "Failed",
+        "StatusMessage": f"Failed to set desired instance count to {wanted}. Reason: {why}",
+    }

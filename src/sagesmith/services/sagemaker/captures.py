@@ -42,7 +42,11 @@ class CaptureUploads:
             window = int(path.name.partition("-")[0])
             whole = (window + 1) * CAPTURE_WINDOW_SECONDS + _SETTLED_SECONDS < now
             if whole and self._again_at.get(path.name, 0.0) <= now:
-                self._upload(path, now)
+                try:
+                    self._upload(path, now)
+                except (ValueError, KeyError) as error:
+                    log.error("captured data are damaged and were moved aside", file=path.name, reason=repr(error))
+                    path.rename(path.with_suffix(".damaged"))
 
     def _upload(self, path: Path, now: float) -> None:
         # Loads botocore, of which the API needs nothing else.
@@ -57,11 +61,11 @@ class CaptureUploads:
                 records.seek(start)
                 shutil.copyfileobj(records, stream)
 
+        bucket, prefix = split_uri(head["destination"])
         try:
-            bucket, prefix = split_uri(head["destination"])
             key = "/".join(part for part in (prefix.rstrip("/"), _key(head, path)) if part)
             S3(s3_access(self._home)).upload_stream(write, bucket, key, head["kms_key_id"], size - start)
-        except (S3Failed, ValueError) as error:
+        except S3Failed as error:
             log.warning(
                 "captured data could not be stored",
                 endpoint=head["endpoint"],

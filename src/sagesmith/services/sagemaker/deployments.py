@@ -21,6 +21,8 @@ Wanted = dict[tuple[int, str], int]
 """How many instances there are to be, by the number of a fleet and a variant's name."""
 
 ROLLING_BACK = "RollingBack"
+FORMER = "_former"
+"""The member of an endpoint whose weights or counts are being changed: its variants as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,21 @@ def turn_back(document: Document, reason: str) -> Document:
     return replace(document, status=ROLLING_BACK, body={**document.body, "_next": coming, "FailureReason": reason})
 
 
+def rescaled(document: Document, variants: list[dict[str, Any]]) -> Document:
+    """An endpoint in service whose variants are to have other weights or counts from now on."""
+    present = document.body["_fleet"]
+    body = {**document.body, "_fleet": {**present, "variants": variants}, FORMER: present["variants"]}
+    return replace(document, status="Updating", body=body)
+
+
+def undo_rescaling(document: Document, reason: str) -> Document:
+    """The endpoint with the weights and counts that it had, for what was asked for cannot be."""
+    body = dict(document.body)
+    variants = body.pop(FORMER)
+    body |= {"_fleet": {**body["_fleet"], "variants": variants}, "FailureReason": reason}
+    return replace(document, status="InService", body=body)
+
+
 def too_late(coming: Params, now: float) -> str | None:
     """Why the deployment takes too long, None if it does not."""
     limit = policy(coming["deployment"]).timeout_seconds
@@ -169,9 +186,9 @@ def _move(document: Document, serving: Mapping[tuple[int, str], int], limit: int
         return all(serving.get(each, 0) >= count for each, count in there.items() if each[0] == number)
 
     if coming is None:
-        return replace(document, status="InService") if document.status != "InService" and whole(present) else None
+        return _settled(document) if document.status != "InService" and whole(present) else None
     if coming["back"]:
-        return _back(document) if whole(present) else None
+        return _back(document, now) if whole(present) else None
     if coming["baked"] == _steps(policy(coming["deployment"]), coming):
         return _done(document, now)
     step = _next_step(coming, now, ready=whole(coming["id"]))
@@ -186,9 +203,21 @@ def _next_step(coming: Params, now: float, *, ready: bool) -> Params | None:
     return {**coming, "baked": coming["shifted"]} if baked else None
 
 
-def _back(document: Document) -> Document:
-    body = {name: value for name, value in document.body.items() if name != "_next"}
+def _settled(document: Document) -> Document:
+    """An endpoint that has what it wanted: there is nothing to go back to any more."""
+    body = {name: value for name, value in document.body.items() if name != FORMER}
     return replace(document, status="InService", body=body)
+
+
+def _back(document: Document, now: float) -> Document:
+    """The present fleet is whole and stays; what is left of the next one is retired."""
+    body = dict(document.body)
+    coming = body.pop("_next")
+    instances = [
+        fleet.retire(each, now) if each.wanted and each.fleet == coming["id"] else each
+        for each in fleet.load(body["_instances"])
+    ]
+    return replace(document, status="InService", body={**body, "_instances": fleet.dump(instances)})
 
 
 def _done(document: Document, now: float) -> Document:

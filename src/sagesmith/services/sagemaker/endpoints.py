@@ -139,11 +139,13 @@ def _check_deployment(deployment: Params | None, variants: list[dict[str, Any]])
 def _update(call: Call, document: Document, params: Params) -> Document:
     if params.get("RetainDeploymentConfig") and params.get("DeploymentConfig"):
         raise ValidationException("RetainDeploymentConfig and DeploymentConfig cannot both be given.")
-    members = _fleet(call, document.body["_fleet"]["id"] + 1, params["EndpointConfigName"])
+    numbers = [document.body["_fleet"]["id"], *(each["fleet"] for each in document.body["_instances"])]
+    members = _fleet(call, max(numbers) + 1, params["EndpointConfigName"])
     variants = members["variants"]
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
         variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
+        _check_weights(variants)
     retained = document.body.get("LastDeploymentConfig") if params.get("RetainDeploymentConfig") else None
     deployment = retained or params.get("DeploymentConfig")
     _check_deployment(deployment, variants)
@@ -185,16 +187,21 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
                 "count": count or variant["count"],
             }
         )
-    if sum(variant["weight"] for variant in variants) <= 0:
+    _check_weights(variants)
+    return deployments.rescaled(document, variants)
+
+
+def _check_weights(variants: list[dict[str, Any]]) -> None:
+    if sum(variant["weight"] for variant in variants if not variant.get("shadow")) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
-    return replace(document, status="Updating", body={**document.body, "_fleet": {**present, "variants": variants}})
 
 
 def with_count(document: Document, variant: str, count: int) -> Document:
     """An endpoint in service of which a variant is to have so many instances from now on."""
-    present = document.body["_fleet"]
-    variants = [{**each, "count": count} if each["name"] == variant else each for each in present["variants"]]
-    return replace(document, status="Updating", body={**document.body, "_fleet": {**present, "variants": variants}})
+    variants = document.body["_fleet"]["variants"]
+    return deployments.rescaled(
+        document, [{**each, "count": count} if each["name"] == variant else each for each in variants]
+    )
 
 
 def _delete(call: Call, document: Document) -> Document:

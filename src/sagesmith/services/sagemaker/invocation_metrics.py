@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from sagesmith import logging
 from sagesmith.store import Datum, Metric, StatisticSet, Store, VersionConflict
 
 NAMESPACE = "AWS/SageMaker"
@@ -18,6 +19,8 @@ INTERVAL_SECONDS = 1.0
 _FINISHED_SECONDS = 120.0
 """A router writes to the file of the minute alone: one that has not changed for so long is whole."""
 _BLOCK_BYTES = 4 << 20
+
+log = logging.get("invocations")
 
 
 class InvocationMetrics:
@@ -56,7 +59,7 @@ class InvocationMetrics:
         content = content[: content.rfind(b"\n") + 1]
         if not content:
             return False
-        lines = [orjson.loads(line) for line in content.splitlines()]
+        lines = list(_parsed(content, path.name))
         try:
             with self._store.write() as tx:
                 tx.advance_statistics(path.name, offset, offset + len(content))
@@ -76,6 +79,14 @@ class InvocationMetrics:
             self._totals[*place, status] += count
         for what in ("model", "overhead"):
             self._seconds[*place, what] += counts[what]["total"] / 1e6
+
+
+def _parsed(content: bytes, name: str) -> Iterator[dict[str, Any]]:
+    for line in content.splitlines():
+        try:
+            yield orjson.loads(line)
+        except ValueError:
+            log.error("a line of invocations is damaged and was left out", file=name)
 
 
 def _data(line: dict[str, Any]) -> Iterator[Datum]:

@@ -32,6 +32,8 @@ SERVING_LOOK_SECONDS = 1.0
 CREDENTIALS_SECONDS = 7 * 86_400.0
 """How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
+SCALING_ATTEMPTS = 3
+"""How often another instance of what serves already may fail before an endpoint stays as it was."""
 KIND = ENDPOINT.id
 
 _UNHEALTHY = (
@@ -86,7 +88,7 @@ class EndpointReconciler:
         if planned != _instances(document):
             document = _store(home, _with(document, planned), touch=False)
         observed = dict(self._observe(home, document))
-        failure = _failure(document, observed, now) or _alarm(home, document)
+        failure = _failure(document, observed, now) or _alarm(home, document) or _unscalable(document, observed)
         if failure is not None:
             return self._fail(home, document, failure)
         return self._settle(home, document, observed)
@@ -120,11 +122,15 @@ class EndpointReconciler:
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
 
     def _fail(self, home: Home, document: Document, failure: str) -> float | None:
-        """An endpoint that cannot be created is Failed; one that cannot be updated turns back to what it was."""
+        """An endpoint that cannot be created is Failed; one that cannot be changed turns back to what it was."""
         failure = failure[: tasks.MAX_FAILURE_REASON]
         if "_next" in document.body:
             _store(home, deployments.turn_back(document, failure))
             log.warning("update of an endpoint turns back", endpoint=document.name, reason=failure)
+            return STARTING_LOOK_SECONDS
+        if deployments.FORMER in document.body:
+            _store(home, deployments.undo_rescaling(document, failure))
+            log.warning("an endpoint keeps its instances as they were", endpoint=document.name, reason=failure)
             return STARTING_LOOK_SECONDS
         failed = _with(document, [])
         self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
@@ -169,6 +175,17 @@ def _failure(document: Document, observed: Observations, now: float) -> str | No
         if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
             return _why_not_started(instance.variant, observed[instance.id])
     return deployments.too_late(coming, now) if coming else None
+
+
+def _unscalable(document: Document, observed: Observations) -> str | None:
+    """Why the instances that weights and counts ask for cannot be, None while they can: one failed again and again."""
+    if document.status != "Updating" or deployments.FORMER not in document.body:
+        return None
+    for instance in _instances(document):
+        never_served = instance.wanted and instance.serving_since is None and instance.attempt >= SCALING_ATTEMPTS - 1
+        if never_served and _over(observed.get(instance.id)):
+            return _why_not_started(instance.variant, observed[instance.id])
+    return None
 
 
 def _alarm(home: Home, document: Document) -> str | None:

@@ -241,7 +241,7 @@ TRAINING_JOB = Kind(
         "ResourceConfig.VolumeSizeInGB": "jobs share this machine's disk",
         "ResourceConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
-        "EnableInterContainerTrafficEncryption": "the hosts of a job talk within this machine",
+        "EnableInterContainerTrafficEncryption": "hosts talk within a machine, or over TLS between machines",
         "DebugHookConfig": "Debugger is not built; the SDK sends it always",
         "ProfilerConfig": "Profiler is not built (ProfilingStatus is Disabled); the SDK sends it always",
         "DebugRuleConfigurations": "their evaluation status is Error, and says so",

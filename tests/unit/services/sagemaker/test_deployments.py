@@ -207,6 +207,67 @@ def wanted_of(world: World, fleet: int) -> set[str]:
     return {each["id"] for each in instances if each["fleet"] == fleet and each["retire_at"] is None}
 
 
+def test_an_update_after_one_that_turned_back_has_servers_of_its_own(endpoint: World) -> None:
+    update(endpoint, blue_green(HOUR, Type="CANARY", CanarySize=percent(50)))
+    bake(endpoint, HOUR * 9)
+    while describe(endpoint)["EndpointStatus"] != "InService":
+        endpoint.turn()
+    given_up = set(endpoint.backend.present)
+    endpoint.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="new")
+    assert describe(endpoint)["EndpointStatus"] == "Updating"
+    endpoint.turn(2)
+    assert describe(endpoint)["EndpointStatus"] == "Updating", "servers of the model that was given up are not taken"
+    serve(endpoint)
+    assert describe(endpoint)["EndpointConfigName"] == "new"
+    assert not wanted_of(endpoint, endpoint.stored("endpoint", "Ep").body["_fleet"]["id"]) & given_up
+
+
+def test_instances_that_cannot_be_had_leave_the_endpoint_as_it_was(endpoint: World) -> None:
+    endpoint.call(
+        "UpdateEndpointWeightsAndCapacities",
+        EndpointName="Ep",
+        DesiredWeightsAndCapacities=[{"VariantName": "V", "DesiredInstanceCount": 1}],
+    )
+    serve(endpoint)
+    present = set(endpoint.backend.present)
+    endpoint.call(
+        "UpdateEndpointWeightsAndCapacities",
+        EndpointName="Ep",
+        DesiredWeightsAndCapacities=[{"VariantName": "V", "DesiredInstanceCount": 2}],
+    )
+    failures = 0
+    while describe(endpoint)["EndpointStatus"] == "Updating":
+        endpoint.turn()
+        for each, task in endpoint.backend.present.items():
+            if each not in present and not task.events:
+                task.say("Failed", failure_reason="no such model")
+                failures += 1
+    described = describe(endpoint)
+    assert (failures, described["EndpointStatus"]) == (3, "InService")
+    assert described["FailureReason"] == "no such model"
+    assert described["ProductionVariants"][0]["DesiredInstanceCount"] == 1
+    endpoint.turn()
+    assert shares(endpoint) == [(1.0, 1)]
+
+
+def test_weights_that_leave_production_without_requests_are_refused(world: World) -> None:
+    world.call("CreateModel", **model("m"))
+    world.call(
+        "CreateEndpointConfig",
+        EndpointConfigName="c",
+        ProductionVariants=[variant("m", "V")],
+        ShadowProductionVariants=[variant("m", "S")],
+    )
+    world.call("CreateEndpoint", EndpointName="Ep", EndpointConfigName="c")
+    serve(world)
+    with pytest.raises(AwsError, match="The sum of the variants' weights must be greater than 0"):
+        world.call(
+            "UpdateEndpointWeightsAndCapacities",
+            EndpointName="Ep",
+            DesiredWeightsAndCapacities=[{"VariantName": "V", "DesiredWeight": 0.0}],
+        )
+
+
 def test_a_deployment_that_takes_longer_than_it_may_turns_back(endpoint: World) -> None:
     update(endpoint, blue_green(HOUR, HOUR + 600, Type="CANARY", CanarySize=percent(50)))
     bake(endpoint, HOUR / 2)

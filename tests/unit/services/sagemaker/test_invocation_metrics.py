@@ -41,7 +41,7 @@ def found(store: Store, name: str) -> Aggregate:
 
 def test_invocations_errors_and_latencies_become_metrics(store: Store, directory: Path) -> None:
     meter = Meter(directory)
-    for status, milliseconds in ((200, 2.0), (200, 4.0), (424, 10.0), (503, 0.0)):
+    for status, milliseconds in ((200, 2.0), (200, 4.0), (400, 10.0), (503, 0.0)):
         note(meter, status, milliseconds)
     meter.flush()
     InvocationMetrics(store, directory).take_in()
@@ -52,7 +52,7 @@ def test_invocations_errors_and_latencies_become_metrics(store: Store, directory
         "Invocation4XXErrors": (1, 4),
         "Invocation5XXErrors": (1, 4),
     }
-    assert found(store, "InvocationModelErrors").values.sum == 1
+    assert found(store, "InvocationModelErrors").values.sum == 1, "one was never sent to a model"
     latency = found(store, "ModelLatency")
     assert (latency.unit, latency.values.count) == ("Microseconds", 3), "one was never sent to a model"
     assert latency.values.sum == pytest.approx(16_000)
@@ -113,3 +113,43 @@ def test_ten_thousand_latencies_are_a_few_samples_and_an_exact_sum(store: Store,
     values = found(store, "ModelLatency").values
     assert values.sum == pytest.approx(sum(1000 + number for number in range(10_000)))
     assert values.count == 10_000
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, "4XX"), (500, "5XX"), (0, "5XX")])
+def test_errors_are_told_apart_by_what_the_model_answered(
+    store: Store, directory: Path, status: int, kind: str
+) -> None:
+    meter = Meter(directory)
+    note(meter, status)
+    meter.flush()
+    InvocationMetrics(store, directory).take_in()
+    sums = {each: found(store, f"Invocation{each}Errors").values.sum for each in ("4XX", "5XX")}
+    assert sums == {"4XX": float(kind == "4XX"), "5XX": float(kind == "5XX")}
+    assert found(store, "InvocationModelErrors").values.sum == 1
+
+
+def test_a_damaged_line_is_left_out_and_the_others_count(store: Store, directory: Path) -> None:
+    meter = Meter(directory)
+    note(meter)
+    meter.flush()
+    (path,) = directory.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"at": 1, "reg\n' + path.read_bytes())
+    InvocationMetrics(store, directory).take_in()
+    assert found(store, "Invocations").values.sum == 2
+
+
+def test_what_a_full_disk_refuses_is_written_when_there_is_room_again(
+    store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    meter = Meter(directory)
+    note(meter)
+    with monkeypatch.context() as patched:
+        patched.setattr("sagesmith.gateway.metering.append_whole", full)
+        meter.flush()
+    note(meter)
+    meter.flush()
+    InvocationMetrics(store, directory).take_in()
+    assert found(store, "Invocations").values.sum == 2
