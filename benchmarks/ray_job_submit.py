@@ -4,6 +4,7 @@ Run by the interpreter of `.envs/ray`: `python ray_job_submit.py JOBS SECONDS`.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,22 +19,29 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
-        command = [*ray, "start", "--head", "--block", f"--temp-dir={folder}", "--disable-usage-stats"]
+        dashboard = free_port()
+        command = [*ray, "start", "--head", "--port=0", "--block", f"--temp-dir={folder}", "--disable-usage-stats"]
+        command.append(f"--dashboard-port={dashboard}")
         with (Path(folder) / "head.log").open("wb") as log:
             head = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            print(measure())
+            print(measure(dashboard))
         finally:
             head.terminate()
             head.wait()
 
 
-def measure() -> float:
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def measure(dashboard: int) -> float:
     from ray.job_submission import JobSubmissionClient
 
     while True:
         try:
-            client = JobSubmissionClient("http://127.0.0.1:8265")
+            client = JobSubmissionClient(f"http://127.0.0.1:{dashboard}")
             # The first of a cluster starts what all others find running.
             run(client, 1, 0.0)
             break
