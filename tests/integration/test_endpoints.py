@@ -35,6 +35,17 @@ def output_fn(prediction, accept):
 """
 
 
+SAVES_AT_ITS_END = (
+    DOUBLE
+    + """
+import atexit, signal
+
+signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True))
+atexit.register(print, "saved what it knew", flush=True)
+"""
+)
+
+
 def invoke(platform: Running, name: str, body: bytes, content_type: str = "application/json") -> bytes:
     runtime = platform.client("sagemaker-runtime")
     return runtime.invoke_endpoint(EndpointName=name, Body=body, ContentType=content_type)["Body"].read()
@@ -116,6 +127,15 @@ def test_what_is_used_by_an_endpoint_and_what_is_deleted(platform: Running) -> N
     with pytest.raises(ClientError, match="not found"):
         invoke(platform, name, b"[1]")
     assert not [each for each in platform.status()["processes"] if name in each["name"]]
+
+
+def test_a_deleted_endpoint_lets_its_handlers_shut_down(platform: Running) -> None:
+    name = jobs.endpoint(platform, {"inference.py": SAVES_AT_ITS_END})
+    assert jobs.wait_endpoint(platform, name)["EndpointStatus"] == "InService"
+    assert json.loads(invoke(platform, name, b"[1]")) == [2.0]
+    jobs.delete_endpoint(platform, name)
+    lines = jobs.log_lines(platform, f"/aws/sagemaker/Endpoints/{name}", "AllTraffic/")
+    assert lines[-2:] == ["asked to end", "saved what it knew"]
 
 
 def test_a_killed_model_server_comes_back(platform: Running, doubling: str) -> None:

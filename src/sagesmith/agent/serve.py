@@ -20,6 +20,7 @@ from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
 from sagesmith.agent.task import Task
 from sagesmith.agent.train import Ending
+from sagesmith.compute.base import MODEL_SERVER_GRACE_SECONDS
 from sagesmith.http.unix import socket_at
 from sagesmith.images.base import Runtime
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "http.sock"
 CONTAINER_PORT = 8080
-# What AWS gives a model server between SIGTERM and SIGKILL.
-GRACE_SECONDS = 30.0
 DEFAULT_MAX_MODEL_BYTES = 30 << 30
 _DISK_RESERVE_BYTES = 1 << 30
 _MAX_ENDED = MAX_REASON - 200
@@ -101,7 +100,7 @@ def serve(task: Task) -> Ending:
         return wait
 
     try:
-        ended = process.run(grace_seconds=GRACE_SECONDS, tick=tick)
+        ended = process.run(grace_seconds=MODEL_SERVER_GRACE_SECONDS, tick=tick)
     finally:
         task.limits.remove()
     return _ending(task, ended, check)

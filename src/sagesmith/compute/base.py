@@ -18,6 +18,11 @@ TaskState = Literal[
     "Stopped",
 ]
 ENDED: frozenset[TaskState] = frozenset({"Completed", "Failed", "Stopped"})
+MODEL_SERVER_GRACE_SECONDS = 30.0
+"""What AWS gives a model server between SIGTERM and SIGKILL.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +335,10 @@ class Backend(Protocol):
         ...
 
     def stop(self, task_id: str) -> None:
-        """Ask the task to end: SIGTERM to the user's process, SIGKILL 120 s later; what it made is still uploaded."""
+        """Ask the task to end: SIGTERM to the user's process, SIGKILL 120 s later; what it made is still uploaded.
+
+        A model server is given `MODEL_SERVER_GRACE_SECONDS`.
+        """
         ...
 
     def kill(self, task_id: str) -> None:

@@ -221,7 +221,7 @@ def test_a_target_goes_with_its_endpoint_and_its_alarms_with_it(client: Any, end
     register(client)
     names = track(client)
     endpoint.call("DeleteEndpoint", EndpointName="Ep")
-    endpoint.turn()
+    endpoint.turn(2)
     step(endpoint)
     assert client.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
     with endpoint.store.read() as tx:

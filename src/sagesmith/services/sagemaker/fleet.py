@@ -32,6 +32,7 @@ class Instance:
         state: what its task last said, see `compute.base.TaskState`.
         serving_since: when it was first seen serving.
         retire_at: it is no longer routed to, and is to be ended then; None while it is wanted.
+        stopping_at: when it was asked to end.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Instance:
     state: str = "Starting"
     serving_since: float | None = None
     retire_at: float | None = None
+    stopping_at: float | None = None
 
     @property
     def wanted(self) -> bool:
@@ -102,6 +104,11 @@ def renew(instances: Sequence[Instance], credentials_seconds: float, now: float)
 def retire(instance: Instance, now: float, wait_seconds: float = 0.0) -> Instance:
     """The instance, to be ended as soon as no request can be on its way to it, and not before `wait_seconds`."""
     return replace(instance, retire_at=now + max(DRAIN_SECONDS, wait_seconds))
+
+
+def dismiss(instance: Instance, now: float) -> Instance:
+    """The instance, to be ended at once, whoever may still be asking it."""
+    return replace(instance, retire_at=now if instance.retire_at is None else min(instance.retire_at, now))
 
 
 def successor(instance: Instance, now: float) -> Instance:

@@ -18,7 +18,7 @@ from sagesmith.images.registry import resolve
 from sagesmith.routes import EndpointRoute
 from sagesmith.services.base import Home
 from sagesmith.services.cloudwatch import alarms
-from sagesmith.services.sagemaker import deployments, fleet, tasks
+from sagesmith.services.sagemaker import deployments, fleet, retirement, tasks
 from sagesmith.services.sagemaker.endpoint_routes import Addresses, route_of
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
@@ -76,12 +76,8 @@ class EndpointReconciler:
 
     def step(self, home: Home, document: Document) -> float | None:
         """Bring the endpoint one step on."""
-        if document.status == "Deleting":
-            self._delete(home, document)
-            return None
-        if document.status == "Failed":
-            self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
-            return None
+        if document.status in ("Deleting", "Failed"):
+            return self._end(home, document)
         now = time.time()
         planned = fleet.plan(_instances(document), deployments.wanted(document, self._max_instances), now)
         planned = fleet.renew(planned, self._credentials_seconds, now)
@@ -107,17 +103,18 @@ class EndpointReconciler:
     def _settle(self, home: Home, document: Document, observed: Observations) -> float | None:
         """Tell the routers, store what became of the endpoint, and end what is no longer needed, in this order."""
         now = time.time()
-        kept, done = _advance(document, observed, now)
+        kept = _advance(document, observed, now)
         settled = _with(document, kept)
         serving = Counter((each.fleet, each.variant) for each in kept if each.serving)
         settled = deployments.move(settled, serving, self._max_instances, now)
         self._routes.put(document.region, route_of(settled, _addresses(settled, observed)))
         if settled != document:
-            _store(home, settled, touch=settled.status != document.status)
+            settled = _store(home, settled, touch=settled.status != document.status)
         if settled.status != document.status:
             log.info("endpoint changed", endpoint=document.name, status=settled.status)
-        for instance in done:
-            tasks.discard(home.backend, instance.id)
+        left = retirement.end_due(home.backend, _instances(settled), observed, now)
+        if left != _instances(settled):
+            _store(home, _with(settled, left), touch=False)
         at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
 
@@ -132,25 +129,29 @@ class EndpointReconciler:
             _store(home, deployments.undo_rescaling(document, failure))
             log.warning("an endpoint keeps its instances as they were", endpoint=document.name, reason=failure)
             return STARTING_LOOK_SECONDS
-        failed = _with(document, [])
-        self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
-        _store(home, replace(failed, status="Failed", body={**failed.body, "FailureReason": failure}))
+        body = {**document.body, "FailureReason": failure}
+        failed = _store(home, replace(document, status="Failed", body=body))
         log.warning("endpoint failed", endpoint=document.name, reason=failure)
-        for instance in _instances(document):
-            tasks.discard(home.backend, instance.id)
-        return None
+        return self._end(home, failed)
 
-    def _delete(self, home: Home, document: Document) -> None:
-        self._routes.remove(document.region, document.name)
-        for instance in _instances(document):
-            task = home.backend.inspect(instance.id)
-            if task is not None:
-                home.backend.kill(instance.id)
-                _collect(home, document, instance, replace(task, alive=False))
-                home.backend.forget(instance.id)
+    def _end(self, home: Home, document: Document) -> float | None:
+        """End the model servers of an endpoint that was deleted or has failed, and then what was deleted itself."""
+        deleted = document.status == "Deleting"
+        if deleted:
+            self._routes.remove(document.region, document.name)
+        else:
+            self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
+        now = time.time()
+        ending = _with(document, [fleet.dismiss(each, now) for each in _instances(document)])
+        left = retirement.end_due(home.backend, _instances(ending), dict(self._observe(home, ending)), now)
+        if left or not deleted:
+            if left != _instances(document):
+                _store(home, _with(document, left), touch=False)
+            return retirement.look_seconds(left, now) if left else None
         with home.store.write() as tx:
             tx.delete(KIND, document.region, document.key)
         log.info("endpoint deleted", endpoint=document.name)
+        return None
 
 
 def _instances(document: Document) -> list[Instance]:
@@ -199,23 +200,21 @@ def _alarm(home: Home, document: Document) -> str | None:
     return f"The deployment was rolled back, for these alarms are in ALARM: {', '.join(tripped)}." if tripped else None
 
 
-def _advance(document: Document, observed: Observations, now: float) -> tuple[list[Instance], list[Instance]]:
-    """The instances after what was observed: (those that stay or take a dead one's place, those to discard)."""
+def _advance(document: Document, observed: Observations, now: float) -> list[Instance]:
+    """The instances after what was observed, with those that take a dead one's place."""
     kept: list[Instance] = []
-    done: list[Instance] = []
     for instance in _instances(document):
         task = observed.get(instance.id)
         if not instance.wanted:
-            (done if task is None or _over(task) or (instance.retire_at or 0) <= now else kept).append(instance)
+            kept.append(instance)
         elif task is not None and _over(task):
             log.warning("model server ended", endpoint=document.name, variant=instance.variant, reason=_why(task))
-            done.append(instance)
-            kept.append(fleet.successor(instance, now))
+            kept += [fleet.dismiss(instance, now), fleet.successor(instance, now)]
         else:
             state = task.events[-1].state if task is not None and task.events else instance.state
             since = instance.serving_since or (now if state == "Serving" else None)
             kept.append(replace(instance, state=state, serving_since=since))
-    return kept, done
+    return kept
 
 
 def _addresses(document: Document, observed: Observations) -> Addresses:

@@ -5,14 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from sagesmith.compute.base import MetricSample
+from sagesmith.compute.base import MODEL_SERVER_GRACE_SECONDS, MetricSample
 from sagesmith.routes import EndpointRoute, read_routes
+from sagesmith.services.sagemaker.fleet import DRAIN_SECONDS
+from sagesmith.services.sagemaker.retirement import END_SECONDS
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS
 from sagesmith.store import Metric, Window
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import Task, World, model, variant
 
 LOG_GROUP = "/aws/sagemaker/Endpoints/Ep"
+TIMES = ("start_at", "retire_at", "stopping_at")
 
 
 def create(world: World, **changes: object) -> None:
@@ -50,7 +53,7 @@ def age(world: World, seconds: float) -> None:
     """Let time pass for an endpoint's instances."""
     document = world.stored("endpoint", "Ep")
     older = [
-        {**each, **{name: each[name] - seconds for name in ("start_at", "retire_at") if each[name] is not None}}
+        {**each, **{name: each[name] - seconds for name in TIMES if each[name] is not None}}
         for each in document.body["_instances"]
     ]
     with world.store.write() as tx:
@@ -227,7 +230,7 @@ def test_a_deleted_endpoint_leaves_nothing(world: World) -> None:
     assert describe(world)["EndpointStatus"] == "Deleting"
     with pytest.raises(AwsError, match="Cannot update in-progress endpoint"):
         world.call("DeleteEndpoint", EndpointName="Ep")
-    world.turn()
+    world.turn(2)
     with pytest.raises(
         AwsError, match='Could not find endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/ep"'
     ):
@@ -235,13 +238,114 @@ def test_a_deleted_endpoint_leaves_nothing(world: World) -> None:
     assert not task.alive
     assert world.backend.present == {}
     assert route(world) is None
+    assert world.log_lines(LOG_GROUP, "AllTraffic/") == ["last words", "asked to end"]
+
+
+def test_a_deleted_endpoint_stays_until_its_model_servers_have_ended(world: World) -> None:
+    create(world, InitialInstanceCount=2)
+    slow, quick = serve(world)
+    slow.stubborn = True
+    world.call("DeleteEndpoint", EndpointName="Ep")
+    world.turn(3)
+    assert (slow.alive, slow.stopped, quick.alive) == (True, True, False)
+    assert describe(world)["EndpointStatus"] == "Deleting"
+    assert route(world) is None
+    slow.print("saved")
+    slow.say("Stopped")
+    world.turn()
+    assert world.backend.present == {}
+    assert "saved" in world.log_lines(LOG_GROUP, "AllTraffic/")
+    with pytest.raises(AwsError, match="Could not find endpoint"):
+        describe(world)
+
+
+def test_a_model_server_that_does_not_end_when_asked_is_killed_after_its_grace(world: World) -> None:
+    create(world)
+    (task,) = serve(world)
+    task.stubborn = True
+    world.call("DeleteEndpoint", EndpointName="Ep")
+    world.turn()
+    age(world, MODEL_SERVER_GRACE_SECONDS)
+    world.turn()
+    assert task.alive, "it may be just about to be killed by its own node agent"
+    task.print("last words")
+    age(world, END_SECONDS)
+    world.turn(2)
+    assert world.backend.present == {}
     assert world.log_lines(LOG_GROUP, "AllTraffic/") == ["last words"]
+
+
+def test_a_model_server_that_cannot_be_ended_keeps_no_other_alive_and_is_tried_again(world: World) -> None:
+    create(world, InitialInstanceCount=2)
+    first, _ = serve(world)
+    world.backend.immortal = {first.spec.id}
+    world.call("DeleteEndpoint", EndpointName="Ep")
+    world.turn(2)
+    assert list(world.backend.present.values()) == [first]
+    assert describe(world)["EndpointStatus"] == "Deleting"
+    world.backend.immortal.clear()
+    world.turn()
+    assert world.backend.present == {}
+
+
+def test_a_dead_model_server_that_cannot_be_removed_is_tried_again_beside_its_successor(world: World) -> None:
+    create(world)
+    (first,) = serve(world)
+    world.backend.immortal = {first.spec.id}
+    first.say("Failed", failure_reason="killed")
+    world.turn(2)
+    second = world.backend.present[world.backend.started[-1].id]
+    second.say("Serving")
+    world.turn()
+    assert addresses(world) == [second.address]
+    world.backend.immortal.clear()
+    world.turn()
+    assert list(world.backend.present.values()) == [second]
+
+
+def test_the_model_servers_of_an_endpoint_that_failed_are_asked_to_end(world: World) -> None:
+    create(world, InitialInstanceCount=2)
+    broken, slow = world.backend.present.values()
+    slow.stubborn = True
+    broken.say("Failed", failure_reason="no such model")
+    world.turn()
+    assert describe(world)["EndpointStatus"] == "Failed"
+    assert (slow.alive, slow.stopped) == (True, True)
+    world.new_loop()
+    slow.say("Stopped")
+    world.turn()
+    assert world.backend.present == {}
+    assert world.stored("endpoint", "Ep").body["_instances"] == []
+
+
+def test_a_model_server_is_asked_to_end_when_no_request_can_be_on_its_way_to_it(world: World) -> None:
+    create(world)
+    serve(world)
+    change = {"VariantName": "AllTraffic", "DesiredInstanceCount": 2}
+    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=[change])
+    world.turn()
+    _, second = serve(world)
+    second.stubborn = True
+    change["DesiredInstanceCount"] = 1
+    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=[change])
+    world.turn(2)
+    assert not second.stopped
+    age(world, DRAIN_SECONDS)
+    world.turn()
+    assert (second.stopped, second.alive) == (True, True)
+    world.new_loop()
+    world.turn()
+    assert second.alive
+    second.say("Stopped")
+    world.turn()
+    assert second not in world.backend.present.values()
+    assert describe(world)["EndpointStatus"] == "InService"
 
 
 def test_an_endpoint_can_be_deleted_while_it_is_created(world: World) -> None:
     create(world)
     world.call("DeleteEndpoint", EndpointName="Ep")
-    world.turn()
+    world.turn(2)
     assert world.backend.present == {}
 
 
@@ -253,7 +357,7 @@ def test_an_endpoint_can_be_deleted_while_it_is_updated(world: World) -> None:
     world.turn()
     assert len(world.backend.present) == 2
     world.call("DeleteEndpoint", EndpointName="Ep")
-    world.turn()
+    world.turn(2)
     assert world.backend.present == {}
     assert route(world) is None
 

@@ -40,6 +40,7 @@ class Task:
     address: str | None = None
     pending: str = ""
     stopped: bool = False
+    stubborn: bool = False
     wake: Callable[[], None] | None = None
 
     def say(self, state: TaskState, message: str = "", **detail: Any) -> None:
@@ -69,6 +70,7 @@ class MemoryBackend:
         self.present: dict[str, Task] = {}
         self.started: list[TaskSpec] = []
         self.fail_start: OSError | None = None
+        self.immortal: set[str] = set()
         self.tells = False
         self._lock = threading.Lock()
 
@@ -82,9 +84,16 @@ class MemoryBackend:
                     self.present[spec.id] = Task(spec)
 
     def stop(self, task_id: str) -> None:
-        self.present[task_id].stopped = True
+        """A model server ends when it is asked to, unless it is stubborn; a job when its test says so."""
+        task = self.present[task_id]
+        task.stopped = True
+        if task.spec.kind == "serve" and task.alive and not task.stubborn:
+            task.print("asked to end")
+            task.say("Stopped")
 
     def kill(self, task_id: str) -> None:
+        if task_id in self.immortal:
+            raise OSError(f"{task_id} does not end after SIGKILL")
         if task_id in self.present:
             self.present[task_id].alive = False
 
