@@ -16,7 +16,7 @@ ENDED = {"SUCCEEDED", "FAILED", "STOPPED"}
 
 
 def main() -> None:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
         dashboard = free_port()
