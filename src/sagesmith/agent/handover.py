@@ -4,6 +4,7 @@ On a cluster a report is on the task's node, and the node may be gone before any
 would be done, its artifacts stored, and nobody would know. So the agent leaves it where it outlives the node.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -31,7 +32,8 @@ class Piece:
 
     @classmethod
     def end_of(cls, path: Path, limit: int) -> "Piece":
-        """The last lines of a file, of so many bytes at the most."""
+        """The last lines of a file, of so many bytes at the most; without a line that a full disk has cut off, perhaps
+        within a character."""
         try:
             with path.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -40,7 +42,8 @@ class Piece:
                     file.seek(start - 1)
                     start += len(file.readline()) - 1
                 file.seek(start)
-                return cls(start, file.read())
+                content = file.read()
+                return cls(start, content[: content.rfind(b"\n") + 1])
         except FileNotFoundError:
             return cls(0, b"")
 
@@ -72,21 +75,21 @@ def be_ready(task: Task) -> None:
 def leave(task: Task, last: bytes) -> None:
     """Leave what a task has told, if its specification says where.
 
-    A store that does not take it keeps no task from its end: then the report on the node is all that there is.
+    Nothing that fails here keeps a task from its end: then the report on the node is all that there is.
 
     Args:
         last: the line that is about to be added to the report.
     """
     if task.spec.handover is None:
         return
-    from sagesmith.agent.s3 import S3Failed
-
     directory, place = task.directory, urlsplit(task.spec.handover)
-    report = directory.report.read_bytes() + last
-    told = Handover(
-        Piece(0, report), *(Piece.end_of(each, TAIL_BYTES) for each in (directory.output, directory.metrics))
-    )
     try:
+        report = directory.report.read_bytes() + last
+        told = Handover(
+            Piece(0, report), *(Piece.end_of(each, TAIL_BYTES) for each in (directory.output, directory.metrics))
+        )
         task.s3.put(place.netloc, place.path.removeprefix("/"), told.to_json())
-    except S3Failed as error:
-        sys.stderr.write(f"the end of the task could not be left at {task.spec.handover}: {error}\n")
+    except Exception as error:
+        said = f"the end of the task could not be left at {task.spec.handover}: {type(error).__name__}: {error}\n"
+        with contextlib.suppress(OSError):  # The disk that has the agent's log may be full.
+            sys.stderr.write(said)

@@ -95,5 +95,6 @@ def _run(task: Task) -> Ending:
                 give_up(task)
         return ending_of(ended)
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
+        with contextlib.suppress(OSError):  # The disk that has the agent's log may be full.
+            traceback.print_exc(file=sys.stderr)
         return ending_of(TaskFailed(f"InternalServerError: the node agent failed: {type(error).__name__}: {error}"))

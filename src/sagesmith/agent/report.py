@@ -31,7 +31,13 @@ class Report:
         return event_to_json(event).encode() + b"\n"
 
     def append(self, line: bytes) -> None:
-        """Add the line of an event."""
-        os.write(self._descriptor, line)
+        """Add the line of an event, all of it or, if the disk is full, nothing."""
+        start, rest = os.fstat(self._descriptor).st_size, line
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            os.ftruncate(self._descriptor, start)
+            raise
         os.fsync(self._descriptor)
         self._next += 1
