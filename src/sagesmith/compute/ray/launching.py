@@ -49,25 +49,25 @@ class Launcher:
     async def launch(self, records: list[Record], gang: str) -> None:
         """Reserve, start the hosts, and then the agents; all of it may have been done before.
 
-        A gang that cannot have its places is ended with the reason.
+        A gang that cannot have its places is ended with the reason; of one that has lost a place between the starts of
+        its agents, what is not started yet.
 
         Raises:
             HostAway, ClusterFailed, OSError: not for now; it may be called again.
         """
         for attempt in range(1, HOST_ATTEMPTS + 1):
             try:
-                await self._reserve(records, gang)
                 handles = await self._hosts(records, gang)
                 # Nothing runs before every host is there.
                 machines = set(await asyncio.gather(*(handle.machine() for handle in handles)))
                 if len(machines) > 1:
                     await self._introduce(records, handles, gang)
             except NeverFits as error:
-                return _end_all(records, f"ClientError: Ray cannot place the job: {error}.")
+                return _end_unstarted(records, f"ClientError: Ray cannot place the job: {error}.")
             except HostGone as error:
                 log.warning("a host died before it could begin", gang=gang, attempt=attempt, reason=str(error))
-                if attempt == HOST_ATTEMPTS:
-                    return _end_all(records, f"InternalServerError: no node could take the job: {error}")
+                if attempt == HOST_ATTEMPTS or _has_begun(records):
+                    return _end_unstarted(records, f"InternalServerError: no node could take the job: {error}")
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             for record, handle in zip(records, handles, strict=True):
@@ -87,10 +87,28 @@ class Launcher:
             write_durably(each.peers, known)
 
     async def _hosts(self, records: list[Record], gang: str) -> list[HostHandle]:
+        """The actors of a gang that has its places.
+
+        All were there before the first agent was started. From then on none is made anew: a new one would start an
+        agent beside one that may run until its lease ends.
+
+        Raises:
+            NeverFits: see `bundles`.
+            HostGone: one is not there any more.
+        """
+        if _has_begun(records):
+            return [await self._present(record) for record in records]
+        await self._reserve(records, gang)
         return [
             await asyncio.to_thread(self._cluster.make_host, record.root.name, gang, index)
             for index, record in enumerate(records)
         ]
+
+    async def _present(self, record: Record) -> HostHandle:
+        handle = await asyncio.to_thread(self._cluster.host, record.root.name)
+        if handle is None:
+            raise HostGone("a node was lost while the job's hosts began")
+        return handle
 
     async def _reserve(self, records: list[Record], gang: str) -> None:
         """Return when a gang has its places.
@@ -152,9 +170,15 @@ def end_unrun(record: Record, state: TaskState, reason: str) -> None:
     record.write_seen(Seen(alive=False))
 
 
-def _end_all(records: Sequence[Record], reason: str) -> None:
+def _has_begun(records: Sequence[Record]) -> bool:
+    return any(each.started.exists() for each in records)
+
+
+def _end_unstarted(records: Sequence[Record], reason: str) -> None:
+    """End what never ran of a gang; how the rest ends, whoever follows it will see."""
     for each in records:
-        end_unrun(each, "Failed", reason)
+        if not each.started.exists():
+            end_unrun(each, "Failed", reason)
 
 
 def _say_pending(records: Sequence[Record], what: str) -> None:
