@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sagesmith.services.sagemaker.jobs.looks import LONGEST_LOOK_SECONDS
+from sagesmith.services.sagemaker.jobs.reconciler import DISCARD_AGAIN_SECONDS
 from sagesmith.services.sagemaker.training import interrupt
 from sagesmith.store import NotFound
 from sagesmith.wire.errors import AwsError
@@ -51,17 +52,23 @@ def test_a_job_that_waits_in_its_backends_line_is_pending_until_its_agent_begins
     assert [each["Status"] for each in transitions] == ["Starting", "Pending", "Starting"]
 
 
-def test_a_job_that_waits_too_long_in_its_backends_line_is_stopped_and_never_runs(world: World) -> None:
+@pytest.mark.parametrize("away", [False, True])
+def test_a_job_that_waits_too_long_in_its_backends_line_is_stopped_and_never_runs(world: World, away: bool) -> None:
     condition = {"MaxRuntimeInSeconds": 3600, "MaxPendingTimeInSeconds": 7200}
     task = started(world, StoppingCondition=condition)
     task.pending = "Waiting for capacity in the cluster"
     document = world.stored("training-job", "job")
     with world.store.write() as tx:
         tx.update(replace(document, body={**document.body, "StoppingCondition": {"MaxPendingTimeInSeconds": -1}}))
+    if away:
+        world.backend.immortal.add(task.spec.id)
     world.turn()
     described = describe(world)
     assert (described["TrainingJobStatus"], described["SecondaryStatus"]) == ("Stopped", "Stopped")
     assert "TrainingTimeInSeconds" not in described
+    if away:
+        world.backend.immortal.clear()
+        world.turn()
     assert world.backend.present == {}
     assert not task.alive
 
@@ -222,6 +229,21 @@ def test_a_job_that_the_machine_cannot_start_fails_with_a_reason(world: World) -
     world.call("CreateTrainingJob", **training_job("job"))
     world.turn()
     assert "No space left on device" in describe(world)["FailureReason"]
+
+
+def test_the_task_of_a_job_that_ends_while_its_backend_is_away_is_removed_once_it_is_back(world: World) -> None:
+    task = started(world)
+    complete(task)
+    world.backend.immortal.add(task.spec.id)
+    world.turn()
+    assert describe(world)["TrainingJobStatus"] == "Completed"
+    assert len(world.backend.present) == 1
+    assert world.pause_seconds() <= DISCARD_AGAIN_SECONDS
+    world.turn()
+    world.backend.immortal.clear()
+    world.turn()
+    assert world.backend.present == {}
+    assert describe(world)["TrainingJobStatus"] == "Completed"
 
 
 def test_a_stopped_job_is_asked_to_end_and_then_stopped(world: World) -> None:

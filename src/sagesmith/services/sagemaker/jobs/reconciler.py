@@ -3,7 +3,6 @@
 A job's last log lines are stored before its end is, so that whoever sees the end can read the whole log.
 """
 
-import contextlib
 import shutil
 import time
 from collections.abc import Mapping
@@ -42,6 +41,8 @@ LAST_BATCHES = 8
 FIRST_LOOK_SECONDS = 1.0
 """For the job that is first in line; it is woken when hosts become free, and looks by itself for disk space."""
 WAITING_LOOK_SECONDS = 30.0
+DISCARD_AGAIN_SECONDS = 1.0
+"""For a job that has ended while its backend was being restarted."""
 ABORT_SECONDS = 180.0
 """How long the other hosts of a job may take to end their programs once one has ended before its time: AWS gives them
 120 seconds after SIGTERM."""
@@ -260,8 +261,12 @@ class JobReconciler:
         ended = self._job.ends(document, ending)
         self._store(home, replace(ended, body={**ended.body, "_phase": OVER}))
         log.info("job ended", kind=self.kind, name=document.name, status=ending.status, cause=ending.cause)
-        with contextlib.suppress(OSError):
+        try:
             self._discard(home, document)
+        except OSError as error:
+            # A task may run on, or be in its backend's line: nobody else ends it before the platform's next start.
+            log.warning("tasks not removed yet", kind=self.kind, name=document.name, reason=str(error))
+            return DISCARD_AGAIN_SECONDS
         return self._rest(home, ended)
 
     def _rest(self, home: Home, document: Document) -> float | None:
