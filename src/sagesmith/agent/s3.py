@@ -3,7 +3,6 @@
 botocore takes a quarter of a second to load, so this module is imported where a transfer is due, not before.
 """
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -40,6 +39,8 @@ _PART_BYTES = 16 << 20
 _PIECE_BYTES = 8 << 20
 _CHUNK_BYTES = 256 << 10
 _MAX_PARTS = 10_000
+_MADE_MEANWHILE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"}
+"""Another task has just made the bucket, or it is somebody else's, who will say so when it is written to."""
 _STORE_AWAY = {"500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown"}
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -284,9 +285,18 @@ class S3:
         except S3Failed as error:
             if error.code != "NoSuchBucket":
                 raise
-            with contextlib.suppress(S3Failed):  # Another task may just have made it.
-                _patiently(lambda: self._client.create_bucket(Bucket=bucket))
+            self._make_bucket(bucket)
             _patiently(store)
+
+    def _make_bucket(self, bucket: str) -> None:
+        # One in us-east-1 is made by naming no region; elsewhere there is none without (CreateBucket).
+        region = self._access.region
+        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        try:
+            _patiently(partial(self._client.create_bucket, Bucket=bucket, **where))
+        except S3Failed as error:
+            if error.code not in _MADE_MEANWHILE:
+                raise S3Failed(error.code, f"the bucket {bucket} cannot be made: {error}") from error
 
     def mark(self, bucket: str, key: str, kms_key_id: str | None) -> None:
         """Put an object that says nothing but that it is there.

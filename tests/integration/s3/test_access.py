@@ -11,6 +11,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from sagesmith.agent.s3 import S3
+from sagesmith.compute.base import S3Access
 from sagesmith.credentials import Credentials
 from tests import aws
 from tests.integration.s3.conftest import ACCOUNT, Front, exchange
@@ -152,6 +154,17 @@ def test_a_bucket_remembers_its_region_until_it_is_deleted(front: Front, s3: Any
     asia.delete_bucket(Bucket="moves")
     s3.create_bucket(Bucket="moves")
     assert s3.get_bucket_location(Bucket="moves").get("LocationConstraint") is None
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
+def test_an_agent_makes_the_bucket_of_its_ends_in_any_region(front: Front, region: str) -> None:
+    root = front.keyring.root
+    agent = S3(S3Access(front.url, root.access_key_id, root.secret_access_key, region))
+    for key in ("one", "two"):
+        agent.put(f"ends-{region}", key, b"content")
+        assert agent.read(f"ends-{region}", key) == b"content"
+    where = front.client(region=region).get_bucket_location(Bucket=f"ends-{region}").get("LocationConstraint")
+    assert where == (None if region == "us-east-1" else region)
 
 
 def test_a_region_s_endpoint_wants_its_own_location(front: Front, s3: Any) -> None:

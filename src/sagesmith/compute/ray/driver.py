@@ -45,7 +45,15 @@ class Driver:
         for gang in await asyncio.to_thread(self._cluster.groups):
             if gang not in self._gangs:
                 await asyncio.to_thread(self._cluster.release, gang)
-        self._sweeping = asyncio.create_task(asyncio.to_thread(self._ends.sweep, self._present))
+        self._sweeping = asyncio.create_task(asyncio.to_thread(self._prepare_ends))
+
+    def _prepare_ends(self) -> None:
+        try:
+            self._ends.prepare()
+        except OSError as error:
+            log.error("a job whose node is lost as it ends will be taken for failed", reason=str(error))
+        else:
+            self._ends.sweep(self._present)
 
     async def look(self) -> None:
         """Begin to follow the gangs that are new."""

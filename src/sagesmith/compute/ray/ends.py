@@ -40,6 +40,21 @@ class Ends:
         """Where a task's agent leaves its end."""
         return f"s3://{self.bucket}/{self._key(task_id)}"
 
+    def prepare(self) -> None:
+        """Make the bucket unless it is there, and see that what is left there can be read; the next sweep cleans up.
+
+        Raises:
+            OSError: the ends of tasks cannot be kept.
+        """
+        from sagesmith.agent.s3 import S3Failed
+
+        s3, key = _s3(self.access), self._key("probe")
+        try:
+            s3.put(self.bucket, key, b"")
+            s3.read(self.bucket, key)
+        except S3Failed as error:
+            raise OSError(f"s3://{self.bucket} cannot be used: {error.code}: {error}") from error
+
     def recall(self, record: Record) -> None:
         """Add to the files of a task that is gone what its agent left, if it came to its end.
 
