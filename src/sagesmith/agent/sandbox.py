@@ -32,6 +32,7 @@ counted within the sandbox since Linux 5.14, and over all of the user's processe
 VENV = "/opt/venv"
 SOCKET_DIRECTORY = "/run/sagesmith"
 PACKAGE_DIRECTORY = "/opt/sagesmith"
+ADMINISTRATORS_PROGRAMS = Path("/usr/sbin")
 
 _USER = "sagemaker-user"
 _ETC = (
@@ -137,7 +138,7 @@ class Sandbox:
         for device in self.devices:
             options += ["--dev-bind", str(device), str(device)]
         if self.administrators_programs:
-            options += _with_programs(Path("/usr/sbin"), self.administrators_programs)
+            options += _with_programs(ADMINISTRATORS_PROGRAMS, self.administrators_programs)
         made = {Path("/"), Path("/etc")}
         options += [*_parents(Path("/sys/devices/system"), made)]
         options += ["--ro-bind-try", "/sys/devices/system", "/sys/devices/system"]
