@@ -99,6 +99,8 @@ def test_what_one_needs_to_stand_by_is_said(tmp_path: Path, empty_postgres: str)
     assert "--standby wants a PostgreSQL database" in up(tmp_path / "data", {}, "--standby")
     environ = {"SAGESMITH_DATABASE_URL": empty_postgres}
     assert "--standby wants an S3" in up(tmp_path / "data", environ, "--standby")
+    environ |= {"SAGESMITH_S3_ENDPOINT": "http://127.0.0.1:9", "SAGESMITH_COMPUTE": "ray"}
+    assert "wants a cluster that both use: SAGESMITH_RAY_ADDRESS" in up(tmp_path / "data", environ, "--standby")
 
 
 def test_one_without_the_keys_is_refused_before_it_makes_any_and_one_that_stands_by_says_so(

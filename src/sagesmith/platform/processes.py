@@ -18,7 +18,7 @@ from sagesmith.files import replace_file
 from sagesmith.process_identity import ProcessIdentity
 
 _PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+_prctl = ctypes.CDLL(None).prctl
 
 BACKOFF_MAX_SECONDS = 5.0
 STEADY_AFTER_SECONDS = 30.0
@@ -77,7 +77,7 @@ class Child:
                 env=dict(self.environment) if self.environment is not None else None,
                 start_new_session=True,
                 pass_fds=self.descriptors,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 the supervisor has one thread
+                preexec_fn=end_with_parent,  # noqa: PLW1509 one system call
             )
         self.started_at = time.monotonic()
 
@@ -170,5 +170,8 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 
 def end_with_parent() -> None:
-    """For a child, before it becomes its program: get SIGTERM when the thread that started it ends."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    """For a child, before it becomes its program: get SIGTERM when the thread that started it ends.
+
+    One system call, which waits for nothing that another thread may have held at the fork.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib.util import find_spec
-from urllib.parse import urlsplit
 
 from sagesmith.config import DataDir
 from sagesmith.platform.claim import TAKEOVER_SECONDS, Claim, Claimed, DatabaseAway, Left
@@ -42,6 +41,9 @@ def claimed(environ: Mapping[str, str], directory: DataDir, fingerprint: str, *,
         return claim
     if not table.S3_ENDPOINT.read(environ):
         raise StartFailed("--standby wants an S3 that both platforms use: SAGESMITH_S3_ENDPOINT.")
+    if table.COMPUTE.read(environ) == "ray" and not table.RAY_ADDRESS.read(environ):
+        # A Ray of the platform's own outlives its supervisor, and the other platform could not end what runs on it.
+        raise StartFailed("--standby with SAGESMITH_COMPUTE=ray wants a cluster that both use: SAGESMITH_RAY_ADDRESS.")
     _wait(claim, directory, fingerprint)
     _check_keys(claim.fingerprint(), directory, fingerprint)
     left = claim.left()
@@ -89,7 +91,7 @@ def is_standing_by(directory: DataDir) -> bool:
 
 
 def _is_postgresql(url: str) -> bool:
-    return urlsplit(url).scheme.startswith("postgres") and find_spec("psycopg") is not None
+    return url.startswith("postgres") and find_spec("psycopg") is not None
 
 
 def _take(claim: Claim) -> None:

@@ -31,11 +31,12 @@ from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
 from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
-from sagesmith.platform.claim import Left, Watch
+from sagesmith.platform.claim import Left
 from sagesmith.platform.errors import StartFailed
 from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, names
 from sagesmith.platform.processes import Child
 from sagesmith.platform.standby import check_keys_are_there, claimed
+from sagesmith.platform.watch import Watch
 from sagesmith.settings import table
 
 READY_SECONDS = 60.0
@@ -43,7 +44,6 @@ POLL_SECONDS = 0.2
 ROTATE_SECONDS = 10.0
 ANSWER_SECONDS = 0.5
 RENEW_SECONDS = 3600.0
-ASK_SECONDS = 2.0
 _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _ANSWERED_BY = {"admin": "api"}
 """Which child it is that answers at an address, where that is not called like it."""
@@ -139,7 +139,6 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         rotate_at = 0.0
         renew_at = time.monotonic() + RENEW_SECONDS
-        ask_at = 0.0
         while not self._stopping:
             now = time.monotonic()
             changed = False
@@ -160,11 +159,7 @@ class Supervisor:
             if now >= renew_at:
                 self._renew_certificate()
                 renew_at = now + RENEW_SECONDS
-            if self._watch is not None and now >= ask_at:
-                if self._watch.must_end():
-                    self._end_tasks_at_once()
-                    raise StartFailed(f"this platform ends: {self._watch.reason}")
-                ask_at = now + ASK_SECONDS
+            self._check_claim()
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -190,7 +185,7 @@ class Supervisor:
         self._directory.routes_file.unlink(missing_ok=True)
         datadir.remove_sockets(self._directory)
         self._listening.close()
-        if self._claim is not None:
+        if self._claim is not None and self._watch is not None and self._watch.end():
             if ended:
                 self._claim.note(Left.NOTHING)
             self._claim.close()
@@ -198,6 +193,11 @@ class Supervisor:
     def _note_running(self) -> None:
         if self._claim is not None:
             self._claim.note(Left.LEASED_TASKS if self._lease else Left.TASKS)
+
+    def _check_claim(self) -> None:
+        if self._watch is not None and (reason := self._watch.must_end()):
+            self._end_tasks_at_once()
+            raise StartFailed(f"this platform ends: {reason}")
 
     def _end_tasks_at_once(self) -> None:
         """Those that run under the lease: somebody else is about to start them anew."""
@@ -264,6 +264,7 @@ class Supervisor:
             waiting["ray-driver"] = _unix(self._directory.ray_socket)
         waiting["admin"] = _tcp("127.0.0.1", self.platform.admin_port)
         while waiting:
+            self._check_claim()
             for child in self._children:
                 if child.exited() is not None:
                     raise StartFailed(f"{child.name} did not start; {processes.ends_of_logs([child])}")

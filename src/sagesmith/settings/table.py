@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from sagesmith.config import Compute, RayStrategy
 from sagesmith.settings import forms
@@ -319,18 +318,12 @@ BY_KEY: dict[str, Setting[Any]] = {setting.key: setting for setting in ALL.value
 """The settings by their key in the settings file."""
 
 
+_LOGIN = re.compile(r"^([\w+.-]+://[^:/]*:|[^:/{]*:(?!//)).+@", re.DOTALL)
+"""A URL, or a proxy's address without a scheme, up to its host. SQLAlchemy lets a password have what would end it
+elsewhere, such as `#`, `?` and `/`: all that may be one is taken for it."""
+_QUERY_PASSWORD = re.compile(r"([?&][^=&]*(?:password|passfile)[^=&]*=)[^&]*", re.IGNORECASE)
+
+
 def _without_password(text: str) -> str:
     """A URL with its password masked, in its user information or in its query; other text as it is."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return text
-    masked = _mask_login(parts)
-    query = re.sub(r"((?:^|&)[^=&]*(?:password|passfile)[^=&]*=)[^&]*", rf"\1{MASK}", masked.query, flags=re.IGNORECASE)
-    return text if (masked.netloc, query) == (parts.netloc, parts.query) else masked._replace(query=query).geturl()
-
-
-def _mask_login(parts: SplitResult) -> SplitResult:
-    login, at, host = parts.netloc.rpartition("@")
-    user, colon, password = login.partition(":")
-    return parts._replace(netloc=f"{user}:{MASK}{at}{host}") if colon and password else parts
+    return _QUERY_PASSWORD.sub(rf"\1{MASK}", _LOGIN.sub(rf"\1{MASK}@", text))

@@ -156,7 +156,7 @@ class Store:
         try:
             bring_up_to_date(engine)
         except OperationalError as error:
-            where = parsed.render_as_string(hide_password=True)
+            where = parsed.set(query={}).render_as_string(hide_password=True)
             raise CannotOpen(f"the database {where} cannot be used: {_one_line(error.orig)}") from error
         store = cls(engine)
         with store.read() as tx:

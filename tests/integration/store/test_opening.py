@@ -151,7 +151,7 @@ def test_only_files_and_postgresql_are_databases() -> None:
 
 def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
     with pytest.raises(CannotOpen, match=r"user:\*\*\*@127\.0\.0\.1:9/db.*refused") as raised:
-        Store.open("postgresql://user:secret@127.0.0.1:9/db")
+        Store.open("postgresql://user:secret@127.0.0.1:9/db?sslmode=disable&sslpassword=secret")
     assert "secret" not in str(raised.value)
 
 

@@ -117,7 +117,10 @@ def test_the_default_file_is_where_xdg_says(tmp_path: Path) -> None:
         "s3_secret_access_key = 'abc'",
         "database_url = 'postgresql://user:abc@host/name'",
         "database_url = 'postgresql://host/name?user=me&password=abc'",
+        "database_url = 'postgresql+psycopg://user:abc#d@host/name'",
+        "database_url = 'postgresql+psycopg://user:abc/d?e@host/name'",
         "upstream_proxy = 'http://user:abc@proxy:80'",
+        "upstream_proxy = 'user:abc@proxy:80'",
     ],
 )
 def test_a_secret_in_a_file_that_others_may_read_is_refused(file: Path, text: str) -> None:
@@ -149,5 +152,9 @@ def test_a_file_of_somebody_else_is_refused(file: Path) -> None:
 def test_secrets_are_masked() -> None:
     url = "postgresql://user:abc@host:5432/name?sslmode=require&password=abc"
     assert table.DATABASE_URL.masked(url) == "postgresql://user:***@host:5432/name?sslmode=require&password=***"
+    for password in ("a#c", "a?c", "a/c", "a[c", "a@c", "a:c", "a/c@d?e#f"):
+        assert table.DATABASE_URL.masked(f"postgresql://user:{password}@host/name") == "postgresql://user:***@host/name"
+    for url in ("postgresql://user@host:5432/name", "postgresql://host:5432/name", '{"pip": ["a @ file:///a.whl"]}'):
+        assert table.DATABASE_URL.masked(url) == url
     assert table.S3_SECRET_ACCESS_KEY.masked("abc") == "***"
     assert table.S3_ACCESS_KEY_ID.masked("abc") == "abc"
