@@ -110,13 +110,13 @@ class Application:
         return response
 
     def _look_for_stuck(self) -> None:
-        """One timer for all invocations, set while there are any: it looks at the one that has been running longest."""
+        """One timer for all invocations, set while there are any, for the handler that has been running longest."""
         self._watch = None
-        running = self.pool.oldest_running()
+        since = self.pool.running_since()
         limit = self._settings.invocation_timeout_seconds
         # One that waits for its client, or that is between two pieces, has been running for no time yet.
-        left = min(limit, limit - (self.pool.now() - running.started)) if running else limit
-        if running is not None and left <= 0:
+        left = limit if since is None else min(limit, limit - (self.pool.now() - since))
+        if left <= 0:
             logger.error("A handler has not returned for %g s. The model server starts anew. Its threads:", limit)
             faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
             self.ready = False

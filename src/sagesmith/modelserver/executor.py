@@ -5,45 +5,53 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 import traceback
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Protocol, Tuple  # noqa: UP035
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Protocol, Tuple  # noqa: UP035
 
 from sagesmith.modelserver import answers
 from sagesmith.modelserver.errors import InvocationError
 from sagesmith.modelserver.handlers import content_of
-from sagesmith.modelserver.rows import MAX_BODY_BYTES, stack, stackable
+from sagesmith.modelserver.rows import stack, stackable
 from sagesmith.modelserver.streams import PieceStream, piece_of
-from sagesmith.modelserver.worker import NOT_RUNNING
 
 if TYPE_CHECKING:
     from sagesmith.modelserver.handlers import Context, Handlers, Steps
     from sagesmith.modelserver.rows import Rows
-    from sagesmith.modelserver.worker import Invocation
+    from sagesmith.modelserver.worker import Invocation, Left
 
 _Read = Tuple["Invocation", "Context", Any]  # noqa: UP006
 """An invocation whose rows were read."""
 
-_Later = Tuple["Invocation", Callable[[], None]]  # noqa: UP006
-"""What may take long, of an invocation that waits together with others."""
-
 
 class Delivery(Protocol):
-    """Where answers go before the batch that they are of is done. Called on a worker's thread."""
+    """Where invocations go from a worker, whose thread calls this: each is settled, once, or left."""
 
     def begin(self, invocation: Invocation, answer: answers.Answer) -> PieceStream:
         """Deliver an answer whose pieces are still to come; where they go."""
         ...
 
-    def settle(self, batch: list[Invocation]) -> None:
-        """Deliver the answers that there are."""
+    def settle(self, invocation: Invocation) -> None:
+        """Deliver an answer."""
+        ...
+
+    def leave(self, left: Iterable[Left]) -> None:
+        """Let any worker do the rest for invocations, each by itself."""
+        ...
+
+    def calls(self) -> None:
+        """A handler is about to be called: one that takes too long is told by the time since."""
+        ...
+
+    def waits(self) -> None:
+        """A client is about to be waited for."""
         ...
 
 
 class Executor:
-    """Runs the handlers for a batch of invocations, whose answers it sets. Never raises.
+    """Runs the handlers for a batch of invocations: answers what can be predicted together, and leaves the others to
+    any worker, for theirs may take long. Never raises.
 
     Args:
         rows: how the model predicts several requests at once, None if it does not.
@@ -63,49 +71,49 @@ class Executor:
         self._afterwards = afterwards
 
     def __call__(self, batch: list[Invocation]) -> None:
-        if self._rows is None or self._loaded.steps is None or len(batch) == 1:
+        if batch[0].rest is not None:
+            self._settled(batch[0], batch[0].rest)
+        elif self._rows is None or self._loaded.steps is None or len(batch) == 1:
             for invocation in batch:
-                self._alone(invocation)
+                self._settled(invocation, partial(self._alone, invocation))
         else:
-            later = self._together(batch, self._loaded.steps, self._rows)
-            if later:
-                self._delivery.settle(batch)
-            for invocation, answer in later:
-                _guarded(invocation, answer)
+            self._together(batch, self._loaded.steps, self._rows)
         if self._afterwards is not None:
             self._afterwards()
 
+    def _settled(self, invocation: Invocation, answer: Callable[[], None]) -> None:
+        try:
+            answer()
+        except BaseException as error:
+            invocation.answer = failed(error)
+        self._delivery.settle(invocation)
+
     def _alone(self, invocation: Invocation) -> None:
         context = self._loaded.context(invocation.headers)
+        result = self._loaded.invoke(invocation.body, invocation.content_type, invocation.accept, context)
+        self._finish(invocation, context, result)
 
-        def answer() -> None:
-            result = self._loaded.invoke(invocation.body, invocation.content_type, invocation.accept, context)
-            self._finish(invocation, context, result)
-
-        _guarded(invocation, answer)
-
-    def _together(self, batch: list[Invocation], steps: Steps, rows: Rows) -> list[_Later]:
-        """Answer what can be answered together; what is to be done for the rest when those answers are on their way."""
-        later: List[_Later] = []  # noqa: UP006
+    def _together(self, batch: list[Invocation], steps: Steps, rows: Rows) -> None:
+        left: List[Left] = []  # noqa: UP006
         alike: Dict[Any, List[_Read]] = {}  # noqa: UP006
         for invocation in batch:
             context = self._loaded.context(invocation.headers)
-            data = None
-            if len(invocation.body) <= MAX_BODY_BYTES:
-                try:
-                    data = self._read(invocation, context, steps, rows)
-                except BaseException as error:
-                    invocation.answer = failed(error)
-                    continue
+            self._delivery.calls()
+            try:
+                data = self._read(invocation, context, steps, rows)
+                kind = None if data is None else stackable(data)
+            except BaseException as error:
+                self._fail(invocation, error)
+                continue
             if data is None:
-                later.append((invocation, partial(self._alone, invocation)))
+                left.append((invocation, partial(self._alone, invocation)))
             else:
-                alike.setdefault(stackable(data), []).append((invocation, context, data))
+                alike.setdefault(kind, []).append((invocation, context, data))
+        apart = [each for kind, read in alike.items() if kind is None or len(read) == 1 for each in read]
+        self._delivery.leave(left + self._one_by_one(apart, steps, rows))
         for kind, read in alike.items():
-            if kind is None or len(read) == 1 or not self._predicted(read, steps, rows, later):
-                for each in read:
-                    self._predict_one(each, steps, rows, later)
-        return later
+            if kind is not None and len(read) > 1:
+                self._delivery.leave(self._predicted(read, steps, rows))
 
     @staticmethod
     def _read(invocation: Invocation, context: Context, steps: Steps, rows: Rows) -> Any:
@@ -115,44 +123,60 @@ class Executor:
             return rows.read(content, invocation.content_type)
         return steps.input_fn(content, invocation.content_type, context)
 
-    def _predicted(self, read: list[_Read], steps: Steps, rows: Rows, later: list[_Later]) -> bool:
-        """Whether all of them have their answers by one prediction."""
+    def _predicted(self, read: list[_Read], steps: Steps, rows: Rows) -> list[Left]:
+        """Answer requests by one prediction; what is left of them."""
+        self._delivery.calls()
         try:
             predictions = rows.predict(stack([data for _, _, data in read]), [len(data) for _, _, data in read])
         except BaseException:
             # One of them may be at fault: predicted alone, it fails alone.
-            return False
+            return self._one_by_one(read, steps, rows)
+        left: List[Left] = []  # noqa: UP006
         for (invocation, context, _), prediction in zip(read, predictions):  # noqa: B905 (Python 3.8 knows no strict)
+            self._delivery.calls()
             try:
-                result = steps.output_fn(prediction, invocation.accept, context)
-                self._finish(invocation, context, result, later)
+                answer, pieces = self._answer(
+                    invocation, context, steps.output_fn(prediction, invocation.accept, context)
+                )
             except BaseException as error:
-                invocation.answer = failed(error)
-        return True
+                self._fail(invocation, error)
+                continue
+            if pieces is None:
+                invocation.answer = answer
+                self._delivery.settle(invocation)
+            else:
+                left.append((invocation, partial(self._stream, invocation, context, answer, pieces)))
+        return left
 
-    def _predict_one(self, read: _Read, steps: Steps, rows: Rows, later: list[_Later]) -> None:
+    def _one_by_one(self, read: list[_Read], steps: Steps, rows: Rows) -> list[Left]:
+        return [(each[0], partial(self._predict_one, each, steps, rows)) for each in read]
+
+    def _predict_one(self, read: _Read, steps: Steps, rows: Rows) -> None:
         invocation, context, data = read
-        try:
-            prediction = steps.predict_fn(rows.wrap(data), self._loaded.model, context)
-            result = steps.output_fn(prediction, invocation.accept, context)
-            self._finish(invocation, context, result, later)
-        except BaseException as error:
-            invocation.answer = failed(error)
+        prediction = steps.predict_fn(rows.wrap(data), self._loaded.model, context)
+        self._finish(invocation, context, steps.output_fn(prediction, invocation.accept, context))
 
-    def _finish(self, invocation: Invocation, context: Context, result: Any, later: list[_Later] | None = None) -> None:
-        """Set the answer that a handler's return value stands for; of a stream, send all pieces, now or later.
+    def _finish(self, invocation: Invocation, context: Context, result: Any) -> None:
+        """Set the answer that a handler's return value stands for; of a stream, send all pieces.
 
         Raises:
             BaseException: of the handler, before the first piece.
         """
-        answer = answers.with_context(answers.answer(result, context.content_type or invocation.accept), context)
-        pieces = answer.pieces
-        if pieces is None or isinstance(pieces, PieceStream):
+        answer, pieces = self._answer(invocation, context, result)
+        if pieces is None:
             invocation.answer = answer
-        elif later is None:
-            self._stream(invocation, context, answer, pieces)
         else:
-            later.append((invocation, partial(self._stream, invocation, context, answer, pieces)))
+            self._stream(invocation, context, answer, pieces)
+
+    @staticmethod
+    def _answer(invocation: Invocation, context: Context, result: Any) -> tuple[answers.Answer, Iterator[Any] | None]:
+        """What a handler's return value stands for, and the pieces that the handler still has to make."""
+        answer = answers.with_context(answers.answer(result, context.content_type or invocation.accept), context)
+        return answer, None if isinstance(answer.pieces, PieceStream) else answer.pieces
+
+    def _fail(self, invocation: Invocation, error: BaseException) -> None:
+        invocation.answer = failed(error)
+        self._delivery.settle(invocation)
 
     def _stream(self, invocation: Invocation, context: Context, answer: answers.Answer, pieces: Iterator[Any]) -> None:
         # Until there is a first piece, the handler may fail with a status of its own, and set headers.
@@ -165,10 +189,10 @@ class Executor:
         stream = self._delivery.begin(invocation, answer)
         try:
             while True:
-                # A handler that waits for its client is not one that hangs.
-                invocation.started = NOT_RUNNING if stream.full else time.monotonic()
+                if stream.full:
+                    self._delivery.waits()
                 wanted = stream.put(piece)
-                invocation.started = time.monotonic()
+                self._delivery.calls()
                 following = next(pieces, stream) if wanted else stream
                 if following is stream:
                     break
@@ -183,13 +207,6 @@ class Executor:
             if close is not None:
                 with contextlib.suppress(BaseException):
                     close()
-
-
-def _guarded(invocation: Invocation, answer: Callable[[], None]) -> None:
-    try:
-        answer()
-    except BaseException as error:
-        invocation.answer = failed(error)
 
 
 def failed(error: BaseException) -> answers.Answer:

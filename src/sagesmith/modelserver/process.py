@@ -72,13 +72,12 @@ class ModelServer:
             logger.info("Requests that wait together are predicted together.")
         executor = Executor(loaded, application.pool, rows)
         for number in range(1, self._settings.workers):
-            threading.Thread(
-                target=application.pool.run, args=(number, executor), name=f"worker-{number}", daemon=True
-            ).start()
+            name = f"worker-{number}"
+            threading.Thread(target=application.pool.run, args=(executor,), name=name, daemon=True).start()
         _listen_for_signals(signals)
         application.ready = True
         # On the main thread signals are to be heard of whatever the handlers did with them.
-        application.pool.run(0, Executor(loaded, application.pool, rows, lambda: _listen_for_signals(signals)))
+        application.pool.run(Executor(loaded, application.pool, rows, lambda: _listen_for_signals(signals)))
         self._ended.set()
         return 0
 

@@ -7,30 +7,37 @@ the main thread (signal handlers, some native libraries) works as it does in AWS
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Callable, Deque, Iterable, Tuple  # noqa: UP035
 
 from sagesmith.modelserver.errors import Overloaded
+from sagesmith.modelserver.rows import MAX_BODY_BYTES
 from sagesmith.modelserver.streams import PieceStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sagesmith.http.messages import Headers
     from sagesmith.modelserver.answers import Answer
     from sagesmith.modelserver.errors import InvocationError
 
 
-NOT_RUNNING = float("inf")
-"""`Invocation.started` of a handler that waits for its client."""
+_NOT_RUNNING = float("inf")
+"""Since when a handler runs that waits for its client."""
+_BETWEEN_DELIVERIES_SECONDS = 0.01
+"""After so long the answers are delivered that a batch has so far. A worker that woke the loop for each of them would
+lose the interpreter to it each time: that halves the throughput of small models."""
 
 
 @dataclass(eq=False)
 class Invocation:
-    """One request on its way through a worker. `cancelled` is set when nobody waits for it any more."""
+    """One request on its way through a worker.
+
+    Attributes:
+        cancelled: nobody waits for it any more.
+        rest: what is still to be done for it, by itself; None before a worker has seen it. It sets `answer`.
+    """
 
     body: bytes
     content_type: str
@@ -39,30 +46,45 @@ class Invocation:
     future: asyncio.Future[Answer]
     answer: Answer | None = None
     cancelled: bool = False
-    started: float = field(default=0.0)
+    rest: Callable[[], None] | None = None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is no part of a batch."""
+        return self.rest is not None or len(self.body) > MAX_BODY_BYTES
+
+
+Left = Tuple[Invocation, Callable[[], None]]  # noqa: UP006
+"""An invocation of a batch that is to be answered by itself, and its `Invocation.rest`."""
 
 
 class WorkerPool:
     """A bounded queue before the worker threads.
 
-    `submit` and the properties belong to the event loop's thread, `run` to a worker's; `stop` to anyone.
+    `submit`, `pending`, `running_since` and `abandon` belong to the event loop's thread, `stop` to anyone, the rest to
+    a worker's.
 
     Args:
         loop: where answers are delivered.
         limit: invocations that wait or run; one more is refused.
         batch_limit: how many of the invocations that have arrived one call of `execute` takes. Nothing waits for more
-            to arrive; what came in one turn of the loop is handed over together.
+            to arrive; what came in one turn of the loop is handed over together. What is to be answered by itself ends
+            a batch, and is a batch of its own.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, batch_limit: int = 1) -> None:
         self._loop = loop
         self._limit = limit
         self.batch_limit = batch_limit
-        self._queue: SimpleQueue[Invocation | None] = SimpleQueue()
+        self._waiting: Deque[Invocation] = deque()  # noqa: UP006
+        self._changed = threading.Condition()
+        self._stopped = False
         self._done: deque[Invocation] = deque()
         self._delivering = False
+        self._timer: asyncio.TimerHandle | None = None
         self._arrived: list[Invocation] = []
         self._running: dict[int, list[Invocation]] = {}
+        self._since: dict[int, float] = {}
         self._pending = 0
 
     @property
@@ -70,13 +92,13 @@ class WorkerPool:
         """Invocations that wait or run."""
         return self._pending
 
-    def oldest_running(self) -> Invocation | None:
-        """The invocation that has been running for the longest time."""
-        return min((batch[0] for batch in list(self._running.values())), key=lambda one: one.started, default=None)
+    def running_since(self) -> float | None:
+        """When the handler was called that has been running for the longest time, None if none runs."""
+        return min(list(self._since.values()), default=None)
 
     @staticmethod
     def now() -> float:
-        """The clock of `Invocation.started`, in seconds."""
+        """The clock of `running_since`, in seconds."""
         return time.monotonic()
 
     async def submit(self, invocation: Invocation) -> Answer:
@@ -105,65 +127,96 @@ class WorkerPool:
         self._loop.call_soon_threadsafe(self._settle, invocation)
         return stream
 
-    def settle(self, batch: list[Invocation]) -> None:
-        """Deliver the answers that a batch has so far."""
-        for invocation in batch:
-            if invocation.answer is not None:
-                self._loop.call_soon_threadsafe(self._settle, invocation)
+    def settle(self, invocation: Invocation) -> None:
+        """Deliver the answer of an invocation that is done with; in a moment, if others of its batch are not."""
+        self._done.append(invocation)
 
-    def run(self, worker: int, execute: Callable[[list[Invocation]], None]) -> None:
-        """Work until `stop`: the body of a worker thread.
+    def leave(self, left: Iterable[Left]) -> None:
+        """Let any worker, this one if no other is free, do the rest for invocations; before what came after them."""
+        invocations = []
+        for invocation, rest in left:
+            invocation.rest = rest
+            invocations.append(invocation)
+        with self._changed:
+            self._waiting.extendleft(reversed(invocations))
+            self._changed.notify(len(invocations))
+
+    def calls(self) -> None:
+        """This thread is about to call a handler: its time begins."""
+        self._since[threading.get_ident()] = self.now()
+
+    def waits(self) -> None:
+        """This thread is about to wait for a client, until it next `calls`: that is not a handler that hangs."""
+        self._since[threading.get_ident()] = _NOT_RUNNING
+
+    def run(self, execute: Callable[[list[Invocation]], None]) -> None:
+        """Work until `stop`, and until nothing waits: the body of a worker thread.
 
         Args:
-            execute: sets the `answer` of every invocation of a batch, and never raises.
+            execute: settles or leaves each invocation of a batch, once, and never raises.
         """
+        worker = threading.get_ident()
         while True:
-            first = self._queue.get()
-            if first is None:
-                self._queue.put(None)
+            batch = self._next()
+            if not batch:
                 return
-            batch = [first]
-            while len(batch) < self.batch_limit and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    self._queue.put(None)
-                    break
-                batch.append(following)
-            wanted = [one for one in batch if not one.cancelled]
+            wanted = []
+            for invocation in batch:
+                if invocation.cancelled:
+                    self.settle(invocation)
+                else:
+                    wanted.append(invocation)
             if wanted:
-                wanted[0].started = self.now()
                 self._running[worker] = wanted
+                self.calls()
                 execute(wanted)
+                self._since.pop(worker, None)
                 self._running.pop(worker, None)
-            self._done.extend(batch)
             # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
             if not self._delivering:
                 self._delivering = True
                 self._loop.call_soon_threadsafe(self._deliver)
 
     def stop(self) -> None:
-        """Let every worker end after what it is doing."""
-        self._queue.put(None)
+        """Let every worker end after what it is doing and what waits."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def abandon(self, error: InvocationError) -> None:
-        """Answer what runs with `error` and what waits with 503: the process is about to start anew."""
+        """Answer what a worker has seen with `error` and what waits with 503: the process is about to start anew."""
         self._hand_over()
+        with self._changed:
+            waiting = list(self._waiting)
+            self._waiting.clear()
         for batch in list(self._running.values()):
             for one in batch:
                 if not one.future.done():
                     one.future.set_exception(error)
-        while True:
-            try:
-                waiting = self._queue.get_nowait()
-            except Empty:
-                return
-            if waiting is not None and not waiting.future.done():
-                waiting.future.set_exception(Overloaded("The model server starts anew."))
+        for one in waiting:
+            if not one.future.done():
+                one.future.set_exception(Overloaded("The model server starts anew.") if one.rest is None else error)
 
     def _hand_over(self) -> None:
-        for invocation in self._arrived:
-            self._queue.put(invocation)
+        with self._changed:
+            self._waiting.extend(self._arrived)
+            self._changed.notify(len(self._arrived))
         self._arrived.clear()
+        if self.batch_limit > 1:
+            self._deliver_again()
+
+    def _next(self) -> list[Invocation]:
+        """Wait for a batch; an empty one is the end."""
+        with self._changed:
+            while not self._waiting:
+                if self._stopped:
+                    return []
+                self._changed.wait()
+            batch = [self._waiting.popleft()]
+            if not batch[0].is_alone:
+                while len(batch) < self.batch_limit and self._waiting and not self._waiting[0].is_alone:
+                    batch.append(self._waiting.popleft())
+            return batch
 
     def _deliver(self) -> None:
         self._delivering = False
@@ -171,6 +224,15 @@ class WorkerPool:
             invocation = self._done.popleft()
             self._pending -= 1
             self._settle(invocation)
+
+    def _deliver_again(self) -> None:
+        if self._timer is None and self._pending:
+            self._timer = self._loop.call_later(_BETWEEN_DELIVERIES_SECONDS, self._deliver_early)
+
+    def _deliver_early(self) -> None:
+        self._timer = None
+        self._deliver()
+        self._deliver_again()
 
     def _settle(self, invocation: Invocation) -> None:
         if invocation.cancelled:

@@ -129,6 +129,8 @@ def compare(framework: str, model: Any, loop: asyncio.AbstractEventLoop) -> dict
         size = chosen.randint(1, 64)
         execute(left[:size])
         del left[:size]
+    pool.stop()
+    pool.run(execute)  # what was left to any worker
     different = sum(one.answer != other.answer for one, other in zip(apart, batched, strict=True))
     return {"requests": len(apart), "together": together[0], "different": different}
 
