@@ -157,6 +157,49 @@ def test_a_way_in_knows_whether_an_answer_is_owed(way_in: tuple[Way, Path], behi
         assert way.owed == 0
 
 
+def test_a_client_that_goes_is_owed_nothing_any_more(way_in: tuple[Way, Path], behind: socket.socket) -> None:
+    way, path = way_in
+    router = connected(path)
+    server, _ = behind.accept()
+    router.sendall(b"request")
+    assert server.recv(100) == b"request"
+    assert way.owed == 1
+    router.close()
+    with pytest.raises(ConnectionResetError):
+        server.recv(100)
+    assert way.owed == 0
+
+
+def test_a_client_that_goes_is_owed_nothing_though_the_server_never_took_its_request(
+    way_in: tuple[Way, Path], behind: socket.socket
+) -> None:
+    way, path = way_in
+    router = connected(path)
+    server, _ = behind.accept()
+    # Any time does: a longer one makes it surer that all buffers are full when the client goes.
+    router.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        router.sendall(bytes(BYTES))
+    router.close()
+    with pytest.raises(ConnectionResetError):
+        received(server)
+    assert way.owed == 0
+
+
+def test_a_client_that_only_sends_no_more_gets_its_answer(way_in: tuple[Way, Path], behind: socket.socket) -> None:
+    way, path = way_in
+    with connected(path) as router:
+        server, _ = behind.accept()
+        router.sendall(b"request")
+        router.shutdown(socket.SHUT_WR)
+        assert received(server) == len(b"request")
+        assert way.owed == 1
+        server.sendall(b"answer")
+        server.close()
+        assert received(router) == len(b"answer")
+        assert way.owed == 0
+
+
 def test_a_way_in_behind_which_nobody_listens_ends_the_connection(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         nobody = to_platform(gone.getsockname())

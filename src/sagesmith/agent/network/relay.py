@@ -5,6 +5,9 @@ The far end of a way in keeps its connections for as long as it likes (gunicorn:
 router, for a minute. A request may so be on its way while the far end closes: HTTP allows that, and at AWS nobody sees
 it. So a far end that closes when it owes no answer is replaced if a request came, and else the near end hears of it in
 such a way that it never loses one.
+
+A near end that goes while an answer is owed takes its far end along: what nobody waits for any more is no debt. One
+that only says that it sends no more (half a close) still gets its answer.
 """
 
 import contextlib
@@ -27,6 +30,8 @@ _WANTED_DESCRIPTORS = 16_384
 _RESERVED_DESCRIPTORS = 256
 """What the agent itself keeps open at most: a program's connections must not keep it from its work."""
 _READ, _WRITE, _GONE = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
+_HANGUP = select.EPOLLHUP
+"""The peer has closed a connection, both halves of it; that of a unix socket, as near ends of ways inward are."""
 _EVENTS_A_TURN = 64
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER, socket(7)
@@ -66,7 +71,14 @@ class _Side:
         wanted = _WRITE if self.unsent else 0
         if not self.finished and not self.other.unsent and not self.other.connecting:
             wanted |= _READ
+        if self.is_waiting:
+            wanted |= _HANGUP
         return wanted
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is a client that has asked a server in the task, and was not answered yet."""
+        return self.is_near and self.way.inward and self.other is not None and self.other.owes
 
 
 class Relay:
@@ -145,6 +157,9 @@ class Relay:
         self._sides[side.socket.fileno()] = side
 
     def _turn(self, side: _Side, events: int) -> None:
+        if events & _HANGUP and side.is_waiting:
+            self._close(side)
+            return
         try:
             if side.connecting:
                 if code := side.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
