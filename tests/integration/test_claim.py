@@ -56,6 +56,17 @@ def test_a_session_of_ours_that_the_server_has_not_given_up_is_succeeded(
     assert claim.holds()
 
 
+def test_a_session_that_the_server_ends_is_noticed_without_a_question(empty_postgres: str, claim: Claim) -> None:
+    assert claim.is_quiet()
+    with psycopg.connect(empty_postgres) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    while claim.is_quiet():
+        time.sleep(0.05)
+    claim.take()
+    assert claim.is_quiet()
+    assert claim.holds()
+
+
 @pytest.mark.parametrize("stands_by", [False, True])
 def test_a_platform_goes_on_after_its_connection_was_cut(
     empty_postgres: str, network: Relay, claim: Claim, stands_by: bool

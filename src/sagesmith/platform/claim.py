@@ -7,6 +7,7 @@ does. Whoever loses it this way notices earlier than the server lets another hav
 
 import contextlib
 import enum
+import select
 import socket
 import threading
 from pathlib import Path
@@ -154,6 +155,16 @@ class Claim:
     def holds(self) -> bool:
         """Ask the server whether the claim is still ours; that takes a while where it does not answer."""
         return self._ask("SELECT 1") is not None
+
+    def is_quiet(self) -> bool:
+        """Whether the claim is there and the server says nothing unasked, as it does when it goes down."""
+        import psycopg
+
+        with self._lock:
+            try:
+                return self._connection is not None and not select.select([self._connection], [], [], 0)[0]
+            except psycopg.Error:  # It is known to be broken.
+                return False
 
     def fingerprint(self) -> str | None:
         """That of the keys that the database's secrets are sealed with, None if it has none yet."""

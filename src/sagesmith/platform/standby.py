@@ -9,6 +9,7 @@ from sagesmith.config import DataDir
 from sagesmith.platform.claim import TAKEOVER_SECONDS, Claim, Claimed, DatabaseAway, Left
 from sagesmith.platform.datadir import is_locked
 from sagesmith.platform.errors import StartFailed
+from sagesmith.platform.watch import LOST_SECONDS
 from sagesmith.settings import table
 
 STANDS_BY = "standby"
@@ -110,6 +111,7 @@ def _take(claim: Claim) -> None:
 def _wait(claim: Claim, directory: DataDir, fingerprint: str) -> None:
     said = ""
     while True:
+        pause = _LOOK_SECONDS
         try:
             return claim.take()
         except Claimed as error:
@@ -117,11 +119,13 @@ def _wait(claim: Claim, directory: DataDir, fingerprint: str) -> None:
             reason = f"standing by for {error.holder.removeprefix('sagesmith ')}"
         except DatabaseAway as error:
             reason = f"standing by, but {error}"
+            # Whoever had the claim is to have it again when the server is back, or has ended until then.
+            pause = LOST_SECONDS
         if reason != said:
             _say(reason)
             said = reason
             (directory.run / "ready").write_text(STANDS_BY)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(pause)
 
 
 def _check_keys(known: str | None, directory: DataDir, fingerprint: str) -> None:

@@ -11,7 +11,7 @@ LOST_SECONDS = 8.0
 The question after that one is asked 2 s later, so a server may be away for 5 s without harm."""
 
 _ASK_SECONDS = 2.0
-_AGAIN_SECONDS = 0.2
+_LOOK_SECONDS = 0.2
 """Sooner than one that stands by looks: who had the claim is to have it again when the server was started anew."""
 _END_SECONDS = 10.0
 
@@ -66,7 +66,13 @@ class Watch:
                 return
             if held:
                 self._held_at, self._away = asked_at, ""
-            self._ending.wait(_ASK_SECONDS if held else _AGAIN_SECONDS)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Wait until the server must be asked: soon, where the claim is lost or the server has ended the session."""
+        until = _now() + _ASK_SECONDS
+        while not self._ending.wait(_LOOK_SECONDS) and _now() < until and self._claim.is_quiet():
+            pass
 
     def _take(self) -> bool:
         try:
