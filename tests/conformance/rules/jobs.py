@@ -97,16 +97,6 @@ RULES = (
         for member, value in (("SelectedInstanceType", "ml.m5.large"), ("SelectedInstanceCount", 1))
     ),
     _training(
-        "The name must be unique relative to other rule configuration names.",
-        {
-            "DebugHookConfig": {
-                "S3OutputPath": "s3://bucket/debug",
-                "CollectionConfigurations": [{"CollectionName": "losses"}, {"CollectionName": "losses"}],
-            }
-        },
-        "must be unique",
-    ),
-    _training(
         "It must be unique relative to other rule configuration names.",
         {
             "ProfilerRuleConfigurations": [

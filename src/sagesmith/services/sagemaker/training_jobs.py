@@ -48,16 +48,14 @@ def _check(params: Params) -> None:
 
 
 def _check_rules(params: Params) -> None:
-    """Debugger's collections and Profiler's rules, which are kept and shown, have names of their own."""
-    collections = (params.get("DebugHookConfig") or {}).get("CollectionConfigurations") or ()
-    for member, named in (
-        ("CollectionName", collections),
-        ("RuleConfigurationName", params.get("ProfilerRuleConfigurations") or ()),
-    ):
-        names = [each[member] for each in named if member in each]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValidationException(f"{member} must be unique within a training job: {name}.")
+    """Profiler's rules, which are kept and shown, have names of their own.
+
+    Debugger's collections need not, whatever AWS's page says: SDK v2 names one twice where its user and a rule want it.
+    """
+    names = [each["RuleConfigurationName"] for each in params.get("ProfilerRuleConfigurations") or ()]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValidationException(f"RuleConfigurationName must be unique within a training job: {name}.")
 
 
 def _check_spot(params: Params) -> None:
