@@ -56,6 +56,14 @@ class Life:
     also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
+def _rows() -> str:
+    """Objects to transform, so many that the job is under way for a while."""
+    s3 = boto3.client("s3")
+    for number in range(300):
+        s3.put_object(Bucket=BUCKET, Key=f"rows/{number}", Body=b"1,2")
+    return f"s3://{BUCKET}/rows/"
+
+
 def _packed() -> str:
     """A model that answers what it is asked, in S3."""
     script = b"def model_fn(d): pass\ndef transform_fn(m, b, c, a): return b, a\n"
@@ -274,6 +282,21 @@ LIVES = (
             "processing_resources": {
                 "cluster_config": {"instance_count": 1, "instance_type": "ml.m5.large", "volume_size_in_gb": 1}
             },
+        },
+        filters={"status_equals": ("InProgress", "Failed")},
+        also={"stop": {}, "wait": {"poll": 1, "timeout": 120}},
+    ),
+    Life(
+        "TransformJob",
+        {
+            "transform_job_name": NAME,
+            "model_name": Of("Model", "model_name"),
+            "transform_input": {
+                "data_source": {"s3_data_source": {"s3_data_type": "S3Prefix", "s3_uri": _rows}},
+                "content_type": "text/csv",
+            },
+            "transform_output": {"s3_output_path": f"s3://{BUCKET}/transformed"},
+            "transform_resources": {"instance_type": "ml.m5.large", "instance_count": 1},
         },
         filters={"status_equals": ("InProgress", "Failed")},
         also={"stop": {}, "wait": {"poll": 1, "timeout": 120}},
