@@ -111,8 +111,12 @@ def test_a_jobs_user_code_gives_way_to_the_platform(tasks: Tasks) -> None:
 
 
 def test_without_control_groups_a_jobs_session_gives_way(tasks: Tasks, nobody: OrdinaryUser) -> None:
-    spec = tasks.spec("alone", "nice; cat /proc/self/autogroup 2>/dev/null || echo none nice 10")
-    (ran,) = nobody.run([replace(spec, cache=str(nobody.home / "cache"))])
-    niceness, session = ran.lines
-    assert niceness == "10"
-    assert session.endswith(" nice 10")
+    # The kernel hears ten such words of ordinary users a second: other tests may have used them up.
+    for attempt in range(10):
+        spec = tasks.spec(f"alone-{attempt}", "nice; cat /proc/self/autogroup 2>/dev/null || echo none nice 10")
+        (ran,) = nobody.run([replace(spec, cache=str(nobody.home / "cache"))])
+        niceness, session = ran.lines
+        assert niceness == "10"
+        if session.endswith(" nice 10"):
+            return
+    pytest.fail(f"no session gave way: {session}")
