@@ -360,7 +360,7 @@ WRONG = "MetricData.member.1"
             "InvalidParameterValue",
             f"The parameter {WRONG}.Timestamp must specify a time within the past two weeks.",
         ),
-        ({"Value": 1.0, "Timestamp": at(4 * 3600)}, "InvalidParameterValue", "two hours in the future"),
+        ({"Value": 1.0, "Timestamp": at(24 * 3600)}, "InvalidParameterValue", "two hours in the future"),
         ({"Value": 1.0, "StorageResolution": 30}, "InvalidParameterValue", "either 1 or 60"),
         ({"Value": 1.0, "Dimensions": [{"Name": "a", "Value": " "}]}, "InvalidParameterValue", "is invalid"),
         ({"Value": 1.0, "Dimensions": DIMENSIONS * 2}, "InvalidParameterValue", "same name"),
