@@ -5,16 +5,13 @@ Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/Welcome
 https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html
 """
 
-from collections.abc import Callable
-
 from sagesmith.services.autoscaling import policies, targets
 from sagesmith.services.autoscaling.scaling import TargetWatch
-from sagesmith.services.base import Home
+from sagesmith.services.base import Home, StoreOperation, on_store
 from sagesmith.services.reconcile import Reconciler
-from sagesmith.store import Store
-from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.context import Handler
 
-_OPERATIONS: dict[str, Callable[[Store, RequestContext, Params], Params]] = {
+_OPERATIONS: dict[str, StoreOperation] = {
     "DeleteScalingPolicy": policies.delete_scaling_policy,
     "DeregisterScalableTarget": targets.deregister_scalable_target,
     "DescribeScalableTargets": targets.describe_scalable_targets,
@@ -35,11 +32,4 @@ def reconcilers() -> list[Reconciler]:
 
 def handlers(home: Home) -> dict[str, Handler]:
     """The operations that are built."""
-
-    def bind(operation: Callable[[Store, RequestContext, Params], Params]) -> Handler:
-        def handle(context: RequestContext, params: Params) -> Params:
-            return operation(home.store, context, params)
-
-        return handle
-
-    return {name: bind(operation) for name, operation in _OPERATIONS.items()}
+    return on_store(home, _OPERATIONS)

@@ -4,9 +4,7 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Ope
 since the epoch.
 """
 
-from collections.abc import Callable
-
-from sagesmith.services.base import Home
+from sagesmith.services.base import Home, StoreOperation, on_store
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.cloudwatch.data import get_metric_data
 from sagesmith.services.cloudwatch.listing import list_metrics
@@ -14,10 +12,9 @@ from sagesmith.services.cloudwatch.putting import put_metric_data
 from sagesmith.services.cloudwatch.statistics import get_metric_statistics
 from sagesmith.services.cloudwatch.watching import AlarmWatch
 from sagesmith.services.reconcile import Reconciler
-from sagesmith.store import Store
-from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.context import Handler
 
-_OPERATIONS: dict[str, Callable[[Store, RequestContext, Params], Params]] = {
+_OPERATIONS: dict[str, StoreOperation] = {
     "DeleteAlarms": alarms.delete_alarms,
     "DescribeAlarmHistory": alarms.describe_alarm_history,
     "DescribeAlarms": alarms.describe_alarms,
@@ -43,11 +40,4 @@ def reconcilers() -> list[Reconciler]:
 
 def handlers(home: Home) -> dict[str, Handler]:
     """The operations that are built."""
-
-    def bind(operation: Callable[[Store, RequestContext, Params], Params]) -> Handler:
-        def handle(context: RequestContext, params: Params) -> Params:
-            return operation(home.store, context, params)
-
-        return handle
-
-    return {name: bind(operation) for name, operation in _OPERATIONS.items()}
+    return on_store(home, _OPERATIONS)

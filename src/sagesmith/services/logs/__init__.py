@@ -4,14 +4,11 @@ Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API
 milliseconds since the epoch.
 """
 
-from collections.abc import Callable
-
-from sagesmith.services.base import Home
+from sagesmith.services.base import Home, StoreOperation, on_store
 from sagesmith.services.logs import events, groups
-from sagesmith.store import Store
-from sagesmith.wire.context import Handler, Params, RequestContext
+from sagesmith.wire.context import Handler
 
-_OPERATIONS: dict[str, Callable[[Store, RequestContext, Params], Params]] = {
+_OPERATIONS: dict[str, StoreOperation] = {
     "CreateLogGroup": groups.create_log_group,
     "CreateLogStream": groups.create_log_stream,
     "DeleteLogGroup": groups.delete_log_group,
@@ -31,11 +28,4 @@ _OPERATIONS: dict[str, Callable[[Store, RequestContext, Params], Params]] = {
 
 def handlers(home: Home) -> dict[str, Handler]:
     """The operations that are built."""
-
-    def bind(operation: Callable[[Store, RequestContext, Params], Params]) -> Handler:
-        def handle(context: RequestContext, params: Params) -> Params:
-            return operation(home.store, context, params)
-
-        return handle
-
-    return {name: bind(operation) for name, operation in _OPERATIONS.items()}
+    return on_store(home, _OPERATIONS)
