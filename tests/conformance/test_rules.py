@@ -46,12 +46,17 @@ def asked(subject: Subject, draw: Draw, region: str, rule: Rule) -> Params:
     create = subject.operations.create
     valid = subject.draw_request(draw, Size.MINIMAL, subject.needed(draw, region))
     if rule.operation == create:
+        for granted in rule.first:
+            subject.call(region, create, **changed(valid, granted))
         return changed(valid, rule.asked)
     if rule.operation == "Search":
         return dict(rule.asked)
     request = changed(valid, rule.having)
     resource = Resource(region, request, subject.call(region, create, **request))
-    known: Any = changed(subject.identity(rule.operation, resource), rule.asked)
+    identity = subject.identity(rule.operation, resource)
+    for granted in rule.first:
+        subject.call(region, rule.operation, **changed(identity, granted))
+    known: Any = changed(identity, rule.asked)
     if known.get("ResourceArn") == "itself":
         known["ResourceArn"] = subject.arn(resource, subject.describe(resource))
     return {member: value for member, value in known.items() if member in input_of(rule.operation).members}

@@ -5,16 +5,23 @@ from tests.conformance.model import Params
 
 
 def _one_provider(params: Params) -> Params:
-    """People sign in through Cognito or through a provider of one's own."""
+    """People sign in through Cognito or through a provider of one's own, from some addresses or from a VPC."""
     if "OidcConfig" in params:
         params.pop("CognitoConfig", None)
+    return _one_portal(params)
+
+
+def _one_portal(params: Params) -> Params:
+    """A portal in a VPC is not restricted by addresses."""
+    if params.get("WorkforceVpcConfig"):
+        params["SourceIpConfig"] = {"Cidrs": []}
     return params
 
 
 def _same_provider(params: Params) -> Params:
     """The provider's configuration changes only where there is one: it is shown by tests of workforces."""
     params.pop("OidcConfig", None)
-    return params
+    return _one_portal(params)
 
 
 WORKFORCE = Facts(

@@ -32,6 +32,7 @@ class Rule:
         refused: a part of the message.
         having: with what the resource was created that the operation is about, likewise.
         code: the error.
+        first: what was asked before of the same operation, and granted: requests that differ from a valid one likewise.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Rule:
     refused: str
     having: Mapping[str, Any] = field(default_factory=dict)
     code: str = "ValidationException"
+    first: tuple[Mapping[str, Any], ...] = ()
 
 
 def every_rule() -> list[Rule]:

@@ -50,6 +50,25 @@ def _range(name: str, low: str, high: str, scaling: str = "Auto") -> dict[str, s
     return {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": scaling}
 
 
+def _with_variables(name: str, count: int) -> dict[str, Any]:
+    """A training job definition, with environment variables."""
+    return {
+        "DefinitionName": name,
+        "TuningObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "HyperParameterRanges": {"IntegerParameterRanges": [_range("x", "1", "9")]},
+        "AlgorithmSpecification": {
+            "TrainingImage": "image",
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*)"}],
+        },
+        "RoleArn": "arn:aws:iam::123456789012:role/role",
+        "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        "Environment": {f"V{number}": "" for number in range(count)},
+    }
+
+
 RULES = (
     _training(
         "You must specify either the algorithm name to the AlgorithmName parameter or the image URI of the algorithm "
@@ -242,6 +261,17 @@ RULES = (
             ContinuousParameterRanges=[_range(f"c{number}", "1", "9") for number in range(15)],
         ),
         "at most 30 hyperparameters",
+    ),
+    _tuning(
+        "That is, the sum of the number of environment variables for all the training job definitions can't exceed the "
+        "maximum number specified.",
+        {
+            f"{_CONFIG}.HyperParameterTuningJobObjective": GONE,
+            f"{_CONFIG}.ParameterRanges": GONE,
+            "TrainingJobDefinition": GONE,
+            "TrainingJobDefinitions": [_with_variables("a", 24), _with_variables("b", 25)],
+        },
+        "at most 48 environment variables: there are 49",
     ),
     *(
         _tuning(

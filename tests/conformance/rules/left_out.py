@@ -91,6 +91,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"must be set to Approved to deploy",
         r"Features cannot be removed",
         r"metric for the new tuning job",
+        r"before October 1, 2018",
     ),
     "it rules out what is not built, and answers 501": (
         r"ValidationSpecification",
@@ -277,20 +278,10 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"one image kernel in the AppImageConfig",
         r"FileSystemConfig object is not supported",
     ),
-    "not checked": (
-        r"once in a 24 hour period",
-        r"sum of the number of environment variables",
-        r"cannot create more than 25 work teams",
-        r"Source Ip restriction for worker portals",
-        r"created before October 1, 2018",
-        r"EvaluationType",
-    ),
 }
 
 
 def why(place: str, sentence: str) -> str | None:
     """Why a sentence has no row, None if nothing says so."""
     text = f"{place}: {sentence}"
-    last = [reason for reason in LEFT_OUT if reason == "not checked"]
-    order = [*last, *(reason for reason in LEFT_OUT if reason not in last)]
-    return next((reason for reason in order if any(re.search(each, text) for each in LEFT_OUT[reason])), None)
+    return next((reason for reason, said in LEFT_OUT.items() if any(re.search(each, text) for each in said)), None)

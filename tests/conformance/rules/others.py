@@ -6,6 +6,11 @@ from tests.conformance.rules import GONE, Rule
 
 _FEATURES = [{"FeatureName": "id", "FeatureType": "Integral"}, {"FeatureName": "time", "FeatureType": "Fractional"}]
 _OFFLINE = {"S3StorageConfig": {"S3Uri": "s3://bucket/store"}}
+_PROVISIONED = {
+    "ThroughputMode": "Provisioned",
+    "ProvisionedReadCapacityUnits": 1,
+    "ProvisionedWriteCapacityUnits": 1,
+}
 _FILTER = {"Name": "TrainingJobName", "Operator": "Equals", "Value": "a"}
 
 
@@ -63,13 +68,19 @@ RULES = (
         "tier online store.",
         {
             "OnlineStoreConfig.StorageType": "InMemory",
-            "ThroughputConfig": {
-                "ThroughputMode": "Provisioned",
-                "ProvisionedReadCapacityUnits": 1,
-                "ProvisionedWriteCapacityUnits": 1,
-            },
+            "ThroughputConfig": _PROVISIONED,
         },
         "Provisioned",
+    ),
+    Rule(
+        "FeatureGroup",
+        "UpdateFeatureGroup",
+        "You can switch a feature group to on-demand only once in a 24 hour period.",
+        {"ThroughputConfig": {"ThroughputMode": "OnDemand"}},
+        "limited to once in 24 hours",
+        {"ThroughputConfig": _PROVISIONED},
+        "ResourceLimitExceeded",
+        ({"ThroughputConfig": {"ThroughputMode": "OnDemand"}}, {"ThroughputConfig": _PROVISIONED}),
     ),
     Rule(
         "FeatureGroup",

@@ -19,6 +19,8 @@ _OIDC = {
         "https://example.com/a",
     ),
 }
+_CIDRS = {"SourceIpConfig.Cidrs": ["10.0.0.0/16"]}
+_PORTAL_VPC = {"WorkforceVpcConfig": {"VpcId": "vpc-1", "SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}}
 _REKOGNITION = "AWS/Rekognition/DetectModerationLabels/Image/V3"
 _SCRIPT = [{"Content": "no base64!"}]
 _DEFINITION = (
@@ -293,7 +295,31 @@ RULES = (
         {"SourceIpConfig.Cidrs": [f"10.0.{number}.0/24" for number in range(11)]},
         "at most 10",
     ),
+    *(
+        Rule(
+            "Workforce",
+            operation,
+            "Amazon SageMaker does not support Source Ip restriction for worker portals in VPC.",
+            {**_CIDRS, **asked},
+            "not supported for a workforce whose worker portal is in a VPC",
+            having,
+        )
+        for operation, asked, having in (
+            ("CreateWorkforce", _PORTAL_VPC, {}),
+            ("UpdateWorkforce", {}, _PORTAL_VPC),
+            ("UpdateWorkforce", _PORTAL_VPC, {}),
+        )
+    ),
     Rule("Workforce", "UpdateWorkforce", "", {"OidcConfig": _OIDC}, "was created using CognitoConfig"),
+    Rule(
+        "Workteam",
+        "CreateWorkteam",
+        "You cannot create more than 25 work teams in an account and region.",
+        {},
+        "The account-level service limit 'Number of work teams' is 25 work teams",
+        code="ResourceLimitExceeded",
+        first=tuple({"WorkteamName": f"team-{number}"} for number in range(25)),
+    ),
     Rule(
         "Workteam",
         "CreateWorkteam",

@@ -9,9 +9,11 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html (limit
 https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-collections.html (collections)
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind, Wording, created, paged
@@ -22,6 +24,8 @@ from sagesmith.wire.errors import ResourceInUse, ResourceLimitExceeded, Resource
 
 MAX_FEATURES = 2500
 MAX_PARAMETERS = 25
+ON_DEMAND_PERIOD_SECONDS = 24 * 60 * 60
+"""How long after a feature group was switched to on-demand throughput it cannot be so again."""
 RESERVED_NAMES = frozenset({"is_deleted", "write_time", "api_invocation_time"})
 _EVENT_TIME_TYPES = ("String", "Fractional")
 _CHANGES = ("FeatureAdditions", "OnlineStoreConfig", "ThroughputConfig")
@@ -153,10 +157,29 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     if online := params.get("OnlineStoreConfig"):
         body["OnlineStoreConfig"] = _online(body.get("OnlineStoreConfig") or {}, online)
     if throughput := params.get("ThroughputConfig"):
-        present = {} if throughput.get("ThroughputMode") == "OnDemand" else body["ThroughputConfig"]
-        body["ThroughputConfig"] = {**present, **throughput}
-        _check_throughput(body["ThroughputConfig"], body.get("OnlineStoreConfig") or {})
+        body |= _throughput(call, document, throughput)
     return replace(document, body={**body, "LastUpdateStatus": {"Status": "Successful"}})
+
+
+def _throughput(call: Call, group: Document, change: Mapping[str, Any]) -> Params:
+    """The members of a group's document whose throughput is changed.
+
+    Raises:
+        ResourceLimitExceeded: it was switched to on-demand less than 24 hours ago. The rule is that of
+            https://docs.aws.amazon.com/sagemaker/latest/dg/feature-store-throughput-mode.html; the words follow those
+            of DynamoDB, which has the same rule.
+    """
+    present, mode = group.body["ThroughputConfig"], change.get("ThroughputMode")
+    config = dict(change) if mode == "OnDemand" else {**present, **change}
+    _check_throughput(config, group.body.get("OnlineStoreConfig") or {})
+    if mode != "OnDemand" or present["ThroughputMode"] == "OnDemand":
+        return {"ThroughputConfig": config}
+    if call.now < (last := group.body.get("_on_demand_at", -math.inf)) + ON_DEMAND_PERIOD_SECONDS:
+        raise ResourceLimitExceeded(
+            f"Updates of feature group {group.name} to ThroughputMode OnDemand are limited to once in 24 hours. Last "
+            f"update at {datetime.fromtimestamp(last, UTC).isoformat(timespec='seconds')}."
+        )
+    return {"ThroughputConfig": config, "_on_demand_at": call.now}
 
 
 def _extended(group: Document, additions: list[Feature]) -> list[Feature]:

@@ -6,6 +6,7 @@ Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateWor
 …/API_DeleteWorkforce.html; of the wording https://github.com/hashicorp/terraform-provider-aws/pull/20472
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ def _check(params: Params) -> None:
     if bool(params.get("CognitoConfig")) == bool(params.get("OidcConfig")):
         raise ValidationException("Exactly one of CognitoConfig and OidcConfig must be specified.")
     _check_access(params)
+    _check_portal(params)
 
 
 def _check_access(params: Params) -> None:
@@ -35,6 +37,20 @@ def _check_access(params: Params) -> None:
     vpc = params.get("WorkforceVpcConfig")
     if vpc and not all(vpc.get(member) for member in _VPC_MEMBERS):
         raise ValidationException(f"WorkforceVpcConfig must specify all of {', '.join(_VPC_MEMBERS)}, or none.")
+
+
+def _check_portal(workforce: Mapping[str, Any]) -> None:
+    """Workers reach a portal by their addresses or from a VPC.
+
+    Raises:
+        ValidationException: a workforce would be restricted by both.
+    """
+    restricted = (workforce.get("SourceIpConfig") or {}).get("Cidrs")
+    if restricted and workforce.get("WorkforceVpcConfig"):
+        raise ValidationException(
+            "SourceIpConfig is not supported for a workforce whose worker portal is in a VPC: specify CIDR values or a "
+            "WorkforceVpcConfig."
+        )
 
 
 def _without_secret(oidc: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +89,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         body["OidcConfig"] = _without_secret(oidc)
     if body.get("WorkforceVpcConfig") == {}:
         del body["WorkforceVpcConfig"]
+    _check_portal(body)
     return replace(document, body=body)
 
 

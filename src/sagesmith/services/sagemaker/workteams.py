@@ -86,6 +86,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
 WORKTEAM = Kind(
     noun="Workteam",
     called="work team",
+    at_most=25,
     arn_form="workteam/private-crowd/{}",
     check=_check,
     initial=_initial,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sagesmith.services.sagemaker import feature_groups
 from sagesmith.wire.context import Params
 from tests.unit.services.sagemaker.answers import checked, refused
 from tests.unit.services.sagemaker.world import ROLE, World
@@ -226,6 +227,24 @@ def test_throughput_is_provisioned_and_given_back(world: World) -> None:
     assert describe(world)["ThroughputConfig"] == {**provisioned, "ProvisionedWriteCapacityUnits": 3}
     checked(world, "UpdateFeatureGroup", **update, ThroughputConfig={"ThroughputMode": "OnDemand"})
     assert describe(world)["ThroughputConfig"] == {"ThroughputMode": "OnDemand"}
+
+
+def test_throughput_is_given_back_once_in_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    provisioned, on_demand = {"ThroughputMode": "Provisioned"}, {"ThroughputMode": "OnDemand"}
+    create(world, ThroughputConfig=provisioned)
+
+    def switch(config: Params) -> None:
+        checked(world, "UpdateFeatureGroup", FeatureGroupName="orders", ThroughputConfig=config)
+
+    switch(on_demand)
+    switch(on_demand)
+    switch(provisioned)
+    error = refused(world, "UpdateFeatureGroup", FeatureGroupName="orders", ThroughputConfig=on_demand)
+    assert error.code == "ResourceLimitExceeded"
+    assert "ThroughputMode OnDemand are limited to once in 24 hours. Last update at 20" in error.message
+    assert describe(world)["ThroughputConfig"] == provisioned
+    monkeypatch.setattr(feature_groups, "ON_DEMAND_PERIOD_SECONDS", 0)
+    switch(on_demand)
 
 
 def test_groups_are_listed_by_name_status_and_time(world: World) -> None:

@@ -43,6 +43,21 @@ def test_a_quota_of_none_forbids_and_that_of_another_kind_does_not(world: World)
     world.call("CreateExperiment", ExperimentName="e")
 
 
+def test_a_limit_that_awss_reference_names_holds_unless_the_settings_say_another(world: World) -> None:
+    pool = {"UserPool": "us-east-1_a", "ClientId": "a", "UserGroup": "a"}
+
+    def team(number: int) -> None:
+        members = [{"CognitoMemberDefinition": pool}]
+        world.call("CreateWorkteam", WorkteamName=f"t{number}", Description="d", MemberDefinitions=members)
+
+    for number in range(25):
+        team(number)
+    with pytest.raises(ResourceLimitExceeded, match="'Number of work teams' is 25 work teams"):
+        team(25)
+    limit(world, Workteam=26)
+    team(25)
+
+
 def test_each_region_has_its_own(world: World) -> None:
     limit(world, Model=1)
     world.call("CreateModel", **model("a"))

@@ -1,5 +1,7 @@
 """Warm start: what a tuning job takes from those before it, and what it must have in common with them."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -64,6 +66,19 @@ def test_what_was_learned_survives_the_parent(world: World, parent: Params) -> N
     assert learned(world) == before
     run(world, x_squared, "child")
     world.call("DeleteHyperParameterTuningJob", HyperParameterTuningJobName="child")
+
+
+def test_a_tuning_job_from_before_october_2018_is_no_parent(world: World, parent: Params) -> None:
+    old = world.stored("hyper-parameter-tuning-job", "parent")
+    with world.store.write() as tx:
+        tx.delete(old.kind, old.region, old.key)
+        tx.create(replace(old, created_at=datetime(2018, 9, 30, 23, 59, 59, tzinfo=UTC).timestamp()))
+    with pytest.raises(AwsError) as refused:
+        world.call("CreateHyperParameterTuningJob", **warm())
+    assert (refused.value.code, refused.value.message) == (
+        "ValidationException",
+        "The tuning job parent cannot be a parent of a warm start tuning job: it was created before October 1, 2018.",
+    )
 
 
 def test_a_hyperparameter_that_becomes_tunable_is_learned_with_its_static_value(world: World, parent: Params) -> None:

@@ -88,11 +88,14 @@ def test_a_workforce_is_of_cognito_or_of_another_provider(world: World) -> None:
 def test_where_workers_may_come_from_is_replaced_and_given_up(world: World) -> None:
     vpc = {"VpcId": "vpc-1", "SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
     checked(world, "CreateWorkforce", WorkforceName="w", CognitoConfig=COGNITO, WorkforceVpcConfig=vpc)
-    checked(world, "UpdateWorkforce", WorkforceName="w", SourceIpConfig={"Cidrs": ["10.0.0.0/8"]})
-    assert workforce(world)["SourceIpConfig"] == {"Cidrs": ["10.0.0.0/8"]}
     assert workforce(world)["WorkforceVpcConfig"] == vpc
-    checked(world, "UpdateWorkforce", WorkforceName="w", WorkforceVpcConfig={}, SourceIpConfig={"Cidrs": []})
+    addresses = {"Cidrs": ["10.0.0.0/8"]}
+    error = refused(world, "UpdateWorkforce", WorkforceName="w", SourceIpConfig=addresses)
+    assert "not supported for a workforce whose worker portal is in a VPC" in error.message
+    checked(world, "UpdateWorkforce", WorkforceName="w", WorkforceVpcConfig={}, SourceIpConfig=addresses)
     assert "WorkforceVpcConfig" not in workforce(world)
+    assert workforce(world)["SourceIpConfig"] == addresses
+    checked(world, "UpdateWorkforce", WorkforceName="w", WorkforceVpcConfig=vpc, SourceIpConfig={"Cidrs": []})
     assert workforce(world)["SourceIpConfig"] == {"Cidrs": []}
     many = {"Cidrs": ["10.0.0.0/8"] * 11}
     assert "at most 10" in refused(world, "UpdateWorkforce", WorkforceName="w", SourceIpConfig=many).message

@@ -146,6 +146,7 @@ class Kind:
             transaction: what takes long or lies elsewhere, such as an object in S3.
         initial: members that a new document has besides the input's, None for one of those that it has not; runs in the
             transaction of Create.
+        at_most: how many of it a region may have unless the platform's settings say another number.
         on_create: runs in the transaction of Create when the document is stored: makes what comes with it.
         starts_as: the status of a new resource that a reconciler gives a life.
         rests_as: the status of a new resource that is a mere record, and complete as soon as it is stored.
@@ -211,6 +212,7 @@ class Kind:
     check: Callable[[Params], None] = _no_check
     prepare: Callable[[Home, Params], Params] = _prepared
     initial: Callable[[Call, Params], Params] = _no_members
+    at_most: int | None = None
     on_create: Callable[[Call, Document], None] = _alone
     starts_as: str = ""
     rests_as: str = ""

@@ -1,4 +1,5 @@
-"""Quotas: how many resources of a kind a region may have. There are none unless the platform's settings say so.
+"""Quotas: how many resources of a kind a region may have. There are none but those that the API's reference names as
+fixed (`Kind.at_most`), unless the platform's settings say so.
 
 Source of the wording: https://repost.aws/knowledge-center/sagemaker-resource-limit-exceeded-error
 """
@@ -20,7 +21,7 @@ def require_room(call: Call, kind: Kind) -> None:
     Raises:
         ResourceLimitExceeded: there are as many as the quota says, or more.
     """
-    limit = call.home.platform.quotas.get(kind.noun)
+    limit = call.home.platform.quotas.get(kind.noun, kind.at_most)
     if limit is None:
         return
     region = call.context.region

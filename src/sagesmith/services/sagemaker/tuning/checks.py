@@ -26,6 +26,9 @@ from sagesmith.wire.errors import ValidationException
 MAX_RANGES = 30
 MAX_HYPERPARAMETERS = 100
 MAX_EPOCHS = 20_000
+MAX_VARIABLES = 48
+"""Environment variables of a training job definition, which the model says, and of all of a tuning job together, which
+the documentation of `HyperParameterTrainingJobDefinition.Environment` does."""
 _AUTOTUNED = 20
 """Training jobs for each hyperparameter that is searched, if Autotune is to find out how many there should be."""
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
@@ -47,6 +50,11 @@ def check(params: Params) -> None:
         _check_hyperparameters(definition, space)
     if sum(map(dimensions, spaces)) > MAX_RANGES:
         raise ValidationException(f"A tuning job can search over at most {MAX_RANGES} hyperparameters.")
+    if (variables := sum(len(each.given.get("Environment") or {}) for each in definitions)) > MAX_VARIABLES:
+        raise ValidationException(
+            f"All training job definitions of a tuning job together can have at most {MAX_VARIABLES} environment "
+            f"variables: there are {variables}."
+        )
     _check_strategy(config, definitions, spaces)
     _check_limits(params, spaces)
     for definition, space in zip(definitions, spaces, strict=True):

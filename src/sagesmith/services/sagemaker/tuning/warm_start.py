@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sagesmith.services.sagemaker.engine import Call, Kind
@@ -22,6 +23,8 @@ IDENTICAL = "IdenticalDataAndAlgorithm"
 _ENDED = ("Completed", "Failed", "Stopped")
 _MAX_CHANGES = 10
 _KIND = "tuning-history"
+_FIRST_PARENTS = datetime(2018, 10, 1, tzinfo=UTC).timestamp()
+"""From when on AWS remembers of a tuning job what others learn from, in seconds since the epoch."""
 
 
 def remember(call: Call, kind: Kind, identity: str, params: Params) -> None:
@@ -99,6 +102,11 @@ def _parent(call: Call, kind: Kind, named: Params) -> Document:
         raise ValidationException(
             f"The parent tuning job {parent.name} is in status {parent.status}: all parent jobs must be Completed, "
             "Stopped or Failed before a warm start tuning job starts."
+        )
+    if parent.created_at < _FIRST_PARENTS:
+        raise ValidationException(
+            f"The tuning job {parent.name} cannot be a parent of a warm start tuning job: it was created before "
+            "October 1, 2018."
         )
     return parent
 
