@@ -16,6 +16,7 @@ from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
 from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.processing import ProcessingJobs
+from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
@@ -75,4 +76,5 @@ def reconcilers(home: Home) -> list[Reconciler]:
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
     line = Line(limit, WarmPools())
     jobs = [JobReconciler(each, line) for each in JOBS]
-    return [*jobs, TuningReconciler(), EndpointReconciler(limit, credentials_seconds)]
+    routes = RouteTable(home.platform.dir.routes_file)
+    return [*jobs, TuningReconciler(), EndpointReconciler(routes, limit, credentials_seconds)]

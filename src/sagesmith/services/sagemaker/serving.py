@@ -6,7 +6,7 @@ instances' ids are stored before their tasks are started, so that a crash leaves
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +17,21 @@ from sagesmith.images.base import ImageNotRunnable, NotOurs
 from sagesmith.images.registry import resolve
 from sagesmith.routes import EndpointRoute
 from sagesmith.services.base import Home
-from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.sagemaker import deployments, fleet, retirement, tasks
-from sagesmith.services.sagemaker.endpoint_routes import Addresses, route_of
+from sagesmith.services.sagemaker.endpoint_routes import route_of
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
+from sagesmith.services.sagemaker.model_servers import (
+    Observations,
+    addresses_of,
+    advanced,
+    failure,
+    instances_of,
+    is_over,
+    tripped,
+    unscalable,
+    with_instances,
+)
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document
@@ -32,43 +42,36 @@ SERVING_LOOK_SECONDS = 1.0
 CREDENTIALS_SECONDS = 7 * 86_400.0
 """How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
-SCALING_ATTEMPTS = 3
-"""How often another instance of what serves already may fail before an endpoint stays as it was."""
 KIND = ENDPOINT.id
 
-_UNHEALTHY = (
-    "The primary container for production variant {variant} did not pass the ping health check. "
-    "Please check CloudWatch logs for this endpoint. "
-)
-
 log = logging.get("serving")
-
-Observations = Mapping[str, TaskObservation]
 
 
 class EndpointReconciler:
     """Keeps every endpoint's model servers running.
 
     Args:
+        routes: what routers know, for this and for who serves inference components.
         max_instances: how many model servers a variant may have on this machine, whatever its instance count.
         credentials_seconds: how long the credentials of a model server live.
     """
 
     kind = KIND
-    _routes: RouteTable
 
-    def __init__(self, max_instances: int, credentials_seconds: float = CREDENTIALS_SECONDS) -> None:
+    def __init__(
+        self, routes: RouteTable, max_instances: int, credentials_seconds: float = CREDENTIALS_SECONDS
+    ) -> None:
+        self._routes = routes
         self._max_instances = max_instances
         self._credentials_seconds = credentials_seconds
 
     def recover(self, home: Home) -> None:
         """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
-        self._routes = RouteTable(home.platform.dir.routes_file)
         named: set[str] = set()
         present: set[tuple[str, str]] = set()
         with home.store.write() as tx:
             for document in tasks.all_documents(tx, KIND):
-                named.update(each.id for each in _instances(document))
+                named.update(each.id for each in instances_of(document))
                 present.add((document.region, document.key))
                 tx.schedule(KIND, document.region, document.key, time.time())
         self._routes.keep(present)
@@ -79,42 +82,47 @@ class EndpointReconciler:
         if document.status in ("Deleting", "Failed"):
             return self._end(home, document)
         now = time.time()
-        planned = fleet.plan(_instances(document), deployments.wanted(document, self._max_instances), now)
+        planned = fleet.plan(instances_of(document), deployments.wanted(document, self._max_instances), now)
         planned = fleet.renew(planned, self._credentials_seconds, now)
-        if planned != _instances(document):
-            document = _store(home, _with(document, planned), touch=False)
+        if planned != instances_of(document):
+            document = _store(home, with_instances(document, planned), touch=False)
         observed = dict(self._observe(home, document))
-        failure = _failure(document, observed, now) or _alarm(home, document) or _unscalable(document, observed)
-        if failure is not None:
-            return self._fail(home, document, failure)
+        why_not = failure(document, observed, now) or tripped(home, document) or unscalable(document, observed)
+        if why_not is not None:
+            return self._fail(home, document, why_not)
         return self._settle(home, document, observed)
 
     def _observe(self, home: Home, document: Document) -> Iterator[tuple[str, TaskObservation]]:
         """Start what was not started, take in logs, and see what runs."""
-        for instance in _instances(document):
+        for instance in instances_of(document):
             task = tasks.observe(home.backend, instance.id)
             if task is None and instance.wanted and instance.start_at <= time.time():
-                home.backend.start([_task_spec(home, document, instance, self._credentials_seconds)])
+                variant = variant_of(document, instance)
+                home.backend.start([task_spec(home, document, variant, instance.id, self._credentials_seconds)])
                 task = home.backend.inspect(instance.id)
             if task is not None:
-                _collect(home, document, instance, task)
+                of = {"EndpointName": document.name, "VariantName": instance.variant}
+                stream = f"{instance.variant}/{stream_of(instance)}"
+                collect(
+                    home, task, f"{LOG_GROUP}/{document.name}", stream, Measured(document.region, LOG_GROUP, of, of)
+                )
                 yield instance.id, task
 
     def _settle(self, home: Home, document: Document, observed: Observations) -> float | None:
         """Tell the routers, store what became of the endpoint, and end what is no longer needed, in this order."""
         now = time.time()
-        kept = _advance(document, observed, now)
-        settled = _with(document, kept)
+        kept = advanced(document, observed, now)
+        settled = with_instances(document, kept)
         serving = Counter((each.fleet, each.variant) for each in kept if each.serving)
         settled = deployments.move(settled, serving, self._max_instances, now)
-        self._routes.put(document.region, route_of(settled, _addresses(settled, observed)))
+        self._routes.put(document.region, route_of(settled, addresses_of(settled, observed)))
         if settled != document:
             settled = _store(home, settled, touch=settled.status != document.status)
         if settled.status != document.status:
             log.info("endpoint changed", endpoint=document.name, status=settled.status)
-        left = retirement.end_due(home.backend, _instances(settled), observed, now)
-        if left != _instances(settled):
-            _store(home, _with(settled, left), touch=False)
+        left = retirement.end_due(home.backend, instances_of(settled), observed, now)
+        if left != instances_of(settled):
+            _store(home, with_instances(settled, left), touch=False)
         at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
 
@@ -142,11 +150,11 @@ class EndpointReconciler:
         else:
             self._routes.put(document.region, EndpointRoute(document.name, "Failed"))
         now = time.time()
-        ending = _with(document, [fleet.dismiss(each, now) for each in _instances(document)])
-        left = retirement.end_due(home.backend, _instances(ending), dict(self._observe(home, ending)), now)
+        ending = with_instances(document, [fleet.dismiss(each, now) for each in instances_of(document)])
+        left = retirement.end_due(home.backend, instances_of(ending), dict(self._observe(home, ending)), now)
         if left or not deleted:
-            if left != _instances(document):
-                _store(home, _with(document, left), touch=False)
+            if left != instances_of(document):
+                _store(home, with_instances(document, left), touch=False)
             return retirement.look_seconds(left, now) if left else None
         with home.store.write() as tx:
             tx.delete(KIND, document.region, document.key)
@@ -154,108 +162,35 @@ class EndpointReconciler:
         return None
 
 
-def _instances(document: Document) -> list[Instance]:
-    return fleet.load(document.body["_instances"])
-
-
-def _with(document: Document, instances: Sequence[Instance]) -> Document:
-    return replace(document, body={**document.body, "_instances": fleet.dump(instances)})
-
-
-def _over(task: TaskObservation | None) -> bool:
-    return task is not None and (task.ended or task.lost)
-
-
-def _failure(document: Document, observed: Observations, now: float) -> str | None:
-    """Why the fleet that is being started cannot be, None while it can."""
-    coming = document.body.get("_next")
-    if document.status != "Creating" and (coming is None or coming["back"]):
-        return None
-    target = (coming or document.body["_fleet"])["id"]
-    for instance in _instances(document):
-        if instance.fleet == target and instance.wanted and _over(observed.get(instance.id)):
-            return _why_not_started(instance.variant, observed[instance.id])
-    return deployments.too_late(coming, now) if coming else None
-
-
-def _unscalable(document: Document, observed: Observations) -> str | None:
-    """Why the instances that weights and counts ask for cannot be, None while they can: one failed again and again."""
-    if document.status != "Updating" or deployments.FORMER not in document.body:
-        return None
-    for instance in _instances(document):
-        never_served = instance.wanted and instance.serving_since is None and instance.attempt >= SCALING_ATTEMPTS - 1
-        if never_served and _over(observed.get(instance.id)):
-            return _why_not_started(instance.variant, observed[instance.id])
-    return None
-
-
-def _alarm(home: Home, document: Document) -> str | None:
-    """Which alarms make a deployment turn back, None if none does."""
-    coming = document.body.get("_next")
-    names = deployments.policy(coming["deployment"]).alarms if coming and not coming["back"] else ()
-    if not names:
-        return None
-    with home.store.read() as tx:
-        tripped = alarms.tripped(tx, document.region, names)
-    return f"The deployment was rolled back, for these alarms are in ALARM: {', '.join(tripped)}." if tripped else None
-
-
-def _advance(document: Document, observed: Observations, now: float) -> list[Instance]:
-    """The instances after what was observed, with those that take a dead one's place."""
-    kept: list[Instance] = []
-    for instance in _instances(document):
-        task = observed.get(instance.id)
-        if not instance.wanted:
-            kept.append(instance)
-        elif task is not None and _over(task):
-            log.warning("model server ended", endpoint=document.name, variant=instance.variant, reason=_why(task))
-            kept += [fleet.dismiss(instance, now), fleet.successor(instance, now)]
-        else:
-            state = task.events[-1].state if task is not None and task.events else instance.state
-            since = instance.serving_since or (now if state == "Serving" else None)
-            kept.append(replace(instance, state=state, serving_since=since))
-    return kept
-
-
-def _addresses(document: Document, observed: Observations) -> Addresses:
-    """Where the instances listen that answer."""
-    found: Addresses = {}
-    for instance in _instances(document):
-        task = observed.get(instance.id)
-        if instance.serving and task is not None and task.address:
-            found.setdefault((instance.fleet, instance.variant), []).append(task.address)
-    return found
-
-
-def _why(task: TaskObservation) -> str:
-    if not task.ended:
-        return "InternalServerError: the node agent of a model server ended without a report."
-    last = task.events[-1]
-    return str(last.detail.get("failure_reason") or last.message or "The model server ended.")
-
-
-def _why_not_started(variant: str, task: TaskObservation) -> str:
-    """In AWS's words where the container ran, and then in those of the node agent, which quotes the container's."""
-    ran = task.ended and "exit_code" in task.events[-1].detail
-    return _UNHEALTHY.format(variant=variant) + _why(task) if ran else _why(task)
-
-
-def _collect(home: Home, document: Document, instance: Instance, task: TaskObservation) -> None:
-    group = f"{LOG_GROUP}/{document.name}"
-    stream = f"{instance.variant}/i-{instance.id.removeprefix(fleet.TASK_PREFIX)[:17]}"
-    while tasks.collect_log(home, instance.id, document.region, group, stream) and _over(task):
-        pass
-    of = {"EndpointName": document.name, "VariantName": instance.variant}
-    measured = Measured(document.region, LOG_GROUP, host=of, program=of)
-    while collect_metrics(home, instance.id, measured) and _over(task):
-        pass
-
-
-def _task_spec(home: Home, document: Document, instance: Instance, credentials_seconds: float) -> TaskSpec:
-    """What the node agent is to do for one model server."""
+def variant_of(document: Document, instance: Instance) -> dict[str, Any]:
+    """What an instance serves."""
     fleets = [document.body["_fleet"], document.body.get("_next") or {"id": None}]
     present = next(each for each in fleets if each["id"] == instance.fleet)
-    variant = next(each for each in present["variants"] if each["name"] == instance.variant)
+    return next(each for each in present["variants"] if each["name"] == instance.variant)
+
+
+def stream_of(instance: Instance) -> str:
+    """What an instance is called in the name of its log stream."""
+    return f"i-{instance.id.removeprefix(fleet.TASK_PREFIX)[:17]}"
+
+
+def collect(home: Home, task: TaskObservation, group: str, stream: str, measured: Measured) -> None:
+    """Take in what a model server has printed and measured; all of it, if it has ended."""
+    while tasks.collect_log(home, task.id, measured.region, group, stream) and is_over(task):
+        pass
+    while collect_metrics(home, task.id, measured) and is_over(task):
+        pass
+
+
+def task_spec(
+    home: Home, document: Document, variant: dict[str, Any], task_id: str, credentials_seconds: float
+) -> TaskSpec:
+    """What the node agent is to do for one model server.
+
+    Args:
+        document: whose model server it is.
+        variant: what it is to serve, as the document has it.
+    """
     container = variant["container"]
     own = container.get("Environment") or {}
     code = own.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
@@ -272,7 +207,7 @@ def _task_spec(home: Home, document: Document, instance: Instance, credentials_s
     )
     return replace(
         common,
-        id=instance.id,
+        id=task_id,
         model_data=model_data(container),
         code=code if code.startswith("s3://") else None,
         resources=_resources(container["Image"], variant["instance_type"]),

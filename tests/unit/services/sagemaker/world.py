@@ -15,6 +15,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.services.sagemaker import JOBS, handlers, observers
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
+from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serving import EndpointReconciler
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler
 from sagesmith.services.sagemaker.warm_pools import WarmPools
@@ -175,10 +176,10 @@ class World:
 
     def new_loop(self, concurrency: int = 2) -> ReconcileLoop:
         """A loop as a new API process has it."""
-        line = Line(concurrency, WarmPools())
+        line, routes = Line(concurrency, WarmPools()), RouteTable(self.platform.dir.routes_file)
         self.loop = ReconcileLoop(
             self.home,
-            [*(JobReconciler(each, line) for each in JOBS), TuningReconciler(), EndpointReconciler(2)],
+            [*(JobReconciler(each, line) for each in JOBS), TuningReconciler(), EndpointReconciler(routes, 2)],
             clock=lambda: time.time() + self.clock_offset,
         )
         self.loop.recover()
