@@ -284,7 +284,7 @@ class Subject:
     def key(self, summary: Params) -> Any:
         """What tells a summary from others."""
         names = [self.facts.summary.get(name, name) for name in summary]
-        arns = [name for name in summary if name.endswith("Arn")]
+        arns = [name for name in summary if name.endswith("Arn") and name != "RoleArn"]
         own = [name for name in (f"{self.facts.noun}Arn", "Arn", *arns) if name in summary]
         return summary[own[0]] if own else tuple(summary[name] for name in names if name.endswith(("Name", "Id")))
 

@@ -18,6 +18,8 @@ LETS_GO = {
     ("ModelQualityJobDefinition", "Endpoint"): "as of data quality",
     ("ModelBiasJobDefinition", "Endpoint"): "as of data quality",
     ("ModelExplainabilityJobDefinition", "Endpoint"): "as of data quality",
+    ("InferenceExperiment", "Endpoint"): "the experiment of an endpoint that is deleted is Cancelled",
+    ("InferenceExperiment", "Model"): "as of endpoint configurations",
     ("Domain", "AppImageConfig"): "DeleteAppImageConfig has no ResourceInUse among its errors",
     ("UserProfile", "AppImageConfig"): "as of domains",
     ("Space", "AppImageConfig"): "as of domains",

@@ -18,6 +18,7 @@ from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.processing import ProcessingJobs
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
+from sagesmith.services.sagemaker.shadow_tests import ShadowTestReconciler
 from sagesmith.services.sagemaker.state_changes import observer
 from sagesmith.services.sagemaker.training import TrainingJobs
 from sagesmith.services.sagemaker.transform import TransformJobs
@@ -77,4 +78,5 @@ def reconcilers(home: Home) -> list[Reconciler]:
     line = Line(limit, WarmPools())
     jobs = [JobReconciler(each, line) for each in JOBS]
     routes = RouteTable(home.platform.dir.routes_file)
-    return [*jobs, TuningReconciler(), EndpointReconciler(routes, limit, credentials_seconds)]
+    endpoints = EndpointReconciler(routes, limit, credentials_seconds)
+    return [*jobs, TuningReconciler(), endpoints, ShadowTestReconciler()]

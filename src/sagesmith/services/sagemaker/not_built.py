@@ -43,10 +43,6 @@ _BY_CAPABILITY = {
         CreateInferenceComponent DeleteInferenceComponent DescribeInferenceComponent ListInferenceComponents
         UpdateInferenceComponent UpdateInferenceComponentRuntimeConfig
     """,
-    "inference experiments": """
-        CreateInferenceExperiment DeleteInferenceExperiment DescribeInferenceExperiment ListInferenceExperiments
-        StartInferenceExperiment StopInferenceExperiment UpdateInferenceExperiment
-    """,
     "inference recommendations": """
         CreateInferenceRecommendationsJob DescribeInferenceRecommendationsJob
         GetScalingConfigurationRecommendation ListInferenceRecommendationsJobSteps
