@@ -38,6 +38,10 @@ BROKEN = {
     "Image.get_all_aliases": ("'str' object has no attribute 'values'", "it takes an alias for a mapping"),
     "ImageVersion.create": ("1 validation error for ImageVersion", _NO_IMAGE),
     "ImageVersion.get": ("1 validation error for ImageVersion", _NO_IMAGE),
+    "InferenceExperiment.stop": (
+        "object has no attribute 'model_variant_actions'",
+        "it sends members of the request that it takes no arguments for",
+    ),
     "ModelPackage.create": ("KeyError: 'ModelPackageName'", "CreateModelPackage answers with an ARN alone"),
     "Workforce.create": ("1 validation error for Workforce", _NESTED),
     "Workforce.get": ("1 validation error for Workforce", _NESTED),

@@ -62,6 +62,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"no work teams associated",
     ),
     "a state, which the tests of lifecycles show": (
+        r"^UpdateInferenceExperiment: The status of the inference experiment has to be",
         r"terminal state",
         r"cannot delete a job that is in",
         r"(if and only if|\(and only if\)).*stage",
@@ -81,6 +82,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"Updates SageMaker hub content",
     ),
     "it needs two resources or a history, and the unit tests of its kind have it": (
+        r"^UpdateInferenceExperiment\.Schedule: If the status of the inference experiment is Running",
         r"only create one workforce",
         r"one private workforce per",
         r"required, and must match a valid username",
@@ -163,6 +165,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"For distributed training",
     ),
     "it says how something is used, and no request can break it": (
+        r"only deletes the metadata of your experiment",
         r"(applies|apply) (this|these) settings? only",
         r"applies only to",
         r"[Aa]pplicable only",

@@ -1,10 +1,12 @@
 """What the resource classes of the SageMaker SDK v3 are given: one entry a class, what it needs before it."""
 
 import base64
+import datetime
 import io
 import json
 import os
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +18,8 @@ BUCKET = f"bucket-{NAME}"
 ROLE = "arn:aws:iam::123456789012:role/SageMakerExecutionRole"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 CLUSTER = f"arn:aws:sagemaker:us-east-1:123456789012:cluster/{os.getpid():012}"
+DAY = datetime.timedelta(days=1)
+TOMORROW = datetime.datetime.now(datetime.UTC).replace(microsecond=0) + DAY
 client = boto3.client("sagemaker")
 
 
@@ -35,12 +39,14 @@ class Life:
         given: of `create`.
         instead: says what `get` is given where there is no `create`, or the SDK's fails.
         settled: the status to wait for after each change.
+        after: the same after one of `also`, where it is another.
         identity: argument of `get` → the attribute that has its value; the same name as far as nothing is said.
         filters: of `get_all`: argument → a value that finds the resource, one that does not; None where there is no
             such. Times and parts of names need not be said.
         listed: what `get_all` cannot do without.
         update: of `update`.
         delete: of `delete`.
+        ended: ends it before it is deleted, where the SDK's own call fails.
         also: further methods → what they are given; called in their order before the resource is deleted.
     """
 
@@ -48,11 +54,13 @@ class Life:
     given: Mapping[str, Any] = field(default_factory=dict)
     instead: Callable[[], dict[str, Any]] | None = None
     settled: str = ""
+    after: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, str] = field(default_factory=dict)
     filters: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     listed: Mapping[str, Any] = field(default_factory=dict)
     update: Mapping[str, Any] = field(default_factory=dict)
     delete: Mapping[str, Any] = field(default_factory=dict)
+    ended: Callable[[], object] | None = None
     also: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
@@ -97,6 +105,24 @@ def _content() -> dict[str, Any]:
 def _device() -> dict[str, Any]:
     client.register_devices(DeviceFleetName=NAME, Devices=[{"DeviceName": NAME, "IotThingName": "thing"}])
     return {"device_name": NAME, "device_fleet_name": NAME}
+
+
+def _in_experiment(name: str) -> dict[str, Any]:
+    """A variant of an inference experiment."""
+    return {
+        "model_name": Of("Model", "model_name"),
+        "variant_name": name,
+        "infrastructure_config": {
+            "infrastructure_type": "RealTimeInference",
+            "real_time_inference_config": {"instance_type": "ml.m5.large", "instance_count": 1},
+        },
+    }
+
+
+def _stopped_experiment() -> None:
+    client.stop_inference_experiment(Name=NAME, ModelVariantActions={"only": "Retain", "shadow": "Remove"})
+    while client.describe_inference_experiment(Name=NAME)["Status"] != "Completed":
+        time.sleep(0.2)
 
 
 def _definition(of: str, specification: Mapping[str, Any], **truth: Any) -> Life:
@@ -245,6 +271,27 @@ LIVES = (
                 "desired_weights_and_capacities": [{"variant_name": "only", "desired_weight": 2.0}]
             }
         },
+    ),
+    Life(
+        "InferenceExperiment",
+        {
+            "name": NAME,
+            "type": "ShadowMode",
+            "schedule": {"start_time": TOMORROW, "end_time": TOMORROW + DAY},
+            "role_arn": ROLE,
+            "endpoint_name": Of("Endpoint", "endpoint_name"),
+            "model_variants": [_in_experiment("only"), _in_experiment("shadow")],
+            "shadow_mode_config": {
+                "source_model_variant_name": "only",
+                "shadow_model_variants": [{"shadow_model_variant_name": "shadow", "sampling_percentage": 50}],
+            },
+        },
+        settled="Created",
+        after={"start": "Running", "stop": "Running"},
+        filters={"type": ("ShadowMode", None), "status_equals": ("Created", "Running")},
+        update={"description": "another"},
+        also={"start": {}, "stop": {}},
+        ended=_stopped_experiment,
     ),
     _definition("data_quality", {"image_uri": "analyzer"}),
     _definition("model_quality", {"image_uri": "analyzer", "problem_type": "Regression"}, **_TRUTH),

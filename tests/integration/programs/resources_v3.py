@@ -128,9 +128,9 @@ class Walk:
         if lost := differences(resource, given):
             raise AssertionError(f"it does not show what it was given: {lost}")
 
-    def settle(self, resource):
-        if self.life.settled:
-            resource.wait_for_status(self.life.settled, poll=1, timeout=120)
+    def settle(self, resource, call=""):
+        if status := self.life.after.get(call, self.life.settled):
+            resource.wait_for_status(status, poll=1, timeout=120)
 
     def identity(self, resource):
         """What tells a resource from others: `get`'s arguments, by the names of the attributes that hold them."""
@@ -172,7 +172,7 @@ class Walk:
             if call in self.calls or call == "wait":
                 function = getattr(resource or self.cls, call)
                 self.attempt(call, lambda function=function, given=given: taken(function(**filled(dict(given)))))
-                self.attempt(call, lambda: self.settle(resource))
+                self.attempt(call, lambda call=call: self.settle(resource, call))
 
     def listed(self, resource):
         """List without filters, then with each argument: one value that finds the resource, one that does not."""
@@ -205,6 +205,8 @@ class Walk:
         resource = made.get(self.noun)
         if resource is None or "delete" not in self.calls:
             return
+        if self.life.ended is not None:
+            self.life.ended()
         self.attempt("delete", lambda: resource.delete(**filled(dict(self.life.delete))))
         if hasattr(resource, "wait_for_delete"):
             self.attempt("wait_for_delete", lambda: resource.wait_for_delete(poll=1, timeout=60))

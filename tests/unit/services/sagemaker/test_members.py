@@ -64,6 +64,17 @@ HONOURED = {
         "DeploymentConfig.RollingUpdatePolicy.MaximumExecutionTimeoutInSeconds",
         "Tags",
     },
+    "InferenceExperiment": {
+        "Name",
+        "Type",
+        "Schedule",
+        "Description",
+        "EndpointName",
+        "ModelVariants",
+        "DataStorageConfig",
+        "ShadowModeConfig",
+        "Tags",
+    },
     "TrainingJob": {
         "TrainingJobName",
         "HyperParameters",
