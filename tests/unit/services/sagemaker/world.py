@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker import JOBS, handlers, observers
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serving import EndpointReconciler
+from sagesmith.services.sagemaker.shadow_tests import ShadowTestReconciler
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler
 from sagesmith.services.sagemaker.warm_pools import WarmPools
 from sagesmith.store import Document, Store
@@ -179,7 +180,12 @@ class World:
         line, routes = Line(concurrency, WarmPools()), RouteTable(self.platform.dir.routes_file)
         self.loop = ReconcileLoop(
             self.home,
-            [*(JobReconciler(each, line) for each in JOBS), TuningReconciler(), EndpointReconciler(routes, 2)],
+            [
+                *(JobReconciler(each, line) for each in JOBS),
+                TuningReconciler(),
+                EndpointReconciler(routes, 2),
+                ShadowTestReconciler(),
+            ],
             clock=lambda: time.time() + self.clock_offset,
         )
         self.loop.recover()
