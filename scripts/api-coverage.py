@@ -42,7 +42,7 @@ SERVICES = {
     "kms": "AWS Key Management Service",
 }
 VERBS = ("Create", "Describe", "Update", "Delete")
-ROUTER = {"sagemaker-runtime": {"InvokeEndpoint", "InvokeEndpointWithResponseStream"}}
+ROUTER = {"sagemaker-runtime": {"InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream"}}
 """What the front door answers itself, by service."""
 
 HEAD = """# API coverage

@@ -92,6 +92,21 @@ class DataDir:
         return self.root / "captures"
 
     @property
+    def asynchronous(self) -> Path:
+        """Asynchronous predictions that were asked for and are not done."""
+        return self.root / "async"
+
+    @property
+    def async_queue(self) -> Path:
+        """One file a request."""
+        return self.asynchronous / "queue"
+
+    @property
+    def async_answers(self) -> Path:
+        """Answers on their way to S3."""
+        return self.asynchronous / "answers"
+
+    @property
     def logs(self) -> Path:
         """Logs of the platform's own processes."""
         return self.root / "logs"
@@ -118,6 +133,11 @@ class DataDir:
     @property
     def api_socket(self) -> Path:
         return self.sockets / "api.sock"
+
+    @property
+    def async_socket(self) -> Path:
+        """Where the router that works off asynchronous predictions hears of new ones."""
+        return self.sockets / "async.sock"
 
     @property
     def gate_identity(self) -> Path:

@@ -48,17 +48,40 @@ class VariantRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class AsyncRoute:
+    """What an endpoint's AsyncInferenceConfig says.
+
+    Attributes:
+        made_at: when the endpoint was made, by which a later one of its name is told from it.
+        concurrency: how many requests a model server gets at once.
+        output, failure: prefixes of S3, as their user spells them; empty where there is none.
+        topics: of notifications, by `SuccessTopic` and `ErrorTopic`.
+        included_in: the topics whose notifications have the answer with them, by the API's names.
+    """
+
+    made_at: float
+    concurrency: int
+    output: str
+    failure: str
+    kms_key_id: str | None = None
+    topics: dict[str, str] = field(default_factory=dict)
+    included_in: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointRoute:
     """An endpoint as routers know it. One that is not InService has no variants and says its status.
 
     Attributes:
         shadows: the variants that get copies of requests, and whose answers nobody sees.
+        asynchronous: how it takes requests, if it takes them by InvokeEndpointAsync alone.
     """
 
     name: str
     status: str
     variants: list[VariantRoute] = field(default_factory=list)
     shadows: list[VariantRoute] = field(default_factory=list)
+    asynchronous: AsyncRoute | None = None
 
 
 Routes = dict[str, dict[str, EndpointRoute]]
@@ -107,6 +130,7 @@ def _parse(content: bytes) -> Routes:
                 route["status"],
                 [_variant(variant) for variant in route["variants"]],
                 [_variant(variant) for variant in route.get("shadows", ())],
+                AsyncRoute(**found) if (found := route.get("asynchronous")) else None,
             )
             for name, route in endpoints.items()
         }

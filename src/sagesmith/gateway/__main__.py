@@ -65,12 +65,13 @@ async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
-    writing = [asyncio.create_task(each.run()) for each in (router.meter, router.capturer)]
+    writing = [asyncio.create_task(each.run()) for each in (router.meter, router.capturer, router.asynchronous)]
     logging.batch(asyncio.get_running_loop().call_soon)
     await stop.wait()
     logging.unbatch()
     for each in writing:
         each.cancel()
+    await asyncio.gather(*writing, return_exceptions=True)
     await asyncio.gather(*(server.close() for server in servers))
     router.close()
 

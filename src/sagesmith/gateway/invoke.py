@@ -53,6 +53,9 @@ _FROM_MODEL = frozenset(
 _OF_SESSIONS = frozenset((NEW_SESSION_ID, CLOSED_SESSION_ID))
 _BUSY = (b"x-sagesmith-busy", b"1")
 _NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
+_ASYNCHRONOUS = (
+    "Endpoint {endpoint} of account {account} is configured for asynchronous inference. Use InvokeEndpointAsync."
+)
 _ALL_BUSY = (
     "The instances of endpoint {endpoint} have as many invocations waiting as they take. Please try again later."
 )
@@ -142,7 +145,10 @@ class Invoker:
         down: set[str] = set()
         busy = copied = False
         while True:
-            route = self._find(context, wanted.endpoint)
+            route = self.find(context, wanted.endpoint)
+            if route.asynchronous is not None:
+                message = _ASYNCHRONOUS.format(endpoint=route.name, account=context.account_id)
+                raise AwsError("ValidationError", message, 400)
             chosen = choose(context, route, wanted, self._session(context, route, wanted), down)
             if chosen is not None:
                 variant, addresses = chosen
@@ -235,7 +241,7 @@ class Invoker:
             status = 503
         self._note(context, route, shadow, status, time.perf_counter() - asked, asked)
 
-    def _find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
+    def find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
         """An endpoint is known here when it has served: while it is made, AWS's answer is the same as for none."""
         route = self._routes.find(context.region, endpoint)
         if route is None or (route.status in {"Creating", "Failed", "Deleting"} and not route.variants):

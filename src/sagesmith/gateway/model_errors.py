@@ -1,8 +1,9 @@
 """AWS's ModelError: a container answered no success, or not at all."""
 
+from typing import Protocol
+
 from sagesmith.http.client import BadAnswer, TimedOut
 from sagesmith.http.messages import Disconnected, Response
-from sagesmith.wire.context import RequestContext
 from sagesmith.wire.errors import AwsError
 
 TIMED_OUT = (
@@ -13,7 +14,16 @@ BROKE_OFF = "The connection to container primary was closed before it answered."
 _MESSAGE_BYTES = 16 << 10
 
 
-async def of_answer(context: RequestContext, endpoint: str, answer: Response) -> AwsError:
+class Asked(Protocol):
+    """What of a request says where its endpoint's log is."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def account_id(self) -> str: ...
+
+
+async def of_answer(context: Asked, endpoint: str, answer: Response) -> AwsError:
     """The ModelError for an answer that is no success."""
     text = await _text(answer)
     kind = "client" if 400 <= answer.status < 500 else "server"
@@ -26,12 +36,12 @@ async def of_answer(context: RequestContext, endpoint: str, answer: Response) ->
     )
 
 
-def without_answer(context: RequestContext, endpoint: str, text: str) -> AwsError:
+def without_answer(context: Asked, endpoint: str, text: str) -> AwsError:
     """The ModelError where there was no answer: its status is 0 then."""
     return _error(context, endpoint, f'Received server error (0) from primary with message "{text}".', 0, text)
 
 
-def _error(context: RequestContext, endpoint: str, message: str, status: int, text: str) -> AwsError:
+def _error(context: Asked, endpoint: str, message: str, status: int, text: str) -> AwsError:
     region, account = context.region, context.account_id
     group = f"/aws/sagemaker/Endpoints/{endpoint}"
     console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group}"

@@ -9,6 +9,7 @@ from sagesmith import hosts, logging
 from sagesmith.config import Platform
 from sagesmith.credentials import ExpiredCredentials, KeyRing, Principal, UnknownCredentials
 from sagesmith.gateway import invoke
+from sagesmith.gateway.asynchronous.front import AsyncFront
 from sagesmith.gateway.capturing import Capturer
 from sagesmith.gateway.invocation import parse_path
 from sagesmith.gateway.invoke import Invoker
@@ -77,6 +78,7 @@ class Router:
             meter=self.meter,
             capturer=self.capturer,
         )
+        self.asynchronous = AsyncFront(platform, self._invoker.find)
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
     def close(self) -> None:
@@ -128,7 +130,7 @@ class Router:
         operation, endpoint = invocation
         try:
             if operation == "InvokeEndpointAsync":
-                raise NotImplementedException(f"The operation {operation} is not implemented.")
+                return await self.asynchronous.accept(context, endpoint, request, body)
             return await self._invoker.invoke(context, operation, endpoint, request, body)
         except AwsError as error:
             return error_answer(error, request_id, "Message")

@@ -39,6 +39,10 @@ _SERVERLESS = st.integers(1, 6).map(
 
 def _consistent(params: Params) -> Params:
     """Members of a configuration that rule each other out, and those that need each other."""
+    if "AsyncInferenceConfig" in params:
+        params.pop("ShadowProductionVariants", None)
+        for variant in params["ProductionVariants"]:
+            variant.pop("ServerlessConfig", None)
     shadows = params.get("ShadowProductionVariants")
     if shadows:
         params["ProductionVariants"], params["ShadowProductionVariants"] = params["ProductionVariants"][:1], shadows[:1]

@@ -168,7 +168,6 @@ def test_attributes_that_are_too_long_are_refused(door: Door) -> None:
 def test_what_is_not_built_says_so(door: Door) -> None:
     client = door.client("sagemaker-runtime")
     for call, arguments in (
-        (client.invoke_endpoint_async, {"InputLocation": "s3://b/k"}),
         (client.invoke_endpoint, {"Body": b"", "TargetModel": "m.tar.gz"}),
         (client.invoke_endpoint, {"Body": b"", "EnableExplanations": "`true`"}),
     ):

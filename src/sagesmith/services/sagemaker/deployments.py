@@ -230,7 +230,9 @@ def _done(document: Document, now: float) -> Document:
         for each in fleet.load(body["_instances"])
     ]
     body |= {
-        "_fleet": {name: coming[name] for name in ("id", "config", "capture", "variants", "started_at")},
+        "_fleet": {
+            name: coming[name] for name in ("id", "config", "capture", "asynchronous", "variants", "started_at")
+        },
         "EndpointConfigName": coming["config"],
         "_instances": fleet.dump(instances),
     }

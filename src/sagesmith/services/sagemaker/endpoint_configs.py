@@ -35,6 +35,7 @@ def _check(params: Params) -> None:
     _check_explainer(params)
     _check_traffic(params)
     _check_serverless(params)
+    _check_asynchronous(params)
     if params.get("ShadowProductionVariants") and len(_variants(params)) > 2:
         raise ValidationException(
             "With ShadowProductionVariants there can be only one variant in ProductionVariants and one in "
@@ -102,6 +103,16 @@ def _check_serverless(params: Params) -> None:
         raise ValidationException(validation_message(problems))
 
 
+def _check_asynchronous(params: Params) -> None:
+    """Source: https://docs.aws.amazon.com/sagemaker/latest/dg/shadow-tests.html and serverless-endpoints.html."""
+    if not params.get("AsyncInferenceConfig"):
+        return
+    if params.get("ShadowProductionVariants"):
+        raise ValidationException("ShadowProductionVariants cannot be given with AsyncInferenceConfig.")
+    if any(each.get("ServerlessConfig") for each in _variants(params)):
+        raise ValidationException("AsyncInferenceConfig cannot be given with serverless variants.")
+
+
 def require_servable(config: Params) -> None:
     """Make sure that an endpoint can be made of a configuration.
 
@@ -109,6 +120,8 @@ def require_servable(config: Params) -> None:
         NotImplementedException: it asks for what is not built yet.
     """
     ENDPOINT_CONFIG.refuse_unserved(config)
+    if config.get("AsyncInferenceConfig") and config.get("DataCaptureConfig"):
+        raise NotImplementedException("Data capture is not built yet for asynchronous inference.")
     if not all(variant.get("ModelName") for variant in config["ProductionVariants"]):
         raise NotImplementedException("Inference components are not built yet (a variant without ModelName).")
 
@@ -162,7 +175,7 @@ ENDPOINT_CONFIG = Kind(
             for variants in _BOTH
             for member, words, values in _UNBUILT_OF_VARIANTS
         ),
-        Unbuilt("AsyncInferenceConfig", "Asynchronous inference is"),
+        Unbuilt("AsyncInferenceConfig.OutputConfig.NotificationConfig", "Notifications of asynchronous inference are"),
         Unbuilt("ExplainerConfig", "Online explainability is"),
         Unbuilt("MetricsConfig.EnableEnhancedMetrics", "Enhanced metrics are"),
         Unbuilt("MetricsConfig.EnableDetailedObservability", "Detailed observability is"),

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 
-from sagesmith.routes import CaptureRoute, EndpointRoute, VariantRoute
+from sagesmith.routes import AsyncRoute, CaptureRoute, EndpointRoute, VariantRoute
 from sagesmith.services.sagemaker import deployments
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 
 Addresses = dict[tuple[int, str], list[str]]
 """By the number of a fleet and a variant's name."""
+
+DEFAULT_CONCURRENCY = 4
+"""Asynchronous requests that a model server gets at once where the configuration does not say: one is predicted while
+the others' inputs come and their answers go."""
 
 _DEFAULT_CSV, _DEFAULT_JSON = ["text/csv"], ["application/json"]
 
@@ -23,7 +27,8 @@ def route_of(document: Document, addresses: Addresses) -> EndpointRoute:
     variants = [route for each, share in fleets for route in _production(each, addresses, share)]
     # Copies go to the shadow of the fleet that has most of the requests.
     most = max(fleets, key=lambda each: each[1])[0]
-    return EndpointRoute(document.name, "InService", variants, list(_shadows(most, addresses)))
+    asynchronous = _asynchronous(document, most.get("asynchronous"))
+    return EndpointRoute(document.name, "InService", variants, list(_shadows(most, addresses)), asynchronous)
 
 
 def _production(fleet: Params, addresses: Addresses, share: float) -> Iterator[VariantRoute]:
@@ -45,6 +50,22 @@ def _shadows(fleet: Params, addresses: Addresses) -> Iterator[VariantRoute]:
 def _variant(fleet: Params, variant: Params, addresses: Addresses, weight: float, share: float) -> VariantRoute:
     listening = addresses.get((fleet["id"], variant["name"]), [])
     return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")))
+
+
+def _asynchronous(document: Document, config: Params | None) -> AsyncRoute | None:
+    if not config:
+        return None
+    output = config["OutputConfig"]
+    notification = output.get("NotificationConfig") or {}
+    return AsyncRoute(
+        document.created_at,
+        (config.get("ClientConfig") or {}).get("MaxConcurrentInvocationsPerInstance") or DEFAULT_CONCURRENCY,
+        output.get("S3OutputPath") or "",
+        output.get("S3FailurePath") or "",
+        output.get("KmsKeyId") or None,
+        {member: topic for member in ("SuccessTopic", "ErrorTopic") if (topic := notification.get(member))},
+        list(notification.get("IncludeInferenceResponseIn") or ()),
+    )
 
 
 def _capture(config: Params | None) -> CaptureRoute | None:

@@ -27,6 +27,7 @@ def _fleet(call: Call, number: int, config_name: str) -> dict[str, Any]:
         "id": number,
         "config": config_name,
         "capture": config.get("DataCaptureConfig"),
+        "asynchronous": config.get("AsyncInferenceConfig"),
         "variants": [
             *_variants(call, config, config["ProductionVariants"]),
             *({**each, "shadow": True} for each in shadows),
@@ -50,6 +51,7 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
                 "role": model.get("ExecutionRoleArn"),
                 "network_isolation": bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),
                 "container": container,
+                **({"asynchronous": True} if config.get("AsyncInferenceConfig") else {}),
             }
         )
     return found
@@ -94,6 +96,8 @@ def _answer(document: Document) -> Params:
             variant["VariantStatus"] = [{"Status": "Creating", "StartTime": document.created_at}]
     if capture := present.get("capture"):
         answer["DataCaptureConfig"] = _capture_summary(capture)
+    if asynchronous := present.get("asynchronous"):
+        answer["AsyncInferenceConfig"] = asynchronous
     if coming := document.body.get("_next"):
         answer["PendingDeploymentSummary"] = _pending(coming, summaries)
     return answer

@@ -68,7 +68,8 @@ class InvocationMetrics:
         except VersionConflict:  # another process has taken the same lines in
             return True
         for line in lines:
-            self._count(line)
+            if "counts" in line:
+                self._count(line)
         return True
 
     def _count(self, line: dict[str, Any]) -> None:
@@ -90,6 +91,9 @@ def _parsed(content: bytes, name: str) -> Iterator[dict[str, Any]]:
 
 
 def _data(line: dict[str, Any]) -> Iterator[Datum]:
+    if "metric" in line:
+        yield _datum(line)
+        return
     dimensions = (("EndpointName", line["endpoint"]), ("VariantName", line["variant"]))
     counts: dict[str, Any] = line["counts"]
     invocations = counts["invocations"]
@@ -110,6 +114,13 @@ def _data(line: dict[str, Any]) -> Iterator[Datum]:
     for name, times in (("ModelLatency", counts["model"]), ("OverheadLatency", counts["overhead"])):
         if times["samples"]:
             yield datum(name, _times(times), "Microseconds")
+
+
+def _datum(line: dict[str, Any]) -> Datum:
+    """A metric that has been named where it was noted."""
+    dimensions = tuple((name, value) for name, value in line["dimensions"])
+    values = StatisticSet.of([value for value, _ in line["samples"]], [count for _, count in line["samples"]])
+    return Datum(Metric(NAMESPACE, line["metric"], dimensions), line["at"], line["unit"], values)
 
 
 def _times(times: dict[str, Any]) -> StatisticSet:

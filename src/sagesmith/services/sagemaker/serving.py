@@ -192,7 +192,9 @@ def task_spec(
         variant: what it is to serve, as the document has it.
     """
     container = variant["container"]
-    own = container.get("Environment") or {}
+    own = dict(container.get("Environment") or {})
+    if variant.get("asynchronous"):
+        own = {**asynchronous_defaults(own), **own}
     code = own.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
     common = tasks.specification(
         home,
@@ -214,6 +216,18 @@ def task_spec(
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
+
+
+def asynchronous_defaults(own: dict[str, str]) -> dict[str, str]:
+    """What a model server of ours takes for granted where requests are large and take long: the limits of
+    asynchronous inference, unless its user says otherwise.
+
+    Args:
+        own: what the user says.
+    """
+    if "SAGEMAKER_MODEL_SERVER_TIMEOUT" in own:
+        return {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024"}
+    return {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "3600"}
 
 
 def _resources(image: str, instance_type: str) -> Resources:

@@ -51,6 +51,10 @@ HONOURED = {
             )
         ),
         "DataCaptureConfig",
+        "AsyncInferenceConfig.ClientConfig",
+        "AsyncInferenceConfig.OutputConfig.KmsKeyId",
+        "AsyncInferenceConfig.OutputConfig.S3FailurePath",
+        "AsyncInferenceConfig.OutputConfig.S3OutputPath",
         "EnableNetworkIsolation",
         "Tags",
     },

@@ -1,0 +1,61 @@
+"""An endpoint's queue as it is known in memory: by the names of its records."""
+
+import heapq
+from dataclasses import dataclass, field
+
+from sagesmith.gateway.asynchronous.records import Entry
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What an endpoint has to do.
+
+    Attributes:
+        known: all that is not done, what is under way too.
+        idle: what waits.
+    """
+
+    known: set[Entry] = field(default_factory=set)
+    idle: set[Entry] = field(default_factory=set)
+    _ready: list[Entry] = field(default_factory=list)
+    _expiring: list[tuple[int, Entry]] = field(default_factory=list)
+
+    def add(self, entry: Entry) -> None:
+        """A request that came; one that is known already is not added again."""
+        if entry not in self.known:
+            self.known.add(entry)
+            heapq.heappush(self._expiring, (entry.expires_ms, entry))
+            self.put_back(entry)
+
+    def put_back(self, entry: Entry) -> None:
+        """One that was taken waits again, in its old place."""
+        self.idle.add(entry)
+        heapq.heappush(self._ready, entry)
+
+    def forget(self, entry: Entry) -> None:
+        """One is done."""
+        self.known.discard(entry)
+        self.idle.discard(entry)
+
+    def take(self) -> Entry | None:
+        """The oldest that waits."""
+        while self._ready:
+            entry = heapq.heappop(self._ready)
+            if entry in self.idle:
+                self.idle.discard(entry)
+                return entry
+        return None
+
+    def take_expired(self, now_ms: float) -> Entry | None:
+        """One that waited for too long. What is under way then is not looked at again: it has been begun in time."""
+        while self._expiring and self._expiring[0][0] <= now_ms:
+            _, entry = heapq.heappop(self._expiring)
+            if entry in self.idle:
+                self.idle.discard(entry)
+                return entry
+        return None
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """When the oldest came, since the epoch."""
+        return min((entry.received_ms for entry in self.known), default=None)

@@ -1,0 +1,111 @@
+"""Metrics of asynchronous endpoints, by AWS's names; on their way to CloudWatch as those of `gateway.metering`.
+
+Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html. What AWS misspells is misspelt.
+"""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+
+from sagesmith import logging
+from sagesmith.files import append_whole
+from sagesmith.gateway.asynchronous.backlog import Backlog
+from sagesmith.gateway.asynchronous.records import Record
+from sagesmith.routes import EndpointRoute
+
+_MAX_WAITING = 10_000
+_COUNT, _MICROSECONDS, _MILLISECONDS, _SECONDS, _NONE = "Count", "Microseconds", "Milliseconds", "Seconds", "None"
+
+log = logging.get("router")
+
+_Key = tuple[int, str, str, tuple[tuple[str, str], ...], str]
+"""Second, region, metric, dimensions, unit."""
+
+
+class AsyncMeter:
+    """One a router.
+
+    Args:
+        directory: where the files are, for the API process to find.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}-async"
+        self._noted: dict[_Key, dict[float, int]] = defaultdict(dict)
+
+    def backlog(self, region: str, route: EndpointRoute, backlog: Backlog | None) -> None:
+        """How much an endpoint has to do now.
+
+        Without an instance the whole queue counts as one instance's: so target tracking sees it.
+        """
+        size = 0 if backlog is None else len(backlog.known)
+        oldest = None if backlog is None else backlog.oldest_ms
+        age = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+        instances = sum(len(variant.addresses) for variant in route.variants)
+        for name, value, unit in (
+            ("ApproximateBacklogSize", size, _COUNT),
+            ("ApproximateBacklogSizePerInstance", size / max(1, instances), _COUNT),
+            ("ApproximateAgeOfOldestRequest", age, _SECONDS),
+            ("HasBacklogWithoutCapacity", float(size > 0 and instances == 0), _COUNT),
+        ):
+            self._note(region, route.name, None, name, value, unit)
+
+    def ended(
+        self, record: Record, variant: str | None, taken: Mapping[str, float], failure: str | None, status: int | None
+    ) -> None:
+        """A request that is done.
+
+        Args:
+            taken: how long its parts took in microseconds, by the metric's name.
+            failure: the metric that counts such failures; empty for none of its own; None for a success.
+            status: what the model answered, 0 if it broke off, None if it was not asked.
+        """
+        values = [(name, value, _MICROSECONDS) for name, value in taken.items()]
+        values.append(("TotalProcessingTime", (time.time() - record.entry.received_ms / 1000) * 1000, _MILLISECONDS))
+        values.append(("InvocationsProcesssed", 1.0, _COUNT))
+        values.append(("InvocationFailures", float(failure is not None), _COUNT))
+        if failure:
+            values.append((failure, 1.0, _COUNT))
+        if status is not None:
+            values.append(("Invocation4XXErrors", float(400 <= status < 500), _NONE))
+            values.append(("Invocation5XXErrors", float(status >= 500 or status == 0), _NONE))
+        for name, value, unit in values:
+            self._note(record.region, record.endpoint, variant, name, value, unit)
+
+    def _note(self, region: str, endpoint: str, variant: str | None, name: str, value: float, unit: str) -> None:
+        dimensions = [("EndpointName", endpoint), *([("VariantName", variant)] if variant is not None else [])]
+        samples = self._noted[int(time.time()), region, name, tuple(dimensions), unit]
+        samples[value] = samples.get(value, 0) + 1
+
+    def flush(self) -> None:
+        """Write what was noted since the last time; what cannot be written waits, up to a bound."""
+        if not self._noted:
+            return
+        lines = [
+            orjson.dumps(
+                {
+                    "at": at,
+                    "region": region,
+                    "metric": name,
+                    "dimensions": dimensions,
+                    "unit": unit,
+                    "samples": [*samples.items()],
+                },
+                option=orjson.OPT_APPEND_NEWLINE,
+            )
+            for (at, region, name, dimensions, unit), samples in self._noted.items()
+        ]
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            append_whole(self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl", b"".join(lines))
+        except OSError as error:
+            dropped = len(self._noted) > _MAX_WAITING
+            log.warning("metrics of invocations could not be written", reason=str(error), dropped=dropped)
+            if not dropped:
+                return
+        self._noted.clear()

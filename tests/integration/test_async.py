@@ -1,0 +1,181 @@
+"""InvokeEndpointAsync on a real platform: taken at once, answered in S3, whatever goes wrong."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration import jobs
+from tests.integration.conftest import Running
+
+SCRIPT = """
+import json, os, time
+
+def model_fn(model_dir):
+    return 2
+
+def input_fn(body, content_type):
+    return content_type, bytes(body)
+
+def predict_fn(data, model):
+    content_type, body = data
+    if body == b"raise":
+        raise RuntimeError("asked to raise")
+    if body.startswith(b"die until") and time.time() < float(body.split()[2]):
+        os._exit(1)
+    if body.startswith(b"sleep"):
+        time.sleep(float(body.split()[1]))
+    if body == b"pieces":
+        return (b"%d\\n" % each for each in range(3))
+    return json.dumps({"type": content_type, "size": len(body), "start": body[:20].decode()})
+
+def output_fn(prediction, accept):
+    return prediction, accept
+"""
+
+
+def configuration(platform: Running, name: str, **asynchronous: Any) -> None:
+    """A configuration of the model of that name, in place of the one that is there."""
+    client = platform.client("sagemaker")
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": name,
+        "InitialInstanceCount": 1,
+        "InstanceType": "ml.m4.xlarge",
+    }
+    client.create_endpoint_config(
+        EndpointConfigName=f"{name}-async",
+        ProductionVariants=[variant],
+        AsyncInferenceConfig={
+            "OutputConfig": {
+                "S3OutputPath": f"s3://{jobs.BUCKET}/async/out",
+                "S3FailurePath": f"s3://{jobs.BUCKET}/async/failed/",
+            },
+            **asynchronous,
+        },
+    )
+
+
+def asynchronous_endpoint(platform: Running, **asynchronous: Any) -> str:
+    called = jobs.endpoint(platform, {"inference.py": SCRIPT})
+    configuration(platform, called, **asynchronous)
+    name = f"{called}-async"
+    platform.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
+    described = jobs.wait_endpoint(platform, name)
+    assert described["EndpointStatus"] == "InService", described.get("FailureReason")
+    return name
+
+
+@pytest.fixture(scope="module")
+def endpoint(platform: Running) -> str:
+    return asynchronous_endpoint(platform, ClientConfig={"MaxConcurrentInvocationsPerInstance": 2})
+
+
+def ask(platform: Running, endpoint: str, body: bytes | None = None, **members: Any) -> dict[str, Any]:
+    if body is not None:
+        members["InputLocation"] = jobs.upload(platform, f"async/in/{jobs.name('i')}", body)
+    runtime = platform.client("sagemaker-runtime")
+    answer: dict[str, Any] = runtime.invoke_endpoint_async(
+        EndpointName=endpoint, **{"ContentType": "text/plain", "Accept": "application/json", **members}
+    )
+    return answer
+
+
+def found(platform: Running, uri: str) -> dict[str, Any] | None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        answer: dict[str, Any] = platform.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return None
+        raise
+    return answer
+
+
+def outcome(platform: Running, asked: dict[str, Any]) -> tuple[bool, dict[str, Any]]:
+    """Whether it succeeded, and the object that says how."""
+    while True:
+        for succeeded, member in ((True, "OutputLocation"), (False, "FailureLocation")):
+            if (one := found(platform, asked[member])) is not None:
+                return succeeded, one
+        time.sleep(0.05)
+
+
+def test_an_input_in_s3_is_answered_in_s3(platform: Running, endpoint: str) -> None:
+    asked = ask(platform, endpoint, b"1,2,3", InferenceId="my-id")
+    assert asked["ResponseMetadata"]["HTTPStatusCode"] == 202
+    assert asked["InferenceId"] == "my-id"
+    assert asked["OutputLocation"].startswith(f"s3://{jobs.BUCKET}/async/out/")
+    assert asked["OutputLocation"].endswith(".out")
+    assert asked["FailureLocation"].endswith("-error.out")
+    succeeded, answer = outcome(platform, asked)
+    assert succeeded
+    assert answer["ContentType"] == "application/json"
+    assert json.loads(answer["Body"].read()) == {"type": "text/plain", "size": 5, "start": "1,2,3"}
+
+
+def test_an_input_may_come_with_the_request_and_its_answer_go_where_it_says(platform: Running, endpoint: str) -> None:
+    asked = ask(platform, endpoint, Body=b"inline", S3OutputPathExtension="a/b", Filename="mine.json")
+    assert asked["OutputLocation"] == f"s3://{jobs.BUCKET}/async/out/a/b/mine.json"
+    succeeded, answer = outcome(platform, asked)
+    assert succeeded
+    assert json.loads(answer["Body"].read())["start"] == "inline"
+
+
+def test_an_input_that_is_not_there_is_a_failure(platform: Running, endpoint: str) -> None:
+    asked = ask(platform, endpoint, InputLocation=f"s3://{jobs.BUCKET}/async/in/no-such-input")
+    succeeded, answer = outcome(platform, asked)
+    assert not succeeded
+    assert "async/in/no-such-input" in answer["Body"].read().decode()
+
+
+def test_an_error_of_the_model_is_a_failure_that_quotes_it(platform: Running, endpoint: str) -> None:
+    succeeded, answer = outcome(platform, ask(platform, endpoint, b"raise"))
+    assert not succeeded
+    text = answer["Body"].read().decode()
+    assert text.startswith("Received server error (500) from primary")
+    assert "asked to raise" in text
+
+
+def test_a_request_outlives_the_model_server_that_had_it(platform: Running, endpoint: str) -> None:
+    succeeded, _ = outcome(platform, ask(platform, endpoint, b"die until %f" % (time.time() + 0.5)))
+    assert succeeded
+
+
+def test_an_answer_in_pieces_becomes_one_object(platform: Running, endpoint: str) -> None:
+    succeeded, answer = outcome(platform, ask(platform, endpoint, b"pieces"))
+    assert succeeded
+    assert answer["Body"].read() == b"0\n1\n2\n"
+
+
+def test_an_input_of_64_mb_passes(platform: Running, endpoint: str) -> None:
+    succeeded, answer = outcome(platform, ask(platform, endpoint, b"x" * (64 << 20)))
+    assert succeeded
+    assert json.loads(answer["Body"].read())["size"] == 64 << 20
+
+
+def test_a_request_that_takes_too_long_is_a_failure(platform: Running, endpoint: str) -> None:
+    succeeded, answer = outcome(platform, ask(platform, endpoint, b"sleep 3", InvocationTimeoutSeconds=1))
+    assert not succeeded
+    assert "timed out" in answer["Body"].read().decode()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{}, {"Body": b"x", "InputLocation": "s3://b/k"}, {"InputLocation": "https://example.com/x"}],
+    ids=["no input", "two inputs", "elsewhere"],
+)
+def test_an_input_that_cannot_be_is_refused(platform: Running, endpoint: str, members: dict[str, Any]) -> None:
+    with pytest.raises(ClientError) as raised:
+        ask(platform, endpoint, **members)
+    assert raised.value.response["Error"]["Code"] == "ValidationError"
+
+
+def test_it_takes_no_other_invocations_and_others_take_none_of_these(platform: Running, endpoint: str) -> None:
+    runtime = platform.client("sagemaker-runtime")
+    with pytest.raises(ClientError, match="InvokeEndpointAsync"):
+        runtime.invoke_endpoint(EndpointName=endpoint, Body=b"x")
+    with pytest.raises(ClientError, match="not configured for asynchronous inference"):
+        ask(platform, endpoint.removesuffix("-async"), b"x")
