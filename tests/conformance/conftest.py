@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import run
 from tests.conformance.run import the_run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-report", metavar="FILE", help="write the conformance table to FILE as Markdown")
+    parser.addoption(
+        "--two-servers", action="store_true", help="two API servers on one PostgreSQL database answer in turn"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    run.two_servers = config.getoption("two_servers", False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

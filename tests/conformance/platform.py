@@ -2,24 +2,23 @@
 
 import itertools
 import json
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 from botocore.serialize import create_serializer
+from sqlalchemy import create_engine, make_url, text
 
+from sagesmith.config import DataDir
 from sagesmith.http.messages import Headers, Response
-from sagesmith.services import all_handlers, observers
-from sagesmith.services.audit import AuditTrail
-from sagesmith.services.base import Home
-from sagesmith.store import Document, Observer, Query, Store, Transaction
+from sagesmith.store import Document, Query, Store
 from sagesmith.wire.app import Dispatcher
-from sagesmith.wire.context import Handler, RequestContext
+from sagesmith.wire.context import RequestContext
 from tests.conformance.model import SERVICE, Params, given_paths, input_of, output_of
+from tests.conformance.servers import FarServer, Fault, NearServer, Server, sharing
 from tests.unit.services.home import home_in
 from tests.unit.wire.clients import client_for, request_context
 
@@ -55,32 +54,21 @@ class Coverage:
     violations: Counter[str] = field(default_factory=Counter)
 
 
-class _Door(Dispatcher):
-    """A dispatcher that hears each request as one of the region that the test is in, and keeps the last answer."""
+class _Entrance(Dispatcher):
+    """What a client sends to: hears each request as one of the region that the test is in, hands it to the servers in
+    turn, and keeps the last answer."""
 
-    def __init__(self, handlers: Mapping[str, Any], audit: AuditTrail | None = None) -> None:
-        super().__init__(handlers, audit=audit)
+    def __init__(self, servers: Sequence[Server]) -> None:
+        super().__init__({})
+        self._turns = itertools.cycle(servers)
         self.region = ""
+        self.recording = False
         self.last = Response(200, [], b"")
 
     def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
-        self.last = super().dispatch(replace(context, region=self.region), method, target, headers, body)
+        message = (replace(context, region=self.region), method, target, headers, body)
+        self.last = next(self._turns).answer(message, self.recording)
         return self.last
-
-
-class _Entrance(Dispatcher):
-    """What a client sends to: the door that is open when it does."""
-
-    def __init__(self, door: Callable[[], _Door]) -> None:
-        super().__init__({})
-        self._door = door
-
-    def dispatch(self, context: RequestContext, method: str, target: bytes, headers: Headers, body: bytes) -> Response:
-        return self._door().dispatch(context, method, target, headers, body)
-
-
-Fault = Callable[[Handler], Handler]
-"""Makes something that is wrong out of an operation that is right."""
 
 
 class Platform:
@@ -88,44 +76,45 @@ class Platform:
 
     Args:
         faults: operation → what is to be wrong with it.
-
-    Attributes:
-        recording: whether events and the audit trail are kept, which takes its time.
+        shared: the URL of a PostgreSQL database that two servers share, each of which gets every other request; empty
+            for one server on an SQLite database.
     """
 
-    def __init__(self, directory: Path, faults: Mapping[str, Fault]) -> None:
-        self._home: Home = home_in(directory)
-        handlers = {service: dict(operations) for service, operations in all_handlers(self._home).items()}
-        for operation, fault in faults.items():
-            handlers["sagemaker"][operation] = fault(handlers["sagemaker"][operation])
-        self.built = frozenset(handlers["sagemaker"])
+    def __init__(self, directory: Path, faults: Mapping[str, Fault], shared: str = "") -> None:
+        home = home_in(directory)
+        if shared:
+            home = sharing(home, shared, DataDir(directory).keys)
+        self._near = NearServer(home, faults)
+        self._servers: list[Server] = [self._near, *([FarServer(directory, shared)] if shared else [])]
+        self.built = self._near.built
         self.coverage = Coverage()
-        self.recording = False
-        for observer in observers():
-            self._home.store.on_change(self._while_recording(observer))
-        self._doors = {False: _Door(handlers), True: _Door(handlers, AuditTrail(self._home.store))}
-        self._unobserved = Store.open(self._home.platform.database_url)
-        self._client = client_for("sagemaker", _Entrance(lambda: self._door))
+        self._unobserved = Store.open(home.platform.database_url)
+        self._entrance = _Entrance(self._servers)
+        self._client = client_for("sagemaker", self._entrance)
         self._methods = {name: method for method, name in self._client.meta.method_to_api_mapping.items()}
         self._regions = (f"xx-test-{number:05}" for number in itertools.count())
-        self._database = sqlite3.connect(self._home.platform.database_url.removeprefix("sqlite:///"))
+        url = make_url(home.platform.database_url)
+        driver = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[url.get_backend_name()]
+        # Each look is a transaction of its own, and none stays open, behind which events would wait.
+        self._engine = create_engine(url.set(drivername=driver), isolation_level="AUTOCOMMIT")
+        self._database = self._engine.connect()
 
     @property
-    def _door(self) -> _Door:
-        return self._doors[self.recording]
+    def recording(self) -> bool:
+        """Whether events and the audit trail are kept, which takes its time."""
+        return self._entrance.recording
 
-    def _while_recording(self, observer: Observer) -> Observer:
-        def observe(tx: Transaction, before: Document | None, after: Document | None) -> None:
-            if self.recording:
-                observer(tx, before, after)
-
-        return observe
+    @recording.setter
+    def recording(self, recording: bool) -> None:
+        self._entrance.recording = self._near.recording = recording
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+        self._engine.dispose()
         self._unobserved.close()
-        self._home.store.close()
+        for server in self._servers:
+            server.close()
 
     def new_region(self) -> str:
         """A region in which there is nothing."""
@@ -140,7 +129,7 @@ class Platform:
         Raises:
             Refused: the service answered with an error.
         """
-        self._door.region = region
+        self._entrance.region = region
         try:
             answer: Params = getattr(self._client, self._methods[operation])(**params)
         except ClientError as error:
@@ -155,12 +144,12 @@ class Platform:
 
     def send(self, region: str, operation: str, document: Params) -> Refused | None:
         """Send a request's JSON as it is, for what botocore would not send; None if it was accepted."""
-        self._door.region = region
+        self._entrance.region = region
         headers = [
             (b"x-amz-target", f"SageMaker.{operation}".encode()),
             (b"content-type", b"application/x-amz-json-1.1"),
         ]
-        response = self._door.dispatch(
+        response = self._entrance.dispatch(
             request_context("sagemaker"), "POST", b"/", headers, json.dumps(document).encode()
         )
         if response.status < 300:
@@ -178,14 +167,16 @@ class Platform:
         """Every document of a region with its version, its tags and its events, to see whether a refused request has
         changed one."""
         return [
-            *self._rows("select kind, key, version from documents where region = ? order by id", region),
-            *self._rows("select t.* from tags t join documents d using (arn) where region = ? order by 1, 2", region),
-            *self._rows("select transaction_id, number from events where region = ? order by 1, 2", region),
+            *self._rows("select kind, key, version from documents where region = :region order by id", region),
+            *self._rows(
+                "select t.* from tags t join documents d using (arn) where region = :region order by 1, 2", region
+            ),
+            *self._rows("select transaction_id, number from events where region = :region order by 1, 2", region),
         ]
 
     def records(self, region: str) -> list[tuple[str, str | None]]:
         """The audit trail of a region: operation and error code, None of one that was done."""
-        rows = self._rows("select operation, details from audit_records where region = ? order by at_us", region)
+        rows = self._rows("select operation, details from audit_records where region = :region order by at_us", region)
         return [(operation, json.loads(details).get("error_code")) for operation, details in rows]
 
     def document(self, region: str, kind: str) -> Document:
@@ -218,14 +209,14 @@ class Platform:
         Raises:
             IllegalMove: it does not follow the present one.
         """
-        with self._home.store.write() as tx:
+        with self._near.home.store.write() as tx:
             return tx.update(replace(document, status=status))
 
     def _rows(self, query: str, region: str) -> list[tuple[Any, ...]]:
-        return self._database.execute(query, (region,)).fetchall()
+        return [tuple(row) for row in self._database.execute(text(query), {"region": region})]
 
     def _body(self) -> bytes:
-        body = self._door.last.body
+        body = self._entrance.last.body
         assert isinstance(body, bytes)
         return body
 

@@ -50,31 +50,28 @@ class _Source:
     outputs: Callable[[Params], Params]
 
 
-def track(call: Call, arn: str, job: Params) -> None:
-    """Make the component of a job that is being created, and put it where its ExperimentConfig wants it.
+def track(call: Call, job: Document) -> None:
+    """Make the component of a job that was just created, and put it where its ExperimentConfig wants it.
 
-    A component of a former job of this name becomes the new one's.
-
-    Args:
-        arn: the job's.
-        job: the input of its Create.
+    A component of a former job of this name becomes the new one's. It is made after the job, whose name nobody else can
+    then take meanwhile.
 
     Raises:
         AwsError: an experiment, trial or run that ExperimentConfig names is missing, or they do not fit together.
     """
-    config = job.get("ExperimentConfig") or {}
-    kind = _source_of(job)
-    source = {"SourceArn": arn, "SourceType": kind.type}
-    name = f"{job[kind.name]}{kind.suffix}"
+    config = job.body.get("ExperimentConfig") or {}
+    kind = _source_of(job.body)
+    source = {"SourceArn": job.arn, "SourceType": kind.type}
+    name = f"{job.name}{kind.suffix}"
     members = {
         "DisplayName": config.get("TrialComponentDisplayName") or name,
         "Source": source,
         "Status": {"PrimaryStatus": "InProgress"},
-        "Parameters": dict(kind.parameters(job)),
-        "InputArtifacts": kind.inputs(job),
+        "Parameters": dict(kind.parameters(job.body)),
+        "InputArtifacts": kind.inputs(job.body),
         "OutputArtifacts": {},
     }
-    trial = _trial(call, config, job[kind.name])
+    trial = _trial(call, config, job.name)
     component = _stored(call, name, members)
     if trial is not None:
         associate(call, trial, component)

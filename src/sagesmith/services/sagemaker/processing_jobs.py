@@ -126,7 +126,6 @@ def _check_unique(member: str, values: list[str]) -> None:
 
 
 def _initial(call: Call, params: Params) -> Params:
-    track(call, PROCESSING_JOB.arn(call.context, params["ProcessingJobName"]), params)
     condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **(params.get("StoppingCondition") or {})}
     return {
         **_filled_in(params),
@@ -170,6 +169,7 @@ PROCESSING_JOB = Kind(
     lifecycle=job_lifecycle("ProcessingJob"),
     check=_check,
     initial=_initial,
+    on_create=track,
     changes={"StopProcessingJob": _stop},
     missing=Wording(ValidationException, "Could not find requested job with name: {name}"),
     duplicate=Wording(

@@ -76,7 +76,6 @@ def _check_spot(params: Params) -> None:
 
 
 def _initial(call: Call, params: Params) -> Params:
-    track(call, TRAINING_JOB.arn(call.context, params["TrainingJobName"]), params)
     condition = {"MaxRuntimeInSeconds": DEFAULT_MAX_RUNTIME_SECONDS, **params["StoppingCondition"]}
     members: Params = {
         **_filled_in(params),
@@ -190,6 +189,7 @@ TRAINING_JOB = Kind(
     },
     check=_check,
     initial=_initial,
+    on_create=track,
     filters={
         "WarmPoolStatusEquals": "WarmPoolStatus.Status",
         "TrainingPlanArnEquals": "ResourceConfig.TrainingPlanArn",

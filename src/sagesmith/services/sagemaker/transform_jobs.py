@@ -83,7 +83,6 @@ def _initial(call: Call, params: Params) -> Params:
         "role": model.get("ExecutionRoleArn"),
         "network_isolation": bool(model.get("EnableNetworkIsolation")),
     }
-    track(call, TRANSFORM_JOB.arn(call.context, params["TransformJobName"]), params)
     return {
         "TransformInput": {"CompressionType": "None", "SplitType": "None", **params["TransformInput"]},
         "TransformOutput": {"AssembleWith": "None", "KmsKeyId": "", **params["TransformOutput"]},
@@ -108,6 +107,7 @@ TRANSFORM_JOB = Kind(
     lifecycle=job_lifecycle("TransformJob"),
     check=_check,
     initial=_initial,
+    on_create=track,
     refers={"ModelName": MODEL},
     changes={"StopTransformJob": _stop},
     missing=Wording(ValidationException, "Could not find requested job with name: {name}"),
