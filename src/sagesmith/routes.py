@@ -38,6 +38,7 @@ class VariantRoute:
     Attributes:
         weight: of a shadow variant the part of all requests that it gets copies of.
         share: of the requests that name this variant, where it has two entries: while a deployment goes on.
+        multi_model: its model servers have many models, of which every request names one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class VariantRoute:
     addresses: list[str]
     share: float = 1.0
     capture: CaptureRoute | None = None
+    multi_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import os
 import resource
 import stat
 import tarfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -13,12 +14,19 @@ from typing import IO, Any, cast
 _COMPRESSION_LEVEL = 3
 _CHUNK_BYTES = 1 << 20
 _MEMORY_BYTES = 512 << 20
+_bounding = threading.Lock()
+_bounded: list[tuple[int, int]] = []
+"""While anybody unpacks: the limits from before, and those again for each who does."""
 MAX_ENTRIES = 1_000_000
 """Of an archive: entries without content cost its sender next to nothing, and this node an inode each."""
 
 
 class ArchiveRefused(Exception):
     """An archive that will not be unpacked; the message names the entry and says why."""
+
+
+class ArchiveTooLarge(ArchiveRefused):
+    """Its files amount to more than there is room for."""
 
 
 def pack(
@@ -120,7 +128,7 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
                     raise ArchiveRefused(f"it has more than {MAX_ENTRIES} entries")
                 total += entry.size if entry.isreg() else 0
                 if total > max_bytes:
-                    raise ArchiveRefused(
+                    raise ArchiveTooLarge(
                         f"at {entry.name!r} its files amount to more than the {max_bytes} bytes that may be used"
                     )
                 _unpack_entry(tar, entry, target)
@@ -138,16 +146,23 @@ def unpack(archive: Path, target: Path, max_bytes: int) -> None:
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
     """Let this process take only so much more memory: a few KB of archive can hold a header or a dictionary of many GB,
-    which tarfile and the decompressors would read into memory whole."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = pages * resource.getpagesize() + _MEMORY_BYTES
-    limits = [each for each in (wanted, soft, hard) if each != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    which tarfile and the decompressors would read into memory whole. Several threads have as much more together."""
+    with _bounding:
+        if not _bounded:
+            _bounded.append(resource.getrlimit(resource.RLIMIT_AS))
+        soft, hard = _bounded[0]
+        _bounded.append(_bounded[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        wanted = pages * resource.getpagesize() + _MEMORY_BYTES
+        limits = [each for each in (wanted, soft, hard) if each != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        with _bounding:
+            _bounded.pop()
+            if len(_bounded) == 1:
+                resource.setrlimit(resource.RLIMIT_AS, _bounded.pop())
 
 
 def _unpack_entry(tar: tarfile.TarFile, entry: tarfile.TarInfo, target: Path) -> None:

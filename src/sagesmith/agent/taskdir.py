@@ -10,6 +10,7 @@ from sagesmith.compute.base import (
     Checkpoints,
     InstanceGroup,
     MetricDefinition,
+    Models,
     ProcessingOutput,
     Resources,
     S3Access,
@@ -86,6 +87,11 @@ class TaskDir:
         return self.root / "opt_ml"
 
     @property
+    def models(self) -> Path:
+        """What the sandbox shows as /opt/ml/models, of a multi-model endpoint: user code may only read it."""
+        return self.root / "models"
+
+    @property
     def scratch(self) -> Path:
         """Files that only the sandbox needs: /tmp, the home directory, /etc/hosts, …"""
         return self.root / "sandbox"
@@ -112,6 +118,8 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["resources"] = Resources(**fields["resources"])
     if fields.get("transform"):
         fields["transform"] = Transform(**fields["transform"])
+    if fields.get("models"):
+        fields["models"] = Models(**fields["models"])
     return TaskSpec(**fields)
 
 

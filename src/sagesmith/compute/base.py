@@ -141,6 +141,19 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """The models of a multi-model endpoint, which its model servers load when they are asked for.
+
+    Attributes:
+        s3_uri: what all of their URIs begin with, as the user gave it.
+        cached: whether a model that was asked for stays loaded.
+    """
+
+    s3_uri: str
+    cached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """Some of a job's hosts, all of one type, under a name."""
 
@@ -185,6 +198,7 @@ class TaskSpec:
             CA bundle, …): complete, the agent adds only what depends on the sandbox.
         hyperparameters: exactly as sent by the user.
         model_data: S3 URI of the model artifact (serving, transform), None if there is none.
+        models: what the model server loads at demand, in place of `model_data`; None if it serves one model.
         code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
         output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
         outputs: what a processing task uploads.
@@ -237,6 +251,7 @@ class TaskSpec:
     resources: Resources = field(default_factory=Resources)
     doors: list[str] = field(default_factory=list)
     transform: Transform | None = None
+    models: Models | None = None
     handover: str | None = None
 
     @property

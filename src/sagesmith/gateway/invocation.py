@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from sagesmith.gateway import target_models
 from sagesmith.http.messages import Headers
 from sagesmith.wire.errors import AwsError, NotImplementedException
 from sagesmith.wire.validation import validation_message
@@ -21,9 +22,11 @@ _OPERATIONS = {
     b"invocations-response-stream": "InvokeEndpointWithResponseStream",
 }
 _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
+TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _SESSION_ID = b"x-amzn-sagemaker-session-id"
 _TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 _STREAM_ACCEPT = b"x-amzn-sagemaker-accept"
+_NOT_OF_STREAMS = frozenset((b"accept", TARGET_MODEL))
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 
 
@@ -55,7 +58,7 @@ _HEADERS = {
     _TARGET_VARIANT: _Header("targetVariant", 63, _NAME),
     _SESSION_ID: _Header("sessionId", 256, f"^({NEW_SESSION})$|^{_NAME}$", sent_as=_SESSION_ID),
     b"x-amzn-sagemaker-prefix-aware-id": _Header("prefixAwareId", 256),
-    b"x-amzn-sagemaker-target-model": _Header("targetModel", 1024, not_built="multi-model endpoints are not built"),
+    TARGET_MODEL: _Header("targetModel", 1024, sent_as=TARGET_MODEL),
     b"x-amzn-sagemaker-target-container-hostname": _Header(
         "targetContainerHostname", 63, not_built="multi-container endpoints are not built"
     ),
@@ -77,12 +80,14 @@ class Invocation:
         headers: what the model server gets of the client's (AWS strips all others).
         target_variant: the variant that it is to go to, None for any.
         session: the session that it belongs to, `NEW_SESSION`, or None.
+        target_model: which model of a multi-model endpoint it is for, None if it names none.
     """
 
     endpoint: str
     headers: Headers
     target_variant: str | None
     session: str | None
+    target_model: str | None = None
 
 
 def parse_path(method: str, path: bytes) -> tuple[str, str] | None:
@@ -107,10 +112,11 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
     kept: Headers = []
     variant: str | None = None
     session: str | None = None
+    model: str | None = None
     problems: list[str] = []
     for name, value in headers:
         known = _HEADERS.get(name)
-        if known is None or (streams and name == b"accept") or (not streams and name == _STREAM_ACCEPT):
+        if known is None or (streams and name in _NOT_OF_STREAMS) or (not streams and name == _STREAM_ACCEPT):
             continue
         if known.not_built is not None:
             member = known.member[0].upper() + known.member[1:]
@@ -123,11 +129,15 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
             variant = value.decode("latin-1")
         elif name == _SESSION_ID:
             session = value.decode("latin-1")
+        elif name == TARGET_MODEL:
+            model = value.decode("latin-1")
     if problems:
         raise AwsError("ValidationError", validation_message(problems), 400)
+    if model is not None:
+        target_models.check(model)
     if streams and session == NEW_SESSION:
         raise AwsError("ValidationError", "InvokeEndpointWithResponseStream cannot create a session.", 400)
-    return Invocation(endpoint, kept, variant, session)
+    return Invocation(endpoint, kept, variant, session, model)
 
 
 def _problems(header: _Header, value: str) -> list[str]:

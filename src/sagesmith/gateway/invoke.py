@@ -171,6 +171,8 @@ class Invoker:
                     self._note(context, route, variant, _original(error), time.perf_counter() - asked, started)
                     raise
                 took = time.perf_counter() - asked
+                if variant.multi_model and self._meter is not None:
+                    self._meter.note_model(context.region, route.name, variant, answer.headers)
                 if variant.capture is not None:
                     answer = self._captured(context, route, variant, wanted, body, answer)
                 return route, variant, client.address, answer, took

@@ -15,6 +15,9 @@ import orjson
 
 from sagesmith import logging
 from sagesmith.files import append_whole
+from sagesmith.gateway.target_models import WAITED_HEADER
+from sagesmith.http.messages import Headers
+from sagesmith.routes import VariantRoute
 
 FLUSH_SECONDS = 1.0
 MAX_WAITING = 10_000
@@ -48,6 +51,7 @@ class Second:
     Attributes:
         instances: of the variant, of which they were shared.
         model_errors: those that the model did not answer with a success.
+        cache_hits: those of a multi-model endpoint whose model was loaded; others have `waited` for it.
     """
 
     instances: int
@@ -57,6 +61,8 @@ class Second:
     model_errors: int = 0
     model: Times = field(default_factory=Times)
     overhead: Times = field(default_factory=Times)
+    cache_hits: int = 0
+    waited: Times = field(default_factory=Times)
 
 
 class Meter:
@@ -87,10 +93,7 @@ class Meter:
             status: what the model answered, 0 if it did not answer whole; or ours, if it was not asked.
             model_seconds: how long the model took, None if it was not asked.
         """
-        key = (int(time.time()), region, endpoint, variant)
-        second = self._seconds.get(key)
-        if second is None:
-            second = self._seconds[key] = Second(instances)
+        second = self._second(region, endpoint, variant, instances)
         second.invocations += 1
         second.errors_4xx += 400 <= status < 500
         second.errors_5xx += status >= 500 or status == 0
@@ -99,11 +102,31 @@ class Meter:
             second.model.note(model_seconds * 1e6)
             second.overhead.note(max(0.0, whole_seconds - model_seconds) * 1e6)
 
+    def note_model(self, region: str, endpoint: str, variant: VariantRoute, headers: Headers) -> None:
+        """An invocation of a multi-model endpoint was answered: its model was loaded, or it has waited for that.
+
+        Args:
+            headers: of the model server's answer.
+        """
+        waited = next((value for name, value in headers if name == WAITED_HEADER), None)
+        second = self._second(region, endpoint, variant.name, max(1, len(variant.addresses)))
+        if waited is None:
+            second.cache_hits += 1
+        else:
+            second.waited.note(float(waited))
+
     async def run(self) -> None:
         """Write once a second, until it is cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self.flush()
+
+    def _second(self, region: str, endpoint: str, variant: str, instances: int) -> Second:
+        key = (int(time.time()), region, endpoint, variant)
+        second = self._seconds.get(key)
+        if second is None:
+            second = self._seconds[key] = Second(instances)
+        return second
 
     def flush(self) -> None:
         """Write what was noted since the last time; what cannot be written waits, up to a bound."""

@@ -12,6 +12,8 @@ TIMED_OUT = (
 )
 BROKE_OFF = "The connection to container primary was closed before it answered."
 _MESSAGE_BYTES = 16 << 10
+_REFUSED = b"x-sagesmith-refused"
+"""By it a model server, or who fetches its models, says that its answer is an error of the API: the code's name."""
 
 
 class Asked(Protocol):
@@ -24,8 +26,11 @@ class Asked(Protocol):
 
 
 async def of_answer(context: Asked, endpoint: str, answer: Response) -> AwsError:
-    """The ModelError for an answer that is no success."""
+    """The ModelError for an answer that is no success, or the API's own error that our model server says it is."""
     text = await _text(answer)
+    refused = next((value for name, value in answer.headers if name == _REFUSED), None)
+    if refused is not None:
+        return AwsError(refused.decode("latin-1"), text or "", answer.status)
     kind = "client" if 400 <= answer.status < 500 else "server"
     if text is None:
         said, text = " and could not load the entire response body", ""

@@ -2,6 +2,7 @@
 
 import random
 
+from sagesmith.gateway import target_models
 from sagesmith.gateway.invocation import Invocation
 from sagesmith.gateway.sessions import Session
 from sagesmith.routes import EndpointRoute, VariantRoute
@@ -20,14 +21,32 @@ def choose(
     A session's requests go to the instance that has it, else a variant that is named gets the request, else one by
     weight. What narrows the choice further (a model, a container, a component) belongs here.
 
+    A model of a multi-model endpoint stays with one instance, and is another one's only while that cannot be asked.
+
     Args:
         session: where the session is that the invocation names, None if it names none.
         down: addresses that just now did not answer.
 
     Raises:
-        AwsError: the request names a variant that the endpoint has not, or a session whose instance is gone.
+        AwsError: the request names a variant that the endpoint has not, or a session whose instance is gone, or a model
+            where there is one alone, or none where there are many.
     """
+    name = invocation.target_model
     variants = route.variants
+    if name is not None or (variants and variants[0].multi_model):
+        variants = target_models.answerable(context, route, name)
+    chosen = _among(context, route, variants, invocation, session, down)
+    return chosen if name is None or chosen is None else (chosen[0], target_models.nearest(chosen[1], name))
+
+
+def _among(
+    context: RequestContext,
+    route: EndpointRoute,
+    variants: list[VariantRoute],
+    invocation: Invocation,
+    session: Session | None,
+    down: set[str],
+) -> Choice | None:
     if session is not None:
         held = [one for one in variants if one.name == session.variant and session.address in one.addresses]
         if not held:

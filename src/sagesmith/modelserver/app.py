@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sagesmith.http.messages import BodyTooLarge, Response
 from sagesmith.modelserver import answers, codecs
-from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, TimedOut
+from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, Refused, TimedOut
 from sagesmith.modelserver.streams import PieceStream
 from sagesmith.modelserver.worker import Invocation, WorkerPool
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sagesmith.http.messages import Request
+    from sagesmith.modelserver.multimodel.server import Models
     from sagesmith.modelserver.settings import Settings
 
 logger = logging.getLogger("sagesmith.modelserver")
@@ -29,6 +30,8 @@ CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 JSON_HEADER = (b"content-type", b"application/json")
 BUSY_HEADER = (b"x-sagesmith-busy", b"1")
 """By it a router knows that no handler saw the request: it may ask another model server."""
+REFUSED_HEADER = b"x-sagesmith-refused"
+"""By it a router knows that an answer is an error of the API: its value is the code, the body is the message."""
 
 
 class Application:
@@ -36,10 +39,18 @@ class Application:
 
     Args:
         on_stuck: called once when a handler has run for longer than its time, after its invocation was answered.
+        models: who answers invocations in place of the one model's `pool`.
     """
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop, on_stuck: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        on_stuck: Callable[[], None],
+        models: Models | None = None,
+    ) -> None:
         self.pool = WorkerPool(loop, settings.queue_limit)
+        self._queue = models or self.pool
         self.ready = False
         self.execution_parameters: Callable[[], Any] | None = None
         self._settings = settings
@@ -66,6 +77,9 @@ class Application:
             response = _response(answers.failure(error))
             if isinstance(error, Overloaded):
                 response.headers.append(BUSY_HEADER)
+            elif isinstance(error, Refused):
+                headers = [(b"content-type", b"text/plain"), (REFUSED_HEADER, error.code.encode())]
+                response = Response(error.status, headers, str(error).encode())
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s %s %d", request.method, request.target.decode("latin-1"), response.status)
         return response
@@ -103,7 +117,7 @@ class Application:
         )
         if self._watch is None:
             self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
-        response = _response(await self.pool.submit(invocation))
+        response = _response(await self._queue.submit(invocation))
         attributes = request.header(CUSTOM_ATTRIBUTES)
         if attributes is not None and all(name != CUSTOM_ATTRIBUTES for name, _ in response.headers):
             response.headers.append((CUSTOM_ATTRIBUTES, attributes))
@@ -112,17 +126,17 @@ class Application:
     def _look_for_stuck(self) -> None:
         """One timer for all invocations, set while there are any, for the handler that has been running longest."""
         self._watch = None
-        since = self.pool.running_since()
+        since = self._queue.running_since()
         limit = self._settings.invocation_timeout_seconds
         # One that waits for its client, or that is between two pieces, has been running for no time yet.
-        left = limit if since is None else min(limit, limit - (self.pool.now() - since))
+        left = limit if since is None else min(limit, limit - (self._queue.now() - since))
         if left <= 0:
             logger.error("A handler has not returned for %g s. The model server starts anew. Its threads:", limit)
             faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
             self.ready = False
-            self.pool.abandon(TimedOut(f"The handler did not return within {limit:g} s."))
+            self._queue.abandon(TimedOut(f"The handler did not return within {limit:g} s."))
             self._on_stuck()
-        elif self.pool.pending:
+        elif self._queue.pending:
             self._watch = self._loop.call_later(left, self._look_for_stuck)
 
 

@@ -8,7 +8,11 @@ ModelServerError
     ├── UnsupportedInput    415
     ├── HandlerFailed       500, or what the handler's exception asks for
     ├── Overloaded          503
-    └── TimedOut            504
+    ├── TimedOut            504
+    ├── TooLarge            507
+    └── Refused             an error of the API's own, by its code, and not the model's
+        ├── BadTarget           400
+        └── ModelNotReady       429
 """
 
 from __future__ import annotations
@@ -83,3 +87,43 @@ class TimedOut(InvocationError):
     """A handler did not return in time."""
 
     status = 504
+
+
+class TooLarge(InvocationError):
+    """A model for which there is no room on this instance, even if all others go."""
+
+    status = 507
+
+    def __init__(
+        self, message: str = "There is not enough memory or disk space on the instance for this model."
+    ) -> None:
+        super().__init__(message, kind="InsufficientStorage")
+
+
+class NoRoom(Exception):
+    """A model does not fit beside those that are there. Somebody is to make room and try again."""
+
+
+class Refused(InvocationError):
+    """An error that the caller gets as one of the API.
+
+    Attributes:
+        code: its name in the API.
+    """
+
+    code = "ValidationError"
+    status = 400
+
+
+class BadTarget(Refused):
+    """The request names no model, or one that is not to be had."""
+
+
+class ModelNotReady(Refused):
+    """The model is still being downloaded or loaded."""
+
+    code = "ModelNotReadyException"
+    status = 429
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The model {name} is still being downloaded or loaded. Wait and try your request again.")

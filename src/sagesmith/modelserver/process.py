@@ -20,7 +20,10 @@ from sagesmith.modelserver.executor import Executor, print_exception
 from sagesmith.modelserver.rows import rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sagesmith.modelserver.handlers import Handlers
+    from sagesmith.modelserver.multimodel.assembly import MultiModelServer
     from sagesmith.modelserver.settings import Settings
 
 logger = logging.getLogger("sagesmith.modelserver")
@@ -47,6 +50,7 @@ class ModelServer:
         self._listening = threading.Event()
         self._failure: OSError | None = None
         self._application: Application | None = None
+        self._many: MultiModelServer | None = None
 
     def run(self) -> int:
         """Serve until SIGTERM; the exit code. Call it on the main thread."""
@@ -60,6 +64,8 @@ class ModelServer:
             return 1
         application = self._application
         assert application is not None
+        if self._many is not None:
+            return self._run_many(self._many, application, signals)
         try:
             loaded = self._load(application)
             rows = rows_of(loaded, self._settings.batching)
@@ -78,6 +84,19 @@ class ModelServer:
         application.ready = True
         # On the main thread signals are to be heard of whatever the handlers did with them.
         application.pool.run(Executor(loaded, application.pool, rows, lambda: _listen_for_signals(signals)))
+        self._ended.set()
+        return 0
+
+    def _run_many(self, many: MultiModelServer, application: Application, signals: socket.socket) -> int:
+        """`run` where there is a server of many models: the main thread loads them."""
+        try:
+            many.prepare()
+        except BaseException as error:
+            _explain(error)
+            os._exit(1)
+        _listen_for_signals(signals)
+        application.ready = True
+        many.loader.run(afterwards=lambda: _listen_for_signals(signals))
         self._ended.set()
         return 0
 
@@ -103,6 +122,13 @@ class ModelServer:
             _flush()
             os._exit(1)
 
+    def _assemble(self, loop: asyncio.AbstractEventLoop, on_stuck: Callable[[], None]) -> MultiModelServer:
+        from sagesmith.modelserver.multimodel.assembly import MultiModelServer
+        from sagesmith.modelserver.multimodel.store import SOCKET_NAME
+
+        folder = os.path.dirname(self._unix or "")  # noqa: PTH120
+        return MultiModelServer.assemble(self._settings, loop, f"{folder}/{SOCKET_NAME}", on_stuck)
+
     async def _serve_until_stopped(self, loop: asyncio.AbstractEventLoop, signalled: socket.socket) -> None:
         stopped: asyncio.Future[bool] = loop.create_future()
 
@@ -110,7 +136,10 @@ class ModelServer:
             if not stopped.done():
                 stopped.set_result(again)
 
-        application = Application(self._settings, loop, on_stuck=lambda: stop(again=True))
+        if self._settings.multi_model:
+            self._many = self._assemble(loop, on_stuck=lambda: stop(again=True))
+        models = self._many.models if self._many is not None else None
+        application = Application(self._settings, loop, on_stuck=lambda: stop(again=True), models=models)
         try:
             if self._unix is not None:
                 server = await serve(application.handle, unix=self._unix)
@@ -135,6 +164,8 @@ class ModelServer:
             _flush()
             os.execv(self._restart[0], self._restart)  # noqa: S606
         application.pool.stop()
+        if self._many is not None:
+            self._many.stop()
         if loaded and await loop.run_in_executor(None, self._ended.wait, END_SECONDS):
             # The main thread ends the process, with the user's exit handlers, unless a thread of the user's keeps it.
             await asyncio.sleep(END_SECONDS)

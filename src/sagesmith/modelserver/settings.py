@@ -31,6 +31,11 @@ class Settings:
         batching: whether requests that wait together are predicted together: `auto`, where no answer can change by it;
             `on`, also by a `predict_fn` of the user's, which then takes the rows of several requests; `off`.
         log_level: of Python's `logging`.
+        multi_model: whether each request names the model that it is for (`multimodel`); there is no model at the start.
+        keeps_models: whether a model that was asked for stays loaded.
+        model_wait_seconds: how long a request waits for its model to be loaded.
+        memory_bytes: what the instance has, None if there is no limit.
+        models_bytes: what all models may take together, None if only the instance's memory limits them.
     """
 
     model_dir: Path
@@ -44,6 +49,11 @@ class Settings:
     max_payload_bytes: int
     log_level: int
     batching: str = "auto"
+    multi_model: bool = False
+    keeps_models: bool = True
+    model_wait_seconds: float = 59.0
+    memory_bytes: int | None = None
+    models_bytes: int | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -62,6 +72,11 @@ class Settings:
             max_payload_bytes=_max_payload_bytes(environ),
             log_level=int(_number(environ, "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO)),
             batching=_word(environ, "SAGESMITH_BATCHING", ("auto", "on", "off")),
+            multi_model=environ.get("SAGEMAKER_MULTI_MODEL") == "true",
+            keeps_models=environ.get("SAGESMITH_MODEL_CACHE") != "Disabled",
+            model_wait_seconds=_number(environ, "SAGESMITH_MODEL_WAIT_SECONDS", 59),
+            memory_bytes=int(_number(environ, "SAGESMITH_MEMORY_BYTES", 0)) or None,
+            models_bytes=int(_number(environ, "SAGESMITH_MODEL_CACHE_BYTES", 0)) or None,
         )
 
 

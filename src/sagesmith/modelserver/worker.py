@@ -70,12 +70,21 @@ class WorkerPool:
         batch_limit: how many of the invocations that have arrived one call of `execute` takes. Nothing waits for more
             to arrive; what came in one turn of the loop is handed over together. What is to be answered by itself ends
             a batch, and is a batch of its own.
+        wake: called, by any thread, when something waits, of a pool whose work others do by `turn`; None: threads of
+            its own wait in `run`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int, batch_limit: int = 1) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limit: int,
+        batch_limit: int = 1,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
         self._loop = loop
         self._limit = limit
         self.batch_limit = batch_limit
+        self.wake = wake
         self._waiting: Deque[Invocation] = deque()  # noqa: UP006
         self._changed = threading.Condition()
         self._stopped = False
@@ -91,6 +100,11 @@ class WorkerPool:
     def pending(self) -> int:
         """Invocations that wait or run."""
         return self._pending
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something waits for a worker."""
+        return bool(self._waiting)
 
     def running_since(self) -> float | None:
         """When the handler was called that has been running for the longest time, None if none runs."""
@@ -140,6 +154,8 @@ class WorkerPool:
         with self._changed:
             self._waiting.extendleft(reversed(invocations))
             self._changed.notify(len(invocations))
+        if self.wake is not None:
+            self.wake()
 
     def calls(self) -> None:
         """This thread is about to call a handler: its time begins."""
@@ -155,27 +171,38 @@ class WorkerPool:
         Args:
             execute: settles or leaves each invocation of a batch, once, and never raises.
         """
-        worker = threading.get_ident()
         while True:
             batch = self._next()
             if not batch:
                 return
-            wanted = []
-            for invocation in batch:
-                if invocation.cancelled:
-                    self.settle(invocation)
-                else:
-                    wanted.append(invocation)
-            if wanted:
-                self._running[worker] = wanted
-                self.calls()
-                execute(wanted)
-                self._since.pop(worker, None)
-                self._running.pop(worker, None)
-            # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
-            if not self._delivering:
-                self._delivering = True
-                self._loop.call_soon_threadsafe(self._deliver)
+            self._work(batch, execute)
+
+    def turn(self, execute: Callable[[list[Invocation]], None]) -> bool:
+        """Work on one batch, if anything waits; whether more does. See `run`."""
+        with self._changed:
+            batch = self._take()
+        if batch:
+            self._work(batch, execute)
+        return bool(self._waiting)
+
+    def _work(self, batch: list[Invocation], execute: Callable[[list[Invocation]], None]) -> None:
+        worker = threading.get_ident()
+        wanted = []
+        for invocation in batch:
+            if invocation.cancelled:
+                self.settle(invocation)
+            else:
+                wanted.append(invocation)
+        if wanted:
+            self._running[worker] = wanted
+            self.calls()
+            execute(wanted)
+            self._since.pop(worker, None)
+            self._running.pop(worker, None)
+        # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
+        if not self._delivering:
+            self._delivering = True
+            self._loop.call_soon_threadsafe(self._deliver)
 
     def stop(self) -> None:
         """Let every worker end after what it is doing and what waits."""
@@ -202,6 +229,8 @@ class WorkerPool:
             self._waiting.extend(self._arrived)
             self._changed.notify(len(self._arrived))
         self._arrived.clear()
+        if self.wake is not None:
+            self.wake()
         if self.batch_limit > 1:
             self._deliver_again()
 
@@ -212,11 +241,17 @@ class WorkerPool:
                 if self._stopped:
                     return []
                 self._changed.wait()
-            batch = [self._waiting.popleft()]
-            if not batch[0].is_alone:
-                while len(batch) < self.batch_limit and self._waiting and not self._waiting[0].is_alone:
-                    batch.append(self._waiting.popleft())
-            return batch
+            return self._take()
+
+    def _take(self) -> list[Invocation]:
+        """A batch of what waits, empty if nothing does; the lock is held."""
+        if not self._waiting:
+            return []
+        batch = [self._waiting.popleft()]
+        if not batch[0].is_alone:
+            while len(batch) < self.batch_limit and self._waiting and not self._waiting[0].is_alone:
+                batch.append(self._waiting.popleft())
+        return batch
 
     def _deliver(self) -> None:
         self._delivering = False

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sagesmith.routes import AsyncRoute, CaptureRoute, EndpointRoute, VariantRoute
-from sagesmith.services.sagemaker import deployments
+from sagesmith.services.sagemaker import deployments, models
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 
@@ -49,7 +49,8 @@ def _shadows(fleet: Params, addresses: Addresses) -> Iterator[VariantRoute]:
 
 def _variant(fleet: Params, variant: Params, addresses: Addresses, weight: float, share: float) -> VariantRoute:
     listening = addresses.get((fleet["id"], variant["name"]), [])
-    return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")))
+    multi_model = models.is_multi_model(variant["container"])
+    return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")), multi_model)
 
 
 def _asynchronous(document: Document, config: Params | None) -> AsyncRoute | None:

@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.ht
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,9 @@ def _data(line: dict[str, Any]) -> Iterator[Datum]:
     def datum(name: str, values: StatisticSet, unit: str = "None") -> Datum:
         return Datum(Metric(NAMESPACE, name, dimensions), line["at"], unit, values)
 
+    yield from _of_models(counts, datum)
+    if not invocations:
+        return
     yield datum("Invocations", StatisticSet.of([1.0], [invocations]))
     yield datum("InvocationsPerInstance", StatisticSet.of([1.0 / counts["instances"]], [invocations]))
     errors = {
@@ -121,6 +124,17 @@ def _datum(line: dict[str, Any]) -> Datum:
     dimensions = tuple((name, value) for name, value in line["dimensions"])
     values = StatisticSet.of([value for value, _ in line["samples"]], [count for _, count in line["samples"]])
     return Datum(Metric(NAMESPACE, line["metric"], dimensions), line["at"], line["unit"], values)
+
+
+def _of_models(counts: dict[str, Any], datum: Callable[..., Datum]) -> Iterator[Datum]:
+    """Of a multi-model endpoint: which invocations found their model loaded, and how long the others waited for it."""
+    waited, hits = counts.get("waited") or {"samples": {}}, counts.get("cache_hits", 0)
+    misses = sum(waited["samples"].values())
+    parts = [(value, many) for value, many in ((1.0, hits), (0.0, misses)) if many]
+    if parts:
+        yield datum("ModelCacheHit", StatisticSet.of([value for value, _ in parts], [many for _, many in parts]))
+    if misses:
+        yield datum("ModelLoadingWaitTime", _times(waited), "Microseconds")
 
 
 def _times(times: dict[str, Any]) -> StatisticSet:

@@ -44,6 +44,11 @@ def _check_container(container: Params) -> None:
         raise ValidationException("RepositoryAuthConfig can be given only if RepositoryAccessMode is Vpc.")
 
 
+def is_multi_model(container: Params) -> bool:
+    """Whether a container serves all models below its ModelDataUrl."""
+    return container.get("Mode") == "MultiModel"
+
+
 def _check_environments(containers: list[Params]) -> None:
     variables = [each for container in containers for each in (container.get("Environment") or {}).items()]
     if sum(len(text.encode()) for variable in variables for text in variable) > _MOST_ENVIRONMENT_BYTES:
@@ -80,12 +85,19 @@ def container_to_serve(model: Params) -> Params:
 
     Raises:
         NotImplementedException: the model asks for what is not built yet.
+        ValidationException: it has many models, and does not say below which prefix
+            (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html).
     """
     MODEL.refuse_unserved(model)
     containers: list[Params] = model.get("Containers") or [model["PrimaryContainer"]]
     if len(containers) > 1:
         raise NotImplementedException("Inference pipelines are not built yet (Containers with more than one element).")
     (container,) = containers
+    if is_multi_model(container) and not container.get("ModelDataUrl"):
+        raise ValidationException(
+            "A container with Mode MultiModel needs a ModelDataUrl, the prefix of its models in S3: ModelDataSource "
+            "cannot be used with multi-model endpoints."
+        )
     source = (container.get("ModelDataSource") or {}).get("S3DataSource")
     if source and (source["S3DataType"], source["CompressionType"]) not in _SOURCES:
         raise NotImplementedException(
@@ -114,7 +126,6 @@ MODEL = Kind(
     defaults={"EnableNetworkIsolation": False},
     lookup=_several,
     unserved=(
-        *_containers("Multi-model containers are", "Mode", frozenset({"MultiModel"})),
         *_containers("Additional model data sources are", "AdditionalModelDataSources"),
         *_containers("Hub models are", "ModelDataSource.S3DataSource.HubAccessConfig"),
         *_containers("Manifests of model data are", "ModelDataSource.S3DataSource.ManifestS3Uri"),
@@ -134,7 +145,6 @@ MODEL = Kind(
             "registries are reached from this machine, with the container engine's own login",
         ),
         **_ignored("ModelDataSource.S3DataSource.ModelAccessConfig", "the model data are the user's own"),
-        **_ignored("MultiModelConfig", "it is about multi-model containers, which no endpoint serves yet"),
         **_ignored("ContainerMetricsConfig", "metrics of containers are not collected"),
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
     },

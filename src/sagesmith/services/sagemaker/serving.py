@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagesmith import logging
-from sagesmith.compute.base import Resources, TaskObservation, TaskSpec
+from sagesmith.compute.base import Models, Resources, TaskObservation, TaskSpec
 from sagesmith.compute.instances import resources_of
 from sagesmith.images.base import ImageNotRunnable, NotOurs
 from sagesmith.images.registry import resolve
@@ -32,6 +32,7 @@ from sagesmith.services.sagemaker.model_servers import (
     unscalable,
     with_instances,
 )
+from sagesmith.services.sagemaker.models import is_multi_model
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.task_metrics import Measured, collect_metrics
 from sagesmith.store import Document
@@ -43,6 +44,12 @@ CREDENTIALS_SECONDS = 7 * 86_400.0
 """How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
 KIND = ENDPOINT.id
+
+_OF_INVOCATIONS = dict.fromkeys(
+    ("ModelDownloadingTime", "ModelLoadingTime", "ModelUnloadingTime"), ("AWS/SageMaker", "Microseconds")
+)
+"""Metrics of multi-model endpoints that stand beside those of their invocations, where LoadedModelCount does not
+(https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html)."""
 
 log = logging.get("serving")
 
@@ -103,9 +110,8 @@ class EndpointReconciler:
             if task is not None:
                 of = {"EndpointName": document.name, "VariantName": instance.variant}
                 stream = f"{instance.variant}/{stream_of(instance)}"
-                collect(
-                    home, task, f"{LOG_GROUP}/{document.name}", stream, Measured(document.region, LOG_GROUP, of, of)
-                )
+                measured = Measured(document.region, LOG_GROUP, of, of, elsewhere=_OF_INVOCATIONS)
+                collect(home, task, f"{LOG_GROUP}/{document.name}", stream, measured)
                 yield instance.id, task
 
     def _settle(self, home: Home, document: Document, observed: Observations) -> float | None:
@@ -210,7 +216,8 @@ def task_spec(
     return replace(
         common,
         id=task_id,
-        model_data=model_data(container),
+        model_data=None if is_multi_model(container) else model_data(container),
+        models=_models(container),
         code=code if code.startswith("s3://") else None,
         resources=_resources(container["Image"], variant["instance_type"]),
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
@@ -228,6 +235,14 @@ def asynchronous_defaults(own: dict[str, str]) -> dict[str, str]:
     if "SAGEMAKER_MODEL_SERVER_TIMEOUT" in own:
         return {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024"}
     return {"SAGEMAKER_MAX_PAYLOAD_IN_MB": "1024", "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS": "3600"}
+
+
+def _models(container: dict[str, Any]) -> Models | None:
+    """What the model servers of a multi-model container load at demand, None for any other one."""
+    if not is_multi_model(container):
+        return None
+    setting = (container.get("MultiModelConfig") or {}).get("ModelCacheSetting")
+    return Models(container["ModelDataUrl"], cached=setting != "Disabled")
 
 
 def _resources(image: str, instance_type: str) -> Resources:

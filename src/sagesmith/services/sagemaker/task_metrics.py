@@ -8,7 +8,7 @@ import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sagesmith.compute.base import MetricSample
 from sagesmith.services.base import Home
@@ -27,6 +27,7 @@ class Measured:
     Attributes:
         namespace: such as `/aws/sagemaker/TrainingJobs`.
         program, host: the dimensions of what the program printed, and of how busy its host is.
+        elsewhere: by metric, the namespace and the unit of those that belong into another one.
         resource: the ARN under which each value of the metrics `in_full` is kept besides, one by one in its order:
             statistics of a second do not tell how many epochs there were in it.
     """
@@ -37,6 +38,7 @@ class Measured:
     program: Mapping[str, str]
     resource: str = ""
     in_full: Collection[str] = ()
+    elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def collect_metrics(home: Home, task_id: str, measured: Measured) -> bool:
@@ -70,8 +72,9 @@ def _data(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Datum
         together[sample.name, sample.at, sample.of_host].extend(sample.values)
     for (name, at, of_host), values in together.items():
         dimensions = tuple(sorted((measured.host if of_host else measured.program).items()))
-        metric = Metric(measured.namespace, name, dimensions)
-        yield Datum(metric, at, "Percent" if of_host else "None", StatisticSet.of(values))
+        unit = "Percent" if of_host else "None"
+        namespace, unit = measured.elsewhere.get(name, (measured.namespace, unit))
+        yield Datum(Metric(namespace, name, dimensions), at, unit, StatisticSet.of(values))
 
 
 def points(

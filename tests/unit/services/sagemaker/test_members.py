@@ -25,6 +25,7 @@ CONTAINER = (
     "ModelPackageName",
     "InferenceSpecificationName",
     "Environment",
+    "MultiModelConfig.ModelCacheSetting",
 )
 HONOURED = {
     "Model": {

@@ -183,7 +183,6 @@ PIPELINE = without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "
 TOPIC = "arn:aws:sns:us-east-1:123456789012:done"
 UNSERVED = [
     (PIPELINE, {}),
-    ({"ModelName": "m", "PrimaryContainer": {"Image": "a", "Mode": "MultiModel"}}, {}),
     (model("m", InferenceExecutionConfig={"Mode": "Direct"}), {}),
     (model("m"), {"ProductionVariants": [SERVERLESS]}),
     (model("m"), {"ProductionVariants": [without(variant("m"), "ModelName")]}),

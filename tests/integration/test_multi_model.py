@@ -1,0 +1,245 @@
+"""Multi-model endpoints, from the prefix in S3 to the answer, with models that come, change and go."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.integration import jobs
+from tests.integration.conftest import Running
+
+HANDLERS = """
+import json, os
+from helper import scale
+
+def model_fn(model_dir):
+    BEFORE
+    return float(open(os.path.join(model_dir, "weights")).read())
+
+def predict_fn(data, model):
+    import lazily
+    return {"scaled": scale(model, data), "from": lazily.NAME}
+
+def input_fn(body, content_type):
+    return json.loads(body)
+
+def output_fn(prediction, accept):
+    return json.dumps(prediction), "application/json"
+"""
+
+
+def model_archive(name: str, weight: float, *, adds: float = 0, size: int = 0, before: str = "pass") -> bytes:
+    """A model with modules of its own, that every other one has under the same names.
+
+    Args:
+        before: a statement that is run when it is loaded.
+    """
+    return jobs.archive(
+        {
+            "weights": str(weight),
+            "padding": b"\1" * size,
+            "code/inference.py": HANDLERS.replace("BEFORE", before),
+            "code/helper.py": f"def scale(weight, data):\n    return weight * data + {adds}\n",
+            "code/lazily.py": f"NAME = {name!r}\n",
+        }
+    )
+
+
+class MultiModel:
+    """An endpoint and the prefix of its models."""
+
+    def __init__(self, platform: Running, *, instances: int = 1, cache: str = "", **environment: str) -> None:
+        self.platform = platform
+        self.name = jobs.name("mme")
+        self.runtime = platform.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
+        self.put("first.tar.gz", model_archive("first", 2))
+        before = set(self._tasks())
+        client = platform.client("sagemaker")
+        container: dict[str, Any] = {
+            "Image": jobs.IMAGE,
+            "Mode": "MultiModel",
+            "ModelDataUrl": f"s3://{jobs.BUCKET}/{self.name}/",
+            "Environment": environment,
+        }
+        if cache:
+            container["MultiModelConfig"] = {"ModelCacheSetting": cache}
+        client.create_model(ModelName=self.name, ExecutionRoleArn=jobs.ROLE, PrimaryContainer=container)
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": self.name,
+            "InstanceType": "ml.m4.xlarge",
+            "InitialInstanceCount": instances,
+        }
+        client.create_endpoint_config(EndpointConfigName=self.name, ProductionVariants=[variant])
+        client.create_endpoint(EndpointName=self.name, EndpointConfigName=self.name)
+        described = jobs.wait_endpoint(platform, self.name)
+        assert described["EndpointStatus"] == "InService", described.get("FailureReason")
+        self.tasks = sorted(set(self._tasks()) - before)
+
+    def _tasks(self) -> Iterator[Path]:
+        return self.platform.data.glob("tasks/serve-*")
+
+    def put(self, key: str, body: bytes) -> None:
+        jobs.upload(self.platform, f"{self.name}/{key}", body)
+
+    def ask(self, model: str, data: Any = 3) -> Any:
+        answer = self.runtime.invoke_endpoint(
+            EndpointName=self.name, TargetModel=model, Body=json.dumps(data), ContentType="application/json"
+        )
+        return json.loads(answer["Body"].read())
+
+    def folders(self) -> list[str]:
+        """Which models have files on the disk of an instance."""
+        return [path.name for task in self.tasks for path in (task / "models").iterdir()]
+
+
+def refusal(call: Any, *arguments: Any) -> tuple[str, str]:
+    with pytest.raises(ClientError) as raised:
+        call(*arguments)
+    error = raised.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+@pytest.fixture(scope="module")
+def endpoint(platform: Running) -> MultiModel:
+    return MultiModel(platform)
+
+
+def test_each_model_answers_with_its_own_code_and_weights(endpoint: MultiModel) -> None:
+    endpoint.put("deeper/second.tar.gz", model_archive("second", 10, adds=1))
+    for _ in range(2):
+        assert endpoint.ask("first.tar.gz") == {"scaled": 6.0, "from": "first"}
+        assert endpoint.ask("deeper/second.tar.gz") == {"scaled": 31.0, "from": "second"}
+
+
+def test_a_model_that_is_added_answers_at_once(endpoint: MultiModel) -> None:
+    endpoint.put("added.tar.gz", model_archive("added", 7))
+    assert endpoint.ask("added.tar.gz")["scaled"] == 21.0
+
+
+def test_a_model_that_was_removed_or_changed_answers_as_it_did_while_it_is_loaded(endpoint: MultiModel) -> None:
+    endpoint.put("changed.tar.gz", model_archive("before", 1))
+    assert endpoint.ask("changed.tar.gz")["from"] == "before"
+    endpoint.put("changed.tar.gz", model_archive("after", 1))
+    assert endpoint.ask("changed.tar.gz")["from"] == "before"
+    endpoint.platform.client("s3").delete_object(Bucket=jobs.BUCKET, Key=f"{endpoint.name}/changed.tar.gz")
+    assert endpoint.ask("changed.tar.gz")["from"] == "before"
+
+
+def test_requests_that_come_together_load_their_model_once(endpoint: MultiModel) -> None:
+    endpoint.put("one.tar.gz", model_archive("one", 4, before="open('/tmp/loads', 'a').write('1')"))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(endpoint.ask, ["one.tar.gz"] * 8))
+    assert answers == [{"scaled": 12.0, "from": "one"}] * 8
+    assert (endpoint.tasks[0] / "sandbox" / "tmp" / "loads").read_text() == "1"
+
+
+def test_a_model_that_is_not_there_is_a_validation_error(endpoint: MultiModel) -> None:
+    code, message = refusal(endpoint.ask, "nothing.tar.gz")
+    assert code == "ValidationError"
+    assert message == (
+        f"Failed to download model data(bucket: {jobs.BUCKET}, key: {endpoint.name}/nothing.tar.gz). Please ensure "
+        "that there is an object located at the URL and that the role passed to CreateModel has permissions to "
+        "download the model."
+    )
+
+
+def test_what_is_no_archive_is_a_validation_error(endpoint: MultiModel) -> None:
+    endpoint.put("text.tar.gz", b"this is no archive")
+    code, message = refusal(endpoint.ask, "text.tar.gz")
+    assert code == "ValidationError"
+    assert message.startswith("Failed to extract model data archive from URL")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "../first.tar.gz",
+        "a/../../first.tar.gz",
+        "%2e%2e/first.tar.gz",
+        "%252e%252e%252ffirst.tar.gz",
+        "/first.tar.gz",
+        "s3://other/first.tar.gz",
+        "a//b",
+        "./first.tar.gz",
+        "..\\first.tar.gz",
+    ],
+)
+def test_a_target_that_leads_out_of_the_prefix_is_refused(endpoint: MultiModel, target: str) -> None:
+    code, message = refusal(endpoint.ask, target)
+    assert code == "ValidationError"
+    assert message.startswith(f"Invalid target model {target}")
+
+
+def test_a_request_without_target_is_refused(endpoint: MultiModel) -> None:
+    runtime = endpoint.platform.client("sagemaker-runtime")
+    code, message = refusal(lambda: runtime.invoke_endpoint(EndpointName=endpoint.name, Body=b"1"))
+    assert code == "ValidationError"
+    assert "is missing a target model header" in message
+
+
+def test_a_model_that_cannot_be_loaded_is_a_model_error_of_its_own(endpoint: MultiModel) -> None:
+    endpoint.put("broken.tar.gz", jobs.archive({"code/inference.py": "raise RuntimeError('no weights here')"}))
+    code, message = refusal(endpoint.ask, "broken.tar.gz")
+    assert code == "ModelError"
+    assert "no weights here" in message
+    assert endpoint.ask("first.tar.gz")["scaled"] == 6.0
+    endpoint.put("broken.tar.gz", model_archive("mended", 1))
+    assert endpoint.ask("broken.tar.gz")["from"] == "mended"
+
+
+def test_the_least_recently_used_model_makes_room_in_memory_and_on_the_disk(platform: Running) -> None:
+    endpoint = MultiModel(platform, SAGESMITH_MODEL_CACHE_BYTES=str(5_000_000))
+    for name in ("a", "b", "c"):
+        endpoint.put(f"{name}.tar.gz", model_archive(f"{name}1", 1, size=2_000_000))
+    for name in ("a", "b", "a", "c"):
+        assert endpoint.ask(f"{name}.tar.gz")["from"] == f"{name}1"
+    assert len(endpoint.folders()) == 2
+    for name in ("a", "b", "c"):
+        endpoint.put(f"{name}.tar.gz", model_archive(f"{name}2", 1, size=2_000_000))
+    assert endpoint.ask("a.tar.gz")["from"] == "a1"
+    assert endpoint.ask("b.tar.gz")["from"] == "b2"
+    endpoint.put("large.tar.gz", model_archive("large", 1, size=6_000_000))
+    code, message = refusal(endpoint.ask, "large.tar.gz")
+    assert code == "ModelError"
+    assert "Received server error (507)" in message
+    jobs.delete_endpoint(platform, endpoint.name)
+
+
+def test_without_a_cache_a_model_is_loaded_for_each_request(platform: Running) -> None:
+    endpoint = MultiModel(platform, cache="Disabled")
+    endpoint.put("it.tar.gz", model_archive("once", 1))
+    assert endpoint.ask("it.tar.gz")["from"] == "once"
+    endpoint.put("it.tar.gz", model_archive("twice", 1))
+    assert endpoint.ask("it.tar.gz")["from"] == "twice"
+    jobs.delete_endpoint(platform, endpoint.name)
+
+
+def test_a_model_that_is_not_loaded_in_time_is_not_ready_and_goes_on_being_loaded(platform: Running) -> None:
+    endpoint = MultiModel(platform, SAGESMITH_MODEL_WAIT_SECONDS="0.2")
+    endpoint.put("slow.tar.gz", model_archive("slow", 4, before="os.mkfifo('/tmp/go'); open('/tmp/go').read()"))
+    code, _ = refusal(endpoint.ask, "slow.tar.gz")
+    assert code == "ModelNotReadyException"
+    (endpoint.tasks[0] / "sandbox" / "tmp" / "go").write_text("on")
+    while True:
+        try:
+            assert endpoint.ask("slow.tar.gz") == {"scaled": 12.0, "from": "slow"}
+        except endpoint.runtime.exceptions.ModelNotReadyException:
+            continue
+        break
+    jobs.delete_endpoint(platform, endpoint.name)
+
+
+def test_an_ordinary_endpoint_takes_no_target_model(platform: Running) -> None:
+    name = jobs.endpoint(platform, {"inference.py": "def model_fn(path): return 1\ndef transform_fn(*_): return '1'"})
+    jobs.wait_endpoint(platform, name)
+    runtime = platform.client("sagemaker-runtime")
+    code, message = refusal(lambda: runtime.invoke_endpoint(EndpointName=name, TargetModel="a.tar.gz", Body=b"1"))
+    assert code == "ValidationError"
+    assert message == f"Endpoint {name} is not a multi-model endpoint and does not support target model header."
+    jobs.delete_endpoint(platform, name)
