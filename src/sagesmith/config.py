@@ -125,6 +125,16 @@ class DataDir:
         return self.run / "sessions"
 
     @property
+    def wakes(self) -> Path:
+        """For which endpoints a model server is asked for that are to have none (`wakes`)."""
+        return self.run / "wakes"
+
+    @property
+    def slots(self) -> Path:
+        """Which invocations of serverless endpoints are under way (`slots`)."""
+        return self.run / "slots"
+
+    @property
     def sockets(self) -> Path:
         """Unix sockets, outside a data directory that may be deep: their paths must be short (108 bytes)."""
         digest = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:12]

@@ -71,12 +71,31 @@ class AsyncRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerlessRoute:
+    """What makes an endpoint serverless: it may have no model server, and is woken by a request.
+
+    Attributes:
+        variant: its production variant, which it has one of.
+        concurrency: how many invocations it takes at once.
+        provisioned: for how many of them there is always a model server.
+        failed_at, failure: when a model server last could not be started, in seconds since the epoch, and why not.
+    """
+
+    variant: str
+    concurrency: int
+    provisioned: int = 0
+    failed_at: float = 0.0
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointRoute:
     """An endpoint as routers know it. One that is not InService has no variants and says its status.
 
     Attributes:
         shadows: the variants that get copies of requests, and whose answers nobody sees.
         asynchronous: how it takes requests, if it takes them by InvokeEndpointAsync alone.
+        serverless: None for an endpoint of instances.
     """
 
     name: str
@@ -84,6 +103,7 @@ class EndpointRoute:
     variants: list[VariantRoute] = field(default_factory=list)
     shadows: list[VariantRoute] = field(default_factory=list)
     asynchronous: AsyncRoute | None = None
+    serverless: ServerlessRoute | None = None
 
 
 Routes = dict[str, dict[str, EndpointRoute]]
@@ -133,6 +153,7 @@ def _parse(content: bytes) -> Routes:
                 [_variant(variant) for variant in route["variants"]],
                 [_variant(variant) for variant in route.get("shadows", ())],
                 AsyncRoute(**found) if (found := route.get("asynchronous")) else None,
+                ServerlessRoute(**route["serverless"]) if route.get("serverless") else None,
             )
             for name, route in endpoints.items()
         }

@@ -149,7 +149,7 @@ def endpoint(
     """Create model, configuration and endpoint of one name and return it; does not wait.
 
     Args:
-        changes: further members of the production variant.
+        changes: further members of the production variant; None for one that it is not to have.
     """
     called = name("ep")
     data = upload(
@@ -173,9 +173,16 @@ def endpoint(
         "InstanceType": "ml.m4.xlarge",
         **changes,
     }
+    variant = {member: value for member, value in variant.items() if value is not None}
     client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
     client.create_endpoint(EndpointName=called, EndpointConfigName=called)
     return called
+
+
+def serverless(**changes: Any) -> dict[str, Any]:
+    """The members of a variant for `endpoint` that make it serverless."""
+    config = {"MemorySizeInMB": 1024, "MaxConcurrency": 5, **changes}
+    return {"InitialInstanceCount": None, "InstanceType": None, "ServerlessConfig": config}
 
 
 def wait_endpoint(platform: Running, called: str, region: str = "us-east-1") -> dict[str, Any]:

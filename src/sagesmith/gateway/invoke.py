@@ -16,11 +16,12 @@ from sagesmith.gateway import invocation, model_errors, response_stream
 from sagesmith.gateway.capturing import Asked, Capturer
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
 from sagesmith.gateway.metering import Meter
+from sagesmith.gateway.serverless import Serverless, Waking
 from sagesmith.gateway.sessions import CLOSED_SESSION_ID, NEW_SESSION_ID, Session, Sessions
 from sagesmith.gateway.targets import choose, session_not_found
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Request, Response
-from sagesmith.routes import EndpointRoute, RoutesFile, VariantRoute
+from sagesmith.routes import EndpointRoute, RoutesFile, ServerlessRoute, VariantRoute
 from sagesmith.wire.context import RequestContext
 from sagesmith.wire.errors import AwsError
 
@@ -69,6 +70,7 @@ class Invoker:
     Args:
         routes: the table that the API process writes.
         sessions: which instance has which session.
+        serverless: what lets invocations of serverless endpoints in, and wakes those.
         sleep: waits between two looks at the table.
         pinned: the certificate of model servers on other nodes.
         meter: what every invocation of a variant is noted in.
@@ -79,12 +81,14 @@ class Invoker:
         self,
         routes: RoutesFile,
         sessions: Sessions,
+        serverless: Serverless,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         pinned: Path | None = None,
         meter: Meter | None = None,
         capturer: Capturer | None = None,
     ) -> None:
         self._routes = routes
+        self._serverless = serverless
         self._meter = meter
         self._capturer = capturer
         self._copies: set[asyncio.Task[None]] = set()
@@ -132,7 +136,7 @@ class Invoker:
             client.close()
 
     async def _send(
-        self, context: RequestContext, wanted: Invocation, body: bytes, started: float
+        self, context: RequestContext, wanted: Invocation, body: bytes, started: float, waking: Waking | None = None
     ) -> tuple[EndpointRoute, VariantRoute, str, Response, float]:
         """The answer, and the endpoint, the variant and the model server that it is from; how long it took to begin.
 
@@ -140,15 +144,15 @@ class Invoker:
 
         Args:
             started: when the request came, by `time.perf_counter`.
+            waking: what a serverless endpoint's invocation waits by.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         down: set[str] = set()
         busy = copied = False
         while True:
             route = self.find(context, wanted.endpoint)
-            if route.asynchronous is not None:
-                message = _ASYNCHRONOUS.format(endpoint=route.name, account=context.account_id)
-                raise AwsError("ValidationError", message, 400)
+            if waking is None and (route.asynchronous is not None or route.serverless is not None):
+                return await self._send_otherwise(context, route, wanted, body, started)
             chosen = choose(context, route, wanted, self._session(context, route, wanted), down)
             if chosen is not None:
                 variant, addresses = chosen
@@ -176,14 +180,62 @@ class Invoker:
                 if variant.capture is not None:
                     answer = self._captured(context, route, variant, wanted, body, answer)
                 return route, variant, client.address, answer, took
-            if busy or time.monotonic() > deadline:
-                missed = next((one for one in route.variants if wanted.target_variant in (None, one.name)), None)
-                if missed is not None:
-                    self._note(context, route, missed, 503, None, started)
-                message = _ALL_BUSY.format(endpoint=route.name) if busy else _NO_INSTANCES
-                raise AwsError("ServiceUnavailable", message, 503)
-            await self._sleep(_RETRY_SECONDS)
+            if waking is not None and route.serverless is not None and not busy:
+                await self._await_wake(context, route, route.serverless, waking, started)
+            elif busy or time.monotonic() > deadline:
+                raise self._unanswered(context, route, wanted, started, busy=busy)
+            else:
+                await self._sleep(_RETRY_SECONDS)
             down.clear()
+
+    def _unanswered(
+        self, context: RequestContext, route: EndpointRoute, wanted: Invocation, started: float, *, busy: bool
+    ) -> AwsError:
+        """What to answer where no model server takes a request."""
+        missed = next((one for one in route.variants if wanted.target_variant in (None, one.name)), None)
+        if missed is not None:
+            self._note(context, route, missed, 503, None, started)
+        message = _ALL_BUSY.format(endpoint=route.name) if busy else _NO_INSTANCES
+        return AwsError("ServiceUnavailable", message, 503)
+
+    async def _send_otherwise(
+        self, context: RequestContext, route: EndpointRoute, wanted: Invocation, body: bytes, started: float
+    ) -> tuple[EndpointRoute, VariantRoute, str, Response, float]:
+        """`_send` for a serverless endpoint, as one of the invocations that it takes at once.
+
+        Raises:
+            AwsError: ThrottlingException, and ValidationError of an endpoint that takes requests asynchronously alone.
+        """
+        limits = route.serverless
+        if limits is None:
+            message = _ASYNCHRONOUS.format(endpoint=route.name, account=context.account_id)
+            raise AwsError("ValidationError", message, 400)
+        try:
+            waking = self._serverless.enter(context, route, limits, body)
+        except AwsError as error:
+            self._note(context, route, route.variants[0], error.status, None, started)
+            raise
+        try:
+            route, variant, address, answer, took = await self._send(context, wanted, body, started, waking)
+        except BaseException:
+            waking.end()
+            raise
+        return route, variant, address, waking.until_sent(answer), took
+
+    async def _await_wake(
+        self, context: RequestContext, route: EndpointRoute, limits: ServerlessRoute, waking: Waking, started: float
+    ) -> None:
+        """Wait a moment for a model server of a serverless endpoint.
+
+        Raises:
+            AwsError: ModelError, if there will be none.
+        """
+        try:
+            pause = waking.pause_seconds(limits)
+        except AwsError:
+            self._note(context, route, route.variants[0], 0, None, started)
+            raise
+        await self._sleep(pause)
 
     def _note(
         self,

@@ -16,6 +16,7 @@ from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.s3 import S3Front
 from sagesmith.gateway.s3_address import host_of, is_s3_host
+from sagesmith.gateway.serverless import Serverless
 from sagesmith.gateway.sessions import Sessions
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
@@ -74,6 +75,7 @@ class Router:
         self._invoker = Invoker(
             RoutesFile(platform.dir.routes_file),
             Sessions(platform.dir.sessions),
+            Serverless(platform.dir.wakes, platform.dir.slots),
             pinned=platform.dir.gate_identity,
             meter=self.meter,
             capturer=self.capturer,

@@ -237,6 +237,12 @@ ENDPOINT_CREDENTIALS_SECONDS = _declare(
     "`604800`",
     "how long the credentials inside a model server live; it is replaced by a new one after six sevenths of that",
 )
+SERVERLESS_IDLE_SECONDS = _declare(
+    "SAGESMITH_SERVERLESS_IDLE_SECONDS",
+    whole(1),
+    "`300`",
+    "how long a [serverless endpoint](serverless.md) keeps its model server after its last request",
+)
 MIN_FREE_DISK = _declare(
     "SAGESMITH_MIN_FREE_DISK",
     forms.SIZE,

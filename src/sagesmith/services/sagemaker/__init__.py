@@ -17,6 +17,7 @@ from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.processing import ProcessingJobs
 from sagesmith.services.sagemaker.route_table import RouteTable
+from sagesmith.services.sagemaker.serverless import IDLE_SECONDS
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
 from sagesmith.services.sagemaker.shadow_tests import ShadowTestReconciler
 from sagesmith.services.sagemaker.state_changes import observer
@@ -71,12 +72,14 @@ def observers() -> list[Observer]:
 def reconcilers(home: Home) -> list[Reconciler]:
     """What gives jobs and endpoints a life of their own.
 
-    `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials of a model server live, a week by default.
+    `SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS` is how long the credentials of a model server live, a week by default;
+    `SAGESMITH_SERVERLESS_IDLE_SECONDS`, how long a serverless endpoint is awake after its last request.
     """
     limit = home.platform.max_jobs
     credentials_seconds = float(os.environ.get("SAGESMITH_ENDPOINT_CREDENTIALS_SECONDS") or CREDENTIALS_SECONDS)
     line = Line(limit, WarmPools())
     jobs = [JobReconciler(each, line) for each in JOBS]
     routes = RouteTable(home.platform.dir.routes_file)
-    endpoints = EndpointReconciler(routes, limit, credentials_seconds)
+    idle_seconds = float(os.environ.get("SAGESMITH_SERVERLESS_IDLE_SECONDS") or IDLE_SECONDS)
+    endpoints = EndpointReconciler(routes, limit, credentials_seconds, idle_seconds)
     return [*jobs, TuningReconciler(), endpoints, ShadowTestReconciler()]

@@ -99,22 +99,27 @@ def wanted(document: Document, limit: int) -> Wanted:
         limit: how many a variant may have on this machine, whatever it asks for.
     """
     present, coming = document.body["_fleet"], document.body.get("_next")
-    found = {(present["id"], each["name"]): min(each["count"], limit) for each in present["variants"]}
+    found = {(present["id"], each["name"]): min(count_of(each), limit) for each in present["variants"]}
     if coming is None:
         return found
     chosen = policy(coming["deployment"])
     aim = min(coming["baked"] + 1, _steps(chosen, coming))
     for each in coming["variants"]:
-        whole = min(each["count"], limit)
+        whole = min(count_of(each), limit)
         part = _portion(chosen, each, aim) if chosen.rolling else 1.0
         found[coming["id"], each["name"]] = math.ceil(part * whole - 1e-9)
     if chosen.rolling and not coming["back"]:
         left = 1.0 - share(coming, "baked")
         found |= {
-            (present["id"], each["name"]): math.ceil(left * min(each["count"], limit) - 1e-9)
+            (present["id"], each["name"]): math.ceil(left * min(count_of(each), limit) - 1e-9)
             for each in present["variants"]
         }
     return found
+
+
+def count_of(variant: Params) -> int:
+    """How many instances a variant asks for; a serverless one those that it is awake with, or that always stay."""
+    return max(int(variant["count"]), int(variant.get("awake", 0)))
 
 
 def share(coming: Params, of: str = "shifted") -> float:

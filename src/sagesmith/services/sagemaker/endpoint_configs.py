@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sagesmith.services.sagemaker import serverless_variants
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.models import MODEL
 from sagesmith.wire.context import Params
@@ -117,8 +118,11 @@ def require_servable(config: Params) -> None:
     """Make sure that an endpoint can be made of a configuration.
 
     Raises:
+        ValidationException: it asks for what serverless endpoints do not support.
         NotImplementedException: it asks for what is not built yet.
     """
+    for problem in serverless_variants.problems(config):
+        raise ValidationException(problem)
     ENDPOINT_CONFIG.refuse_unserved(config)
     if config.get("AsyncInferenceConfig") and config.get("DataCaptureConfig"):
         raise NotImplementedException("Data capture is not built yet for asynchronous inference.")
@@ -143,7 +147,6 @@ def _initial(call: Call, params: Params) -> Params:
 
 _BOTH = ("ProductionVariants", "ShadowProductionVariants")
 _UNBUILT_OF_VARIANTS: tuple[tuple[str, str, frozenset[str] | None], ...] = (
-    ("ServerlessConfig", "Serverless inference is", None),
     ("InstancePools", "Instance pools are", None),
     ("ManagedInstanceScaling", "Managed instance scaling is", None),
     ("AcceleratorType", "Elastic Inference is", None),

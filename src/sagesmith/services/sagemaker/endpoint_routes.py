@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sagesmith.routes import AsyncRoute, CaptureRoute, EndpointRoute, VariantRoute
+from sagesmith.routes import AsyncRoute, CaptureRoute, EndpointRoute, ServerlessRoute, VariantRoute
 from sagesmith.services.sagemaker import deployments, models
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -28,7 +28,8 @@ def route_of(document: Document, addresses: Addresses) -> EndpointRoute:
     # Copies go to the shadow of the fleet that has most of the requests.
     most = max(fleets, key=lambda each: each[1])[0]
     asynchronous = _asynchronous(document, most.get("asynchronous"))
-    return EndpointRoute(document.name, "InService", variants, list(_shadows(most, addresses)), asynchronous)
+    shadows = list(_shadows(most, addresses))
+    return EndpointRoute(document.name, "InService", variants, shadows, asynchronous, _serverless(present))
 
 
 def _production(fleet: Params, addresses: Addresses, share: float) -> Iterator[VariantRoute]:
@@ -67,6 +68,15 @@ def _asynchronous(document: Document, config: Params | None) -> AsyncRoute | Non
         {member: topic for member in ("SuccessTopic", "ErrorTopic") if (topic := notification.get(member))},
         list(notification.get("IncludeInferenceResponseIn") or ()),
     )
+
+
+def _serverless(fleet: Params) -> ServerlessRoute | None:
+    for each in fleet["variants"]:
+        if config := each.get("serverless"):
+            failed = each.get("failed") or {"at": 0.0, "reason": ""}
+            limit = config["MaxConcurrency"]
+            return ServerlessRoute(each["name"], limit, each["count"], failed["at"], failed["reason"])
+    return None
 
 
 def _capture(config: Params | None) -> CaptureRoute | None:

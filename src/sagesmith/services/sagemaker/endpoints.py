@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sagesmith.services.sagemaker import deployments, fleet
+from sagesmith.services.sagemaker import deployments, fleet, serverless_variants
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
-from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Unbuilt, Wording
+from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Wording
 from sagesmith.services.sagemaker.models import MODEL, container_to_serve
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
@@ -39,15 +39,16 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
     found = []
     for variant in variants:
         model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
+        if variant.get("ServerlessConfig"):
+            serverless_variants.require_servable(model)
         container = container_to_serve(model)
         found.append(
             {
                 "name": variant["VariantName"],
-                "instance_type": variant["InstanceType"],
-                "count": variant["InitialInstanceCount"],
+                **_capacity(variant),
                 "weight": variant["InitialVariantWeight"],
                 "volume_gb": variant.get("VolumeSizeInGB"),
-                "startup_timeout_seconds": variant.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+                "startup_timeout_seconds": _startup_seconds(variant),
                 "role": model.get("ExecutionRoleArn"),
                 "network_isolation": bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),
                 "container": container,
@@ -55,6 +56,19 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
             }
         )
     return found
+
+
+def _capacity(variant: Params) -> dict[str, Any]:
+    """How many model servers a variant is to have, and what each may use."""
+    if config := variant.get("ServerlessConfig"):
+        return serverless_variants.members(config)
+    return {"instance_type": variant["InstanceType"], "count": variant["InitialInstanceCount"]}
+
+
+def _startup_seconds(variant: Params) -> float | None:
+    if variant.get("ServerlessConfig"):
+        return serverless_variants.STARTUP_SECONDS
+    return variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
 
 
 def _initial(call: Call, params: Params) -> Params:
@@ -78,8 +92,7 @@ def _answer(document: Document) -> Params:
             "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": asked_at}],
             "CurrentWeight": variant["weight"],
             "DesiredWeight": variant["weight"],
-            "CurrentInstanceCount": running[number, variant["name"]],
-            "DesiredInstanceCount": variant["count"],
+            **_current(variant, running[number, variant["name"]]),
         }
 
     def summaries(fleet: Params, shadow: bool) -> list[Params]:
@@ -101,6 +114,13 @@ def _answer(document: Document) -> Params:
     if coming := document.body.get("_next"):
         answer["PendingDeploymentSummary"] = _pending(coming, summaries)
     return answer
+
+
+def _current(variant: dict[str, Any], running: int) -> Params:
+    """The capacity of a variant; instances are not what a serverless one has."""
+    if config := variant.get("serverless"):
+        return {"CurrentInstanceCount": 0, "CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
+    return {"CurrentInstanceCount": running, "DesiredInstanceCount": variant["count"]}
 
 
 def _pending(coming: Params, summaries: Callable[[Params, bool], list[Params]]) -> Params:
@@ -146,6 +166,8 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     numbers = [document.body["_fleet"]["id"], *(each["fleet"] for each in document.body["_instances"])]
     members = _fleet(call, max(numbers) + 1, params["EndpointConfigName"])
     variants = members["variants"]
+    if _is_serverless(variants) and not _is_serverless(document.body["_fleet"]["variants"]):
+        raise ValidationException("An instance-based endpoint cannot be updated to a serverless endpoint.")
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
         variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
@@ -161,7 +183,8 @@ def _update(call: Call, document: Document, params: Params) -> Document:
 def _retain(variant: dict[str, Any], present: list[dict[str, Any]], excluded: set[str]) -> dict[str, Any]:
     for old in present:
         if old["name"] == variant["name"]:
-            kept = {} if "DesiredInstanceCount" in excluded else {"count": old["count"]}
+            serverless = variant.get("serverless") or old.get("serverless")
+            kept = {} if "DesiredInstanceCount" in excluded or serverless else {"count": old["count"]}
             if "DesiredWeight" not in excluded:
                 kept["weight"] = old["weight"]
             return {**variant, **kept}
@@ -177,22 +200,29 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
         raise ValidationException(
             f'The variant name(s) "{names}" is/are not present within endpoint configuration "{config}".'
         )
-    Unbuilt("DesiredWeightsAndCapacities[].ServerlessUpdateConfig", "Serverless inference is").refuse(params)
     variants = []
     for variant in present["variants"]:
         change = wanted.get(variant["name"], {})
         weight, count = change.get("DesiredWeight"), change.get("DesiredInstanceCount")
         if count == 0:
             raise ValidationException("DesiredInstanceCount must be at least 1.")
+        if count and variant.get("serverless"):
+            raise ValidationException(f"Variant {variant['name']} is serverless: it has no DesiredInstanceCount.")
+        capacity = change.get("ServerlessUpdateConfig")
+        changed = serverless_variants.reconfigured(variant, capacity) if capacity else variant
         variants.append(
             {
-                **variant,
+                **changed,
                 "weight": variant["weight"] if weight is None else weight,
-                "count": count or variant["count"],
+                "count": count or changed["count"],
             }
         )
     _check_weights(variants)
     return deployments.rescaled(document, variants)
+
+
+def _is_serverless(variants: list[dict[str, Any]]) -> bool:
+    return any(each.get("serverless") for each in variants)
 
 
 def _check_weights(variants: list[dict[str, Any]]) -> None:

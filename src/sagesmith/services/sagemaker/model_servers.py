@@ -52,7 +52,7 @@ def failure(document: Document, observed: Observations, now: float) -> str | Non
     target = (coming or document.body["_fleet"])["id"]
     for instance in instances_of(document):
         if instance.fleet == target and instance.wanted and is_over(observed.get(instance.id)):
-            return _why_not_started(instance.variant, observed[instance.id])
+            return why_not_started(instance.variant, observed[instance.id])
     return deployments.too_late(coming, now) if coming else None
 
 
@@ -63,7 +63,7 @@ def unscalable(document: Document, observed: Observations) -> str | None:
     for instance in instances_of(document):
         never_served = instance.wanted and instance.serving_since is None and instance.attempt >= SCALING_ATTEMPTS - 1
         if never_served and is_over(observed.get(instance.id)):
-            return _why_not_started(instance.variant, observed[instance.id])
+            return why_not_started(instance.variant, observed[instance.id])
     return None
 
 
@@ -112,7 +112,7 @@ def _why(task: TaskObservation) -> str:
     return str(last.detail.get("failure_reason") or last.message or "The model server ended.")
 
 
-def _why_not_started(variant: str, task: TaskObservation) -> str:
+def why_not_started(variant: str, task: TaskObservation) -> str:
     """In AWS's words where the container ran, and then in those of the node agent, which quotes the container's."""
     ran = task.ended and "exit_code" in task.events[-1].detail
     return _UNHEALTHY.format(variant=variant) + _why(task) if ran else _why(task)

@@ -17,7 +17,7 @@ from sagesmith.images.base import ImageNotRunnable, NotOurs
 from sagesmith.images.registry import resolve
 from sagesmith.routes import EndpointRoute
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker import deployments, fleet, retirement, tasks
+from sagesmith.services.sagemaker import deployments, fleet, retirement, serverless, serverless_variants, tasks
 from sagesmith.services.sagemaker.endpoint_routes import route_of
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
@@ -61,16 +61,24 @@ class EndpointReconciler:
         routes: what routers know, for this and for who serves inference components.
         max_instances: how many model servers a variant may have on this machine, whatever its instance count.
         credentials_seconds: how long the credentials of a model server live.
+        idle_seconds: how long a serverless endpoint keeps its model server after its last request.
     """
 
     kind = KIND
+    _demand: serverless.Demand
+    _listener: serverless.WakeListener
 
     def __init__(
-        self, routes: RouteTable, max_instances: int, credentials_seconds: float = CREDENTIALS_SECONDS
+        self,
+        routes: RouteTable,
+        max_instances: int,
+        credentials_seconds: float = CREDENTIALS_SECONDS,
+        idle_seconds: float = serverless.IDLE_SECONDS,
     ) -> None:
         self._routes = routes
         self._max_instances = max_instances
         self._credentials_seconds = credentials_seconds
+        self._idle_seconds = idle_seconds
 
     def recover(self, home: Home) -> None:
         """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
@@ -83,16 +91,24 @@ class EndpointReconciler:
                 tx.schedule(KIND, document.region, document.key, time.time())
         self._routes.keep(present)
         tasks.discard_orphans(home, fleet.TASK_PREFIX, named)
+        folders = home.platform.dir
+        self._demand = serverless.Demand(folders.wakes, folders.slots, self._idle_seconds, self._max_instances)
+        self._listener = serverless.WakeListener(home.store, folders.wakes, KIND)
+        self._listener.start()
 
     def step(self, home: Home, document: Document) -> float | None:
         """Bring the endpoint one step on."""
         if document.status in ("Deleting", "Failed"):
             return self._end(home, document)
         now = time.time()
-        planned = fleet.plan(instances_of(document), deployments.wanted(document, self._max_instances), now)
+        asked = self._demand.is_asked(document)
+        demanded = self._demand.applied(document, asked, now)
+        planned = fleet.plan(instances_of(document), deployments.wanted(demanded, self._max_instances), now)
         planned = fleet.renew(planned, self._credentials_seconds, now)
-        if planned != instances_of(document):
-            document = _store(home, with_instances(document, planned), touch=False)
+        if demanded is not document or planned != instances_of(document):
+            document = _store(home, with_instances(demanded, planned), touch=False)
+        if asked:
+            self._demand.answered(document)
         observed = dict(self._observe(home, document))
         why_not = failure(document, observed, now) or tripped(home, document) or unscalable(document, observed)
         if why_not is not None:
@@ -118,17 +134,22 @@ class EndpointReconciler:
         """Tell the routers, store what became of the endpoint, and end what is no longer needed, in this order."""
         now = time.time()
         kept = advanced(document, observed, now)
-        settled = with_instances(document, kept)
+        settled = serverless.after_failures(with_instances(document, kept), document, observed, now)
+        settled = serverless.stood_up(settled, now)
         serving = Counter((each.fleet, each.variant) for each in kept if each.serving)
-        settled = deployments.move(settled, serving, self._max_instances, now)
+        if not serverless.is_leaving(settled):
+            settled = deployments.move(settled, serving, self._max_instances, now)
         self._routes.put(document.region, route_of(settled, addresses_of(settled, observed)))
         if settled != document:
             settled = _store(home, settled, touch=settled.status != document.status)
         if settled.status != document.status:
             log.info("endpoint changed", endpoint=document.name, status=settled.status)
-        left = retirement.end_due(home.backend, instances_of(settled), observed, now)
+        hurried = self._demand.hurried(settled, instances_of(settled), now)
+        left = retirement.end_due(home.backend, hurried, observed, now)
         if left != instances_of(settled):
-            _store(home, with_instances(settled, left), touch=False)
+            settled = _store(home, with_instances(settled, left), touch=False)
+        if serverless.is_asleep(settled):
+            return serverless.ASLEEP_LOOK_SECONDS
         at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
 
@@ -164,6 +185,7 @@ class EndpointReconciler:
             return retirement.look_seconds(left, now) if left else None
         with home.store.write() as tx:
             tx.delete(KIND, document.region, document.key)
+        self._demand.forget(document)
         log.info("endpoint deleted", endpoint=document.name)
         return None
 
@@ -219,7 +241,9 @@ def task_spec(
         model_data=None if is_multi_model(container) else model_data(container),
         models=_models(container),
         code=code if code.startswith("s3://") else None,
-        resources=_resources(container["Image"], variant["instance_type"]),
+        resources=serverless_variants.resources_of(variant)
+        if variant.get("serverless")
+        else _resources(container["Image"], variant["instance_type"]),
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )

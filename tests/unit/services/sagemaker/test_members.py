@@ -49,6 +49,7 @@ HONOURED = {
                 "InitialVariantWeight",
                 "VolumeSizeInGB",
                 "ContainerStartupHealthCheckTimeoutInSeconds",
+                "ServerlessConfig",
             )
         ),
         "DataCaptureConfig",
