@@ -15,7 +15,7 @@ from tests.integration import jobs
 BUSYBOX = "/bin/busybox"
 _APPLETS = (
     *("sh", "sed", "cat", "id", "sleep", "echo", "mkdir", "wget", "nc", "env", "hostname", "dd", "seq"),
-    *("touch", "printf", "head", "test", "ls", "ps", "free", "stat"),
+    *("touch", "printf", "head", "test", "ls", "ps", "free", "stat", "rm", "wc"),
 )
 _TRAIN = """#!/bin/sh
 command=$(sed -n 's/.*"command": "\\(.*\\)"}$/\\1/p' /opt/ml/input/config/hyperparameters.json)
@@ -28,6 +28,17 @@ eval "$BEFORE"
 exec nc -ll -p 8080 -e /usr/local/bin/answer
 """
 _ANSWER = """#!/bin/sh
+# The API for models: two of them fit in, and one that has a file `broken` cannot be loaded.
+load() {
+  mkdir -p /tmp/loaded
+  model=$(echo "$1" | sed 's/.*"model_name": "\\([^"]*\\)".*/\\1/')
+  url=$(echo "$1" | sed 's/.*"url": "\\([^"]*\\)".*/\\1/')
+  if test -e "/tmp/loaded/$model"; then status="409 Conflict"
+  elif test -e "$url/broken"; then status="500 Internal Server Error"; answer="broken model"
+  elif test "$(ls /tmp/loaded | wc -l)" -ge 2; then status="507 Insufficient Storage"
+  else touch "/tmp/loaded/$model"
+  fi
+}
 # Answers the requests of a connection: /ping by whether /tmp/ill is there, /invocations by what the body, a shell
 # command, prints. It is 500 if the command fails.
 while IFS= read -r line; do
@@ -45,6 +56,11 @@ while IFS= read -r line; do
   status="200 OK"
   case "$method $path" in
     "GET /ping") answer=; while test -e /tmp/ill; do sleep 1; done ;;
+    "POST /models") answer=; load "$body" ;;
+    "DELETE /models/"*) answer=$(rm /tmp/loaded/"${path##*/}" 2>&1) || status="404 Not Found" ;;
+    "POST /models/"*/invoke)
+      model=${path#/models/}; MODEL=/opt/ml/models/${model%/invoke}/model
+      answer=$(eval "$body" 2>&1) || status="500 Internal Server Error" ;;
     "POST /invocations") answer=$(eval "$body" 2>&1) || status="500 Internal Server Error" ;;
     *) status="404 Not Found"; answer="no $method $path" ;;
   esac
@@ -96,10 +112,15 @@ def root_file_system() -> bytes:
 
 
 @contextlib.contextmanager
-def made() -> Iterator[str]:
-    """The image under a name of its own."""
+def made(*changes: str) -> Iterator[str]:
+    """The image under a name of its own.
+
+    Args:
+        changes: instructions of a Dockerfile.
+    """
     tag = f"localhost/{jobs.name('own')}:1"
-    podman("import", "-", tag, data=root_file_system())
+    options = [word for change in changes for word in ("--change", change)]
+    podman("import", *options, "-", tag, data=root_file_system())
     yield tag
     podman("rmi", "--force", tag)
 

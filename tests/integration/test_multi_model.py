@@ -1,6 +1,7 @@
 """Multi-model endpoints, from the prefix in S3 to the answer, with models that come, change and go."""
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -53,7 +54,16 @@ def model_archive(name: str, weight: float, *, adds: float = 0, size: int = 0, b
 class MultiModel:
     """An endpoint and the prefix of its models."""
 
-    def __init__(self, platform: Running, *, instances: int = 1, cache: str = "", **environment: str) -> None:
+    def __init__(
+        self,
+        platform: Running,
+        *,
+        instances: int = 1,
+        cache: str = "",
+        image: str = jobs.IMAGE,
+        config: dict[str, Any] | None = None,
+        **environment: str,
+    ) -> None:
         self.platform = platform
         self.name = jobs.name("mme")
         self.runtime = platform.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
@@ -61,7 +71,7 @@ class MultiModel:
         before = set(self._tasks())
         client = platform.client("sagemaker")
         container: dict[str, Any] = {
-            "Image": jobs.IMAGE,
+            "Image": image,
             "Mode": "MultiModel",
             "ModelDataUrl": f"s3://{jobs.BUCKET}/{self.name}/",
             "Environment": environment,
@@ -75,7 +85,7 @@ class MultiModel:
             "InstanceType": "ml.m4.xlarge",
             "InitialInstanceCount": instances,
         }
-        client.create_endpoint_config(EndpointConfigName=self.name, ProductionVariants=[variant])
+        client.create_endpoint_config(EndpointConfigName=self.name, ProductionVariants=[variant], **(config or {}))
         client.create_endpoint(EndpointName=self.name, EndpointConfigName=self.name)
         described = jobs.wait_endpoint(platform, self.name)
         assert described["EndpointStatus"] == "InService", described.get("FailureReason")
@@ -243,3 +253,65 @@ def test_an_ordinary_endpoint_takes_no_target_model(platform: Running) -> None:
     assert code == "ValidationError"
     assert message == f"Endpoint {name} is not a multi-model endpoint and does not support target model header."
     jobs.delete_endpoint(platform, name)
+
+
+def test_models_stay_with_one_of_several_instances_and_are_counted(platform: Running) -> None:
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{jobs.BUCKET}/captured-models",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    }
+    endpoint = MultiModel(platform, instances=2, config={"DataCaptureConfig": capture})
+    if len(endpoint.tasks) < 2:
+        pytest.skip("this machine has one core, and so one instance")
+    names = [f"{number}.tar.gz" for number in range(8)]
+    for name in names:
+        endpoint.put(name, model_archive(name, 1))
+    for _ in range(3):
+        for name in names:
+            assert endpoint.ask(name)["from"] == name
+    # Each model is on one instance, and not all are on the same.
+    assert len(endpoint.folders()) == len(set(endpoint.folders())) == len(names)
+    assert all(any((task / "models").iterdir()) for task in endpoint.tasks)
+    of_requests = {"ModelCacheHit": (24, 16), "ModelLoadingWaitTime": (8, None)}
+    of_loading = {"ModelDownloadingTime": (8, None), "ModelLoadingTime": (8, None)}
+    for metric, (count, total) in {**of_requests, **of_loading}.items():
+        found = measured(endpoint, "AWS/SageMaker", metric, count)
+        assert found["SampleCount"] == count
+        assert found["Sum"] == total if total is not None else found["Sum"] > 0
+    assert measured(endpoint, "/aws/sagemaker/Endpoints", "LoadedModelCount", 2)["Maximum"] <= len(names)
+    assert captured(endpoint, "captured-models", 24) == 24
+    jobs.delete_endpoint(platform, endpoint.name)
+
+
+def measured(endpoint: MultiModel, namespace: str, metric: str, count: int) -> dict[str, Any]:
+    """A metric's statistics, once it has so many samples."""
+    cloudwatch = endpoint.platform.client("cloudwatch")
+    while True:
+        found = cloudwatch.get_metric_statistics(
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=[
+                {"Name": "EndpointName", "Value": endpoint.name},
+                {"Name": "VariantName", "Value": "AllTraffic"},
+            ],
+            StartTime=time.time() - 3600,
+            EndTime=time.time() + 60,
+            Period=3600 * 24,
+            Statistics=["SampleCount", "Sum", "Maximum"],
+        )["Datapoints"]
+        if found and found[0]["SampleCount"] >= count:
+            return dict(found[0])
+        time.sleep(0.1)
+
+
+def captured(endpoint: MultiModel, prefix: str, count: int) -> int:
+    """How many requests were captured, once they are so many."""
+    s3 = endpoint.platform.client("s3")
+    while True:
+        listed = s3.list_objects_v2(Bucket=jobs.BUCKET, Prefix=f"{prefix}/{endpoint.name}/").get("Contents", [])
+        bodies = [s3.get_object(Bucket=jobs.BUCKET, Key=each["Key"])["Body"].read() for each in listed]
+        if (lines := sum(body.count(b"\n") for body in bodies)) >= count:
+            return lines
+        time.sleep(0.2)

@@ -96,6 +96,12 @@ def fetch(image: OwnImage, say: Callable[[str], None]) -> None:
         )
 
 
+def label_of(image: OwnImage, label: str) -> str:
+    """A label of an image that is here, empty if it has none of this name."""
+    done = run(image.engine, ["image", "inspect", "--format", f'{{{{index .Labels "{label}"}}}}', image.uri])
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
 def run(
     engine: str, words: Sequence[str], *, output: int | None = None, environ: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[bytes]":

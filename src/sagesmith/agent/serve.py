@@ -5,18 +5,17 @@ import http.client
 import os
 import shutil
 import socket
-import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sagesmith
+from sagesmith.agent import multi_model
 from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
 from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
-from sagesmith.agent.limits import usable_memory_bytes
 from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
@@ -143,7 +142,7 @@ def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     _fetch_model(task, opt_ml / "model")
     if spec.code is not None:
         _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
-    many = _many(task, sockets)
+    many = multi_model.for_ours(task, sockets, _room(task, opt_ml))
     own(sockets, task.uid)
     packages = Path(sagesmith.__file__).parent
     mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
@@ -154,31 +153,6 @@ def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     command = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
     variables = {**_threads(task), **container_variables(runtime, environment), **many.variables}
     return ModelServer(sandbox, spec.command or command, variables, sockets / SOCKET_NAME)
-
-
-@dataclass(frozen=True, slots=True)
-class _Many:
-    """What the model server of a multi-model endpoint has beside that of any other one: nothing, of another one."""
-
-    mounts: list[tuple[Path, str]] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
-
-
-def _many(task: Task, sockets: Path) -> _Many:
-    """Let the model server of a multi-model endpoint ask for models, if it is one's."""
-    if task.spec.models is None:
-        return _Many()
-    from sagesmith.agent import models
-
-    for directory in (task.directory.models, task.directory.opt_ml / "models"):
-        directory.mkdir(exist_ok=True)
-    store = models.ModelStore(task, task.spec.models, _room(task, task.directory.models))
-    models.listen(store, sockets)
-    memory = min(task.spec.resources.memory_bytes or sys.maxsize, usable_memory_bytes())
-    variables = {"SAGEMAKER_MULTI_MODEL": "true", "SAGESMITH_MEMORY_BYTES": str(memory)}
-    if not task.spec.models.cached:
-        variables["SAGESMITH_MODEL_CACHE"] = "Disabled"
-    return _Many([(task.directory.models, models.INSIDE)], variables)
 
 
 def _threads(task: Task) -> dict[str, str]:
@@ -195,17 +169,16 @@ def _contained(task: Task, image: OwnImage, sockets: Path) -> ModelServer:
     """An image of the user's: "docker run IMAGE serve", as AWS's page on inference code has it."""
     from sagesmith.agent.network.inlet import Inlet
 
-    if task.spec.models is not None:
-        raise TaskFailed("ClientError: Multi-model endpoints of images of one's own are not built yet.")
     model = task.directory.opt_ml / "model"
     container = task.container(image, entrypoint=False)
     model.mkdir(parents=True, exist_ok=True)
     _fetch_model(task, model)
-    inlet = Inlet(sockets / SOCKET_NAME, CONTAINER_PORT)
-    isolation = replace(
-        container, network=inlet.of(container.network), files=[*container.files, (model, "/opt/ml/model")]
-    )
-    return ModelServer(isolation, ["serve"], {}, inlet.path, inlet)
+    many = multi_model.for_container(task, image, sockets / SOCKET_NAME, _room(task, model))
+    name = SOCKET_NAME if task.spec.models is None else multi_model.CONTAINER_SOCKET_NAME
+    inlet = Inlet(sockets / name, CONTAINER_PORT)
+    files = [*container.files, (model, "/opt/ml/model"), *many.mounts]
+    isolation = replace(container, network=inlet.of(container.network), files=files)
+    return ModelServer(isolation, ["serve"], many.variables, sockets / SOCKET_NAME, inlet)
 
 
 class HealthCheck:
