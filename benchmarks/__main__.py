@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import (
+    capture,
     concurrency,
     control_plane,
     inputs,
@@ -53,6 +54,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "placement": placement.figures,
     "rollouts": rollouts.figures,
     "serving": serving.figures,
+    "capture": capture.figures,
     "transform": transform.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,

@@ -4,32 +4,23 @@ One model everywhere: StandardScaler and LogisticRegression on 30 features, the 
 Thousands of different rows; ours are signed apart, and every answer is compared with `model.predict` of its row alone.
 """
 
-import hashlib
-import json
 import multiprocessing
 import socket
-import subprocess
 import tempfile
 import time
-import urllib.parse
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import endpoints
 from benchmarks.figures import Figure, Figures
 from benchmarks.load import Address, Exchange, Result, at_rate, saturate
 from benchmarks.peers.running import PEERS, Peer, running, wait_until_it_predicts
-from sagesmith.config import default_cache_dir
-from sagesmith.images.environments import ensure
-from sagesmith.images.registry import resolve
-from sagesmith.wire import sigv4
 from tests.integration import jobs
 from tests.integration.conftest import Running
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
 CONNECTIONS = 32
 ROUNDS = 3
 SECONDS = 1.5
@@ -37,14 +28,6 @@ ALONE_SECONDS = 0.7
 CONTROL_CALLS = 1000.0
 """A second, beside predictions."""
 
-_HANDLERS = """
-import os, joblib
-import numpy as np
-def model_fn(model_dir):
-    return joblib.load(os.path.join(model_dir, "model.joblib"))
-def input_fn(body, content_type):
-    return np.fromstring(body, sep=",").reshape(1, -1)
-"""
 _STREAMING = """
 def model_fn(model_dir):
     return "model"
@@ -52,42 +35,18 @@ def transform_fn(model, body, content_type, accept):
     yield "first"
     yield "second"
 """
-_TRAIN = """
-import json, sys, joblib
-import numpy as np
-from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-features, labels = load_breast_cancer(return_X_y=True)
-model = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, labels)
-joblib.dump(model, sys.argv[1])
-generator = np.random.default_rng(0)
-rows = features[generator.integers(len(features), size=4096)] * generator.normal(1, 0.2, size=(4096, 30))
-texts = [",".join(f"{value:.6g}" for value in row) for row in rows]
-labels = [int(model.predict(np.fromstring(text, sep=",").reshape(1, -1))[0]) for text in texts]
-print(json.dumps([texts, labels]))
-"""
-
 Run = Callable[[int, float], Result]
 """Saturates one server, given connections and seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    archive: bytes
-    rows: list[str]
-    labels: list[int]
 
 
 def figures(platform: Running) -> Figures:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = _trained(folder)
-        endpoint = _endpoint(platform, _HANDLERS, model.archive, {"SAGESMITH_BATCHING": "on"})
-        door, signed = _signed(platform, endpoint, model)
-        direct = _socket_of(platform, endpoint)
-        plain = _exchanges("/invocations", model)
+        model = endpoints.trained(folder)
+        endpoint = endpoints.deployed(platform, endpoints.HANDLERS, model.archive, {"SAGESMITH_BATCHING": "on"})
+        door, signed = endpoints.signed(platform, endpoint, model)
+        direct = endpoints.socket_of(platform, endpoint)
+        plain = endpoints.exchanges("/invocations", model)
         peers = [peer for peer in PEERS if peer.installed]
         asked = {peer.name: peer.exchanges(model.rows, model.labels) for peer in peers}
         runs: dict[str, Run] = {
@@ -182,10 +141,10 @@ def _calls(door: Address, exchange: Exchange) -> Any:
 
 
 def _first_piece(platform: Running) -> Figures:
-    endpoint = _endpoint(platform, _STREAMING, jobs.archive({"weights": "1"}), {})
-    door, address = _address(platform), _socket_of(platform, endpoint)
+    endpoint = endpoints.deployed(platform, _STREAMING, jobs.archive({"weights": "1"}), {})
+    door, address = endpoints.address_of(platform), endpoints.socket_of(platform, endpoint)
     path = f"/endpoints/{endpoint}/invocations-response-stream"
-    through = [_request(platform, path, b"x") for _ in range(200)]
+    through = [endpoints.request(platform, path, b"x") for _ in range(200)]
     plain = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: 1\r\n\r\nx"
     own = median(_until_first(address, plain) for _ in through)
     ours = median(_until_first(door, request) for request in through)
@@ -203,75 +162,6 @@ def _until_first(address: Address, request: bytes) -> float:
         return time.perf_counter() - began
 
 
-def _trained(folder: Path) -> _Model:
-    python = ensure(resolve(IMAGE), default_cache_dir(), lambda _: None).path / "bin" / "python"
-    path = folder / "model.joblib"
-    ran = subprocess.run([str(python), "-c", _TRAIN, str(path)], check=True, capture_output=True, text=True)
-    rows, labels = json.loads(ran.stdout)
-    return _Model(jobs.archive({"model.joblib": path.read_bytes()}), rows, labels)
-
-
-def _endpoint(platform: Running, handlers: str, archive: bytes, variables: dict[str, str]) -> str:
-    called = jobs.name("serving")
-    data = jobs.upload(platform, f"{called}/model.tar.gz", archive)
-    source = jobs.upload(platform, f"{called}/sourcedir.tar.gz", jobs.archive({"inference.py": handlers}))
-    client = platform.client("sagemaker")
-    environment = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": source, **variables}
-    container = {"Image": IMAGE, "ModelDataUrl": data, "Environment": environment}
-    client.create_model(ModelName=called, ExecutionRoleArn=jobs.ROLE, PrimaryContainer=container)
-    variant = {"VariantName": "v", "ModelName": called, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
-    client.create_endpoint_config(EndpointConfigName=called, ProductionVariants=[variant])
-    client.create_endpoint(EndpointName=called, EndpointConfigName=called)
-    described = jobs.wait_endpoint(platform, called)
-    assert described["EndpointStatus"] == "InService", described
-    return called
-
-
-def _socket_of(platform: Running, endpoint: str) -> str:
-    routes = json.loads((platform.data / "run" / "routes.json").read_text())
-    address = routes["us-east-1"][endpoint.lower()]["variants"][0]["addresses"][0]
-    return str(address).removeprefix("unix:")
-
-
-def _exchanges(path: str, model: _Model) -> list[Exchange]:
-    found = []
-    for row, label in zip(model.rows, model.labels, strict=True):
-        head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ncontent-length: {len(row)}\r\n\r\n"
-        found.append(Exchange(f"{head}{row}".encode(), b"[%d]" % label))
-    return found
-
-
-def _signed(platform: Running, endpoint: str, model: _Model) -> tuple[Address, list[Exchange]]:
-    """Each row signed by itself, as boto3 would."""
-    path = f"/endpoints/{endpoint}/invocations"
-    return _address(platform), [
-        Exchange(_request(platform, path, row.encode()), b"[%d]" % label)
-        for row, label in zip(model.rows, model.labels, strict=True)
-    ]
-
-
 def _control_plane(platform: Running) -> Exchange:
     target = {b"x-amz-target": b"SageMaker.ListModels", b"content-type": b"application/x-amz-json-1.1"}
-    return Exchange(_request(platform, "/", b'{"MaxResults":1}', target), b'"Models"')
-
-
-def _request(platform: Running, path: str, body: bytes, more: dict[bytes, bytes] | None = None) -> bytes:
-    headers = list((more or {b"content-type": b"text/csv"}).items())
-    signed = sigv4.sign(
-        "POST",
-        path.encode(),
-        [(b"host", urllib.parse.urlsplit(platform.url).netloc.encode()), *headers],
-        hashlib.sha256(body).hexdigest(),
-        str(platform.variables["AWS_ACCESS_KEY_ID"]),
-        str(platform.variables["AWS_SECRET_ACCESS_KEY"]),
-        "us-east-1",
-        "sagemaker",
-        time.time(),
-    )
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in signed)
-    return b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n%s" % (path.encode(), lines, len(body), body)
-
-
-def _address(platform: Running) -> tuple[str, int]:
-    split = urllib.parse.urlsplit(platform.url)
-    return str(split.hostname), int(split.port or 0)
+    return Exchange(endpoints.request(platform, "/", b'{"MaxResults":1}', target), b'"Models"')

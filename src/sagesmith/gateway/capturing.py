@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ MAX_ANSWER_BYTES = 6 << 20
 """Of a larger answer no record is kept: it would have to be held whole."""
 _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 _INFERENCE_ID = b"x-amzn-sagemaker-inference-id"
+_CONTENT_TYPE = b"content-type"
+_RECORDED = frozenset({_CUSTOM_ATTRIBUTES, _INFERENCE_ID, _CONTENT_TYPE})
 
 log = logging.get("router")
 
@@ -100,17 +103,18 @@ class Capturer:
             self._dropped += 1
 
     def _keep(self, place: Place, capture: CaptureRoute, asked: Asked, headers: Headers, body: bytes) -> None:
+        told = _told(asked.headers)
         data: dict[str, Any] = {}
         if capture.input:
-            data["endpointInput"] = _side(capture, "INPUT", asked.headers, asked.body)
+            data["endpointInput"] = _side(capture, "INPUT", told.get(_CONTENT_TYPE, b""), asked.body)
         if capture.output:
-            data["endpointOutput"] = _side(capture, "OUTPUT", headers, body)
+            data["endpointOutput"] = _side(capture, "OUTPUT", _told(headers).get(_CONTENT_TYPE, b""), body)
         metadata: dict[str, Any] = {"eventId": asked.event_id}
-        if attributes := _header(asked.headers, _CUSTOM_ATTRIBUTES):
-            metadata["customAttributes"] = [attributes]
-        if inference_id := _header(asked.headers, _INFERENCE_ID):
-            metadata["inferenceId"] = inference_id
-        metadata["inferenceTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if attributes := told.get(_CUSTOM_ATTRIBUTES):
+            metadata["customAttributes"] = [attributes.decode("latin-1")]
+        if inference_id := told.get(_INFERENCE_ID):
+            metadata["inferenceId"] = inference_id.decode("latin-1")
+        metadata["inferenceTime"] = _spelled(int(time.time()))
         record = orjson.dumps(
             {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}, option=orjson.OPT_APPEND_NEWLINE
         )
@@ -172,16 +176,33 @@ class Capturer:
         return path
 
 
-def _side(capture: CaptureRoute, mode: str, headers: Headers, body: bytes) -> dict[str, str]:
-    content_type = _header(headers, b"content-type") or "application/octet-stream"
-    media = content_type.partition(";")[0].strip().lower()
+def _side(capture: CaptureRoute, mode: str, content_type: bytes, body: bytes) -> dict[str, str]:
+    observed, media = _media_type(content_type)
     encoding = "CSV" if media in capture.csv else "JSON" if media in capture.json else "BASE64"
     try:
         data = base64.b64encode(body).decode() if encoding == "BASE64" else body.decode()
     except UnicodeDecodeError:
         encoding, data = "BASE64", base64.b64encode(body).decode()
-    return {"observedContentType": content_type, "mode": mode, "data": data, "encoding": encoding}
+    return {"observedContentType": observed, "mode": mode, "data": data, "encoding": encoding}
 
 
-def _header(headers: Headers, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for each, value in headers if each == name), None)
+def _told(headers: Headers) -> dict[bytes, bytes]:
+    """Those of the headers that a record is made of, the first of each."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _RECORDED:
+            found.setdefault(name, value)
+    return found
+
+
+@lru_cache(256)
+def _media_type(content_type: bytes) -> tuple[str, str]:
+    """A content type as it is shown, and without its parameters."""
+    observed = content_type.decode("latin-1") or "application/octet-stream"
+    return observed, observed.partition(";")[0].strip().lower()
+
+
+@lru_cache(1)
+def _spelled(seconds: int) -> str:
+    """A time, which many records share."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
