@@ -1,7 +1,11 @@
 """InvokeEndpointAsync on a real platform: taken at once, answered in S3, whatever goes wrong."""
 
+import contextlib
 import json
+import os
+import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -160,6 +164,73 @@ def test_a_request_that_takes_too_long_is_a_failure(platform: Running, endpoint:
     succeeded, answer = outcome(platform, ask(platform, endpoint, b"sleep 3", InvocationTimeoutSeconds=1))
     assert not succeeded
     assert "timed out" in answer["Body"].read().decode()
+
+
+def test_an_endpoint_without_instances_keeps_what_it_is_asked_and_its_backlog_brings_it_back(platform: Running) -> None:
+    endpoint = asynchronous_endpoint(platform)
+    sagemaker, scaling = platform.client("sagemaker"), platform.client("application-autoscaling")
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=endpoint,
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 0}],
+    )
+    (variant,) = jobs.wait_endpoint(platform, endpoint)["ProductionVariants"]
+    assert (variant["CurrentInstanceCount"], variant["DesiredInstanceCount"]) == (0, 0)
+    asked = [ask(platform, endpoint, Body=b"%d" % each) for each in range(3)]
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    scaling.register_scalable_target(**target, MinCapacity=0, MaxCapacity=1)
+    policy = scaling.put_scaling_policy(
+        **target,
+        PolicyName="from-zero",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        },
+    )
+    platform.client("cloudwatch").put_metric_alarm(
+        AlarmName=endpoint,
+        AlarmActions=[policy["PolicyARN"]],
+        Namespace="AWS/SageMaker",
+        MetricName="HasBacklogWithoutCapacity",
+        Dimensions=[{"Name": "EndpointName", "Value": endpoint}],
+        Statistic="Average",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    for each, one in enumerate(asked):
+        succeeded, answer = outcome(platform, one)
+        assert succeeded
+        assert json.loads(answer["Body"].read())["start"] == str(each)
+    sagemaker.delete_endpoint(EndpointName=endpoint)
+
+
+@pytest.mark.parametrize("names", [{"router"}, None], ids=["routers", "everything"])
+def test_what_was_acknowledged_is_answered_whoever_is_killed(
+    new_platform: Callable[..., Running], names: set[str] | None
+) -> None:
+    platform = new_platform()
+    endpoint = asynchronous_endpoint(platform, ClientConfig={"MaxConcurrentInvocationsPerInstance": 1})
+    asked = [ask(platform, endpoint, Body=b"sleep 0.3 %d" % each) for each in range(8)]
+    outcome(platform, asked[1])
+    for process in platform.status()["processes"]:
+        if names is None or process["name"] in names:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process["pid"], signal.SIGKILL)
+    if names is None:
+        platform = new_platform()
+    for each, one in enumerate(asked):
+        succeeded, answer = outcome(platform, one)
+        assert succeeded
+        assert json.loads(answer["Body"].read())["start"] == f"sleep 0.3 {each}"
+    queue = platform.data / "async" / "queue"
+    while any(path.is_file() for path in queue.rglob("*")):
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sagesmith.services.autoscaling.scaling import TargetWatch
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.store import Datum, Metric, StatisticSet
 from sagesmith.wire.app import Dispatcher
+from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.world import World, context, model, variant
 from tests.unit.wire.clients import client_for
 
@@ -42,6 +43,19 @@ def endpoint(world: World) -> World:
     world.call("CreateEndpoint", EndpointName="Ep", EndpointConfigName="C")
     serve(world)
     return world
+
+
+@pytest.fixture
+def asynchronous(world: World) -> Any:
+    """A client, and an asynchronous endpoint of one instance in service."""
+    config = {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://b/out"}}}
+    world.call("CreateModel", **model("M"))
+    world.call("CreateEndpointConfig", EndpointConfigName="C", ProductionVariants=[variant("M", "V")], **config)
+    world.call("CreateEndpoint", EndpointName="Ep", EndpointConfigName="C")
+    serve(world)
+    return client_for(
+        "application-autoscaling", Dispatcher({"application-autoscaling": autoscaling.handlers(world.home)})
+    )
 
 
 @pytest.fixture
@@ -79,6 +93,14 @@ def invoke(world: World, per_instance: float) -> None:
     metric = Metric("AWS/SageMaker", "InvocationsPerInstance", (("EndpointName", "Ep"), ("VariantName", "V")))
     with world.store.write() as tx:
         tx.put_statistics("us-east-1", [Datum(metric, at, "None", StatisticSet.of([per_instance]))])
+
+
+def queue(world: World, per_instance: float) -> None:
+    """As many requests in the queue an instance in the minute that is just over."""
+    at = int(time.time()) // 60 * 60 - 30
+    metric = Metric("AWS/SageMaker", "ApproximateBacklogSizePerInstance", (("EndpointName", "Ep"),))
+    with world.store.write() as tx:
+        tx.put_statistics("us-east-1", [Datum(metric, at, "Count", StatisticSet.of([per_instance]))])
 
 
 def trip(world: World, name: str, state: str = "ALARM") -> None:
@@ -203,6 +225,46 @@ def test_what_is_suspended_is_not_scaled(client: Any, endpoint: World) -> None:
     invoke(endpoint, 250)
     trip(endpoint, high)
     assert look(endpoint) == 1
+
+
+def test_an_asynchronous_variant_follows_its_queue_to_zero_and_back(asynchronous: Any, world: World) -> None:
+    register(asynchronous, 0)
+    metric = {
+        "MetricName": "ApproximateBacklogSizePerInstance",
+        "Namespace": "AWS/SageMaker",
+        "Dimensions": [{"Name": "EndpointName", "Value": "Ep"}],
+        "Statistic": "Average",
+    }
+    answer = asynchronous.put_scaling_policy(
+        **RESOURCE,
+        PolicyName="p",
+        PolicyType="TargetTrackingScaling",
+        TargetTrackingScalingPolicyConfiguration={
+            "TargetValue": 5.0,
+            "CustomizedMetricSpecification": metric,
+            "ScaleInCooldown": 0,
+            "ScaleOutCooldown": 0,
+        },
+    )
+    high, low = (alarm["AlarmName"] for alarm in answer["Alarms"])
+    queue(world, 0)
+    trip(world, low)
+    assert look(world) == 0
+    described = world.call("DescribeEndpoint", EndpointName="Ep")
+    assert described["EndpointStatus"] == "InService"
+    assert described["ProductionVariants"][0]["CurrentInstanceCount"] == 0
+    trip(world, low, "OK")
+    queue(world, 22)
+    trip(world, high)
+    assert look(world) == 3
+
+
+def test_a_variant_that_is_asked_directly_keeps_an_instance(client: Any, endpoint: World) -> None:
+    with pytest.raises(client.exceptions.ValidationException, match="AsyncInferenceConfig"):
+        register(client, 0)
+    changes = [{"VariantName": "V", "DesiredInstanceCount": 0}]
+    with pytest.raises(AwsError, match="AsyncInferenceConfig"):
+        endpoint.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=changes)
 
 
 def test_an_update_under_way_is_waited_for(client: Any, endpoint: World) -> None:

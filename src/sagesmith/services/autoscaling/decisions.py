@@ -11,8 +11,13 @@ from sagesmith.wire.context import Params
 
 
 def tracked(current: int, value: float, target: float) -> int:
-    """The capacity at which a metric that is shared among instances would be at its target."""
-    return math.ceil(current * value / target - 1e-9)
+    """The capacity at which a metric that is shared among instances would be at its target.
+
+    A metric of no instance at all is measured as that of one, see `gateway.asynchronous.metering`.
+    """
+    if current == 0 and value <= target:
+        return 0
+    return math.ceil(max(1, current) * value / target - 1e-9)
 
 
 def stepped(settings: Params, current: int, breach: float) -> int | None:

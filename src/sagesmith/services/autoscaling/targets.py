@@ -10,7 +10,7 @@ from typing import Any
 
 from sagesmith.identifiers import random_uuid
 from sagesmith.services.cloudwatch import alarms
-from sagesmith.services.sagemaker.endpoints import ENDPOINT
+from sagesmith.services.sagemaker.endpoints import ENDPOINT, ONLY_ASYNCHRONOUS, may_be_empty
 from sagesmith.store import Document, InvalidToken, Query, Store, Transaction
 from sagesmith.store.tokens import decode_token, encode_token
 from sagesmith.wire.context import Params, RequestContext
@@ -37,11 +37,14 @@ def register_scalable_target(store: Store, context: RequestContext, params: Para
     with store.write() as tx:
         before = tx.lock(KIND, context.region, key, exclusive=True)
         body = _bounds(params, before)
+        found = variant_of(tx, context.region, params["ResourceId"])
+        if found is not None and body["MinCapacity"] == 0 and not may_be_empty(found[0]):
+            raise ValidationException(f"MinCapacity must be at least 1 for {params['ResourceId']}: {ONLY_ASYNCHRONOUS}")
         if before is not None:
             tx.update(replace(before, body=body))
             tx.schedule(KIND, context.region, key, now)
             return {"ScalableTargetARN": before.arn}
-        if variant_of(tx, context.region, params["ResourceId"]) is None:
+        if found is None:
             raise ValidationException(f"There is no SageMaker variant of the resource ID {params['ResourceId']}.")
         arn = (
             f"arn:aws:application-autoscaling:{context.region}:{context.account_id}:"
@@ -188,8 +191,6 @@ def _bounds(params: Params, before: Document | None) -> Params:
         raise ValidationException(f"{' and '.join(missing)} must be given when a scalable target is registered.")
     if body["MinCapacity"] < 0 or body["MaxCapacity"] < body["MinCapacity"]:
         raise ValidationException("Maximum capacity cannot be less than minimum capacity")
-    if body["MinCapacity"] == 0:
-        raise NotImplementedException("RegisterScalableTarget: scaling to zero instances is not implemented.")
     body["SuspendedState"] = {**body["SuspendedState"], **(params.get("SuspendedState") or {})}
     return body | {each: params[each] for each in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
 

@@ -17,6 +17,8 @@ from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
+ONLY_ASYNCHRONOUS = "only variants of endpoints with an AsyncInferenceConfig can have no instance."
+
 
 def _fleet(call: Call, number: int, config_name: str) -> dict[str, Any]:
     """What a configuration asks for, with all that it takes to serve its models."""
@@ -184,7 +186,8 @@ def _retain(variant: dict[str, Any], present: list[dict[str, Any]], excluded: se
     for old in present:
         if old["name"] == variant["name"]:
             serverless = variant.get("serverless") or old.get("serverless")
-            kept = {} if "DesiredInstanceCount" in excluded or serverless else {"count": old["count"]}
+            count = old["count"] if old["count"] or variant.get("asynchronous") else variant["count"]
+            kept = {} if "DesiredInstanceCount" in excluded or serverless else {"count": count}
             if "DesiredWeight" not in excluded:
                 kept["weight"] = old["weight"]
             return {**variant, **kept}
@@ -204,8 +207,8 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
     for variant in present["variants"]:
         change = wanted.get(variant["name"], {})
         weight, count = change.get("DesiredWeight"), change.get("DesiredInstanceCount")
-        if count == 0:
-            raise ValidationException("DesiredInstanceCount must be at least 1.")
+        if count == 0 and not may_be_empty(document):
+            raise ValidationException(f"DesiredInstanceCount must be at least 1: {ONLY_ASYNCHRONOUS}")
         if count and variant.get("serverless"):
             raise ValidationException(f"Variant {variant['name']} is serverless: it has no DesiredInstanceCount.")
         capacity = change.get("ServerlessUpdateConfig")
@@ -214,7 +217,7 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
             {
                 **changed,
                 "weight": variant["weight"] if weight is None else weight,
-                "count": count or changed["count"],
+                "count": changed["count"] if count is None else count,
             }
         )
     _check_weights(variants)
@@ -228,6 +231,11 @@ def _is_serverless(variants: list[dict[str, Any]]) -> bool:
 def _check_weights(variants: list[dict[str, Any]]) -> None:
     if sum(variant["weight"] for variant in variants if not variant.get("shadow")) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
+
+
+def may_be_empty(document: Document) -> bool:
+    """Whether the variants of an endpoint may have no instance: what it is asked waits then."""
+    return bool(document.body["_fleet"].get("asynchronous"))
 
 
 def with_count(document: Document, variant: str, count: int) -> Document:
