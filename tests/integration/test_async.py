@@ -210,6 +210,31 @@ def test_an_endpoint_without_instances_keeps_what_it_is_asked_and_its_backlog_br
     sagemaker.delete_endpoint(EndpointName=endpoint)
 
 
+def test_the_life_of_requests_is_measured(platform: Running, endpoint: str) -> None:
+    assert outcome(platform, ask(platform, endpoint, b"1"))[0]
+    assert not outcome(platform, ask(platform, endpoint, b"raise"))[0]
+    of_endpoint = [{"Name": "EndpointName", "Value": endpoint}]
+    of_variant = [*of_endpoint, {"Name": "VariantName", "Value": "AllTraffic"}]
+    wanted = {
+        **dict.fromkeys(("ApproximateBacklogSize", "ApproximateBacklogSizePerInstance"), of_endpoint),
+        **dict.fromkeys(("ApproximateAgeOfOldestRequest", "HasBacklogWithoutCapacity"), of_endpoint),
+        **dict.fromkeys(("TotalProcessingTime", "TimeInBacklog", "ModelLatency", "RequestDownloadLatency"), of_variant),
+        **dict.fromkeys(("InvocationsProcesssed", "InvocationFailures", "ResponseUploadLatency"), of_variant),
+        **dict.fromkeys(("Invocation4XXErrors", "Invocation5XXErrors"), of_variant),
+    }
+    cloudwatch = platform.client("cloudwatch")
+
+    def missing() -> set[str]:
+        found = cloudwatch.get_paginator("list_metrics").paginate(Namespace="AWS/SageMaker", Dimensions=of_endpoint)
+        there = {(each["MetricName"], len(each["Dimensions"])) for page in found for each in page["Metrics"]}
+        return {name for name, dimensions in wanted.items() if (name, len(dimensions)) not in there}
+
+    while missing():
+        time.sleep(0.2)
+    listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", MetricName="Invocations", Dimensions=of_endpoint)
+    assert listed["Metrics"] == []
+
+
 @pytest.mark.parametrize("names", [{"router"}, None], ids=["routers", "everything"])
 def test_what_was_acknowledged_is_answered_whoever_is_killed(
     new_platform: Callable[..., Running], names: set[str] | None
