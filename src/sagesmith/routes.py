@@ -105,6 +105,12 @@ class EndpointRoute:
     asynchronous: AsyncRoute | None = None
     serverless: ServerlessRoute | None = None
 
+    @property
+    def is_ordinary(self) -> bool:
+        """Whether one request to one model server is all that an invocation is: whatever is more than that must say
+        so here, for it goes another way through a router."""
+        return not self.shadows and self.asynchronous is None and self.serverless is None
+
 
 Routes = dict[str, dict[str, EndpointRoute]]
 """region → endpoint name (lower case) → route."""

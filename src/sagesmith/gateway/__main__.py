@@ -54,7 +54,7 @@ async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     listening = {name: socket.socket(fileno=number) for name, number in descriptors.items() if number is not None}
     servers = [await serve(proxy.handle, listening=listening["proxy"], on_connect=proxy.connect)]
     if "endpoint" in listening:
-        servers.append(await serve(router.handle, listening=listening["endpoint"]))
+        servers.append(await serve(router.handle, listening=listening["endpoint"], at_once=router.at_once))
     if "outside" in listening:
         outside = Outside(router.handle, proxy, keyring.proxy_token)
         guard = _guard(platform)

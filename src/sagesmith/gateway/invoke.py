@@ -8,22 +8,26 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_In
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from sagesmith import logging
 from sagesmith.gateway import invocation, model_errors, response_stream
 from sagesmith.gateway.capturing import Asked, Capturer
+from sagesmith.gateway.hops import Hops
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.serverless import Serverless, Waking
 from sagesmith.gateway.sessions import CLOSED_SESSION_ID, NEW_SESSION_ID, Session, Sessions
 from sagesmith.gateway.targets import choose, session_not_found
+from sagesmith.http import frames
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
-from sagesmith.http.messages import Disconnected, Request, Response
+from sagesmith.http.messages import Disconnected, Headers, Reply, Request, Response
 from sagesmith.routes import EndpointRoute, RoutesFile, ServerlessRoute, VariantRoute
 from sagesmith.wire.context import RequestContext
 from sagesmith.wire.errors import AwsError
+from sagesmith.wire.protocols.rest_json import error_answer
 
 MAX_BODY_BYTES = 6_291_456
 """`BodyBlob` in the service's model."""
@@ -53,6 +57,7 @@ _FROM_MODEL = frozenset(
 )
 _OF_SESSIONS = frozenset((NEW_SESSION_ID, CLOSED_SESSION_ID))
 _BUSY = (b"x-sagesmith-busy", b"1")
+_NONE_DOWN: set[str] = set()
 _NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
 _ASYNCHRONOUS = (
     "Endpoint {endpoint} of account {account} is configured for asynchronous inference. Use InvokeEndpointAsync."
@@ -95,6 +100,8 @@ class Invoker:
         self._sessions = sessions
         self._pinned = pinned
         self._sleep = sleep
+        self._hops = Hops(ANSWER_SECONDS)
+        self._beside: set[asyncio.Task[None]] = set()
         self._clients: dict[str, Client] = {}
 
     async def invoke(
@@ -114,26 +121,74 @@ class Invoker:
         except AwsError as error:
             _log(context, operation, name, None, started, error.status, error.code)
             raise
-        kept = [item for item in answer.headers if item[0] in _FROM_MODEL]
-        if any(item[0] in _OF_SESSIONS for item in kept):
-            self._sessions.note(context.region, name, variant.name, address, kept)
-        kept.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
-        kept.append((b"x-amzn-requestid", context.request_id.encode()))
+        kept = self.headers_of(context, route, variant, address, answer)
         if operation == "InvokeEndpoint":
-            self._note(context, route, variant, 200, took, started)
+            self.note(context, route, variant, 200, took, started)
             _log(context, operation, name, variant.name, started)
             return Response(200, kept, answer.body, answer.close)
 
         def ended(code: str | None) -> None:
-            self._note(context, route, variant, 200 if code is None else 0, took, started)
+            self.note(context, route, variant, 200 if code is None else 0, took, started)
             _log(context, operation, name, variant.name, started, 200, code)
 
         events = response_stream.events(answer, ended)
         return Response(200, response_stream.headers_of(answer, kept), events, answer.close)
 
+    def at_once(
+        self,
+        context: RequestContext,
+        operation: str,
+        endpoint: str,
+        headers: Headers,
+        body: bytes,
+        reply: Reply,
+        started: float,
+    ) -> Callable[[], None] | None:
+        """Take an InvokeEndpoint that asks for nothing out of the ordinary, of an endpoint all of whose model servers
+        are connected; see `AtOnce`.
+
+        Raises:
+            AwsError: as `invoke`.
+        """
+        if operation != "InvokeEndpoint":
+            return None
+        wanted = invocation.read(operation, endpoint, headers)
+        route = self.find(context, wanted.endpoint)
+        if wanted.session is not None or not route.is_ordinary:
+            return None
+        chosen = choose(context, route, wanted, None, _NONE_DOWN)
+        hop = None if chosen is None else self._hops.least_busy(chosen[1])
+        if chosen is None or hop is None or hop.outstanding >= MAX_OUTSTANDING:
+            return None
+        prompt = _Prompt(self, context, route, chosen[0], wanted, body, reply, started, time.perf_counter())
+        return hop.ask(wanted.headers, body, prompt.answered)
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nothing here waits for."""
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
     def close(self) -> None:
+        self._hops.close()
         for client in self._clients.values():
             client.close()
+
+    def headers_of(
+        self,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        address: str | None,
+        answer: Response,
+    ) -> Headers:
+        """What the caller gets of an answer's headers, and what we say beside."""
+        kept = [item for item in answer.headers if item[0] in _FROM_MODEL]
+        if address is not None and any(item[0] in _OF_SESSIONS for item in kept):
+            self._sessions.note(context.region, route.name, variant.name, address, kept)
+        kept.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
+        kept.append((b"x-amzn-requestid", context.request_id.encode()))
+        return kept
 
     async def _send(
         self, context: RequestContext, wanted: Invocation, body: bytes, started: float, waking: Waking | None = None
@@ -172,13 +227,12 @@ class Invoker:
                     self._clients.pop(client.address, None)
                     continue
                 except AwsError as error:
-                    self._note(context, route, variant, _original(error), time.perf_counter() - asked, started)
+                    self.note(context, route, variant, _original(error), time.perf_counter() - asked, started)
                     raise
                 took = time.perf_counter() - asked
-                if variant.multi_model and self._meter is not None:
-                    self._meter.note_model(context.region, route.name, variant, answer.headers)
-                if variant.capture is not None:
-                    answer = self._captured(context, route, variant, wanted, body, answer)
+                if frames.OFFER in answer.headers:
+                    self._hops.offered(client.address)
+                answer = self.received(context, route, variant, wanted, body, answer)
                 return route, variant, client.address, answer, took
             if waking is not None and route.serverless is not None and not busy:
                 await self._await_wake(context, route, route.serverless, waking, started)
@@ -194,7 +248,7 @@ class Invoker:
         """What to answer where no model server takes a request."""
         missed = next((one for one in route.variants if wanted.target_variant in (None, one.name)), None)
         if missed is not None:
-            self._note(context, route, missed, 503, None, started)
+            self.note(context, route, missed, 503, None, started)
         message = _ALL_BUSY.format(endpoint=route.name) if busy else _NO_INSTANCES
         return AwsError("ServiceUnavailable", message, 503)
 
@@ -213,7 +267,7 @@ class Invoker:
         try:
             waking = self._serverless.enter(context, route, limits, body)
         except AwsError as error:
-            self._note(context, route, route.variants[0], error.status, None, started)
+            self.note(context, route, route.variants[0], error.status, None, started)
             raise
         try:
             route, variant, address, answer, took = await self._send(context, wanted, body, started, waking)
@@ -233,11 +287,11 @@ class Invoker:
         try:
             pause = waking.pause_seconds(limits)
         except AwsError:
-            self._note(context, route, route.variants[0], 0, None, started)
+            self.note(context, route, route.variants[0], 0, None, started)
             raise
         await self._sleep(pause)
 
-    def _note(
+    def note(
         self,
         context: RequestContext,
         route: EndpointRoute,
@@ -251,6 +305,22 @@ class Invoker:
             whole = time.perf_counter() - started
             instances = max(1, len(variant.addresses))
             self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, whole)
+
+    def received(
+        self,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        wanted: Invocation,
+        body: bytes,
+        answer: Response,
+    ) -> Response:
+        """A model server's success on its way to the caller, of which is kept what is to be."""
+        if variant.multi_model and self._meter is not None:
+            self._meter.note_model(context.region, route.name, variant, answer.headers)
+        if variant.capture is not None:
+            answer = self._captured(context, route, variant, wanted, body, answer)
+        return answer
 
     def _captured(
         self,
@@ -293,7 +363,7 @@ class Invoker:
             status = _original(error)
         except (_Busy, ConnectFailed, Disconnected, TimedOut, BadAnswer):
             status = 503
-        self._note(context, route, shadow, status, time.perf_counter() - asked, asked)
+        self.note(context, route, shadow, status, time.perf_counter() - asked, asked)
 
     def find(self, context: RequestContext, endpoint: str) -> EndpointRoute:
         """An endpoint is known here when it has served: while it is made, AWS's answer is the same as for none."""
@@ -315,7 +385,7 @@ class Invoker:
             return self._client(addresses[0])
         clients = [self._client(address) for address in addresses]
         random.shuffle(clients)
-        return min(clients, key=lambda client: client.outstanding)
+        return min(clients, key=lambda client: client.outstanding + self._hops.outstanding(client.address))
 
     def _client(self, address: str) -> Client:
         client = self._clients.get(address)
@@ -332,6 +402,64 @@ class Invoker:
             if not client.outstanding:
                 client.close()
                 del self._clients[address]
+
+
+class _Prompt:
+    """An invocation that was taken at once, until it is answered."""
+
+    __slots__ = ("_asked", "_body", "_context", "_invoker", "_reply", "_route", "_started", "_variant", "_wanted")
+
+    def __init__(
+        self,
+        invoker: Invoker,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        wanted: Invocation,
+        body: bytes,
+        reply: Reply,
+        started: float,
+        asked: float,
+    ) -> None:
+        self._invoker = invoker
+        self._context = context
+        self._route = route
+        self._variant = variant
+        self._wanted = wanted
+        self._body = body
+        self._reply = reply
+        self._started = started
+        self._asked = asked
+
+    def answered(self, result: Response | Exception) -> None:
+        took = time.perf_counter() - self._asked
+        context, route = self._context, self._route
+        if isinstance(result, Exception):
+            how = model_errors.TIMED_OUT if isinstance(result, TimedOut) else model_errors.BROKE_OFF
+            self._failed(model_errors.without_answer(context, route.name, how), took)
+        elif result.status == 503 and _BUSY in result.headers:
+            self._reply.leave()
+        elif not 200 <= result.status < 300:
+            self._invoker.beside(self._refused(result, took))
+        else:
+            result = self._invoker.received(context, route, self._variant, self._wanted, self._body, result)
+            headers = self._invoker.headers_of(context, route, self._variant, None, result)
+            self._reply.answer(Response(200, headers, result.body, result.close))
+            # The answer leaves at the end of this turn of the loop: what nobody waits for comes after it.
+            asyncio.get_running_loop().call_soon(self._account, 200, took, None)
+
+    async def _refused(self, answer: Response, took: float) -> None:
+        self._failed(await model_errors.of_answer(self._context, self._route.name, answer), took)
+
+    def _failed(self, error: AwsError, took: float) -> None:
+        self._reply.answer(error_answer(error, self._context.request_id, "Message"))
+        self._account(_original(error), took, error)
+
+    def _account(self, status: int, took: float, error: AwsError | None) -> None:
+        self._invoker.note(self._context, self._route, self._variant, status, took, self._started)
+        variant = None if error else self._variant.name
+        shown, code = (error.status, error.code) if error else (200, None)
+        _log(self._context, "InvokeEndpoint", self._route.name, variant, self._started, shown, code)
 
 
 class _Busy(Exception):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
+from collections.abc import Callable
 
 from sagesmith import hosts, logging
 from sagesmith.config import Platform
@@ -19,7 +20,7 @@ from sagesmith.gateway.s3_address import host_of, is_s3_host
 from sagesmith.gateway.serverless import Serverless
 from sagesmith.gateway.sessions import Sessions
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
-from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request, Response
+from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Reply, Request, Response
 from sagesmith.identifiers import random_uuid
 from sagesmith.routes import RoutesFile
 from sagesmith.wire import sigv4
@@ -116,6 +117,28 @@ class Router:
             log.exception("a request failed", request_id=request_id, target=_shown(request))
             failure = InternalFailure("We encountered an internal error. Please try again.")
             return error_response(service, request.target, request.headers, failure, request_id)
+
+    def at_once(self, request: Request, body: bytes, reply: Reply) -> Callable[[], None] | None:
+        """Take an ordinary prediction, whose model server is at hand, without a task; see `AtOnce`.
+
+        Whatever is not in order is left to `handle`, which says so.
+        """
+        if request.host is not None or not request.target.startswith(b"/endpoints/"):
+            return None
+        started = time.perf_counter()
+        try:
+            signature = sigv4.parse_signature(request.target, request.headers)
+            invocation = _invocation(request)
+            if signature is None or signature.service != "sagemaker" or invocation is None:
+                return None
+            principal, secret = self._find(request, signature)
+            _verify(request, signature, secret, body)
+            context = RequestContext(
+                random_uuid(), signature.service, "", signature.region, principal, request.peer, "", ""
+            )
+            return self._invoker.at_once(context, *invocation, request.headers, body, reply, started)
+        except Exception:
+            return None
 
     async def _answer(self, request: Request, request_id: str, signature: sigv4.Signature) -> Response:
         invocation = _invocation(request) if signature.service == "sagemaker" else None

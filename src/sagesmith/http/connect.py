@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from sagesmith.http.connection import Connection
     from sagesmith.http.messages import Response
@@ -51,6 +52,14 @@ class Takeover:
         if transport is None:
             return
         inner.connection_made(transport)
+
+    def switch(self, make: Callable[[Server], asyncio.Protocol]) -> None:
+        """Accept, and let another protocol have the connection."""
+        self._transport.write(_ESTABLISHED)
+        self._connection.leave()
+        protocol = make(self._server)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
 
     def tunnel(self, relay: Relay) -> None:
         """Accept, and pass the bytes on to an open connection and back, untouched."""

@@ -15,12 +15,16 @@ from sagesmith.http.messages import BodyTooLarge, Disconnected, Headers, Request
 from sagesmith.http.writing import Framing, Outlet, join_head, write_message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sagesmith.http.server import Server
 
 logger = logging.getLogger("sagesmith.http")
 
 NEVER = float("inf")
 _MAX_PIPELINED = 16
+_AT_ONCE_BYTES = 64 << 10
+"""A request up to this size may be answered without a task."""
 _LINGER_SECONDS = 5.0
 
 
@@ -38,6 +42,8 @@ class Connection(Outlet, asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._active: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
+        self._whole: Exchange | None = None
+        self._taken: _Taken | None = None
         self._receiving: IncomingBody | None = None
         self._raw_left = 0
         self._continue_for: IncomingBody | None = None
@@ -51,6 +57,11 @@ class Connection(Outlet, asyncio.Protocol):
         self._headers: Headers = []
         self.deadline = NEVER
         """When the connection is given up, by the loop's clock."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client has gone."""
+        return self._lost
 
     @property
     def paused(self) -> bool:
@@ -78,6 +89,10 @@ class Connection(Outlet, asyncio.Protocol):
             self._receiving.fail()
         if self._task is not None:
             self._task.cancel()
+        if self._taken is not None:
+            self._taken.cancel()
+            self._taken = None
+        self._whole = None
         self._queue.clear()
         self._parser = None
 
@@ -89,6 +104,8 @@ class Connection(Outlet, asyncio.Protocol):
             return
         if self._raw_left:
             data = self._receive_raw(data)
+            if self._whole is not None:
+                self._offer(self._whole)
             if not data:
                 return
         self._parse(data)
@@ -103,6 +120,8 @@ class Connection(Outlet, asyncio.Protocol):
             refused = error.__context__
             self._refuse(refused.status if isinstance(refused, Refused) else 400)
             return
+        if self._whole is not None:
+            self._offer(self._whole)
         limits = self._server.limits
         if self._in_head:
             # Where in this read the head began is not known: what stands before it is not to count.
@@ -163,7 +182,11 @@ class Connection(Outlet, asyncio.Protocol):
         if expects and not http10 and (coded or length):
             self._continue_for = body
         request = Request(method, self._target, headers, body, self._scheme, self._peer, self._host)
-        self._enqueue(Exchange(request, body, self._parser.should_keep_alive(), http10))
+        exchange = Exchange(request, body, self._parser.should_keep_alive(), http10)
+        if self._server.at_once is not None and 0 < length <= _AT_ONCE_BYTES and self._at_rest and not expects:
+            self._whole = exchange
+        else:
+            self._enqueue(exchange)
 
     def on_body(self, piece: bytes) -> None:
         if self._receiving is not None:
@@ -185,7 +208,7 @@ class Connection(Outlet, asyncio.Protocol):
         if self._receiving is not None:  # the body of a request that a handler has
             self._receiving.fail()
             self._receiving = None
-            if self._task is None or self._answering:
+            if self._at_rest or self._answering:
                 self._transport.close()
                 return
         exchange = Exchange(None, IncomingBody(self, 0), False, False)
@@ -234,13 +257,58 @@ class Connection(Outlet, asyncio.Protocol):
 
     def _after_message(self) -> None:
         self._set_deadline(NEVER)
-        if self._task is None:
+        if self._at_rest:
             self._idle()
 
+    @property
+    def _at_rest(self) -> bool:
+        """Whether nothing waits for an answer."""
+        return self._task is None and self._taken is None and self._whole is None
+
     def _enqueue(self, exchange: Exchange) -> None:
+        if self._whole is not None:
+            first, self._whole = self._whole, None
+            self._queue.append(first)
         self._queue.append(exchange)
-        if self._task is None:
+        if self._task is None and self._taken is None:
             self._task = self._server.loop.create_task(self._serve())
+
+    def _offer(self, exchange: Exchange) -> None:
+        """Have a request answered without a task, once it is whole, if somebody takes it so."""
+        if not exchange.body.ended:
+            return
+        self._whole = None
+        server, request = self._server, exchange.request
+        if server.at_once is None or request is None:
+            self._enqueue(exchange)
+            return
+        taken = self._taken = _Taken(self, exchange)
+        cancel = server.at_once(request, exchange.body.peek(), taken)
+        if cancel is None:
+            self._taken = None
+            self._enqueue(exchange)
+        else:
+            taken.cancel = cancel
+
+    def settle(self, exchange: Exchange, response: Response | None) -> None:
+        """Go on after a request that was taken at once: its answer, None if a task is to find one."""
+        self._taken = None
+        if response is not None and isinstance(response.body, bytes):
+            exchange.body.take()
+            keep = self._write_whole(exchange, response)
+            self._answering = False
+            if response.close is not None:
+                response.close()
+            if not keep:
+                self._linger(False)
+            elif self._queue:
+                self._task = self._server.loop.create_task(self._serve())
+            else:
+                self._idle()
+            return
+        exchange.response = response
+        self._queue.appendleft(exchange)
+        self._task = self._server.loop.create_task(self._serve())
 
     async def _serve(self) -> None:
         try:
@@ -276,7 +344,7 @@ class Connection(Outlet, asyncio.Protocol):
 
     async def _answer(self, exchange: Exchange, request: Request) -> bool:
         try:
-            response = await self._server.handler(request)
+            response = exchange.response or await self._server.handler(request)
         except BodyTooLarge:
             response = _refusal(413)
         except Disconnected:
@@ -430,7 +498,7 @@ class Connection(Outlet, asyncio.Protocol):
     def expire(self) -> None:
         """The deadline has passed."""
         self.deadline = NEVER
-        if self._in_head and self._task is None:
+        if self._in_head and self._at_rest:
             self._refuse(408)
         elif self._receiving is not None and not self._deaf and not self._answering:
             self._receiving.fail(Disconnected("the client stopped sending"))
@@ -440,11 +508,39 @@ class Connection(Outlet, asyncio.Protocol):
 
     def finish(self) -> None:
         """End as soon as what is under way has been answered."""
-        if self._task is None:
+        if self._at_rest:
             self._transport.close()
 
     def abort(self) -> None:
         self._transport.abort()
+
+
+class _Taken:
+    """The `Reply` of a request that was taken at once."""
+
+    __slots__ = ("_connection", "_exchange", "cancel")
+
+    def __init__(self, connection: Connection, exchange: Exchange) -> None:
+        self._connection: Connection | None = connection
+        self._exchange = exchange
+        self.cancel: Callable[[], None] = _nothing
+
+    def answer(self, response: Response) -> None:
+        self._settle(response)
+
+    def leave(self) -> None:
+        self._settle(None)
+
+    def _settle(self, response: Response | None) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.lost:
+            connection.settle(self._exchange, response)
+        elif response is not None and response.close is not None:
+            response.close()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _refusal(status: int) -> Response:

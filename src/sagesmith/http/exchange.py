@@ -24,7 +24,7 @@ class Refused(Exception):
 class Exchange:
     """A request and what its answer must keep to; or, without a request, the status that refuses what came."""
 
-    __slots__ = ("body", "http10", "keep_alive", "refusal", "request")
+    __slots__ = ("body", "http10", "keep_alive", "refusal", "request", "response")
 
     def __init__(self, request: Request | None, body: IncomingBody, keep_alive: bool, http10: bool) -> None:
         self.request = request
@@ -32,6 +32,8 @@ class Exchange:
         self.keep_alive = keep_alive
         self.http10 = http10
         self.refusal = 0
+        self.response: Response | None = None
+        """Its answer, where that is known before a task writes it."""
 
 
 def request_framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]:

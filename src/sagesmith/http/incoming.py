@@ -87,6 +87,13 @@ class IncomingBody:
             taken.append(piece)
         return b"".join(taken)
 
+    def peek(self) -> bytes:
+        """What has arrived, which stays for its reader."""
+        content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        if len(self._pieces) > 1:
+            self._pieces = deque((content,))
+        return content
+
     def take(self) -> bytes:
         """What has arrived and was not read yet."""
         pieces = self._pieces

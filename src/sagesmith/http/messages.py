@@ -6,7 +6,7 @@ The package runs in model containers, whose Python may be as old as 3.8: what is
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import AsyncIterator, Awaitable, Callable, List, Protocol, Tuple  # noqa: UP035
+from typing import AsyncIterator, Awaitable, Callable, List, Optional, Protocol, Tuple  # noqa: UP035
 
 Headers = List[Tuple[bytes, bytes]]  # noqa: UP006
 
@@ -82,3 +82,21 @@ class Response:
 
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Reply(Protocol):
+    """Where the answer goes to a request that was taken at once. One of the two is called, once, in the loop's thread;
+    what is called after the client has gone counts for nothing."""
+
+    def answer(self, response: Response) -> None:
+        """Send this."""
+        ...
+
+    def leave(self) -> None:
+        """Let the server's handler answer after all."""
+        ...
+
+
+AtOnce = Callable[[Request, bytes, Reply], Optional[Callable[[], None]]]  # noqa: UP045
+"""Takes a request with its body without a task of its own: what cancels it, should the client go; or None: the server's
+handler is to answer, and the reply is not used. It does not raise."""

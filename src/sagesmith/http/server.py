@@ -12,10 +12,10 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sagesmith.http.connection import Connection
-from sagesmith.http.messages import Handler, Request
+from sagesmith.http.messages import AtOnce, Handler, Request
 from sagesmith.http.secure import Guard, SecureListener
 from sagesmith.http.unix import listen_at
 
@@ -50,16 +50,41 @@ class Limits:
     drain_size: int = 256 << 10
 
 
+class Served(Protocol):
+    """A connection as its server knows it.
+
+    Attributes:
+        deadline: when it is given up, by the loop's clock.
+    """
+
+    deadline: float
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        ...
+
+    def finish(self) -> None:
+        """End as soon as what is under way has been answered."""
+        ...
+
+    def abort(self) -> None:
+        """End."""
+        ...
+
+
 class Server:
     """A running server. Made by `serve`."""
 
-    def __init__(self, handler: Handler, limits: Limits, on_connect: ConnectHandler | None) -> None:
+    def __init__(
+        self, handler: Handler, limits: Limits, on_connect: ConnectHandler | None, at_once: AtOnce | None = None
+    ) -> None:
         self.handler = handler
+        self.at_once = at_once
         self.limits = limits
         self.on_connect = on_connect
         self.loop = asyncio.get_running_loop()
         self.closing = False
-        self.connections: set[Connection] = set()
+        self.connections: set[Served] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._listener: asyncio.AbstractServer | SecureListener | None = None
@@ -77,13 +102,13 @@ class Server:
             if one.family in {socket.AF_INET, socket.AF_INET6}:
                 self.addresses.append(one.getsockname()[:2])
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: Served) -> None:
         self.connections.add(connection)
         self._empty.clear()
         if self._sweep is None:
             self._sweep = self.loop.call_later(1.0, self._sweep_connections)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: Served) -> None:
         self.connections.discard(connection)
         if not self.connections:
             self._empty.set()
@@ -122,6 +147,7 @@ async def serve(
     guard: Guard | None = None,
     limits: Limits | None = None,
     on_connect: ConnectHandler | None = None,
+    at_once: AtOnce | None = None,
 ) -> Server:
     """Start to serve on the running loop.
 
@@ -133,11 +159,12 @@ async def serve(
         guard: makes of `listening` a port for TLS.
         limits: what to put up with.
         on_connect: takes CONNECT requests, which are refused (405) without it.
+        at_once: sees each small request that has arrived whole before `handler`, see `AtOnce`.
 
     Raises:
         OSError: the address is taken, or not ours to take.
     """
-    server = Server(handler, limits or Limits(), on_connect)
+    server = Server(handler, limits or Limits(), on_connect, at_once)
     if unix is not None:
         server.listen(await _listen_unix(server, os.fspath(unix)))
     elif tcp is not None:

@@ -9,8 +9,11 @@ import asyncio
 import faulthandler
 import logging
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sagesmith.http import frames
+from sagesmith.http.frames_server import FramesConnection
 from sagesmith.http.messages import BodyTooLarge, Response
 from sagesmith.modelserver import answers, codecs
 from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, Refused, TimedOut
@@ -20,9 +23,11 @@ from sagesmith.modelserver.worker import Invocation, WorkerPool
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sagesmith.http.messages import Request
+    from sagesmith.http.connect import Takeover
+    from sagesmith.http.messages import Headers, Request
     from sagesmith.modelserver.multimodel.server import Models
     from sagesmith.modelserver.settings import Settings
+    from sagesmith.modelserver.worker import Reply
 
 logger = logging.getLogger("sagesmith.modelserver")
 
@@ -40,6 +45,7 @@ class Application:
     Args:
         on_stuck: called once when a handler has run for longer than its time, after its invocation was answered.
         models: who answers invocations in place of the one model's `pool`.
+        offers_frames: whether clients are told that they may send frames in place of HTTP.
     """
 
     def __init__(
@@ -48,7 +54,11 @@ class Application:
         loop: asyncio.AbstractEventLoop,
         on_stuck: Callable[[], None],
         models: Models | None = None,
+        *,
+        offers_frames: bool = False,
     ) -> None:
+        self._offers_frames = offers_frames
+        self._models = models
         self.pool = WorkerPool(loop, settings.queue_limit)
         self._queue = models or self.pool
         self.ready = False
@@ -74,12 +84,7 @@ class Application:
         try:
             response = await endpoint(request)
         except InvocationError as error:
-            response = _response(answers.failure(error))
-            if isinstance(error, Overloaded):
-                response.headers.append(BUSY_HEADER)
-            elif isinstance(error, Refused):
-                headers = [(b"content-type", b"text/plain"), (REFUSED_HEADER, error.code.encode())]
-                response = Response(error.status, headers, str(error).encode())
+            response = _refusal(error)
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("%s %s %d", request.method, request.target.decode("latin-1"), response.status)
         return response
@@ -107,21 +112,58 @@ class Application:
             raise BadInput(
                 f"The body is larger than {self._settings.max_payload_bytes} bytes.", kind="BodyTooLarge", status=413
             ) from None
-        content_type, accept = request.header(b"content-type"), (request.header(b"accept") or b"").decode("latin-1")
-        invocation = Invocation(
-            body=body,
-            content_type=content_type.decode("latin-1") if content_type else codecs.JSON,
-            accept=self._settings.default_accept if accept in ("", codecs.ANY) else accept,
-            headers=request.headers,
-            future=self._loop.create_future(),
-        )
+        invocation = self._invocation(request.headers, body, self._loop.create_future())
+        response = _complete(await self._queue.submit(invocation), request.headers)
+        if self._offers_frames:
+            response.headers.append(frames.OFFER)
+        return response
+
+    def take(self, headers: Headers, body: bytes, answer: Callable[[Response], None]) -> Callable[[], None]:
+        """Answer an invocation that came in a frame; what cancels it."""
+        reply = _FrameReply(headers, answer)
+        if not self.ready:
+            reply.set_exception(Overloaded("The model is still being loaded."))
+            return _nothing
+        if self._models is not None:
+            task = self._loop.create_task(self._answer_by(self._models, headers, body, reply))
+            return partial(_cancel, task)
+        invocation = self._invocation(headers, body, reply)
+        try:
+            self.pool.queue(invocation)
+        except Overloaded as error:
+            reply.set_exception(error)
+            return _nothing
+        return partial(self.pool.cancel, invocation)
+
+    async def _answer_by(self, models: Models, headers: Headers, body: bytes, reply: _FrameReply) -> None:
+        try:
+            reply.set_result(await models.submit(self._invocation(headers, body, self._loop.create_future())))
+        except InvocationError as error:
+            reply.set_exception(error)
+
+    async def connect(self, request: Request, takeover: Takeover) -> None:
+        """Exchange frames with a router, in place of HTTP."""
+        if request.target != frames.TARGET:
+            takeover.refuse(Response(405, [JSON_HEADER, (b"allow", b"GET, POST")]))
+            return
+        takeover.switch(lambda server: FramesConnection(server, self.take))
+
+    def _invocation(self, headers: Headers, body: bytes, reply: Reply) -> Invocation:
+        content_type = accept = b""
+        for name, value in headers:
+            if name == b"content-type":
+                content_type = content_type or value
+            elif name == b"accept":
+                accept = accept or value
         if self._watch is None:
             self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
-        response = _response(await self._queue.submit(invocation))
-        attributes = request.header(CUSTOM_ATTRIBUTES)
-        if attributes is not None and all(name != CUSTOM_ATTRIBUTES for name, _ in response.headers):
-            response.headers.append((CUSTOM_ATTRIBUTES, attributes))
-        return response
+        return Invocation(
+            body=body,
+            content_type=content_type.decode("latin-1") if content_type else codecs.JSON,
+            accept=self._settings.default_accept if accept in (b"", codecs.ANY.encode()) else accept.decode("latin-1"),
+            headers=headers,
+            future=reply,
+        )
 
     def _look_for_stuck(self) -> None:
         """One timer for all invocations, set while there are any, for the handler that has been running longest."""
@@ -138,6 +180,59 @@ class Application:
             self._on_stuck()
         elif self._queue.pending:
             self._watch = self._loop.call_later(left, self._look_for_stuck)
+
+
+class _FrameReply:
+    """Where the answer to a request goes that came in a frame."""
+
+    __slots__ = ("_answer", "_headers")
+
+    def __init__(self, headers: Headers, answer: Callable[[Response], None]) -> None:
+        self._headers = headers
+        self._answer: Callable[[Response], None] | None = answer
+
+    def done(self) -> bool:
+        return self._answer is None
+
+    def set_result(self, result: answers.Answer, /) -> None:
+        self._send(_complete(result, self._headers))
+
+    def set_exception(self, exception: InvocationError, /) -> None:
+        self._send(_refusal(exception))
+
+    def _send(self, response: Response) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer(response)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+
+
+def _refusal(error: InvocationError) -> Response:
+    response = _response(answers.failure(error))
+    if isinstance(error, Overloaded):
+        response.headers.append(BUSY_HEADER)
+    elif isinstance(error, Refused):
+        headers = [(b"content-type", b"text/plain"), (REFUSED_HEADER, error.code.encode())]
+        response = Response(error.status, headers, str(error).encode())
+    return response
+
+
+def _complete(answer: answers.Answer, asked: Headers) -> Response:
+    """The response to an invocation, with the caller's custom attributes if the handler set none."""
+    response = _response(answer)
+    for name, value in asked:
+        if name == CUSTOM_ATTRIBUTES:
+            if all(known != CUSTOM_ATTRIBUTES for known, _ in response.headers):
+                response.headers.append((CUSTOM_ATTRIBUTES, value))
+            break
+    return response
 
 
 def _response(answer: answers.Answer) -> Response:

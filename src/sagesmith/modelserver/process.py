@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sagesmith.http.server import serve
@@ -139,10 +140,11 @@ class ModelServer:
         if self._settings.multi_model:
             self._many = self._assemble(loop, on_stuck=lambda: stop(again=True))
         models = self._many.models if self._many is not None else None
-        application = Application(self._settings, loop, on_stuck=lambda: stop(again=True), models=models)
+        on_stuck = partial(stop, again=True)
+        application = Application(self._settings, loop, on_stuck, models, offers_frames=self._unix is not None)
         try:
             if self._unix is not None:
-                server = await serve(application.handle, unix=self._unix)
+                server = await serve(application.handle, unix=self._unix, on_connect=application.connect)
             else:
                 server = await serve(application.handle, tcp=("0.0.0.0", self._port or 0))  # noqa: S104
         except OSError as error:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable, Deque, Iterable, Tuple  # noqa: UP035
+from typing import TYPE_CHECKING, Callable, Deque, Iterable, Protocol, Tuple, cast  # noqa: UP035
 
 from sagesmith.modelserver.errors import Overloaded
 from sagesmith.modelserver.rows import MAX_BODY_BYTES
@@ -30,11 +30,28 @@ _BETWEEN_DELIVERIES_SECONDS = 0.01
 lose the interpreter to it each time: that halves the throughput of small models."""
 
 
+class Reply(Protocol):
+    """Where an invocation's answer goes: an `asyncio.Future`, or what acts like one. Belongs to the loop's thread."""
+
+    def done(self) -> bool:
+        """Whether it has its answer."""
+        ...
+
+    def set_result(self, result: Answer, /) -> None:
+        """Answer."""
+        ...
+
+    def set_exception(self, exception: InvocationError, /) -> None:
+        """Say why there is no answer."""
+        ...
+
+
 @dataclass(eq=False)
 class Invocation:
     """One request on its way through a worker.
 
     Attributes:
+        future: where its answer goes.
         cancelled: nobody waits for it any more.
         rest: what is still to be done for it, by itself; None before a worker has seen it. It sets `answer`.
     """
@@ -43,7 +60,7 @@ class Invocation:
     content_type: str
     accept: str
     headers: Headers
-    future: asyncio.Future[Answer]
+    future: Reply
     answer: Answer | None = None
     cancelled: bool = False
     rest: Callable[[], None] | None = None
@@ -61,8 +78,8 @@ Left = Tuple[Invocation, Callable[[], None]]  # noqa: UP006
 class WorkerPool:
     """A bounded queue before the worker threads.
 
-    `submit`, `pending`, `running_since` and `abandon` belong to the event loop's thread, `stop` to anyone, the rest to
-    a worker's.
+    `submit`, `queue`, `cancel`, `pending`, `running_since` and `abandon` belong to the event loop's thread, `stop` to
+    anyone, the rest to a worker's.
 
     Args:
         loop: where answers are delivered.
@@ -116,7 +133,20 @@ class WorkerPool:
         return time.monotonic()
 
     async def submit(self, invocation: Invocation) -> Answer:
-        """Queue an invocation and wait for its answer.
+        """Queue an invocation, whose reply is a future of the loop's, and wait for its answer.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        self.queue(invocation)
+        try:
+            return await cast("asyncio.Future[Answer]", invocation.future)
+        except asyncio.CancelledError:
+            self.cancel(invocation)
+            raise
+
+    def queue(self, invocation: Invocation) -> None:
+        """Queue an invocation.
 
         Raises:
             Overloaded: the queue is full.
@@ -127,12 +157,12 @@ class WorkerPool:
         if not self._arrived:
             self._loop.call_soon(self._hand_over)
         self._arrived.append(invocation)
-        try:
-            return await invocation.future
-        except asyncio.CancelledError:
-            invocation.cancelled = True
-            _abandon_stream(invocation)
-            raise
+
+    @staticmethod
+    def cancel(invocation: Invocation) -> None:
+        """Nobody waits for this answer any more."""
+        invocation.cancelled = True
+        _abandon_stream(invocation)
 
     def begin(self, invocation: Invocation, answer: Answer) -> PieceStream:
         """Answer an invocation whose handler, this thread, has only begun to make its answer; where its pieces go."""

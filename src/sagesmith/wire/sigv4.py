@@ -18,6 +18,7 @@ SignatureError
 import calendar
 import hashlib
 import hmac
+import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -31,13 +32,15 @@ from sagesmith.wire.errors import AwsError
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW_SECONDS = 15 * 60
 MAX_EXPIRES_SECONDS = 7 * 24 * 3600
+_NOT_ASCII = "The signature holds characters that are not ASCII."
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Signature:
-    """What a request says about its signature; nothing of it is true before `verify`.
+    """What a request says about its signature; nothing of it is true before `verify`. Nobody changes it: that it is
+    not frozen makes it three times as fast to make.
 
     Attributes:
         date: `YYYYMMDD` of the scope.
@@ -260,6 +263,8 @@ def trailer_signature(signature: Signature, secret: str, previous: str, trailers
     return _continue(signature, secret, f"{ALGORITHM}-TRAILER", f"{previous}\n{hashlib.sha256(text).hexdigest()}")
 
 
+_USUAL = re.compile(f"{ALGORITHM} Credential=([!-+\\--~]+), ?SignedHeaders=([!-+\\--~]+), ?Signature=([0-9a-f]{{64}})")
+"""As all of AWS's clients write it: no part has a space or a comma."""
 _OF_INTEREST = frozenset({b"authorization", b"x-amz-date", b"date", b"x-amz-security-token"})
 _WRITTEN_BY_SIGN = frozenset({b"authorization", b"x-amz-date", b"x-amz-content-sha256", b"x-amz-security-token"})
 _UNSIGNABLE = frozenset({b"connection", b"expect", b"transfer-encoding", b"user-agent", b"x-amzn-trace-id"})
@@ -286,6 +291,17 @@ def _check_headers(signature: Signature, headers: Headers) -> None:
 
 
 def _from_header(authorization: str, found: dict[bytes, bytes]) -> Signature:
+    amz_date = found.get(b"x-amz-date")
+    usual = _USUAL.fullmatch(authorization)
+    if usual is not None and amz_date is not None:
+        token = found.get(b"x-amz-security-token")
+        credential, names, digest = usual.groups()
+        shown = token.decode("latin-1") if token is not None else None
+        return _signature(credential, names, digest, amz_date.decode("latin-1"), shown, None)
+    return _from_unusual_header(authorization, found)
+
+
+def _from_unusual_header(authorization: str, found: dict[bytes, bytes]) -> Signature:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != ALGORITHM:
         raise MalformedSignature(f"Unsupported AWS 'algorithm': '{algorithm[:40]}'. Use {ALGORITHM}.")
@@ -348,21 +364,15 @@ def _from_query(query: str) -> Signature:
 def _signature(
     credential: str, signed_headers: str, digest: str, amz_date: str, token: str | None, expires: int | None
 ) -> Signature:
-    parts = credential.split("/")
-    if len(parts) != 5:
-        raise MalformedSignature(
-            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
-            f"got '{credential[:200]}'"
-        )
-    if not (digest.isascii() and credential.isascii() and signed_headers.isascii()):
-        raise MalformedSignature("The signature holds characters that are not ASCII.")
-    key_id, date, region, service, terminator = parts
+    if not digest.isascii():
+        raise MalformedSignature(_NOT_ASCII)
+    key_id, date, region, service, terminator, names = _scope(credential, signed_headers)
     return Signature(
         key_id,
         date,
         region,
         service,
-        tuple(signed_headers.split(";")),
+        names,
         digest,
         _timestamp(amz_date),
         token,
@@ -371,6 +381,21 @@ def _signature(
         amz_date,
         terminator,
     )
+
+
+@lru_cache(maxsize=256)
+def _scope(credential: str, signed_headers: str) -> tuple[str, str, str, str, str, tuple[str, ...]]:
+    """The parts of a credential, and the names of signed headers: a client sends the same ones all day."""
+    parts = credential.split("/")
+    if len(parts) != 5:
+        raise MalformedSignature(
+            "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, "
+            f"got '{credential[:200]}'"
+        )
+    if not (credential.isascii() and signed_headers.isascii()):
+        raise MalformedSignature(_NOT_ASCII)
+    key_id, date, region, service, terminator = parts
+    return key_id, date, region, service, terminator, tuple(signed_headers.split(";"))
 
 
 @lru_cache(maxsize=64)

@@ -29,17 +29,18 @@ ACCOUNT = "123456789012"
 class Peer:
     """An HTTP server in a thread of its own, on a unix socket."""
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+    def __init__(self, path: Path, handler: Handler, on_connect: Any = None) -> None:
         self._path = path
         self._handler = handler
+        self._on_connect = on_connect
         self._loop = asyncio.new_event_loop()
-        self._server: Server | None = None
+        self.server: Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
 
     async def _start(self) -> None:
-        self._server = await serve(self._handler, unix=self._path)
+        self.server = await serve(self._handler, unix=self._path, on_connect=self._on_connect)
 
     def call(self, function: Callable[[], object]) -> None:
         """Call something on the server's loop."""
@@ -50,8 +51,8 @@ class Peer:
         asyncio.run_coroutine_threadsafe(event.wait(), self._loop).result()
 
     def close(self) -> None:
-        assert self._server is not None
-        asyncio.run_coroutine_threadsafe(self._server.close(0), self._loop).result()
+        assert self.server is not None
+        asyncio.run_coroutine_threadsafe(self.server.close(0), self._loop).result()
         self._path.unlink(missing_ok=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -85,8 +86,8 @@ class Door:
         options = Config(proxies={"https": self.platform.proxy_url}, retries={"max_attempts": 0})
         return session.client(service, config=options, verify=str(self.platform.dir.tls / "bundle.pem"))
 
-    def peer(self, path: Path, handler: Handler) -> Peer:
-        self.peers.append(Peer(path, handler))
+    def peer(self, path: Path, handler: Handler, on_connect: Any = None) -> Peer:
+        self.peers.append(Peer(path, handler, on_connect))
         return self.peers[-1]
 
     def api(self, handler: Handler | None = None) -> Peer:

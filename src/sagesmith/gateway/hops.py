@@ -1,0 +1,70 @@
+"""A router's connections of frames to model servers that know them, see `sagesmith.http.frames`."""
+
+import asyncio
+from collections.abc import Sequence
+
+from sagesmith.http.frames_client import FramesClient, FramesRefused, connect
+
+_UNIX = "unix:"
+_KNOWN_WITHOUT = 4096
+
+
+class Hops:
+    """One connection a model server. Belongs to an event loop.
+
+    Args:
+        answer_seconds: how long a model server may take to answer.
+    """
+
+    def __init__(self, answer_seconds: float) -> None:
+        self._answer_seconds = answer_seconds
+        self._open: dict[str, FramesClient] = {}
+        self._connecting: dict[str, asyncio.Task[None]] = {}
+        self._without: set[str] = set()
+
+    def least_busy(self, addresses: Sequence[str]) -> FramesClient | None:
+        """The connection with the fewest requests under way; None if a model server has none, for it would be passed
+        over for ever."""
+        if len(addresses) == 1:
+            found = self._open.get(addresses[0])
+            return found if found is not None and found.open else None
+        best: FramesClient | None = None
+        for address in addresses:
+            found = self._open.get(address)
+            if found is None or not found.open:
+                return None
+            if best is None or found.outstanding < best.outstanding:
+                best = found
+        return best
+
+    def outstanding(self, address: str) -> int:
+        """Requests under way to a model server."""
+        found = self._open.get(address)
+        return 0 if found is None else found.outstanding
+
+    def offered(self, address: str) -> None:
+        """A model server says that it knows frames: connect, beside what goes on."""
+        known = self._open.get(address)
+        if (known is not None and known.open) or address in self._connecting or address in self._without:
+            return
+        if address.startswith(_UNIX):
+            task = self._connecting[address] = asyncio.create_task(self._connect(address))
+            task.add_done_callback(lambda _: self._connecting.pop(address, None))
+
+    def close(self) -> None:
+        for task in self._connecting.values():
+            task.cancel()
+        for client in self._open.values():
+            client.close()
+
+    async def _connect(self, address: str) -> None:
+        try:
+            client = await connect(address.removeprefix(_UNIX), self._answer_seconds)
+        except FramesRefused:
+            if len(self._without) >= _KNOWN_WITHOUT:
+                self._without.clear()
+            self._without.add(address)
+            return
+        for gone in [known for known, each in self._open.items() if each.closed]:
+            del self._open[gone]
+        self._open[address] = client
