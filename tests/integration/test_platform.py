@@ -90,6 +90,20 @@ def test_a_killed_process_is_started_again(new_platform: Callable[..., Running],
     assert not set(now) & set(killed)
 
 
+def test_the_platform_comes_before_its_jobs(platform: Running) -> None:
+    """Whoever waits for an answer does not wait for node agents that start, which are many."""
+    job = jobs.shell_job(platform, "sleep 600")
+    while not (agents := [each for each in platform.status()["processes"] if each["name"].startswith("agent:")]):
+        pass
+    assert os.getpriority(os.PRIO_PROCESS, agents[0]["pid"]) == 10
+    first = -10 if os.geteuid() == 0 else 0
+    for each in platform.status()["processes"]:
+        if each["name"] in ("api", "router", "store"):
+            assert os.getpriority(os.PRIO_PROCESS, each["pid"]) == first, each
+    platform.client("sagemaker").stop_training_job(TrainingJobName=job)
+    jobs.wait_job(platform, job)
+
+
 def test_after_the_supervisor_is_killed_up_takes_over(new_platform: Callable[..., Running]) -> None:
     running = new_platform()
     s3 = running.client("s3")

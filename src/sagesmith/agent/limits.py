@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from sagesmith.compute.base import Resources
+from sagesmith.priority import LAST
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -27,7 +28,7 @@ _KEPT_FREE_PART = 0.1
 """Of the machine's memory tasks get all but this, or but a tenth: it must go on running whatever they do."""
 _KILLED_FIRST = "500"
 """oom_score_adj: where the whole machine is out of memory, user code goes before the platform."""
-_NICE = 10
+_NICE = LAST
 """Of batch tasks. The kernel's weight for it is about a ninth of what a process without one has (sched(7)), which the
 two below say of control groups: enough to be out of the way, and to get on beside whatever else this machine does."""
 _SHARES = 110

@@ -20,6 +20,7 @@ from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, Task
 from sagesmith.compute.reading import read_events, read_lines, read_samples
 from sagesmith.compute.watching import Watcher
 from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
+from sagesmith.priority import LAST, MIDDLE, rank
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
@@ -247,6 +248,7 @@ class LocalBackend:
             )
         finally:
             os.close(log)
+        rank(known.started.pid, MIDDLE if spec.kind == "serve" else LAST)
 
     def _alive(self, directory: TaskDir, known: _Known) -> bool:
         if known.started is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from sagesmith.files import replace_file
+from sagesmith.priority import MIDDLE, rank
 from sagesmith.process_identity import ProcessIdentity
 
 _PR_SET_PDEATHSIG = 1
@@ -53,6 +54,7 @@ class Child:
         log: its standard output and error are appended there.
         stop_seconds: how long it may take to end by itself after SIGTERM.
         descriptors: what it inherits besides.
+        nice: its place among all that want to run, see `priority`.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Child:
     environment: Mapping[str, str] | None = None
     stop_seconds: float = 10.0
     descriptors: Sequence[int] = ()
+    nice: int = MIDDLE
     process: "subprocess.Popen[bytes] | None" = None
     started_at: float = 0.0
     restart_at: float = 0.0
@@ -79,6 +82,7 @@ class Child:
                 pass_fds=self.descriptors,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 one system call
             )
+        rank(self.process.pid, self.nice)
         self.started_at = time.monotonic()
 
     def exited(self) -> int | None:

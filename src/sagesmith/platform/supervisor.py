@@ -37,6 +37,7 @@ from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, name
 from sagesmith.platform.processes import Child
 from sagesmith.platform.standby import check_keys_are_there, claimed
 from sagesmith.platform.watch import Watch
+from sagesmith.priority import FIRST
 from sagesmith.settings import table
 
 READY_SECONDS = 60.0
@@ -236,11 +237,13 @@ class Supervisor:
         children = []
         if isinstance(self._store, ObjectStore):
             command, store_environment = self._store.command(), self._store.environment()
-            children.append(Child("store", command, logs / "store.log", store_environment, stop_seconds=20.0))
+            children.append(
+                Child("store", command, logs / "store.log", store_environment, stop_seconds=20.0, nice=FIRST)
+            )
         api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
         lease = [self._lease[0]] if self._lease else []
         api += ["--lease", str(lease[0])] if lease else []
-        children.append(Child("api", api, logs / "api.log", environment, descriptors=lease))
+        children.append(Child("api", api, logs / "api.log", environment, descriptors=lease, nice=FIRST))
         if self.platform.compute == "ray":
             driver = driver_command(self._directory.root)
             children.append(Child("ray-driver", driver, logs / "ray-driver.log", environment))
@@ -253,7 +256,7 @@ class Supervisor:
                 router += [f"--{name}", str(descriptor)]
             log = logs / f"router-{index}.log"
             descriptors = list(self._listening.descriptors.values())
-            children.append(Child("router", router, log, environment, descriptors=descriptors))
+            children.append(Child("router", router, log, environment, descriptors=descriptors, nice=FIRST))
         return children
 
     def _wait_ready(self) -> None:
