@@ -215,6 +215,8 @@ class Platform:
     """The certificate's file, with what leads to a CA."""
     tls_key: str | None = None
     """That of its private key; None: it stands in the same file."""
+    prices: str | None = None
+    """The user's file of what instance types cost; None: the prices that are shipped."""
     standby: bool = False
     """Whether another platform with the same keys takes over when this one ends."""
 

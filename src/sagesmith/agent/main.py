@@ -74,21 +74,32 @@ def run(directory: Path, environments: Environments | None = None) -> int:
     return 0
 
 
-def _run(task: Task) -> Ending:
-    try:
-        if task.spec.kind == "serve":
+def _work(task: Task) -> Ending:
+    """What is to be done, each kind loaded when it is asked for."""
+    match task.spec.kind:
+        case "serve":
             from sagesmith.agent.serve import serve
 
             return serve(task)
-        if task.spec.kind == "process":
+        case "process":
             from sagesmith.agent.processing import process
 
             return process(task)
-        if task.spec.kind == "transform":
+        case "transform":
             from sagesmith.agent.transform.task import transform
 
             return transform(task)
-        return train(task)
+        case "load":
+            from sagesmith.agent.load import put_load
+
+            return put_load(task)
+        case "train":
+            return train(task)
+
+
+def _run(task: Task) -> Ending:
+    try:
+        return _work(task)
     except (TaskFailed, TaskStopped) as ended:
         if task.spec.kind == "train":
             with contextlib.suppress(TaskFailed):

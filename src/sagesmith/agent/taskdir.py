@@ -9,6 +9,7 @@ from sagesmith.compute.base import (
     Channel,
     Checkpoints,
     InstanceGroup,
+    Load,
     MetricDefinition,
     Models,
     ProcessingOutput,
@@ -120,6 +121,8 @@ def spec_from_json(text: str) -> TaskSpec:
         fields["transform"] = Transform(**fields["transform"])
     if fields.get("models"):
         fields["models"] = Models(**fields["models"])
+    if fields.get("load"):
+        fields["load"] = Load(**fields["load"])
     return TaskSpec(**fields)
 
 

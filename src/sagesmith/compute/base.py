@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-TaskKind = Literal["train", "serve", "process", "transform"]
+TaskKind = Literal["train", "serve", "process", "transform", "load"]
 TaskState = Literal[
     "Starting",
     "Downloading",
@@ -13,6 +13,7 @@ TaskState = Literal[
     "Transforming",
     "Uploading",
     "Serving",
+    "Invoking",
     "Completed",
     "Failed",
     "Stopped",
@@ -154,6 +155,26 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a load task asks an endpoint, and how hard.
+
+    Attributes:
+        endpoint: its name.
+        url: of the platform's front door, as `http://host:port`.
+        payload_uri: a .tar.gz in S3 with a file for each request, which are sent in turn.
+        content_types: what the requests are: a file is of the type that its name tells if that is here, else of the
+            first.
+        levels: one after the other: how many users ask at once, each waiting for its answer, for how many seconds.
+    """
+
+    endpoint: str
+    url: str
+    payload_uri: str
+    content_types: list[str]
+    levels: list[tuple[int, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """Some of a job's hosts, all of one type, under a name."""
 
@@ -204,6 +225,7 @@ class TaskSpec:
         outputs: what a processing task uploads.
         configuration: content of a processing task's processingjobconfig.json.
         transform: what a transform task does; None for all others.
+        load: what a load task does; None for all others.
         s3: for the agent's own transfers, never shown to user code.
         doors: the platform's TCP ports that user code may reach, as `host:port` in the spelling of `environment` (with
             `=host:port` after it where the node reaches one elsewhere): the
@@ -252,6 +274,7 @@ class TaskSpec:
     doors: list[str] = field(default_factory=list)
     transform: Transform | None = None
     models: Models | None = None
+    load: Load | None = None
     handover: str | None = None
 
     @property

@@ -363,6 +363,7 @@ def _plan(
         names=outside.names if outside else (),
         tls_cert=str(outside.cert) if outside else None,
         tls_key=str(outside.key) if outside and outside.key else None,
+        prices=str(prices.absolute()) if (prices := table.PRICES.read(environ)) else None,
         standby=options.standby,
     )
 

@@ -218,6 +218,12 @@ JOB_PORTS = _declare(
     "TCP ports of this machine, as in `5000,5432`, that jobs and model servers reach at `127.0.0.1` as programs "
     "outside do; without it they reach [none but the platform's](security.md#the-network-of-jobs)",
 )
+PRICES = _declare(
+    "SAGESMITH_PRICES",
+    forms.PATH,
+    "AWS's published ones",
+    "a file of what an hour of an instance type costs, for [Inference Recommender](recommender.md#costs)",
+)
 CONTAINER_ENGINE = _declare(
     "SAGESMITH_CONTAINER_ENGINE",
     forms.TEXT,

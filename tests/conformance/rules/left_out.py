@@ -166,6 +166,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     ),
     "it says how something is used, and no request can break it": (
         r"only deletes the metadata of your experiment",
+        r"Defines the resource limit of the job",
         r"(applies|apply) (this|these) settings? only",
         r"applies only to",
         r"[Aa]pplicable only",

@@ -148,6 +148,7 @@ def _definition(of: str, specification: Mapping[str, Any], **truth: Any) -> Life
     )
 
 
+_NO_PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/absent/1"
 _TRUTH = {"ground_truth_s3_input": {"s3_uri": "s3://truth"}}
 _CLARIFY = {"image_uri": "clarify", "config_uri": "s3://config"}
 _POOL = {"user_pool": "us-east-1_pool", "client_id": "client"}
@@ -271,6 +272,30 @@ LIVES = (
                 "desired_weights_and_capacities": [{"variant_name": "only", "desired_weight": 2.0}]
             }
         },
+    ),
+    Life(
+        "InferenceRecommendationsJob",
+        {
+            "job_name": NAME,
+            "job_type": "Default",
+            "role_arn": ROLE,
+            "input_config": {
+                "model_name": Of("Model", "model_name"),
+                "container_config": {
+                    "payload_config": {
+                        "sample_payload_url": f"s3://{BUCKET}/payload.tar.gz",
+                        "supported_content_types": ["text/csv"],
+                    },
+                    "supported_instance_types": ["ml.m5.large"],
+                },
+            },
+        },
+        filters={
+            "status_equals": (None, "FAILED"),
+            "model_name_equals": (NAME, "absent"),
+            "model_package_version_arn_equals": (None, _NO_PACKAGE),
+        },
+        also={"get_all_steps": {"step_type": "BENCHMARK"}, "stop": {}, "wait": {"poll": 1, "timeout": 120}},
     ),
     Life(
         "InferenceExperiment",

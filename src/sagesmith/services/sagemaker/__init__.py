@@ -16,6 +16,7 @@ from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
 from sagesmith.services.sagemaker.jobs import line as jobs_line
 from sagesmith.services.sagemaker.not_built import NOT_BUILT
 from sagesmith.services.sagemaker.processing import ProcessingJobs
+from sagesmith.services.sagemaker.recommender.reconciler import RecommendationReconciler
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serverless import IDLE_SECONDS
 from sagesmith.services.sagemaker.serving import CREDENTIALS_SECONDS, EndpointReconciler
@@ -82,4 +83,4 @@ def reconcilers(home: Home) -> list[Reconciler]:
     routes = RouteTable(home.platform.dir.routes_file)
     idle_seconds = float(os.environ.get("SAGESMITH_SERVERLESS_IDLE_SECONDS") or IDLE_SECONDS)
     endpoints = EndpointReconciler(routes, limit, credentials_seconds, idle_seconds)
-    return [*jobs, TuningReconciler(), endpoints, ShadowTestReconciler()]
+    return [*jobs, TuningReconciler(), endpoints, ShadowTestReconciler(), RecommendationReconciler()]

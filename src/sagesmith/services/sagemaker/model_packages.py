@@ -230,8 +230,7 @@ def containers_of(call: Call, container: Params) -> list[Params]:
         raise ValidationException(
             f"Cannot create a model of model package {package.arn}: its approval status is {approval}, not Approved."
         )
-    specification = _specification(package, container.get("InferenceSpecificationName"))
-    taken = [{member: each[member] for member in _OF_A_MODEL if member in each} for each in specification["Containers"]]
+    taken = containers_in(package, container.get("InferenceSpecificationName"))
     given = container.get("Environment")
     for each in taken:
         if given and each.get("Environment"):
@@ -240,6 +239,16 @@ def containers_of(call: Call, container: Params) -> list[Params]:
                 f"and Model {_as_map(given)}."
             )
     return taken
+
+
+def containers_in(package: Document, specification: str | None = None) -> list[Params]:
+    """The containers of a package's inference specification, or of an additional one, as a model has them.
+
+    Raises:
+        ValidationException: the package has no such specification.
+    """
+    found = _specification(package, specification)
+    return [{member: each[member] for member in _OF_A_MODEL if member in each} for each in found["Containers"]]
 
 
 def _specification(package: Document, name: str | None) -> Params:

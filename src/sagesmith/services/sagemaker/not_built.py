@@ -43,10 +43,8 @@ _BY_CAPABILITY = {
         CreateInferenceComponent DeleteInferenceComponent DescribeInferenceComponent ListInferenceComponents
         UpdateInferenceComponent UpdateInferenceComponentRuntimeConfig
     """,
-    "inference recommendations": """
-        CreateInferenceRecommendationsJob DescribeInferenceRecommendationsJob
-        GetScalingConfigurationRecommendation ListInferenceRecommendationsJobSteps
-        ListInferenceRecommendationsJobs StopInferenceRecommendationsJob
+    "autoscaling recommendations": """
+        GetScalingConfigurationRecommendation
     """,
     "inference routers": """
         CreateInferenceRouter DeleteInferenceRouter DescribeInferenceRouter ListInferenceRouters

@@ -70,6 +70,30 @@ HONOURED = {
         "DeploymentConfig.RollingUpdatePolicy.MaximumExecutionTimeoutInSeconds",
         "Tags",
     },
+    "InferenceRecommendationsJob": {
+        "JobName",
+        "JobType",
+        "RoleArn",
+        "JobDescription",
+        "StoppingConditions",
+        "Tags",
+        *(
+            f"InputConfig.{member}"
+            for member in (
+                "ModelPackageVersionArn",
+                "ModelName",
+                "JobDurationInSeconds",
+                "TrafficPattern",
+                "ResourceLimit.MaxNumberOfTests",
+                "EndpointConfigurations[].InstanceType",
+                "EndpointConfigurations[].InferenceSpecificationName",
+                "EndpointConfigurations[].EnvironmentParameterRanges",
+                "ContainerConfig.PayloadConfig",
+                "ContainerConfig.SupportedInstanceTypes",
+                "Endpoints",
+            )
+        ),
+    },
     "InferenceExperiment": {
         "Name",
         "Type",

@@ -15,6 +15,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.services.sagemaker import JOBS, handlers, observers
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
+from sagesmith.services.sagemaker.recommender.reconciler import RecommendationReconciler
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.serving import EndpointReconciler
 from sagesmith.services.sagemaker.shadow_tests import ShadowTestReconciler
@@ -185,6 +186,7 @@ class World:
                 TuningReconciler(),
                 EndpointReconciler(routes, 2),
                 ShadowTestReconciler(),
+                RecommendationReconciler(),
             ],
             clock=lambda: time.time() + self.clock_offset,
         )

@@ -1,0 +1,335 @@
+"""The life of an inference recommendations job: one load test after the other, each on an endpoint of its own.
+
+A test's model, endpoint configuration and endpoint are made by the platform's own operations in the transaction that
+notes them; the load generator is a task whose id is stored before it is started. So nothing is made that nobody knows,
+and whoever comes back after a crash goes on where it was, or ends what there is.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from sagesmith import logging
+from sagesmith.compute.base import Load, TaskEvent, TaskObservation, TaskSpec
+from sagesmith.services.base import Home
+from sagesmith.services.sagemaker import tasks
+from sagesmith.services.sagemaker.endpoints import ENDPOINT
+from sagesmith.services.sagemaker.inference_recommendations import ENDED, RECOMMENDATIONS_JOB, STOPPING
+from sagesmith.services.sagemaker.recommender import measures, results
+from sagesmith.services.sagemaker.recommender.deploying import deploy, remove, removed
+from sagesmith.services.sagemaker.recommender.measures import Conditions
+from sagesmith.services.sagemaker.recommender.plan import CONTENT_TYPES, PAYLOAD, TESTS, conditions_of, levels_of
+from sagesmith.services.sagemaker.recommender.tests import LoadTest, dump, load
+from sagesmith.store import Document, LogEvent, Transaction
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import AwsError
+
+KIND = RECOMMENDATIONS_JOB.id
+TASK_PREFIX = "load-"
+LOG_GROUP = "/aws/sagemaker/InferenceRecommendationsJobs"
+LOOK_SECONDS = 0.2
+LOADING_LOOK_SECONDS = 0.5
+ATTEMPTS = 2
+"""How often a load generator is started, of which nobody knows how it ended."""
+
+log = logging.get("recommender")
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A job and the test that it is at, at one time (seconds since the epoch)."""
+
+    document: Document
+    test: LoadTest
+    now: float
+
+    @property
+    def body(self) -> Params:
+        return self.document.body
+
+    @property
+    def stopping(self) -> str:
+        """Why no more is to be measured; empty if more is."""
+        if self.document.status == STOPPING:
+            return "the job is stopped"
+        limit = self.body["InputConfig"].get("JobDurationInSeconds")
+        if limit is not None and self.now >= self.document.created_at + limit:
+            return f"the job's {limit} seconds are over"
+        return ""
+
+
+class RecommendationReconciler:
+    """Runs the load tests of inference recommendations jobs."""
+
+    kind = KIND
+
+    def recover(self, home: Home) -> None:
+        """End load generators that no job names any more, and look at every job that has not ended."""
+        named: set[str] = set()
+        with home.store.write() as tx:
+            for document in tasks.all_documents(tx, KIND):
+                named.update(each.task for each in load(document.body[TESTS]))
+                if document.status not in ENDED:
+                    tx.schedule(KIND, document.region, document.key, time.time())
+        tasks.discard_orphans(home, TASK_PREFIX, named)
+
+    def step(self, home: Home, document: Document) -> float | None:
+        """Bring the job one step on."""
+        if document.status in ENDED:
+            return None
+        tests = load(document.body[TESTS])
+        if document.status == "PENDING":
+            said = f"Inference recommendations job {document.name}: {len(tests)} load test(s)"
+            return _store(home, replace(document, status="IN_PROGRESS"), [said])
+        current = next((each for each in tests if not each.over), None)
+        if current is None:
+            return _finish(home, document, tests)
+        return _STEPS[current.state](home, _Look(document, current, time.time()))
+
+
+def _begin(home: Home, look: _Look) -> float | None:
+    """A pending test gets its endpoint, or that which there is already."""
+    test = look.test
+    if look.stopping:
+        return _note(home, look, replace(test, state="done", stopped=True))
+    if not test.own:
+        return _note(home, look, _generating(test), [f"Load test of endpoint {test.endpoint}"])
+    said = " ".join(f"{name}={value}" for name, value in test.environment.items())
+    try:
+        with home.store.write() as tx:
+            made = deploy(home, tx, look.document, test)
+            lines = [f"Test {test.number + 1}: {test.instance_type} {said}: endpoint {made.endpoint}"]
+            lines += results.larger_than_this_machine(test.instance_type)
+            _put(tx, look.document, made, lines)
+    except AwsError as error:
+        return _note(home, look, _failed(test, error.message), [f"Test {test.number + 1} failed: {error.message}"])
+    return LOOK_SECONDS
+
+
+def _deploying(home: Home, look: _Look) -> float | None:
+    """An endpoint is waited for."""
+    test = look.test
+    if look.stopping:
+        return _note(home, look, replace(test, state="ending", stopped=True))
+    with home.store.read() as tx:
+        endpoint = tx.get(ENDPOINT.id, look.document.region, ENDPOINT.key(test.endpoint))
+    if endpoint is None or endpoint.status in ("Failed", "Deleting"):
+        reason = endpoint.body.get("FailureReason") if endpoint is not None else None
+        return _fail(home, look, str(reason or f"ClientError: endpoint {test.endpoint} was deleted."))
+    if endpoint.status != "InService":
+        return LOOK_SECONDS
+    return _note(home, look, _generating(replace(test, in_service_at=look.now)))
+
+
+def _loading(home: Home, look: _Look) -> float | None:
+    """The load generator is started and followed to its end."""
+    test = look.test
+    task = tasks.observe(home.backend, test.task)
+    if task is None:
+        if look.stopping:
+            return _note(home, look, _measured(replace(test, stopping=look.stopping), look.now))
+        home.backend.start([_task_spec(home, look.document, test)])
+        return LOOK_SECONDS
+    _collect(home, look.document, test, task)
+    if task.ended:
+        return _ended(home, look, task.events)
+    return _lost(home, look) if task.lost else _following(home, look, task.events)
+
+
+def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
+    """A load generator at work, which is ended when a condition says so."""
+    test = look.test
+    if test.began_at is None and (began := _began(events)) is not None:
+        return _note(home, look, replace(test, began_at=began))
+    why = test.stopping or look.stopping or _condition(home, look)
+    if why:
+        home.backend.stop(test.task)
+        if not test.stopping:
+            return _note(home, look, replace(test, stopping=why), [f"Test {test.number + 1} ends: {why}"])
+    return LOADING_LOOK_SECONDS
+
+
+def _began(events: Sequence[TaskEvent]) -> float | None:
+    return next((each.time for each in events if each.state == "Invoking"), None)
+
+
+def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
+    test, last = replace(look.test, began_at=look.test.began_at or _began(events)), events[-1]
+    if last.state == "Failed":
+        return _fail(home, look, str(last.detail.get("failure_reason") or last.message))
+    return _note(home, look, _measured(test, last.time))
+
+
+def _lost(home: Home, look: _Look) -> float | None:
+    """A generator that died: the load is put on once more from its beginning, for half of it tells nothing."""
+    test = look.test
+    tasks.discard(home.backend, test.task)
+    if test.attempt >= ATTEMPTS:
+        return _fail(home, look, "InternalServerError: the load generator ended without a report.")
+    said = f"Test {test.number + 1}: the load generator was lost, and is started again"
+    return _note(home, look, _generating(replace(test, began_at=None)), [said])
+
+
+def _condition(home: Home, look: _Look) -> str:
+    """Which of the stopping conditions is met, in words; empty if none is."""
+    if look.test.began_at is None:
+        return ""
+    conditions = conditions_of(look.body)
+    return measures.over(_levels(home, look, conditions, look.now - measures.SETTLING_SECONDS), conditions)
+
+
+def _levels(home: Home, look: _Look, conditions: Conditions, until: float) -> list[measures.Measured]:
+    test, began = look.test, look.test.began_at
+    if began is None:
+        return []
+    with home.store.read() as tx:
+        return measures.of_levels(
+            tx, look.document.region, test.dimensions, levels_of(look.body), began, conditions.percentile, until
+        )
+
+
+def _measuring(home: Home, look: _Look) -> float | None:
+    """Once all metrics are there, the figures are read."""
+    test = look.test
+    ended = test.ended_at or look.now
+    if (wait := ended + measures.SETTLING_SECONDS - look.now) > 0:
+        return wait
+    conditions = conditions_of(look.body)
+    # The generator's clock and the plan's may be some hundredths of a second apart by the last level.
+    levels = _levels(home, look, conditions, ended + LOOK_SECONDS)
+    best = measures.best(levels, conditions)
+    tasks.discard(home.backend, test.task)
+    if best is None:
+        if look.document.status == STOPPING:
+            return _note(home, look, replace(test, state="ending", stopped=True))
+        return _fail(home, look, results.why_nothing(levels, conditions, test.stopping))
+    result = {"per_minute": best.per_minute, "latency_ms": best.latency_ms}
+    if test.created_at is not None and test.in_service_at is not None:
+        result["setup_seconds"] = test.in_service_at - test.created_at
+    said = (
+        f"Test {test.number + 1}: {best.per_minute:.0f} invocations a minute by {best.users} user(s), "
+        f"the model's latency ({conditions.percentile}) {best.latency_ms:.2f} ms"
+    )
+    return _note(home, look, replace(test, state="ending", result=result), [said])
+
+
+def _ending(home: Home, look: _Look) -> float | None:
+    """The endpoint is deleted, and what it told of its use is read when it is gone."""
+    test = look.test
+    if test.own and not _gone(home, look):
+        return LOOK_SECONDS
+    used: Mapping[str, float] = {}
+    if test.result and test.began_at is not None:
+        with home.store.read() as tx:
+            until = test.ended_at or look.now
+            used = measures.utilization(tx, look.document.region, test.dimensions, test.began_at, until)
+    result = {**test.result, **used, **results.price(home, test)} if test.result else {}
+    return _note(home, look, replace(test, state="done", result=result))
+
+
+def _gone(home: Home, look: _Look) -> bool:
+    with home.store.write() as tx:
+        remove(home, tx, look.document, look.test)
+    with home.store.read() as tx:
+        return removed(tx, look.document, look.test)
+
+
+_STEPS: Mapping[str, Callable[[Home, _Look], float | None]] = {
+    "pending": _begin,
+    "deploying": _deploying,
+    "loading": _loading,
+    "measuring": _measuring,
+    "ending": _ending,
+}
+
+
+def _finish(home: Home, document: Document, tests: Sequence[LoadTest]) -> float | None:
+    """The recommendations, the best one first, or why there are none."""
+    body = {**document.body, "CompletionTime": time.time()}
+    told = results.told(document, tests)
+    if document.status == STOPPING:
+        status = "STOPPED"
+    elif told:
+        status = "COMPLETED"
+    else:
+        status = "FAILED"
+        body["FailureReason"] = results.why_failed(tests)[: tasks.MAX_FAILURE_REASON]
+    lines = [f"Inference recommendations job {document.name} is {status}", *results.in_words(home, told)]
+    _store(home, replace(document, status=status, body={**body, **told}), lines)
+    log.info("inference recommendations job ended", name=document.name, status=status, tests=len(tests))
+    return None
+
+
+def _generating(test: LoadTest) -> LoadTest:
+    """The test with a load generator that is to be started."""
+    return replace(test, state="loading", task=f"{TASK_PREFIX}{uuid4().hex[:20]}", attempt=test.attempt + 1)
+
+
+def _measured(test: LoadTest, at: float) -> LoadTest:
+    return replace(test, state="measuring", ended_at=at)
+
+
+def _failed(test: LoadTest, reason: str) -> LoadTest:
+    """The test after it failed: an endpoint that was made for it is deleted."""
+    return replace(test, state="ending" if test.own and test.endpoint else "done", failure=reason)
+
+
+def _fail(home: Home, look: _Look, reason: str) -> float | None:
+    tasks.discard(home.backend, look.test.task)
+    return _note(home, look, _failed(look.test, reason), [f"Test {look.test.number + 1} failed: {reason}"])
+
+
+def _task_spec(home: Home, document: Document, test: LoadTest) -> TaskSpec:
+    """What the node agent is to do as load generator."""
+    levels = levels_of(document.body)
+    common = tasks.specification(
+        home,
+        document,
+        "load",
+        image="",
+        instance_type=test.instance_type,
+        role_arn=document.body["RoleArn"],
+        credentials_seconds=sum(each.seconds for each in levels) + tasks.CREDENTIALS_SLACK_SECONDS,
+        own={},
+        network_isolation=False,
+    )
+    asked = Load(
+        test.endpoint,
+        home.platform.url,
+        document.body[PAYLOAD],
+        document.body[CONTENT_TYPES],
+        [(each.users, each.seconds) for each in levels],
+    )
+    return replace(common, id=test.task, load=asked)
+
+
+def _collect(home: Home, document: Document, test: LoadTest, task: TaskObservation) -> None:
+    stream = f"{document.name}/load-{test.number + 1}-{test.attempt}"
+    while tasks.collect_log(home, test.task, document.region, LOG_GROUP, stream) and not task.alive:
+        pass
+
+
+def _note(home: Home, look: _Look, test: LoadTest, lines: Sequence[str] = ()) -> float:
+    with home.store.write() as tx:
+        _put(tx, look.document, test, lines)
+    return 0.0
+
+
+def _put(tx: Transaction, document: Document, test: LoadTest, lines: Sequence[str]) -> None:
+    """Store a job with a test that has changed, and what is to be said of it."""
+    tests = [test if each.number == test.number else each for each in load(document.body[TESTS])]
+    _write(tx, replace(document, body={**document.body, TESTS: dump(tests)}), lines)
+
+
+def _store(home: Home, document: Document, lines: Sequence[str]) -> float:
+    with home.store.write() as tx:
+        _write(tx, document, lines)
+    return 0.0
+
+
+def _write(tx: Transaction, document: Document, lines: Sequence[str]) -> None:
+    tx.update(replace(document, facets=RECOMMENDATIONS_JOB.facets(document.body)))
+    now = int(time.time() * 1000)
+    if lines:
+        tx.append_log(document.region, LOG_GROUP, f"{document.name}/execution", [LogEvent(now, each) for each in lines])

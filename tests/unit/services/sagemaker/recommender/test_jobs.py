@@ -1,0 +1,236 @@
+"""The life of an inference recommendations job, with model servers and load generators that do what a test says."""
+
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sagesmith.services.sagemaker.recommender import measures
+from sagesmith.store import Datum, Metric, StatisticSet
+from sagesmith.wire.context import Params
+from sagesmith.wire.errors import AwsError
+from tests.unit.services.sagemaker.world import REGION, ROLE, Task, World, model
+
+PAYLOAD = {"SamplePayloadUrl": "s3://data/payload.tar.gz", "SupportedContentTypes": ["text/csv"]}
+WORKERS = {"CategoricalParameterRanges": [{"Name": "W", "Value": ["1", "2"]}]}
+TWO = [{"InstanceType": "ml.m5.large", "EnvironmentParameterRanges": WORKERS}]
+STAIRS = {"TrafficType": "STAIRS", "Stairs": {"DurationInSeconds": 8, "NumberOfSteps": 2, "UsersPerStep": 1}}
+
+
+@pytest.fixture(autouse=True)
+def no_settling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metrics of these tests are there at once."""
+    monkeypatch.setattr(measures, "SETTLING_SECONDS", 0.0)
+
+
+def request(**changes: Any) -> Params:
+    inputs = {
+        "ModelName": "M",
+        "ContainerConfig": {"PayloadConfig": PAYLOAD},
+        "EndpointConfigurations": TWO,
+        "TrafficPattern": STAIRS,
+        **changes.pop("InputConfig", {}),
+    }
+    return {"JobName": "J", "JobType": "Advanced", "RoleArn": ROLE, "InputConfig": inputs, **changes}
+
+
+@pytest.fixture
+def job(world: World) -> World:
+    world.call("CreateModel", **model("M"))
+    world.call("CreateInferenceRecommendationsJob", **request())
+    return world
+
+
+def described(world: World) -> Params:
+    return world.call("DescribeInferenceRecommendationsJob", JobName="J")
+
+
+def endpoints(world: World) -> list[str]:
+    return [each["EndpointName"] for each in world.call("ListEndpoints")["Endpoints"]]
+
+
+def models(world: World) -> set[str]:
+    return {each["ModelName"] for each in world.call("ListModels")["Models"]}
+
+
+def generators(world: World) -> Iterator[Task]:
+    return (each for each in world.backend.present.values() if each.spec.kind == "load" and each.alive)
+
+
+def answered(world: World, task: Task, per_second: int, milliseconds: float) -> None:
+    """What routers would have noted of a generator's requests: of the last eight seconds, which its plan has."""
+    load = task.spec.load
+    assert load is not None
+    now = math.floor(time.time())
+    of = (("EndpointName", load.endpoint), ("VariantName", "AllTraffic"))
+    for at in range(now - 9, now + 1):
+        counts = StatisticSet.of([1.0], [float(per_second)])
+        took = StatisticSet.of([1000 * milliseconds], [float(per_second)])
+        with world.store.write() as tx:
+            for name, values in (("Invocations", counts), ("ModelLatency", took)):
+                tx.put_statistics(REGION, [Datum(Metric("AWS/SageMaker", name, of), at, "None", values)])
+
+
+def began(task: Task, ago: float) -> None:
+    """The generator says that it has begun, so many seconds ago."""
+    task.say("Invoking")
+    task.events[-1] = type(task.events[-1])(1, time.time() - ago, "Invoking", "", {})
+
+
+def go_on(world: World, figures: dict[str, tuple[int, float]]) -> None:
+    """Let model servers serve, and generators put on their whole load; answers by the worker count."""
+    for task in list(world.backend.present.values()):
+        if task.spec.kind == "serve" and not task.events and task.alive:
+            task.say("Serving")
+        if task.spec.kind == "load" and task.alive:
+            load = task.spec.load
+            assert load is not None
+            answered(world, task, *figures[load.endpoint[-1]])
+            began(task, 8.5)
+            task.say("Completed")
+
+
+def until(world: World, status: str, figures: dict[str, tuple[int, float]], killed: bool = False) -> Params:
+    def reached() -> bool:
+        go_on(world, figures)
+        if killed:
+            world.new_loop()
+        return bool(described(world)["Status"] == status)
+
+    world.until(reached)
+    return described(world)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["by one process", "by a process a step"])
+def test_every_configuration_is_measured_and_nothing_is_left(job: World, killed: bool) -> None:
+    found = until(job, "COMPLETED", {"1": (10, 50.0), "2": (20, 70.2)}, killed)
+    cheap, dear = found["InferenceRecommendations"]
+    assert cheap["ModelConfiguration"]["EnvironmentParameters"] == [{"Key": "W", "ValueType": "string", "Value": "2"}]
+    assert (cheap["Metrics"]["MaxInvocations"], cheap["Metrics"]["ModelLatency"]) == (1200, 71)
+    assert (dear["Metrics"]["MaxInvocations"], dear["Metrics"]["ModelLatency"]) == (600, 50)
+    assert dear["Metrics"]["CostPerInference"] == pytest.approx(0.115 / 600 / 60)
+    assert found["CompletionTime"] <= time.time()
+    assert (endpoints(job), models(job)) == ([], {"M"})
+    assert job.call("ListEndpointConfigs")["EndpointConfigs"] == []
+    assert job.backend.present == {}
+    steps = job.call("ListInferenceRecommendationsJobSteps", JobName="J")["Steps"]
+    assert [each["Status"] for each in steps] == ["COMPLETED", "COMPLETED"]
+    lines = job.log_lines("/aws/sagemaker/InferenceRecommendationsJobs", "J/execution")
+    assert lines[0] == "Inference recommendations job J: 2 load test(s)"
+    assert any(line.startswith("Costs are by https://aws.amazon.com/sagemaker/pricing/") for line in lines)
+
+
+def test_a_generator_is_told_the_load_and_given_credentials(job: World) -> None:
+    def there() -> bool:
+        for task in job.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return any(generators(job))
+
+    job.until(there)
+    (spec,) = (each.spec for each in generators(job))
+    assert spec.load is not None
+    assert spec.load.levels == [(1, 4.0), (2, 4.0)]
+    assert (spec.load.payload_uri, spec.load.content_types) == (PAYLOAD["SamplePayloadUrl"], ["text/csv"])
+    assert spec.load.endpoint.startswith("J-")
+    assert spec.environment["AWS_SESSION_TOKEN"]
+    assert spec.is_batch
+
+
+def test_a_generator_that_is_lost_is_started_once_more_and_then_given_up(job: World) -> None:
+    lost = 0
+
+    def over() -> bool:
+        nonlocal lost
+        for task in list(job.backend.present.values()):
+            if task.spec.kind == "serve" and not task.events and task.alive:
+                task.say("Serving")
+            elif task.spec.kind == "load" and task.alive:
+                task.alive, lost = False, lost + 1
+        return bool(described(job)["Status"] == "FAILED")
+
+    job.until(over)
+    assert lost == 4, "two tests, two attempts each"
+    assert described(job)["FailureReason"] == "InternalServerError: the load generator ended without a report."
+    assert (endpoints(job), job.backend.present) == ([], {})
+
+
+def test_one_configuration_that_cannot_be_served_does_not_keep_the_other_from_it(job: World) -> None:
+    def over() -> bool:
+        for task in list(job.backend.present.values()):
+            if task.spec.kind == "serve" and not task.events and task.spec.environment["W"] == "1":
+                task.say("Failed", failure_reason="it needs two workers")
+        go_on(job, {"2": (20, 5.0)})
+        return bool(described(job)["Status"] == "COMPLETED")
+
+    job.until(over)
+    (only,) = described(job)["InferenceRecommendations"]
+    assert only["ModelConfiguration"]["EnvironmentParameters"][0]["Value"] == "2"
+    failed, _ = (each["InferenceBenchmark"] for each in _steps(job))
+    assert failed["FailureReason"] == "it needs two workers"
+    assert endpoints(job) == []
+
+
+def test_a_stopped_job_ends_its_generator_and_its_endpoint(job: World) -> None:
+    def loading() -> bool:
+        for task in job.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return any(generators(job))
+
+    job.until(loading)
+    (task,) = generators(job)
+    began(task, 1.0)
+    job.call("StopInferenceRecommendationsJob", JobName="J")
+
+    def stopped() -> bool:
+        if task.stopped and task.alive:
+            task.say("Stopped")
+        return bool(described(job)["Status"] == "STOPPED")
+
+    job.until(stopped)
+    assert (endpoints(job), models(job), job.backend.present) == ([], {"M"}, {})
+    assert [each["Status"] for each in _steps(job)] == ["STOPPED", "STOPPED"]
+    with pytest.raises(AwsError, match="in status STOPPED"):
+        job.call("StopInferenceRecommendationsJob", JobName="J")
+
+
+def test_a_generator_that_nobody_names_is_ended(job: World) -> None:
+    def loading() -> bool:
+        for task in job.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return any(generators(job))
+
+    job.until(loading)
+    with job.store.write() as tx:
+        tx.delete("inference-recommendations-job", REGION, "j")
+    job.new_loop()
+    assert not any(generators(job))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ContainerConfig": {}}, "A SamplePayloadUrl is required"),
+        ({"ContainerConfig": {"PayloadConfig": {**PAYLOAD, "SamplePayloadUrl": "s3://b/row.csv"}}}, "single .tar.gz"),
+        ({"ContainerConfig": {"PayloadConfig": {"SamplePayloadUrl": "s3://b/p.tar.gz"}}}, "SupportedContentTypes are"),
+        ({"EndpointConfigurations": [{}]}, "either an InstanceType or a ServerlessConfig"),
+        ({"EndpointConfigurations": [{**TWO[0], "InferenceSpecificationName": "S"}]}, "needs a ModelPackageVersionArn"),
+        ({"Endpoints": [{"EndpointName": "E"}]}, "Endpoints and EndpointConfigurations cannot both"),
+        ({"ModelName": "Absent"}, "Could not find model"),
+    ],
+    ids=["no payload", "no archive", "no type", "no instance", "no package", "both", "no model"],
+)
+def test_what_makes_no_sense_is_refused(world: World, changes: Params, words: str) -> None:
+    world.call("CreateModel", **model("M"))
+    with pytest.raises(AwsError, match=words):
+        world.call("CreateInferenceRecommendationsJob", **request(InputConfig=changes))
+    assert world.call("ListInferenceRecommendationsJobs")["InferenceRecommendationsJobs"] == []
+
+
+def _steps(world: World) -> list[Params]:
+    steps: list[Params] = world.call("ListInferenceRecommendationsJobSteps", JobName="J")["Steps"]
+    return steps
