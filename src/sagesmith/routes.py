@@ -39,6 +39,8 @@ class VariantRoute:
         weight: of a shadow variant the part of all requests that it gets copies of.
         share: of the requests that name this variant, where it has two entries: while a deployment goes on.
         multi_model: its model servers have many models, of which every request names one.
+        component: the inference component whose copies these are, empty if it is none.
+        idle: whether it has no copies, so that nobody waits for one.
     """
 
     name: str
@@ -47,6 +49,8 @@ class VariantRoute:
     share: float = 1.0
     capture: CaptureRoute | None = None
     multi_model: bool = False
+    component: str = ""
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ class EndpointRoute:
         shadows: the variants that get copies of requests, and whose answers nobody sees.
         asynchronous: how it takes requests, if it takes them by InvokeEndpointAsync alone.
         serverless: None for an endpoint of instances.
+        components: its inference components by their names in lower case; None if it hosts models instead.
     """
 
     name: str
@@ -104,6 +109,7 @@ class EndpointRoute:
     shadows: list[VariantRoute] = field(default_factory=list)
     asynchronous: AsyncRoute | None = None
     serverless: ServerlessRoute | None = None
+    components: dict[str, VariantRoute] | None = None
 
     @property
     def is_ordinary(self) -> bool:
@@ -160,11 +166,16 @@ def _parse(content: bytes) -> Routes:
                 [_variant(variant) for variant in route.get("shadows", ())],
                 AsyncRoute(**found) if (found := route.get("asynchronous")) else None,
                 ServerlessRoute(**route["serverless"]) if route.get("serverless") else None,
+                _components(route.get("components")),
             )
             for name, route in endpoints.items()
         }
         for region, endpoints in json.loads(content).items()
     }
+
+
+def _components(found: dict[str, Any] | None) -> dict[str, VariantRoute] | None:
+    return None if found is None else {name: _variant(members) for name, members in found.items()}
 
 
 def _variant(members: dict[str, Any]) -> VariantRoute:

@@ -30,6 +30,7 @@ class Facts:
         needs: path → noun of a kind of which one must exist; its member of the path's last name (or the member named
             after a colon: `Model:ModelArn`) is put there. Parents and references that a declaration tells need not be
             said; an empty noun takes one of them back.
+        needed_as: noun of a kind of which one must exist, or that such a one needs → what a request for it is to be.
         values: path → a value, or a hypothesis strategy of values, that has a meaning which the shape does not tell.
         always: paths of members that the shape calls optional and the service does not.
         without: path → why nothing is ever given there. What a declaration refuses as not built is left out anyway.
@@ -53,6 +54,7 @@ class Facts:
     noun: str
     operations: Mapping[str, str] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
+    needed_as: Mapping[str, Callable[[Params], Params]] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
     always: frozenset[str] = frozenset()
     without: Mapping[str, str] = field(default_factory=dict)

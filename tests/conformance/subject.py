@@ -163,6 +163,9 @@ class Subject:
             made: what has been made: noun → its members. What belongs together has one parent.
         """
         made = {} if made is None else made
+        for noun, mend in self.facts.needed_as.items():
+            if noun not in made:
+                made[noun] = self.others(noun)._made(draw, region, mend, present, made)
         found = {path: value for path, value in (present or {}).items() if path in self.needs}
         for path, need in self.needs.items():
             if path in found:
@@ -170,13 +173,24 @@ class Subject:
             noun, _, member = need.partition(":")
             other = self.others(noun)
             if noun not in made:
-                request = other.draw_request(draw, Size.MINIMAL, other.needed(draw, region, found, made))
-                one = Resource(region, request, other.call(region, other.operations.create, **request))
-                made[noun] = {**one.known, **other.describe(one)}
+                made[noun] = other._made(draw, region, lambda request: request, found, made)
             known = made[noun]
             member = member or path.rpartition(".")[2].rpartition(":")[2].rstrip("[]")
             found[path] = known[member] if member in known else known[other.name_member]
         return found
+
+    def _made(
+        self,
+        draw: Draw,
+        region: str,
+        mend: Callable[[Params], Params],
+        present: Mapping[str, Any] | None = None,
+        made: dict[str, Params] | None = None,
+    ) -> Params:
+        """Create one, with all that it needs, and say all that is known of it."""
+        request = mend(self.draw_request(draw, Size.MINIMAL, self.needed(draw, region, present, made)))
+        one = Resource(region, request, self.call(region, self.operations.create, **request))
+        return {**one.known, **self.describe(one)}
 
     def draw_request(self, draw: Draw, size: Size, needed: Mapping[str, Any]) -> Params:
         """A Create input."""

@@ -14,6 +14,7 @@ LETS_GO = {
     ("Endpoint", "EndpointConfig"): "an endpoint has what it serves; DeleteEndpointConfig only warns of it",
     ("ModelPackage", "Algorithm"): "a package has a copy of how its algorithm infers",
     ("TransformJob", "Model"): "a job has what it serves",
+    ("InferenceComponent", "Model"): "a component has what it serves, as an endpoint does",
     ("DataQualityJobDefinition", "Endpoint"): "a definition is of any time; what runs it looks for the endpoint",
     ("ModelQualityJobDefinition", "Endpoint"): "as of data quality",
     ("ModelBiasJobDefinition", "Endpoint"): "as of data quality",

@@ -11,6 +11,7 @@ https://docs.kernel.org/admin-guide/cgroup-v2.html, https://docs.kernel.org/admi
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def impose(resources: Resources, name: str, record: Path, *, batch: bool = False
     limits.watched = memory is not None
     if cpus is not None:
         first = int.from_bytes(name.encode()[-2:], "big") % len(cores)
-        limits.cores = frozenset((cores[first:] + cores[:first])[:cpus])
+        limits.cores = frozenset((cores[first:] + cores[:first])[: math.ceil(cpus)])
     return limits
 
 
@@ -160,13 +161,13 @@ def _own_group(controller: str) -> Path | None:
     return None
 
 
-def _version_2(name: str, cpus: int | None, memory: int | None, weighed: bool) -> list[Path]:
+def _version_2(name: str, cpus: float | None, memory: int | None, weighed: bool) -> list[Path]:
     """A control group beside or above ours: one that has processes of its own can hand nothing on to others."""
     own = _own_group("")
     if own is None or not (CGROUPS / "cgroup.controllers").exists():
         return []
     wanted = [("memory.max", str(memory))] if memory is not None else []
-    wanted += [("cpu.max", f"{cpus * _PERIOD_US} {_PERIOD_US}")] if cpus is not None else []
+    wanted += [("cpu.max", f"{int(cpus * _PERIOD_US)} {_PERIOD_US}")] if cpus is not None else []
     wanted += [("cpu.weight", str(_WEIGHT))] if weighed else []
     if not wanted:
         return []
@@ -183,9 +184,9 @@ def _hand_on(parent: Path, controllers: str) -> None:
     (parent / "cgroup.subtree_control").write_text(controllers, encoding="ascii")
 
 
-def _version_1(name: str, cpus: int | None, memory: int | None, weighed: bool) -> list[Path]:
+def _version_1(name: str, cpus: float | None, memory: int | None, weighed: bool) -> list[Path]:
     groups: list[Path] = []
-    quota = [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(cpus * _PERIOD_US))] if cpus else []
+    quota = [("cpu.cfs_period_us", str(_PERIOD_US)), ("cpu.cfs_quota_us", str(int(cpus * _PERIOD_US)))] if cpus else []
     for controller, values in (
         ("memory", [("memory.limit_in_bytes", str(memory))] if memory is not None else []),
         ("cpu", [*quota, *([("cpu.shares", str(_SHARES))] if weighed else [])]),

@@ -2,6 +2,7 @@
 
 import errno
 import http.client
+import math
 import os
 import shutil
 import socket
@@ -161,7 +162,7 @@ def _threads(task: Task) -> dict[str, str]:
     They would ask the machine, and take all of its cores for each model server.
     """
     cores = len(os.sched_getaffinity(0))
-    threads = str(min(task.spec.resources.cpus or cores, cores))
+    threads = str(math.ceil(min(task.spec.resources.cpus or cores, cores)))
     return dict.fromkeys(_THREAD_VARIABLES, threads)
 
 

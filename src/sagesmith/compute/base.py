@@ -187,7 +187,7 @@ class InstanceGroup:
 class Resources:
     """What a task may use of its node. None: whatever is there."""
 
-    cpus: int | None = None
+    cpus: float | None = None
     memory_bytes: int | None = None
     gpus: int = 0
 

@@ -25,6 +25,7 @@ _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _SESSION_ID = b"x-amzn-sagemaker-session-id"
 _TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
+_COMPONENT = b"x-amzn-sagemaker-inference-component"
 _STREAM_ACCEPT = b"x-amzn-sagemaker-accept"
 _NOT_OF_STREAMS = frozenset((b"accept", TARGET_MODEL))
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
@@ -62,9 +63,7 @@ _HEADERS = {
     b"x-amzn-sagemaker-target-container-hostname": _Header(
         "targetContainerHostname", 63, not_built="multi-container endpoints are not built"
     ),
-    b"x-amzn-sagemaker-inference-component": _Header(
-        "inferenceComponentName", 63, not_built="inference components are not built"
-    ),
+    _COMPONENT: _Header("inferenceComponentName", 63, r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?"),
     b"x-amzn-sagemaker-enable-explanations": _Header(
         "enableExplanations", 64, not_built="explanations come with an endpoint's explainer, which is not built"
     ),
@@ -81,6 +80,7 @@ class Invocation:
         target_variant: the variant that it is to go to, None for any.
         session: the session that it belongs to, `NEW_SESSION`, or None.
         target_model: which model of a multi-model endpoint it is for, None if it names none.
+        component: the inference component that it is to go to.
     """
 
     endpoint: str
@@ -88,6 +88,7 @@ class Invocation:
     target_variant: str | None
     session: str | None
     target_model: str | None = None
+    component: str | None = None
 
 
 def parse_path(method: str, path: bytes) -> tuple[str, str] | None:
@@ -113,6 +114,7 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
     variant: str | None = None
     session: str | None = None
     model: str | None = None
+    component: str | None = None
     problems: list[str] = []
     for name, value in headers:
         known = _HEADERS.get(name)
@@ -131,13 +133,15 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
             session = value.decode("latin-1")
         elif name == TARGET_MODEL:
             model = value.decode("latin-1")
+        elif name == _COMPONENT:
+            component = value.decode("latin-1")
     if problems:
         raise AwsError("ValidationError", validation_message(problems), 400)
     if model is not None:
         target_models.check(model)
     if streams and session == NEW_SESSION:
         raise AwsError("ValidationError", "InvokeEndpointWithResponseStream cannot create a session.", 400)
-    return Invocation(endpoint, kept, variant, session, model)
+    return Invocation(endpoint, kept, variant, session, model, component)
 
 
 def _problems(header: _Header, value: str) -> list[str]:

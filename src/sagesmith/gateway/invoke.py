@@ -15,6 +15,7 @@ from typing import Any
 from sagesmith import logging
 from sagesmith.gateway import invocation, model_errors, response_stream
 from sagesmith.gateway.capturing import Asked, Capturer
+from sagesmith.gateway.components import NoCapacity
 from sagesmith.gateway.hops import Hops
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
 from sagesmith.gateway.metering import Meter
@@ -119,6 +120,8 @@ class Invoker:
             route, variant, address, answer, took = await self._send(context, wanted, body, started)
             name = route.name
         except AwsError as error:
+            if isinstance(error, NoCapacity) and self._meter is not None:
+                self._meter.note_no_capacity(context.region, name, error.route.name, error.route.component)
             _log(context, operation, name, None, started, error.status, error.code)
             raise
         kept = self.headers_of(context, route, variant, address, answer)
@@ -156,7 +159,10 @@ class Invoker:
         route = self.find(context, wanted.endpoint)
         if wanted.session is not None or not route.is_ordinary:
             return None
-        chosen = choose(context, route, wanted, None, _NONE_DOWN)
+        try:
+            chosen = choose(context, route, wanted, None, _NONE_DOWN)
+        except NoCapacity:
+            return None  # `invoke` says it, and counts it
         hop = None if chosen is None else self._hops.least_busy(chosen[1])
         if chosen is None or hop is None or hop.outstanding >= MAX_OUTSTANDING:
             return None
@@ -304,7 +310,24 @@ class Invoker:
         if self._meter is not None:
             whole = time.perf_counter() - started
             instances = max(1, len(variant.addresses))
-            self._meter.note(context.region, route.name, variant.name, instances, status, model_seconds, whole)
+            component = variant.component
+            concurrent = 1 + self._outstanding(variant.addresses) if component else 0
+            self._meter.note(
+                context.region,
+                route.name,
+                variant.name,
+                instances,
+                status,
+                model_seconds,
+                whole,
+                component,
+                concurrent,
+            )
+
+    def _outstanding(self, addresses: list[str]) -> int:
+        """How many invocations of these model servers this router has under way."""
+        clients = (client for each in addresses if (client := self._clients.get(each)) is not None)
+        return sum(client.outstanding for client in clients) + sum(map(self._hops.outstanding, addresses))
 
     def received(
         self,

@@ -23,6 +23,9 @@ FLUSH_SECONDS = 1.0
 MAX_WAITING = 10_000
 """Seconds of variants that wait for the disk to have room again."""
 
+_Key = tuple[int, str, str, str, str]
+_MEMBERS = ("at", "region", "endpoint", "variant", "component")
+
 log = logging.get("router")
 
 
@@ -52,6 +55,8 @@ class Second:
         instances: of the variant, of which they were shared.
         model_errors: those that the model did not answer with a success.
         cache_hits: those of a multi-model endpoint whose model was loaded; others have `waited` for it.
+        no_capacity: those beside that an inference component without copies got.
+        concurrent: the most that were under way at once, of an inference component.
     """
 
     instances: int
@@ -59,6 +64,8 @@ class Second:
     errors_4xx: int = 0
     errors_5xx: int = 0
     model_errors: int = 0
+    no_capacity: int = 0
+    concurrent: int = 0
     model: Times = field(default_factory=Times)
     overhead: Times = field(default_factory=Times)
     cache_hits: int = 0
@@ -75,7 +82,7 @@ class Meter:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}"
-        self._seconds: dict[tuple[int, str, str, str], Second] = {}
+        self._seconds: dict[_Key, Second] = {}
 
     def note(
         self,
@@ -86,15 +93,20 @@ class Meter:
         status: int,
         model_seconds: float | None,
         whole_seconds: float,
+        component: str = "",
+        concurrent: int = 0,
     ) -> None:
         """One invocation that has just been answered.
 
         Args:
             status: what the model answered, 0 if it did not answer whole; or ours, if it was not asked.
             model_seconds: how long the model took, None if it was not asked.
+            component: the inference component that was asked, whose copies `instances` are; empty if it was none.
+            concurrent: how many invocations of it were under way.
         """
-        second = self._second(region, endpoint, variant, instances)
+        second = self._second(region, endpoint, variant, instances, component)
         second.invocations += 1
+        second.concurrent = max(second.concurrent, concurrent)
         second.errors_4xx += 400 <= status < 500
         second.errors_5xx += status >= 500 or status == 0
         second.model_errors += model_seconds is not None and not 200 <= status < 300
@@ -115,14 +127,18 @@ class Meter:
         else:
             second.waited.note(float(waited))
 
+    def note_no_capacity(self, region: str, endpoint: str, variant: str, component: str) -> None:
+        """One invocation of an inference component that has no copies."""
+        self._second(region, endpoint, variant, 1, component).no_capacity += 1
+
     async def run(self) -> None:
         """Write once a second, until it is cancelled."""
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self.flush()
 
-    def _second(self, region: str, endpoint: str, variant: str, instances: int) -> Second:
-        key = (int(time.time()), region, endpoint, variant)
+    def _second(self, region: str, endpoint: str, variant: str, instances: int, component: str = "") -> Second:
+        key = (int(time.time()), region, endpoint, variant, component)
         second = self._seconds.get(key)
         if second is None:
             second = self._seconds[key] = Second(instances)
@@ -141,13 +157,13 @@ class Meter:
                 return
         self._seconds = {}
 
-    def _write(self, noted: Mapping[tuple[int, str, str, str], Second]) -> None:
+    def _write(self, noted: Mapping[_Key, Second]) -> None:
         lines = [
             orjson.dumps(
-                {"at": at, "region": region, "endpoint": endpoint, "variant": variant, "counts": second},
+                {**dict(zip(_MEMBERS, key, strict=True)), "counts": second},
                 option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE,
             )
-            for (at, region, endpoint, variant), second in noted.items()
+            for key, second in noted.items()
         ]
         self._directory.mkdir(mode=0o700, exist_ok=True)
         path = self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl"

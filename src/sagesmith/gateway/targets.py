@@ -2,7 +2,7 @@
 
 import random
 
-from sagesmith.gateway import target_models
+from sagesmith.gateway import components, target_models
 from sagesmith.gateway.invocation import Invocation
 from sagesmith.gateway.sessions import Session
 from sagesmith.routes import EndpointRoute, VariantRoute
@@ -28,11 +28,13 @@ def choose(
         down: addresses that just now did not answer.
 
     Raises:
-        AwsError: the request names a variant that the endpoint has not, or a session whose instance is gone, or a model
-            where there is one alone, or none where there are many.
+        AwsError: the request names a variant or a component that the endpoint has not, or a session whose instance is
+            gone, or a model where there is one alone, or none where there are many.
     """
     name = invocation.target_model
     variants = route.variants
+    if route.components is not None or invocation.component is not None:
+        variants = components.asked_for(context, route, invocation.component)
     if name is not None or (variants and variants[0].multi_model):
         variants = target_models.answerable(context, route, name)
     chosen = _among(context, route, variants, invocation, session, down)

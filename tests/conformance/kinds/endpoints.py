@@ -48,6 +48,8 @@ def _consistent(params: Params) -> Params:
         params["ProductionVariants"], params["ShadowProductionVariants"] = params["ProductionVariants"][:1], shadows[:1]
     variants = [*params["ProductionVariants"], *params.get("ShadowProductionVariants", ())]
     for variant in variants:
+        if scaling := variant.get("ManagedInstanceScaling"):
+            scaling |= {"MinInstanceCount": 1, "MaxInstanceCount": 1_000_000_000}
         routing = variant.get("RoutingConfig", {})
         if "PrefixAwareRoutingConfig" in routing or routing.get("RoutingStrategy") == "PREFIX_AWARE":
             variant["RoutingConfig"] = {
@@ -115,4 +117,46 @@ ENDPOINT = Facts(
     mend=_one_deployment,
     mend_update=_one_deployment,
     called={"DesiredWeightsAndCapacities": _same_weights},
+)
+
+
+def _hosts_components(params: Params) -> Params:
+    """A configuration whose instances hold inference components."""
+    (variant,) = params["ProductionVariants"][:1]
+    variant = {**{name: value for name, value in variant.items() if name != "ModelName"}, "VariantName": "hosts"}
+    role = "arn:aws:iam::123456789012:role/R"
+    return {**params, "ExecutionRoleArn": role, "ProductionVariants": [variant]}
+
+
+def _of_one_model(params: Params) -> Params:
+    """A specification has a model or a container, and no less memory at the most than at the least."""
+    if specification := params.get("Specification"):
+        specification.pop("Container", None)
+        requirements = specification["ComputeResourceRequirements"]
+        if "MaxMemoryRequiredInMb" in requirements:
+            requirements["MaxMemoryRequiredInMb"] = requirements["MinMemoryRequiredInMb"]
+    return params
+
+
+_COPIES = st.integers(1, 9)
+
+INFERENCE_COMPONENT = Facts(
+    "InferenceComponent",
+    lives=True,
+    needed_as={"EndpointConfig": _hosts_components},
+    mend=_of_one_model,
+    mend_update=_of_one_model,
+    always=frozenset({"Specification", "Specification.ModelName", "Specification.ComputeResourceRequirements"}),
+    values={
+        "VariantName": "hosts",
+        "RuntimeConfig.CopyCount": _COPIES,
+        "DeploymentConfig.RollingUpdatePolicy.MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 20},
+        "DeploymentConfig.RollingUpdatePolicy.RollbackMaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 90},
+    },
+    without={
+        "Specification.InstanceType": "it is the variant's, which is drawn",
+        "Specification.Container": "a ModelName is given, and only one of the two may be",
+    },
+    called={"DesiredRuntimeConfig": lambda known: {"CopyCount": 1}},
+    shown={"RuntimeConfig.CopyCount": "RuntimeConfig.DesiredCopyCount"},
 )

@@ -17,9 +17,9 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
     "names are taken, found and missed by tests of every kind": (
         r"[Uu]nique (to|within an|within your|within the same|in your|name of|ID)",
         r"(names? must be unique|[Uu]nique (identifier|IDs)|doesn't need to be unique)",
-        r"Tag keys must be unique for each",
+        r"Tag keys must be unique (for each|per resource)",
         r"within the SageMaker AI HyperPod cluster",
-        r"unique name to identify",
+        r"unique name to (identify|assign)",
         r"case-insensitive in CreateEndpoint",
     ),
     "a token makes one resource, which a test of every kind shows": (
@@ -94,6 +94,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"Features cannot be removed",
         r"metric for the new tuning job",
         r"before October 1, 2018",
+        r"50% of the copy count",
     ),
     "it rules out what is not built, and answers 501": (
         r"ValidationSpecification",
@@ -115,6 +116,9 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"S3FileSystem: This is only supported",
         r"Inference Recommender",
         r"ModelDataSource: If specified",
+        r"AcceleratorPartitionType:",
+        r"BaseInferenceComponentName:",
+        r"using the Specifications parameter",
     ),
     "it is about what a request does not show: roles, keys, buckets, networks, images, directories, hardware": (
         r"same (Amazon Web Services )?[Rr]egion",
@@ -277,6 +281,8 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"must be a key-value pair",
         r"Data cannot",
         r"MultiRecord",
+        r"AvailabilityZoneBalance",
+        r"specify your batches as either",
     ),
     "AWS does not do it, or its clients do otherwise": (
         r"one image kernel in the AppImageConfig",

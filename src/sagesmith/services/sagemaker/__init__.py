@@ -11,6 +11,7 @@ from types import ModuleType
 
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import Reconciler
+from sagesmith.services.sagemaker.component_serving import ComponentReconciler
 from sagesmith.services.sagemaker.engine import Kind, guard, handlers_of
 from sagesmith.services.sagemaker.jobs import JobKind, JobReconciler, Line
 from sagesmith.services.sagemaker.jobs import line as jobs_line
@@ -82,5 +83,8 @@ def reconcilers(home: Home) -> list[Reconciler]:
     jobs = [JobReconciler(each, line) for each in JOBS]
     routes = RouteTable(home.platform.dir.routes_file)
     idle_seconds = float(os.environ.get("SAGESMITH_SERVERLESS_IDLE_SECONDS") or IDLE_SECONDS)
-    endpoints = EndpointReconciler(routes, limit, credentials_seconds, idle_seconds)
-    return [*jobs, TuningReconciler(), endpoints, ShadowTestReconciler(), RecommendationReconciler()]
+    serving: list[Reconciler] = [
+        EndpointReconciler(routes, limit, credentials_seconds, idle_seconds),
+        ComponentReconciler(routes, credentials_seconds),
+    ]
+    return [*jobs, TuningReconciler(), *serving, ShadowTestReconciler(), RecommendationReconciler()]

@@ -21,6 +21,8 @@ Wanted = dict[tuple[int, str], int]
 """How many instances there are to be, by the number of a fleet and a variant's name."""
 
 ROLLING_BACK = "RollingBack"
+_KEPT = ("id", "config", "capture", "asynchronous", "variants", "started_at")
+"""Members of the next fleet that it still has as the present one."""
 FORMER = "_former"
 """The member of an endpoint whose weights or counts are being changed: its variants as they were."""
 
@@ -88,7 +90,11 @@ def portions(chosen: Policy, count: int) -> list[float]:
 
 
 def begin(members: Params, now: float) -> Params:
-    """The next fleet of an update that is asked for now. `members`: its id, config, variants and deployment."""
+    """The next fleet of an update that is asked for now.
+
+    Args:
+        members: its id, variants and deployment; its config, or in `becomes` what else the document then has.
+    """
     return {**members, "started_at": now, "shifted": 0, "baked": 0, "shifted_at": None, "back": False}
 
 
@@ -118,7 +124,10 @@ def wanted(document: Document, limit: int) -> Wanted:
 
 
 def count_of(variant: Params) -> int:
-    """How many instances a variant asks for; a serverless one those that it is awake with, or that always stay."""
+    """How many model servers a variant asks for: an instance each, none if its instances hold inference components; a
+    serverless one those that it is awake with, or that always stay."""
+    if variant.get("components"):
+        return 0
     return max(int(variant["count"]), int(variant.get("awake", 0)))
 
 
@@ -235,11 +244,9 @@ def _done(document: Document, now: float) -> Document:
         for each in fleet.load(body["_instances"])
     ]
     body |= {
-        "_fleet": {
-            name: coming[name] for name in ("id", "config", "capture", "asynchronous", "variants", "started_at")
-        },
-        "EndpointConfigName": coming["config"],
+        "_fleet": {name: coming[name] for name in _KEPT if name in coming},
         "_instances": fleet.dump(instances),
+        **(coming.get("becomes") or {"EndpointConfigName": coming["config"]}),
     }
     if coming["deployment"]:
         body["LastDeploymentConfig"] = coming["deployment"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sagesmith.services.sagemaker import serverless_variants
+from sagesmith.services.sagemaker import instance_scaling, serverless_variants
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt
 from sagesmith.services.sagemaker.models import MODEL
 from sagesmith.wire.context import Params
@@ -31,6 +31,7 @@ def _check(params: Params) -> None:
         for member in _CAPACITY:
             if not variant.get(member) and not any(variant.get(each) for each in _CAPACITY_ELSEWHERE):
                 raise ValidationException(f"ProductionVariants.{index}: {member} is required for an instance variant.")
+    _check_components(params)
     _check_routing(params)
     _check_shadows(params)
     _check_explainer(params)
@@ -44,6 +45,19 @@ def _check(params: Params) -> None:
         )
     if sum(variant.get("InitialVariantWeight", 1.0) for variant in params["ProductionVariants"]) <= 0:
         raise ValidationException("The sum of the variants' weights must be greater than 0.")
+
+
+def _check_components(params: Params) -> None:
+    """What variants without a ModelName, whose instances hold inference components, must and may have."""
+    for variant in _variants(params):
+        if not variant.get("ModelName") and not params.get("ExecutionRoleArn"):
+            raise ValidationException(
+                "ExecutionRoleArn is required when a variant has no ModelName, because it hosts inference components."
+            )
+        if not variant.get("ModelName") and variant.get("ServerlessConfig"):
+            raise ValidationException("ModelName is required for a variant with ServerlessConfig.")
+        for problem in instance_scaling.problems(variant):
+            raise ValidationException(problem)
 
 
 def _check_routing(params: Params) -> None:
@@ -126,8 +140,13 @@ def require_servable(config: Params) -> None:
     ENDPOINT_CONFIG.refuse_unserved(config)
     if config.get("AsyncInferenceConfig") and config.get("DataCaptureConfig"):
         raise NotImplementedException("Data capture is not built yet for asynchronous inference.")
-    if not all(variant.get("ModelName") for variant in config["ProductionVariants"]):
-        raise NotImplementedException("Inference components are not built yet (a variant without ModelName).")
+    for variant in _variants(config):
+        if variant.get("ModelName") and instance_scaling.is_managed(variant):
+            raise NotImplementedException("Managed instance scaling of a variant with a ModelName is not built yet.")
+    if not all(variant.get("ModelName") for variant in config.get("ShadowProductionVariants") or ()):
+        raise NotImplementedException("Shadow variants of inference components are not built yet.")
+    if config.get("AsyncInferenceConfig") and not all(each.get("ModelName") for each in config["ProductionVariants"]):
+        raise NotImplementedException("Inference components are not built yet for asynchronous inference.")
 
 
 def _with_weights(variants: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -148,7 +167,7 @@ def _initial(call: Call, params: Params) -> Params:
 _BOTH = ("ProductionVariants", "ShadowProductionVariants")
 _UNBUILT_OF_VARIANTS: tuple[tuple[str, str, frozenset[str] | None], ...] = (
     ("InstancePools", "Instance pools are", None),
-    ("ManagedInstanceScaling", "Managed instance scaling is", None),
+    ("ManagedInstanceScaling.ScaleInPolicy.Strategy", "Consolidation is", frozenset({"CONSOLIDATION"})),
     ("AcceleratorType", "Elastic Inference is", None),
     ("CoreDumpConfig", "Core dumps are", None),
     ("CapacityReservationConfig", "Capacity reservations are", None),
@@ -163,6 +182,7 @@ _WITHOUT_EFFECT_OF_VARIANTS = {
     "EnableSSMAccess": "there is no Systems Manager; containers are on this machine",
     "RoutingConfig.RoutingStrategy": "requests go to the instance with the fewest outstanding, with RANDOM too",
     "InferenceAmiVersion": "there are no machine images",
+    "ManagedInstanceScaling.ScaleInPolicy": "instances that hold no copies are given back at once",
 }
 
 ENDPOINT_CONFIG = Kind(
@@ -187,7 +207,6 @@ ENDPOINT_CONFIG = Kind(
     without_effect={
         **{f"{variants}[].{member}": why for variants in _BOTH for member, why in _WITHOUT_EFFECT_OF_VARIANTS.items()},
         "KmsKeyId": "disks are not encrypted by Sagesmith",
-        "ExecutionRoleArn": "the model's role is taken",
         "VpcConfig": "containers have the network of this machine, or none with EnableNetworkIsolation",
         "MetricsConfig.MetricPublishFrequencyInSeconds": "metrics are not published",
     },

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sagesmith.routes import AsyncRoute, CaptureRoute, EndpointRoute, ServerlessRoute, VariantRoute
 from sagesmith.services.sagemaker import deployments, models
+from sagesmith.services.sagemaker.component_specs import component_variants
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 
@@ -29,7 +30,20 @@ def route_of(document: Document, addresses: Addresses) -> EndpointRoute:
     most = max(fleets, key=lambda each: each[1])[0]
     asynchronous = _asynchronous(document, most.get("asynchronous"))
     shadows = list(_shadows(most, addresses))
-    return EndpointRoute(document.name, "InService", variants, shadows, asynchronous, _serverless(present))
+    components: dict[str, VariantRoute] | None = {} if component_variants(document) else None
+    return EndpointRoute(document.name, "InService", variants, shadows, asynchronous, _serverless(present), components)
+
+
+def component_route(endpoint: Document, component: Document, addresses: list[str], *, idle: bool) -> VariantRoute:
+    """The route of an inference component, which is one of its endpoint's.
+
+    Args:
+        addresses: of the copies that answer.
+        idle: whether it is to have none, so that nobody waits for one.
+    """
+    (variant,) = component.body["_fleet"]["variants"]
+    capture = _capture(endpoint.body["_fleet"].get("capture"))
+    return VariantRoute(variant["name"], 1.0, addresses, 1.0, capture, component=component.name, idle=idle)
 
 
 def _production(fleet: Params, addresses: Addresses, share: float) -> Iterator[VariantRoute]:
@@ -50,7 +64,7 @@ def _shadows(fleet: Params, addresses: Addresses) -> Iterator[VariantRoute]:
 
 def _variant(fleet: Params, variant: Params, addresses: Addresses, weight: float, share: float) -> VariantRoute:
     listening = addresses.get((fleet["id"], variant["name"]), [])
-    multi_model = models.is_multi_model(variant["container"])
+    multi_model = not variant.get("components") and models.is_multi_model(variant["container"])
     return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")), multi_model)
 
 

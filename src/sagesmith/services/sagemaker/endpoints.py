@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sagesmith.services.sagemaker import deployments, fleet, serverless_variants
+from sagesmith.services.sagemaker import deployments, fleet, instance_scaling, serverless_variants
+from sagesmith.services.sagemaker.component_specs import component_variants, components_of
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
 from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Wording
 from sagesmith.services.sagemaker.models import MODEL, container_to_serve
@@ -40,6 +41,9 @@ def _fleet(call: Call, number: int, config_name: str) -> dict[str, Any]:
 def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[dict[str, Any]]:
     found = []
     for variant in variants:
+        if not variant.get("ModelName"):
+            found.append(_of_components(config, variant))
+            continue
         model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
         if variant.get("ServerlessConfig"):
             serverless_variants.require_servable(model)
@@ -73,6 +77,22 @@ def _startup_seconds(variant: Params) -> float | None:
     return variant.get("ContainerStartupHealthCheckTimeoutInSeconds")
 
 
+def _of_components(config: Params, variant: Params) -> dict[str, Any]:
+    """A variant whose instances hold inference components: no model server is started for it itself."""
+    return {
+        "name": variant["VariantName"],
+        "components": True,
+        "instance_type": variant["InstanceType"],
+        "count": instance_scaling.initial(variant),
+        "weight": variant["InitialVariantWeight"],
+        "volume_gb": variant.get("VolumeSizeInGB"),
+        "role": config["ExecutionRoleArn"],
+        "network_isolation": bool(config.get("EnableNetworkIsolation")),
+        "scaling": variant.get("ManagedInstanceScaling"),
+        "routing": variant.get("RoutingConfig"),
+    }
+
+
 def _initial(call: Call, params: Params) -> Params:
     config = params["EndpointConfigName"]
     members: Params = {"_fleet": _fleet(call, 0, config), "_instances": []}
@@ -88,6 +108,8 @@ def _answer(document: Document) -> Params:
     running = Counter((each.fleet, each.variant) for each in fleet.load(document.body["_instances"]) if each.serving)
 
     def summary(variant: dict[str, Any], number: int, asked_at: float) -> Params:
+        if variant.get("components"):
+            return _summary_of_components(variant)
         image = variant["container"]["Image"]
         return {
             "VariantName": variant["name"],
@@ -123,6 +145,19 @@ def _current(variant: dict[str, Any], running: int) -> Params:
     if config := variant.get("serverless"):
         return {"CurrentInstanceCount": 0, "CurrentServerlessConfig": config, "DesiredServerlessConfig": config}
     return {"CurrentInstanceCount": running, "DesiredInstanceCount": variant["count"]}
+
+
+def _summary_of_components(variant: dict[str, Any]) -> Params:
+    found = {
+        "VariantName": variant["name"],
+        "CurrentWeight": variant["weight"],
+        "DesiredWeight": variant["weight"],
+        "CurrentInstanceCount": variant["count"],
+        "DesiredInstanceCount": variant["count"],
+        "ManagedInstanceScaling": variant["scaling"],
+        "RoutingConfig": variant["routing"],
+    }
+    return {member: value for member, value in found.items() if value is not None}
 
 
 def _pending(coming: Params, summaries: Callable[[Params, bool], list[Params]]) -> Params:
@@ -170,6 +205,8 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     variants = members["variants"]
     if _is_serverless(variants) and not _is_serverless(document.body["_fleet"]["variants"]):
         raise ValidationException("An instance-based endpoint cannot be updated to a serverless endpoint.")
+
+    _check_components(call, document, variants)
     if params.get("RetainAllVariantProperties"):
         excluded = {each["VariantPropertyType"] for each in params.get("ExcludeRetainedVariantProperties") or ()}
         variants = [_retain(variant, document.body["_fleet"]["variants"], excluded) for variant in variants]
@@ -180,6 +217,17 @@ def _update(call: Call, document: Document, params: Params) -> Document:
     coming = deployments.begin({**members, "variants": variants, "deployment": deployment}, call.now)
     body = {member: value for member, value in document.body.items() if member != "FailureReason"}
     return replace(document, status="Updating", body={**body, "_next": coming})
+
+
+def _check_components(call: Call, document: Document, variants: list[dict[str, Any]]) -> None:
+    """Make sure that the inference components of an endpoint have a place in its next configuration."""
+    there = {each["name"] for each in variants if each.get("components")}
+    for component in components_of(call.tx, document) if component_variants(document) else ():
+        if component.body["VariantName"] not in there:
+            raise ValidationException(
+                f'Inference component "{component.arn}" is on variant {component.body["VariantName"]}, whose instances '
+                "the new endpoint configuration does not have for inference components. Delete it first."
+            )
 
 
 def _retain(variant: dict[str, Any], present: list[dict[str, Any]], excluded: set[str]) -> dict[str, Any]:
@@ -207,7 +255,7 @@ def _update_weights(call: Call, document: Document, params: Params) -> Document:
     for variant in present["variants"]:
         change = wanted.get(variant["name"], {})
         weight, count = change.get("DesiredWeight"), change.get("DesiredInstanceCount")
-        if count == 0 and not may_be_empty(document):
+        if count == 0 and not variant.get("components") and not may_be_empty(document):
             raise ValidationException(f"DesiredInstanceCount must be at least 1: {ONLY_ASYNCHRONOUS}")
         if count and variant.get("serverless"):
             raise ValidationException(f"Variant {variant['name']} is serverless: it has no DesiredInstanceCount.")
@@ -280,6 +328,9 @@ ENDPOINT = Kind(
     refers={"EndpointConfigName": ENDPOINT_CONFIG},
     changes={"UpdateEndpoint": _update, "UpdateEndpointWeightsAndCapacities": _update_weights},
     on_delete=_delete,
+    occupied=Wording(
+        ValidationException, 'Cannot delete {title} "{arn}": it hosts inference components. Delete them first.'
+    ),
     without_effect={
         "DeploymentConfig.RollingUpdatePolicy.RollbackMaximumBatchSize": "what was ended is started again at once",
     },

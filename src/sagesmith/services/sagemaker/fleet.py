@@ -33,6 +33,7 @@ class Instance:
         serving_since: when it was first seen serving.
         retire_at: it is no longer routed to, and is to be ended then; None while it is wanted.
         stopping_at: when it was asked to end.
+        host: of a copy of an inference component the instance that it is placed on, None before it is.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Instance:
     serving_since: float | None = None
     retire_at: float | None = None
     stopping_at: float | None = None
+    host: int | None = None
 
     @property
     def wanted(self) -> bool:

@@ -20,6 +20,8 @@ _FINISHED_SECONDS = 120.0
 """A router writes to the file of the minute alone: one that has not changed for so long is whole."""
 _BLOCK_BYTES = 4 << 20
 
+Dimensions = tuple[tuple[str, str], ...]
+
 log = logging.get("invocations")
 
 
@@ -94,7 +96,27 @@ def _data(line: dict[str, Any]) -> Iterator[Datum]:
     if "metric" in line:
         yield _datum(line)
         return
-    dimensions = (("EndpointName", line["endpoint"]), ("VariantName", line["variant"]))
+    variant = (("EndpointName", line["endpoint"]), ("VariantName", line["variant"]))
+    # A line of a router of an earlier version has no component.
+    component = line.get("component", "")
+    # Of a variant whose instances hold components nobody knows here how many those are.
+    yield from _invocations(line, variant, None if component else "InvocationsPerInstance")
+    if component:
+        yield from _of_component(line, (("InferenceComponentName", component),))
+
+
+def _of_component(line: dict[str, Any], dimensions: Dimensions) -> Iterator[Datum]:
+    yield from _invocations(line, dimensions, "InvocationsPerCopy")
+    if failed := line["counts"].get("no_capacity"):
+        metric = Metric(NAMESPACE, "NoCapacityInvocationFailures", dimensions)
+        yield Datum(metric, line["at"], "None", StatisticSet.of([1.0], [failed]))
+
+
+def _invocations(line: dict[str, Any], dimensions: Dimensions, shared: str | None) -> Iterator[Datum]:
+    """
+    Args:
+        shared: what the metric is called that shares each invocation among those who could have answered it.
+    """
     counts: dict[str, Any] = line["counts"]
     invocations = counts["invocations"]
 
@@ -105,7 +127,8 @@ def _data(line: dict[str, Any]) -> Iterator[Datum]:
     if not invocations:
         return
     yield datum("Invocations", StatisticSet.of([1.0], [invocations]))
-    yield datum("InvocationsPerInstance", StatisticSet.of([1.0 / counts["instances"]], [invocations]))
+    if shared is not None:
+        yield datum(shared, StatisticSet.of([1.0 / counts["instances"]], [invocations]))
     errors = {
         "Invocation4XXErrors": counts["errors_4xx"],
         "Invocation5XXErrors": counts["errors_5xx"],

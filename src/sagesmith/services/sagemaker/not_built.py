@@ -39,10 +39,6 @@ _BY_CAPABILITY = {
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
     """,
-    "inference components": """
-        CreateInferenceComponent DeleteInferenceComponent DescribeInferenceComponent ListInferenceComponents
-        UpdateInferenceComponent UpdateInferenceComponentRuntimeConfig
-    """,
     "autoscaling recommendations": """
         GetScalingConfigurationRecommendation
     """,

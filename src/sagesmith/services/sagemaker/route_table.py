@@ -1,9 +1,10 @@
 """The API process's side of the routing table: one endpoint changes, the whole file is replaced."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
-from sagesmith.routes import EndpointRoute, Routes, read_routes, write_routes
+from sagesmith.routes import EndpointRoute, Routes, VariantRoute, read_routes, write_routes
 
 
 class RouteTable:
@@ -19,11 +20,32 @@ class RouteTable:
         self._routes: Routes = read_routes(path)
 
     def put(self, region: str, route: EndpointRoute) -> None:
-        """Make `route` known; nothing is written if it is already."""
+        """Make `route` known; nothing is written if it is already. Its inference components stay as they are."""
         with self._lock:
-            endpoints = self._routes.setdefault(region, {})
-            if endpoints.get(route.name.lower()) == route:
-                return
+            present = self._routes.get(region, {}).get(route.name.lower())
+            if present is not None and present.components and route.components is not None:
+                route = replace(route, components=present.components)
+            self._put(region, route)
+
+    def put_component(self, region: str, endpoint: str, route: VariantRoute) -> None:
+        """Make the route of an inference component known, if its endpoint is."""
+        with self._lock:
+            present = self._routes.get(region, {}).get(endpoint.lower())
+            if present is not None and present.components is not None:
+                components = {**present.components, route.component.lower(): route}
+                self._put(region, replace(present, components=components))
+
+    def remove_component(self, region: str, endpoint: str, component: str) -> None:
+        """Forget an inference component."""
+        with self._lock:
+            present = self._routes.get(region, {}).get(endpoint.lower())
+            if present is not None and present.components is not None:
+                left = {name: each for name, each in present.components.items() if name != component.lower()}
+                self._put(region, replace(present, components=left))
+
+    def _put(self, region: str, route: EndpointRoute) -> None:
+        endpoints = self._routes.setdefault(region, {})
+        if endpoints.get(route.name.lower()) != route:
             endpoints[route.name.lower()] = route
             write_routes(self._path, self._routes)
 

@@ -18,6 +18,7 @@ from sagesmith.images.registry import resolve
 from sagesmith.routes import EndpointRoute
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import deployments, fleet, retirement, serverless, serverless_variants, tasks
+from sagesmith.services.sagemaker.component_specs import KIND as COMPONENT
 from sagesmith.services.sagemaker.endpoint_routes import route_of
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.fleet import Instance
@@ -85,6 +86,8 @@ class EndpointReconciler:
         named: set[str] = set()
         present: set[tuple[str, str]] = set()
         with home.store.write() as tx:
+            for document in tasks.all_documents(tx, COMPONENT):
+                named.update(each.id for each in instances_of(document))
             for document in tasks.all_documents(tx, KIND):
                 named.update(each.id for each in instances_of(document))
                 present.add((document.region, document.key))

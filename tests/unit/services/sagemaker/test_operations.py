@@ -184,7 +184,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:done"
 UNSERVED = [
     (PIPELINE, {}),
     (model("m", InferenceExecutionConfig={"Mode": "Direct"}), {}),
-    (model("m"), {"ProductionVariants": [without(variant("m"), "ModelName")]}),
+    (model("m"), {"ProductionVariants": [variant("m", ManagedInstanceScaling={"Status": "ENABLED"})]}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"NotificationConfig": {"SuccessTopic": TOPIC}}}}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}, "DataCaptureConfig": CAPTURE}),
 ]

@@ -14,6 +14,7 @@ from sagesmith.credentials import KeyRing, Principal
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
 from sagesmith.services.sagemaker import JOBS, handlers, observers
+from sagesmith.services.sagemaker.component_serving import ComponentReconciler
 from sagesmith.services.sagemaker.jobs import JobReconciler, Line
 from sagesmith.services.sagemaker.recommender.reconciler import RecommendationReconciler
 from sagesmith.services.sagemaker.route_table import RouteTable
@@ -187,6 +188,7 @@ class World:
                 EndpointReconciler(routes, 2),
                 ShadowTestReconciler(),
                 RecommendationReconciler(),
+                ComponentReconciler(routes),
             ],
             clock=lambda: time.time() + self.clock_offset,
         )

@@ -1,0 +1,101 @@
+"""Inference components: models that share an endpoint's instances, as boto3 makes and asks them."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration import components, jobs
+from tests.integration.components import ask
+from tests.integration.conftest import Running
+
+COUNTS = """
+def model_fn(model_dir):
+    return None
+
+def input_fn(body, content_type):
+    return body
+
+def predict_fn(data, model):
+    for number in range(3):
+        yield f"{number} "
+"""
+
+
+@pytest.fixture(scope="module")
+def endpoint(platform: Running) -> Iterator[str]:
+    called = components.endpoint(platform)
+    yield called
+    components.delete(platform, called)
+
+
+def servers(platform: Running, component: str) -> list[int]:
+    return [each["pid"] for each in platform.status()["processes"] if each["name"] == f"model:{component}"]
+
+
+def test_models_on_one_endpoint_answer_by_the_component_that_is_named(platform: Running, endpoint: str) -> None:
+    one = components.component(platform, endpoint, components.model(platform, "1"), cpus=0.5)
+    two = components.component(platform, endpoint, components.model(platform, "2"), cpus=0.5)
+    assert [ask(platform, endpoint, each) for each in (one, two, one)] == ["1", "2", "1"]
+    assert (len(servers(platform, one)), len(servers(platform, two))) == (1, 1)
+    with pytest.raises(ClientError, match="Inference Component Name header is required"):
+        ask(platform, endpoint, None)
+    with pytest.raises(ClientError, match="Inference Component nobody of account 123456789012 not found"):
+        ask(platform, endpoint, "nobody")
+    client = platform.client("sagemaker")
+    with pytest.raises(ClientError, match="it hosts inference components"):
+        client.delete_endpoint(EndpointName=endpoint)
+    for each in (one, two):
+        client.delete_inference_component(InferenceComponentName=each)
+
+
+def test_a_component_streams_its_answer(platform: Running, endpoint: str) -> None:
+    called = components.component(platform, endpoint, components.model(platform, "s", COUNTS), cpus=0.5)
+    stream = platform.client("sagemaker-runtime").invoke_endpoint_with_response_stream(
+        EndpointName=endpoint, InferenceComponentName=called, Body=b"x", ContentType="text/plain"
+    )
+    assert b"".join(event["PayloadPart"]["Bytes"] for event in stream["Body"]) == b"0 1 2 "
+    platform.client("sagemaker").delete_inference_component(InferenceComponentName=called)
+
+
+def test_an_endpoint_of_models_takes_no_name_of_a_component(platform: Running) -> None:
+    called = jobs.endpoint(platform, {"inference.py": COUNTS})
+    jobs.wait_endpoint(platform, called)
+    with pytest.raises(ClientError, match="Inference Component Name header is not allowed"):
+        ask(platform, called, "any")
+    jobs.delete_endpoint(platform, called)
+
+
+def test_a_killed_copy_is_replaced(platform: Running, endpoint: str) -> None:
+    called = components.component(platform, endpoint, components.model(platform, "1"), cpus=0.5)
+    (first,) = servers(platform, called)
+    os.kill(first, signal.SIGKILL)
+    while servers(platform, called) in ([], [first]):
+        time.sleep(0.1)
+    while components.wait(platform, called)["RuntimeConfig"]["CurrentCopyCount"] == 0:
+        time.sleep(0.1)
+    assert ask(platform, endpoint, called) == "1"
+    platform.client("sagemaker").delete_inference_component(InferenceComponentName=called)
+
+
+def test_a_component_that_has_no_room_fails_and_one_without_copies_has_no_capacity(
+    platform: Running, endpoint: str
+) -> None:
+    large = components.component(platform, endpoint, components.model(platform, "1"), cpus=64)
+    described = components.wait(platform, large)
+    assert described["InferenceComponentStatus"] == "Failed"
+    assert "not enough hardware resources" in described["FailureReason"]
+    called = components.component(platform, endpoint, components.model(platform, "1"), cpus=0.5)
+    client = platform.client("sagemaker")
+    client.update_inference_component_runtime_config(
+        InferenceComponentName=called, DesiredRuntimeConfig={"CopyCount": 0}
+    )
+    assert components.wait(platform, called)["RuntimeConfig"]["CurrentCopyCount"] == 0
+    with pytest.raises(ClientError, match="Inference Component has no capacity to process this request") as raised:
+        ask(platform, endpoint, called)
+    assert raised.value.response["Error"]["Code"] == "ValidationError"
+    for each in (large, called):
+        client.delete_inference_component(InferenceComponentName=each)

@@ -1,0 +1,489 @@
+"""The life of inference components, against the real store and a backend whose tasks do what a test says."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sagesmith.services.cloudwatch import alarms
+from sagesmith.services.sagemaker.placement import NOT_ENOUGH
+from sagesmith.wire.errors import AwsError
+from tests.unit.services.sagemaker.components import (
+    KIND,
+    copies,
+    create,
+    describe,
+    host,
+    hosting,
+    hosts,
+    instances,
+    route,
+    scale,
+    serve,
+    specification,
+)
+from tests.unit.services.sagemaker.world import ROLE, World, context, model, variant
+
+IMAGE = model("M")["PrimaryContainer"]["Image"]
+
+
+def age(world: World, seconds: float, name: str = "ic") -> None:
+    """Let time pass for the step of an update."""
+    document = world.stored(KIND, name)
+    coming = {**document.body["_next"], "shifted_at": document.body["_next"]["shifted_at"] - seconds}
+    with world.store.write() as tx:
+        tx.update(replace(document, body={**document.body, "_next": coming}))
+
+
+def update(world: World, **deployment: Any) -> None:
+    world.call("CreateModel", **model("M2"))
+    world.call(
+        "UpdateInferenceComponent",
+        InferenceComponentName="ic",
+        Specification={**specification(cpus=0.5), "ModelName": "M2"},
+        **({"DeploymentConfig": deployment} if deployment else {}),
+    )
+    world.turn()
+
+
+def rolling(size: int = 1, kind: str = "COPY_COUNT", seconds: int = 0) -> dict[str, Any]:
+    return {"MaximumBatchSize": {"Type": kind, "Value": size}, "WaitIntervalInSeconds": seconds}
+
+
+def test_an_endpoint_of_components_is_in_service_without_a_model_server(world: World) -> None:
+    host(world)
+    described = world.call("DescribeEndpoint", EndpointName="Ep")
+    assert described["EndpointStatus"] == "InService"
+    (shown,) = described["ProductionVariants"]
+    assert (shown["CurrentInstanceCount"], shown["DesiredInstanceCount"]) == (1, 1)
+    assert "DeployedImages" not in shown
+    assert world.backend.present == {}
+
+
+def test_a_component_is_in_service_once_its_copies_serve(world: World) -> None:
+    host(world)
+    create(world, copies=2)
+    assert describe(world)["InferenceComponentStatus"] == "Creating"
+    assert route(world) is None
+    tasks = serve(world)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "InService"
+    assert shown["EndpointArn"] == "arn:aws:sagemaker:us-east-1:123456789012:endpoint/ep"
+    assert shown["InferenceComponentArn"] == "arn:aws:sagemaker:us-east-1:123456789012:inference-component/ic"
+    assert shown["RuntimeConfig"] == {
+        "DesiredCopyCount": 2,
+        "CurrentCopyCount": 2,
+        "PlacementStatus": [{"InstanceType": "ml.m5.large", "CurrentCopyCount": 2}],
+    }
+    found = route(world)
+    assert found is not None
+    assert sorted(found.addresses) == sorted(str(each.address) for each in tasks)
+    assert (found.name, found.component) == ("AllTraffic", "ic")
+
+
+def test_a_copy_may_use_what_its_component_asks_for(world: World) -> None:
+    host(world)
+    asked = specification(cpus=0.5)
+    asked["ComputeResourceRequirements"]["MaxMemoryRequiredInMb"] = 2048
+    asked["StartupParameters"] = {"ContainerStartupHealthCheckTimeoutInSeconds": 90}
+    world.call("CreateInferenceComponent", InferenceComponentName="ic", EndpointName="Ep", Specification=asked)
+    world.turn()
+    spec = world.backend.only().spec
+    assert (spec.kind, spec.label, spec.model_data) == ("serve", "ic", "s3://out/job/output/model.tar.gz")
+    assert (spec.resources.cpus, spec.resources.memory_bytes) == (0.5, 2048 << 20)
+    assert spec.startup_timeout_seconds == 90
+
+
+def test_a_component_may_be_a_container_that_runs_as_the_endpoint_configurations_role(world: World) -> None:
+    host(world)
+    container = {"Image": IMAGE, "ArtifactUrl": "s3://b/model.tar.gz", "Environment": {"A": "1"}}
+    asked = {"Container": container, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 1024}}
+    world.call("CreateInferenceComponent", InferenceComponentName="ic", EndpointName="Ep", Specification=asked)
+    world.turn()
+    spec = world.backend.only().spec
+    assert (spec.image, spec.model_data, spec.environment["A"]) == (IMAGE, "s3://b/model.tar.gz", "1")
+    assert world.stored(KIND, "ic").body["_fleet"]["variants"][0]["role"] == ROLE
+    shown = describe(world)["Specification"]["Container"]
+    assert shown["DeployedImage"]["SpecifiedImage"] == IMAGE
+    assert shown["ArtifactUrl"] == "s3://b/model.tar.gz"
+    assert "Image" not in shown
+
+
+def test_copies_are_placed_until_an_instance_is_full_and_the_next_takes_what_is_left(world: World) -> None:
+    host(world, hosting(InitialInstanceCount=2))
+    create(world, "a", copies=3, cpus=1.0)
+    assert sorted(hosts(world, "a")) == [0, 0, 1]
+    create(world, "b", cpus=1.0)
+    assert hosts(world, "b") == [1]
+
+
+def test_a_component_spreads_over_instances_if_it_says_so(world: World) -> None:
+    host(world, hosting(InitialInstanceCount=2))
+    create(world, copies=2, cpus=0.5, SchedulingConfig={"PlacementStrategy": "SPREAD"})
+    assert sorted(hosts(world)) == [0, 1]
+
+
+@pytest.mark.parametrize("asks", [{"cpus": 2.5}, {"memory_mb": 8193}], ids=["cores", "memory"])
+def test_a_component_for_which_there_is_no_room_is_failed_with_the_reason(world: World, asks: dict[str, Any]) -> None:
+    host(world)
+    create(world, **asks)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "Failed"
+    assert shown["FailureReason"] == NOT_ENOUGH
+    assert world.backend.started == []
+
+
+def test_what_a_deleted_component_had_is_there_for_the_next(world: World) -> None:
+    host(world)
+    create(world, "a", cpus=2.0)
+    serve(world)
+    world.call("DeleteInferenceComponent", InferenceComponentName="a")
+    create(world, "b", cpus=2.0)
+    serve(world)
+    assert describe(world, "b")["InferenceComponentStatus"] == "InService"
+    with pytest.raises(AwsError, match="Could not find inference component"):
+        describe(world, "a")
+
+
+def test_a_dead_copy_is_replaced_while_the_component_stays_in_service(world: World) -> None:
+    host(world)
+    create(world, cpus=2.0)
+    (first,) = serve(world)
+    first.say("Failed", failure_reason="killed")
+    world.turn()
+    assert describe(world)["InferenceComponentStatus"] == "InService"
+    assert copies(world) == (0, 1)
+    world.turn()
+    (second,) = serve(world)
+    found = route(world)
+    assert found is not None
+    assert found.addresses == [second.address]
+    assert second is not first
+
+
+def test_a_component_whose_model_cannot_be_loaded_is_failed_with_the_reason(world: World) -> None:
+    host(world)
+    create(world)
+    world.backend.only().print("no module named x")
+    world.backend.only().say("Failed", failure_reason="The model server ended: no module named x")
+    world.turn(2)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "Failed"
+    assert shown["FailureReason"] == "The model server ended: no module named x"
+    assert world.log_lines("/aws/sagemaker/InferenceComponents/ic", "AllTraffic/") == ["no module named x"]
+    assert world.backend.present == {}
+
+
+def test_a_component_is_scaled_to_zero_and_back(world: World) -> None:
+    host(world)
+    create(world)
+    serve(world)
+    scale(world, 0)
+    world.turn()
+    assert (describe(world)["InferenceComponentStatus"], copies(world)) == ("InService", (0, 0))
+    found = route(world)
+    assert found is not None
+    assert (found.idle, found.addresses) == (True, [])
+    scale(world, 1)
+    found = route(world)
+    assert found is not None
+    assert found.idle, "nobody waits for a copy that is not there yet"
+    serve(world)
+    found = route(world)
+    assert found is not None
+    assert not found.idle
+    assert copies(world) == (1, 1)
+
+
+def test_more_copies_than_there_is_room_for_leave_a_component_as_it_was(world: World) -> None:
+    host(world)
+    create(world, cpus=1.0)
+    serve(world)
+    scale(world, 3)
+    world.turn(2)
+    shown = describe(world)
+    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == ("InService", NOT_ENOUGH)
+    assert copies(world) == (1, 1)
+    scale(world, 2)
+    serve(world)
+    assert "FailureReason" not in describe(world)
+    assert copies(world) == (2, 2)
+
+
+def test_an_update_brings_another_model_and_the_old_one_answers_until_then(world: World) -> None:
+    host(world)
+    create(world)
+    (old,) = serve(world)
+    update(world)
+    assert describe(world)["InferenceComponentStatus"] == "Updating"
+    found = route(world)
+    assert found is not None
+    assert found.addresses == [old.address]
+    serve(world)
+    world.turn(2)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "InService"
+    assert shown["Specification"]["ModelName"] == "M2"
+    found = route(world)
+    assert found is not None
+    assert old.address not in found.addresses
+
+
+def test_a_rolling_update_goes_copy_by_copy(world: World) -> None:
+    host(world, hosting(InitialInstanceCount=2))
+    create(world, copies=2)
+    old = [str(each.address) for each in serve(world)]
+    update(world, RollingUpdatePolicy=rolling(seconds=300))
+    assert len(world.backend.started) == 3
+    serve(world)
+    found = route(world)
+    assert found is not None
+    assert len(found.addresses) == 3
+    age(world, 400)
+    world.turn(3)
+    assert len(world.backend.started) == 4
+    found = route(world)
+    assert found is not None
+    assert len([each for each in found.addresses if each in old]) == 1
+    serve(world)
+    age(world, 400)
+    world.turn(3)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "InService"
+    assert shown["LastDeploymentConfig"]["RollingUpdatePolicy"]["WaitIntervalInSeconds"] == 300
+
+
+def test_an_update_to_a_broken_model_is_rolled_back(world: World) -> None:
+    host(world)
+    create(world)
+    (old,) = serve(world)
+    update(world)
+    world.backend.present[world.backend.started[-1].id].say("Failed", failure_reason="cannot be loaded")
+    world.turn(3)
+    shown = describe(world)
+    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == ("InService", "cannot be loaded")
+    assert shown["Specification"]["ModelName"] == "M"
+    found = route(world)
+    assert found is not None
+    assert found.addresses == [old.address]
+
+
+def test_an_update_for_which_there_is_no_room_beside_the_old_copies_is_rolled_back(world: World) -> None:
+    host(world)
+    create(world, cpus=2.0)
+    serve(world)
+    update(world)
+    world.turn(2)
+    shown = describe(world)
+    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == ("InService", NOT_ENOUGH)
+    assert copies(world) == (1, 1)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("COPY_COUNT", 2), ("CAPACITY_PERCENT", 51)], ids=["copies", "percent"])
+def test_a_rolling_update_takes_half_of_the_copies_at_most(world: World, kind: str, value: int) -> None:
+    host(world)
+    create(world, copies=2)
+    serve(world)
+    with pytest.raises(AwsError, match="MaximumBatchSize"):
+        update(world, RollingUpdatePolicy=rolling(value, kind))
+    assert describe(world)["InferenceComponentStatus"] == "InService"
+
+
+def test_an_alarm_rolls_an_update_back(world: World) -> None:
+    host(world)
+    create(world)
+    serve(world)
+    alarm = {
+        "AlarmName": "bad",
+        "Namespace": "AWS/SageMaker",
+        "MetricName": "Invocation5XXErrors",
+        "Dimensions": [{"Name": "InferenceComponentName", "Value": "ic"}],
+        "Statistic": "Sum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+    }
+    with world.store.write() as tx:
+        document = alarms.put(tx, context("PutMetricAlarm"), alarm, 0.0)
+        alarms.move(tx, document, "ALARM", "a test", None, 0.0)
+    update(
+        world,
+        RollingUpdatePolicy=rolling(seconds=300),
+        AutoRollbackConfiguration={"Alarms": [{"AlarmName": "bad"}]},
+    )
+    world.turn(3)
+    shown = describe(world)
+    assert shown["InferenceComponentStatus"] == "InService"
+    assert "bad" in shown["FailureReason"]
+    assert shown["Specification"]["ModelName"] == "M"
+
+
+def test_a_deleted_component_stays_until_its_copies_have_ended_and_is_routed_to_no_more(world: World) -> None:
+    host(world)
+    create(world)
+    (task,) = serve(world)
+    task.stubborn = True
+    world.call("DeleteInferenceComponent", InferenceComponentName="ic")
+    world.turn(2)
+    assert describe(world)["InferenceComponentStatus"] == "Deleting"
+    assert route(world) is None
+    task.say("Stopped")
+    world.turn(2)
+    assert world.backend.present == {}
+    assert world.call("ListInferenceComponents")["InferenceComponents"] == []
+
+
+def test_an_endpoint_cannot_be_deleted_before_its_components(world: World) -> None:
+    host(world)
+    create(world)
+    serve(world)
+    with pytest.raises(AwsError, match="it hosts inference components"):
+        world.call("DeleteEndpoint", EndpointName="Ep")
+    world.call("DeleteInferenceComponent", InferenceComponentName="ic")
+    world.turn(3)
+    world.call("DeleteEndpoint", EndpointName="Ep")
+    world.turn(2)
+    with pytest.raises(AwsError, match="Could not find endpoint"):
+        world.call("DescribeEndpoint", EndpointName="Ep")
+
+
+def test_a_new_api_process_finds_the_copies_again(world: World) -> None:
+    host(world)
+    create(world)
+    (task,) = serve(world)
+    world.platform.dir.routes_file.unlink()
+    world.new_loop()
+    world.turn(3)
+    found = route(world)
+    assert found is not None
+    assert found.addresses == [task.address]
+    assert len(world.backend.started) == 1
+
+
+def test_fewer_instances_end_copies_that_have_no_room_any_more_and_more_bring_them_back(world: World) -> None:
+    host(world, hosting(InitialInstanceCount=2))
+    create(world, copies=2, cpus=2.0)
+    serve(world)
+
+    def resize(count: int) -> None:
+        wanted = [{"VariantName": "AllTraffic", "DesiredInstanceCount": count}]
+        world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=wanted)
+        world.turn(2)
+
+    resize(1)
+    assert (describe(world)["InferenceComponentStatus"], copies(world)) == ("InService", (1, 2))
+    resize(2)
+    serve(world)
+    assert copies(world) == (2, 2)
+
+
+def test_an_endpoint_keeps_the_variants_that_its_components_are_on(world: World) -> None:
+    host(world)
+    create(world)
+    serve(world)
+    world.call("CreateEndpointConfig", EndpointConfigName="D", ProductionVariants=[variant("M")])
+    with pytest.raises(AwsError, match="is on variant AllTraffic"):
+        world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="D")
+    larger = hosting(InstanceType="ml.m5.xlarge")
+    world.call("CreateEndpointConfig", EndpointConfigName="E", ExecutionRoleArn=ROLE, ProductionVariants=[larger])
+    world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="E")
+    world.turn(3)
+    assert world.call("DescribeEndpoint", EndpointName="Ep")["EndpointConfigName"] == "E"
+    assert copies(world) == (1, 1)
+    create(world, "b", cpus=3.0)
+    assert hosts(world, "b") == [0]
+
+
+def test_managed_scaling_brings_an_instance_for_copies_that_have_no_room_and_takes_it_away_again(world: World) -> None:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
+    host(world, hosting(ManagedInstanceScaling=scaling))
+    create(world, copies=1, cpus=2.0)
+    serve(world)
+    assert instances(world) == 1
+    scale(world, 2)
+    serve(world)
+    assert (instances(world), copies(world)) == (2, (2, 2))
+    scale(world, 3)
+    world.turn(2)
+    assert (instances(world), copies(world)) == (2, (2, 2)), "it goes no further than its bounds"
+    assert describe(world)["FailureReason"] == NOT_ENOUGH
+    scale(world, 0)
+    world.turn(3)
+    assert (instances(world), copies(world)) == (0, (0, 0))
+    scale(world, 1)
+    serve(world)
+    assert (instances(world), copies(world)) == (1, (1, 1))
+    world.call("DeleteInferenceComponent", InferenceComponentName="ic")
+    world.turn(3)
+    assert instances(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"Specification": None}, "Specification is required"),
+        ({"Specification": {**specification(), "ModelName": "nobody"}}, "Could not find model"),
+        ({"Specification": {"ModelName": "M"}}, "ComputeResourceRequirements is required"),
+        (
+            {"Specification": {**specification(), "Container": {"Image": IMAGE}}},
+            "Exactly one of ModelName and Container",
+        ),
+        ({"VariantName": "nobody"}, 'Could not find variant "nobody"'),
+        ({"EndpointName": "nobody"}, "Could not find endpoint"),
+        ({"RuntimeConfig": {"CopyCount": 0}}, "larger than 0"),
+        ({"Specification": {**specification(), "InstanceType": "ml.c5.large"}}, "are ml.m5.large, not ml.c5.large"),
+        ({"Specification": {"BaseInferenceComponentName": "a", **specification()}}, "Adapters are not built"),
+    ],
+    ids=["nothing", "model", "requirements", "both", "variant", "endpoint", "zero", "type", "adapter"],
+)
+def test_a_component_that_makes_no_sense_is_refused(world: World, changes: dict[str, Any], said: str) -> None:
+    host(world)
+    given = {
+        "InferenceComponentName": "ic",
+        "EndpointName": "Ep",
+        "VariantName": "AllTraffic",
+        "Specification": specification(),
+    }
+    with pytest.raises(AwsError, match=re.escape(said)):
+        world.call("CreateInferenceComponent", **{**given, **changes})
+    assert world.call("ListInferenceComponents")["InferenceComponents"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ExecutionRoleArn": None}, "ExecutionRoleArn is required"),
+        (
+            {"ProductionVariants": [variant("M", ManagedInstanceScaling={"Status": "ENABLED", "MinInstanceCount": 0})]},
+            "Min instance count needs to be greater than 0",
+        ),
+        (
+            {
+                "ProductionVariants": [
+                    hosting(ManagedInstanceScaling={"Status": "ENABLED", "MinInstanceCount": 3, "MaxInstanceCount": 2})
+                ]
+            },
+            "MaxInstanceCount must be greater",
+        ),
+    ],
+    ids=["role", "zero", "bounds"],
+)
+def test_a_configuration_of_components_that_makes_no_sense_is_refused(
+    world: World, changes: dict[str, Any], said: str
+) -> None:
+    world.call("CreateModel", **model("M"))
+    given = {"EndpointConfigName": "C", "ExecutionRoleArn": ROLE, "ProductionVariants": [hosting()]}
+    with pytest.raises(AwsError, match=re.escape(said)):
+        world.call("CreateEndpointConfig", **{**given, **changes})
+
+
+def test_components_are_listed_by_endpoint_and_variant(world: World) -> None:
+    host(world, hosting("A"), hosting("B"))
+    create(world, "a", variant_name="A")
+    create(world, "b", variant_name="B")
+    found = world.call("ListInferenceComponents", EndpointNameEquals="Ep", VariantNameEquals="B")
+    (summary,) = found["InferenceComponents"]
+    assert (summary["InferenceComponentName"], summary["VariantName"]) == ("b", "B")
+    assert world.call("ListInferenceComponents", EndpointNameEquals="other")["InferenceComponents"] == []
