@@ -69,6 +69,14 @@ signature = tf.saved_model.load("1").signatures["serving_default"]
 (name,) = signature.structured_input_signature[1]
 print(next(iter(signature(**{name: tf.constant(features[:1])}).values())).numpy())
 """,
+    "MLflow": """
+import mlflow, lightgbm, onnxruntime, statsmodels.api, xgboost
+from mlflow.pyfunc import scoring_server
+from sklearn.linear_model import LinearRegression
+mlflow.sklearn.save_model(LinearRegression().fit(features, labels), "model")
+model = mlflow.pyfunc.load_model("model")
+print(scoring_server.invocations('{"inputs": [[1, 2, 3]]}', "application/json", model, None).response)
+""",
     "MXNet": """
 import mxnet as mx
 from mxnet import autograd, gluon
@@ -97,6 +105,7 @@ print(session.read.csv("rows.csv", inferSchema=True).selectExpr("sum(_c0)").coll
     "Python": "import cloudpickle, pandas\nprint(pandas.DataFrame(features).shape)\n",
     "SDK v2": "import sagemaker.remote_function.invoke_function\nprint('imported')\n",
     "SDK v3": "import sagemaker.core.remote_function.invoke_function\nprint('imported')\n",
+    "SDK vserve-3": "import sagemaker.serve.detector.pickler\nprint('imported')\n",
 }
 
 

@@ -17,6 +17,7 @@ from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
 from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
+from sagesmith.agent.model_builder import with_its_sdk
 from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
 from sagesmith.agent.sandbox import PACKAGE_DIRECTORY, SOCKET_DIRECTORY, Sandbox, SandboxFailed, own, own_tree
@@ -149,10 +150,11 @@ def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
     mounts.append((opt_ml / "model", "/opt/ml/model", False))
     mounts += [(inner, outer, False) for inner, outer in many.mounts]
-    sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY], mounts)
+    environment, beside, builders = with_its_sdk(task, runtime, environment, opt_ml / "model")
+    sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY, *beside], mounts)
     own_tree(task.directory.scratch / "venv", task.uid)
     command = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
-    variables = {**_threads(task), **container_variables(runtime, environment), **many.variables}
+    variables = {**_threads(task), **container_variables(runtime, environment), **many.variables, **builders}
     return ModelServer(sandbox, spec.command or command, variables, sockets / SOCKET_NAME)
 
 

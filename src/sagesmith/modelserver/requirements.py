@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("sagesmith.modelserver")
 
 _OPTIONS = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--root-user-action", "ignore"]
+# Of what is installed for one start of one model server, most is never imported.
+_OPTIONS.append("--no-compile")
 
 
 def install(requirements: Path) -> None:
@@ -23,8 +25,12 @@ def install(requirements: Path) -> None:
     Raises:
         LoadError: pip is not there, or failed; its output is in the log.
     """
-    command = [sys.executable, "-m", "pip", "install", *_OPTIONS, "--requirement", str(requirements)]
     logger.info("Installing %s", requirements)
-    code = subprocess.run(command, cwd=str(requirements.parent), check=False).returncode
+    code = subprocess.run(command(requirements), cwd=str(requirements.parent), check=False).returncode
     if code:
         raise LoadError(f"{requirements} could not be installed: pip ended with exit code {code}; its output is above.")
+
+
+def command(requirements: Path) -> list[str]:
+    """What installs a file of requirements into this interpreter's environment."""
+    return [sys.executable, "-m", "pip", "install", *_OPTIONS, "--requirement", str(requirements)]
