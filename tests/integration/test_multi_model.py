@@ -1,6 +1,8 @@
 """Multi-model endpoints, from the prefix in S3 to the answer, with models that come, change and go."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -315,3 +317,34 @@ def captured(endpoint: MultiModel, prefix: str, count: int) -> int:
         if (lines := sum(body.count(b"\n") for body in bodies)) >= count:
             return lines
         time.sleep(0.2)
+
+
+def test_an_update_to_another_prefix_fails_no_request(platform: Running) -> None:
+    endpoint, other = MultiModel(platform), MultiModel(platform)
+    other.put("first.tar.gz", model_archive("other", 2))
+    platform.client("sagemaker").update_endpoint(EndpointName=endpoint.name, EndpointConfigName=other.name)
+    seen = [endpoint.ask("first.tar.gz")["from"]]
+    while seen[-1] == "first":
+        seen.append(endpoint.ask("first.tar.gz")["from"])
+    assert seen[-1] == "other"
+    assert jobs.wait_endpoint(platform, endpoint.name)["EndpointStatus"] == "InService"
+    for each in (endpoint, other):
+        jobs.delete_endpoint(platform, each.name)
+
+
+def test_a_model_server_that_is_killed_loads_its_models_again(platform: Running) -> None:
+    endpoint = MultiModel(platform)
+    assert endpoint.ask("first.tar.gz")["from"] == "first"
+    name = f"model:{endpoint.name}"
+    for pid in [each["pid"] for each in platform.status()["processes"] if each["name"] == name]:
+        os.kill(pid, signal.SIGKILL)
+    while True:
+        try:
+            answer = endpoint.ask("first.tar.gz")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("ModelError", "ServiceUnavailable")
+            time.sleep(0.1)
+        else:
+            break
+    assert answer["from"] == "first"
+    jobs.delete_endpoint(platform, endpoint.name)

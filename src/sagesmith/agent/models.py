@@ -228,13 +228,16 @@ def _accept(store: ModelStore, listener: socket.socket) -> None:
     places = threading.BoundedSemaphore(_CONNECTIONS)
 
     def answer(connection: socket.socket) -> None:
-        with connection, places, contextlib.suppress(OSError):
-            _answer(store, connection)
+        try:
+            with connection, contextlib.suppress(OSError):
+                _answer(store, connection)
+        finally:
+            places.release()
 
     while True:
+        places.acquire()
         connection, _peer = listener.accept()
-        with places:
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+        threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
 
 def _answer(store: ModelStore, connection: socket.socket) -> None:

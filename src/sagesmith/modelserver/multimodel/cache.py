@@ -7,7 +7,6 @@ of the user's. Belongs to one event loop.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Awaitable, Callable, Generic, Protocol, TypeVar  # noqa: UP035
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Awaitable, Callable, Generic, Protocol, TypeVa
 from sagesmith.modelserver.errors import ModelNotReady, NoRoom, TooLarge
 
 if TYPE_CHECKING:
-    from typing import Dict, Set  # noqa: UP035
+    from typing import Any, Dict, Set  # noqa: UP035
 
 WAIT_SECONDS = 59.0
 """How long a request waits for its model: AWS answers within 60 seconds, and the router gives up after so many."""
@@ -112,6 +111,8 @@ class ModelCache(Generic[_Model]):
         if entry is None:
             entry = self._entries[name] = Entry(name)
             entry.loading = asyncio.ensure_future(self._load(entry))
+            # Where it fails, those who wait are told; there may be none any more.
+            entry.loading.add_done_callback(_retrieve)
         entry.users += 1
         self._entries.move_to_end(name)
         if entry.model is None:
@@ -149,8 +150,6 @@ class ModelCache(Generic[_Model]):
         entry.loading = None
         self._count(1)
         self._signal()
-        if not self._keeps and not entry.users:
-            self._unload(entry)
         return model
 
     async def _make_room(self) -> None:
@@ -187,8 +186,7 @@ class ModelCache(Generic[_Model]):
             self._tasks.discard(done)
             if self._leaving.get(entry.name) is done:
                 del self._leaving[entry.name]
-            with contextlib.suppress(BaseException):
-                done.exception()
+            _retrieve(done)
             self._signal()
 
         task.add_done_callback(left)
@@ -206,6 +204,11 @@ class ModelCache(Generic[_Model]):
         """Wait until something was loaded, unloaded or given back."""
         self._moved = asyncio.get_running_loop().create_future()
         await self._moved
+
+
+def _retrieve(done: asyncio.Future[Any]) -> None:
+    if not done.cancelled():
+        done.exception()
 
 
 __all__ = ["LOAD_SECONDS", "WAIT_SECONDS", "Entry", "Host", "ModelCache", "NoRoom"]
