@@ -41,6 +41,9 @@ class VariantRoute:
         multi_model: its model servers have many models, of which every request names one.
         component: the inference component whose copies these are, empty if it is none.
         idle: whether it has no copies, so that nobody waits for one.
+        containers: the names of a model's several containers in their order; the addresses are then those of the first
+            ones, see `container_address`. Empty for a model with one.
+        direct: a request names one of them, instead of going through all.
     """
 
     name: str
@@ -51,6 +54,8 @@ class VariantRoute:
     multi_model: bool = False
     component: str = ""
     idle: bool = False
+    containers: list[str] = field(default_factory=list)
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,19 @@ class EndpointRoute:
         """Whether one request to one model server is all that an invocation is: whatever is more than that must say
         so here, for it goes another way through a router."""
         return not self.shadows and self.asynchronous is None and self.serverless is None
+
+
+def container_address(first: str, number: int) -> str:
+    """Where a container of an instance listens.
+
+    Args:
+        first: the address of the instance's first one: `unix:/…/1/http.sock`, `tls:TOKEN@host:port/1` on another node.
+        number: of the one wanted, from 1.
+    """
+    if first.startswith("unix:"):
+        path = Path(first)
+        return str(path.parent.with_name(str(number)) / path.name)
+    return f"{first.rpartition('/')[0]}/{number}"
 
 
 Routes = dict[str, dict[str, EndpointRoute]]

@@ -46,11 +46,12 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         signals.stop_requested = True
     os.umask(0o022)
     spec = task_dir.read_spec()
+    outer = task_dir.outer
     task = Task(
         spec,
         task_dir,
         Report(task_dir.report),
-        Output(task_dir.output, spec.metric_definitions, task_dir.metrics),
+        Output(outer.output, spec.metric_definitions, outer.metrics, spec.container),
         signals,
         environments or ShippedEnvironments(),
     )
@@ -75,8 +76,8 @@ def run(directory: Path, environments: Environments | None = None) -> int:
 
 
 def _work(task: Task) -> Ending:
-    """What is to be done, each kind loaded when it is asked for."""
-    match task.spec.kind:
+    """What is to be done, each kind loaded when it is asked for. Each of several containers is served by itself."""
+    match "serve" if task.spec.container else task.spec.kind:
         case "serve":
             from sagesmith.agent.serve import serve
 

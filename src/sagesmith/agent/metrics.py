@@ -13,10 +13,15 @@ MAX_VALUE = 2.0**360
 
 
 class MetricFile:
-    """A task's `metrics.jsonl`: one `MetricSample` a line, there once there is something to be said."""
+    """A task's `metrics.jsonl`: one `MetricSample` a line, there once there is something to be said.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        container: whose samples they are, of a model that has several.
+    """
+
+    def __init__(self, path: Path, container: str = "") -> None:
         self._path = path
+        self._container = container
         self._descriptor = -1
         self._full = False
 
@@ -31,7 +36,7 @@ class MetricFile:
         for name, values in found.items():
             kept = [value for value in values if math.isfinite(value) and abs(value) <= MAX_VALUE]
             if kept:
-                lines.append(sample_to_json(MetricSample(name, at, kept, of_host)))
+                lines.append(sample_to_json(MetricSample(name, at, kept, of_host, self._container)))
         if not lines or self._full:
             return
         block = b"".join(lines)
@@ -47,7 +52,8 @@ class MetricFile:
 
 
 def sample_to_json(sample: MetricSample) -> bytes:
-    return json.dumps([sample.name, sample.at, sample.values, sample.of_host], separators=(",", ":")).encode() + b"\n"
+    fields = [sample.name, sample.at, sample.values, sample.of_host, *([sample.container] if sample.container else ())]
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 def sample_from_json(line: bytes) -> MetricSample:

@@ -18,7 +18,7 @@ MAX_LINE_BYTES = 262_144 - 26
 KEPT_LINES = 60
 KEPT_LINE_CHARACTERS = 2_000
 DATA_LOG = "@"
-"""Follows the time of a line that belongs into the data log."""
+"""Follows the time of a line that belongs into the data log; of one of several containers, its name follows this."""
 _METRIC_LINE_CHARACTERS = 8_192
 _METRIC_SECONDS = 1.0
 # Of many returns in a row every one is looked at once: `\r*\n` would look at each again from each.
@@ -161,17 +161,26 @@ def _expire(_number: int, _frame: FrameType | None) -> None:
 
 
 class Output:
-    """A task's `output.log`: user code's lines and the agent's own, in the order in which they came."""
+    """A task's `output.log`: user code's lines and the agent's own, in the order in which they came.
+
+    Args:
+        container: whose lines they are, of a model that has several: all write to the file of their task.
+    """
 
     def __init__(
-        self, path: Path, metric_definitions: Sequence[MetricDefinition] = (), samples: Path | None = None
+        self,
+        path: Path,
+        metric_definitions: Sequence[MetricDefinition] = (),
+        samples: Path | None = None,
+        container: str = "",
     ) -> None:
+        self._mark = f"{DATA_LOG}{container}" if container else ""
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._splitter = LineSplitter()
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._full = False
         self.metrics = MetricScraper(metric_definitions)
-        self.samples = MetricFile(samples or path.with_name("metrics.jsonl"))
+        self.samples = MetricFile(samples or path.with_name("metrics.jsonl"), container)
 
     def say(self, line: str) -> None:
         """Write a line of the agent's own."""
@@ -206,10 +215,10 @@ class Output:
         for part in line.splitlines() or [""]:
             yield from _cut(part.encode("utf-8", "replace"))
 
-    def _write(self, lines: Sequence[str], mark: str = "") -> None:
+    def _write(self, lines: Sequence[str], mark: str | None = None) -> None:
         if self._full:
             return
-        stamp = f"{int(time.time() * 1000)}{mark} "
+        stamp = f"{int(time.time() * 1000)}{self._mark if mark is None else mark} "
         block = (stamp + f"\n{stamp}".join(lines) + "\n").encode("utf-8", "replace")
         try:
             while block:

@@ -88,10 +88,14 @@ def serve(task: Task) -> Ending:
         TaskFailed, TaskStopped: it ended before the model server ran.
     """
     spec, report = task.spec, task.report
+    if spec.containers:
+        from sagesmith.agent.containers import serve_all
+
+        return serve_all(task)
     report.write("Starting", "Preparing the instance")
     server = prepare(task, Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"]))
     process = task.process()
-    server.start(process, f"model:{spec.label}")
+    server.start(process, task.title)
     check = server.watched(spec.startup_timeout_seconds)
 
     def tick() -> float | None:

@@ -54,7 +54,9 @@ class Task:
 
     def __post_init__(self) -> None:
         self.uid = task_uid(self.spec.id)
-        self.gpus = take(self.spec.resources.gpus, Path(self.spec.cache) / "gpus")
+        # Those of a model with several containers are for these to take.
+        wanted = 0 if self.spec.containers else self.spec.resources.gpus
+        self.gpus = take(wanted, Path(self.spec.cache) / "gpus")
 
     @property
     def s3(self) -> "S3":
@@ -101,7 +103,7 @@ class Task:
             host=self.spec.host,
             read_only=environment.read_only_paths,
             mounts=[(overlay, VENV, True), *mounts, *self._ca_bundle()],
-            hidden=[self.directory.root.parent.parent],
+            hidden=[self.directory.data],
             network=self._network(),
             devices=devices(self.gpus),
             batch=self.spec.is_batch,
@@ -163,14 +165,20 @@ class Task:
             said = f"the network of the task cannot be made: {error.strerror or error}"
             raise TaskFailed(f"InternalServerError: {said}. {advice()}") from error
 
+    @property
+    def title(self) -> str:
+        """What user code is called in process lists."""
+        return f"{'model' if self.spec.kind == 'serve' else 'job'}:{self.spec.label}"
+
     def process(self) -> UserProcess:
         """The process that user code will be, under the limits of its instance."""
         self.limits = impose(self.spec.resources, self.spec.id, self.directory.limits, batch=self.spec.is_batch)
-        return UserProcess(self.signals, self.output, self.directory.process, self._measure, self.limits)
+        return UserProcess(self.signals, self.output, self.directory.process, self.measure, self.limits)
 
-    def _measure(self, processes: Processes) -> Usage:
+    def measure(self, processes: Processes) -> Usage:
+        """What samples how busy some processes keep the task's host."""
         resources = replace(self.spec.resources, memory_bytes=self.limits.memory_bytes)
-        return Usage(self.output.samples, processes, resources, self.directory.opt_ml, ",".join(self.gpus))
+        return Usage(self.output.samples, processes, resources, self.directory.root, ",".join(self.gpus))
 
     def variables(self) -> dict[str, str]:
         """The specification's variables and which GPUs there are; those that name the CA bundle name its place in the

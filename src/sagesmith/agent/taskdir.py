@@ -11,6 +11,7 @@ from sagesmith.compute.base import (
     InstanceGroup,
     Load,
     MetricDefinition,
+    ModelContainer,
     Models,
     ProcessingOutput,
     Resources,
@@ -60,7 +61,8 @@ class TaskDir:
 
     @property
     def output(self) -> Path:
-        """What user code printed: `<epoch_ms> <line>` a line, and `<epoch_ms>@ <line>` of the agent's data log."""
+        """What user code printed: `<epoch_ms> <line>` a line, `<epoch_ms>@ <line>` of the agent's data log, and
+        `<epoch_ms>@<container> <line>` of one of several containers."""
         return self.root / "output.log"
 
     @property
@@ -97,6 +99,33 @@ class TaskDir:
         """Files that only the sandbox needs: /tmp, the home directory, /etc/hosts, …"""
         return self.root / "sandbox"
 
+    @property
+    def containers(self) -> Path:
+        """The directories of the inner agents, one a container of a model that has several, by their numbers."""
+        return self.root / "containers"
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether this is an inner agent's."""
+        return self.root.parent.name == "containers"
+
+    @property
+    def outer(self) -> "TaskDir":
+        """The directory of the task that an inner agent belongs to; a task's own is this one."""
+        return TaskDir(self.root.parent.parent) if self.is_inner else self
+
+    @property
+    def data(self) -> Path:
+        """The directory that has those of all tasks, and what no sandbox may see."""
+        return self.outer.root.parent.parent
+
+    def inner(self) -> list["TaskDir"]:
+        """The directories of the task's inner agents that were made so far."""
+        try:
+            return [TaskDir(each) for each in sorted(self.containers.iterdir())]
+        except FileNotFoundError:
+            return []
+
     def read_spec(self) -> TaskSpec:
         return spec_from_json(self.spec.read_text(encoding="utf-8"))
 
@@ -117,6 +146,7 @@ def spec_from_json(text: str) -> TaskSpec:
     fields["metric_definitions"] = [MetricDefinition(**each) for each in fields["metric_definitions"]]
     fields["instance_groups"] = [InstanceGroup(**each) for each in fields["instance_groups"]]
     fields["resources"] = Resources(**fields["resources"])
+    fields["containers"] = [ModelContainer(**each) for each in fields.get("containers", ())]
     if fields.get("transform"):
         fields["transform"] = Transform(**fields["transform"])
     if fields.get("models"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 TaskKind = Literal["train", "serve", "process", "transform", "load"]
 TaskState = Literal[
@@ -175,6 +175,22 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelContainer:
+    """One of the containers of a model that has several: they run side by side on each instance.
+
+    Attributes:
+        name: its host name, unique within the model.
+        environment: what it is told besides; wins over the specification's.
+    """
+
+    name: str
+    image: str
+    model_data: str | None = None
+    code: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceGroup:
     """Some of a job's hosts, all of one type, under a name."""
 
@@ -221,6 +237,9 @@ class TaskSpec:
         model_data: S3 URI of the model artifact (serving, transform), None if there is none.
         models: what the model server loads at demand, in place of `model_data`; None if it serves one model.
         code: S3 URI of a source archive to unpack into /opt/ml/code before serving, None if there is none.
+        containers: of a model that has several, in their order; each has its own image, model data, code and output,
+            and `image`, `model_data` and `code` of the specification are not used.
+        container: which of them an inner agent runs, for its outer one; empty for everybody else.
         output_uri: S3 prefix; artifacts go to `<output_uri>/<job name>/output/`.
         outputs: what a processing task uploads.
         configuration: content of a processing task's processingjobconfig.json.
@@ -276,6 +295,8 @@ class TaskSpec:
     models: Models | None = None
     load: Load | None = None
     handover: str | None = None
+    containers: list[ModelContainer] = field(default_factory=list)
+    container: str = ""
 
     @property
     def is_batch(self) -> bool:
@@ -309,18 +330,34 @@ class MetricSample:
     Attributes:
         at: seconds since the epoch; of the host's own, its minute.
         of_host: it is the utilization of the task's host, in percent, and not what the program printed.
+        container: whose it is, of a model that has several.
     """
 
     name: str
     at: int
     values: list[float]
     of_host: bool = False
+    container: str = ""
 
 
 class AgentLine(str):
     """A line of a task's output that the agent wrote, for a stream of its own: of a transform task the data log."""
 
     __slots__ = ()
+
+
+class ContainerLine(str):
+    """A line of a task's output that one of its several containers printed."""
+
+    __slots__ = ("container",)
+
+    container: str
+
+    @classmethod
+    def of(cls, container: str, line: str) -> Self:
+        made = cls(line)
+        made.container = container
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,9 +373,11 @@ class TaskObservation:
     Attributes:
         alive: the node agent runs.
         events: all events so far, in order; empty if the agent has not written one yet.
-        address: where the model server listens (`unix:/path`), for a serving task that is up.
+        address: where the model server listens (`unix:/path`), for a serving task that is up; of a model with several
+            containers the first one's, see `routes.container_address`.
         processes: what runs for it: the agent and the user's process.
         pending: what it waits for before its agent can begin, empty if it does not.
+        containers: the names of its several containers, none if it has but one program.
     """
 
     id: str
@@ -347,6 +386,7 @@ class TaskObservation:
     address: str | None = None
     processes: list[Process] = field(default_factory=list)
     pending: str = ""
+    containers: Sequence[str] = ()
 
     @property
     def ended(self) -> bool:
@@ -404,7 +444,7 @@ class Backend(Protocol):
     def read_log(self, task_id: str, offset: int, limit: int = 1 << 20) -> tuple[list[tuple[int, str]], int]:
         """Lines of the task's output from byte `offset` on: ([(timestamp_ms, line)], next offset). Only whole lines.
 
-        Those that do not belong into the program's log stream are of the type `AgentLine`.
+        Those that do not belong into the program's log stream are of the type `AgentLine` or `ContainerLine`.
 
         Who reads from an offset has stored what stands before it: the backend may remove that, after a while.
 

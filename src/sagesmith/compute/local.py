@@ -62,9 +62,10 @@ class _Known:
     report_bytes: int = 0
     freed_bytes: int = 0
     agent: ProcessIdentity | None = None
-    process: ProcessIdentity | None = None
+    programs: list[ProcessIdentity] = field(default_factory=list)
     kind: TaskKind | None = None
     label: str = ""
+    containers: Sequence[str] = ()
     started: "subprocess.Popen[bytes] | None" = None
 
 
@@ -153,15 +154,14 @@ class LocalBackend:
                 was_lost = False
                 _kill_group(agent.pid)
                 _wait_gone(agent)
-            # Its first process ends last of all that run in it.
-            sandbox = read_identity(directory.process)
-            if sandbox is not None and sandbox.runs():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(sandbox.pid, signal.SIGKILL)
-                _wait_gone(sandbox)
-            if sandbox is not None and was_lost:
-                _wait_collected(sandbox.pid)
-            engine.remove_noted(directory.container)
+            for each in directory.inner():
+                # It ends by itself with its outer one.
+                inner = read_identity(each.agent)
+                if inner is not None and inner.runs():
+                    _kill_group(inner.pid)
+                    _wait_gone(inner)
+            for each in (directory, *directory.inner()):
+                _end_sandbox(each, was_lost)
 
     def inspect(self, task_id: str) -> TaskObservation | None:
         directory = self._directory(task_id)
@@ -201,7 +201,8 @@ class LocalBackend:
     def forget(self, task_id: str) -> None:
         """Remove the task's directory and socket; it is killed first should it still run."""
         self.kill(task_id)
-        remove_recorded(self._directory(task_id).limits)
+        for each in (self._directory(task_id), *self._directory(task_id).inner()):
+            remove_recorded(each.limits)
         with self._task(task_id):
             # Renamed first: half a directory must not be taken for a task after a crash.
             self._leave_gang(task_id)
@@ -275,19 +276,22 @@ class LocalBackend:
         if known.kind is None:
             spec = directory.read_spec()
             known.kind, known.label = spec.kind, spec.label
+            known.containers = [each.name for each in spec.containers]
         processes: list[Process] = []
         agent_pid = known.agent.pid if known.agent else known.started.pid if known.started else None
         if alive and agent_pid is not None:
             processes.append(Process(agent_pid, f"agent:{known.label}"))
-        if known.process is None and known.events and known.events[-1].state != "Starting":
-            known.process = read_identity(directory.process)
-        if known.process is not None and known.process.runs():
-            word = "model" if known.kind == "serve" else "job"
-            processes.append(Process(known.process.pid, f"{word}:{known.label}"))
+        state = known.events[-1].state if known.events else "Starting"
+        if state != "Starting" and len(known.programs) < max(1, len(known.containers)):
+            started = [read_identity(each.process) for each in (directory.inner() if known.containers else [directory])]
+            known.programs = [each for each in started if each is not None]
+        word = "model" if known.kind == "serve" else "job"
+        processes += [Process(each.pid, f"{word}:{known.label}") for each in known.programs if each.runs()]
         address = None
-        if alive and known.kind == "serve" and known.events and known.events[-1].state == "Serving":
-            address = f"unix:{self._socket_directory(task_id) / 'http.sock'}"
-        return TaskObservation(task_id, alive, list(known.events), address, processes)
+        if alive and known.kind == "serve" and state == "Serving":
+            sockets = self._socket_directory(task_id)
+            address = f"unix:{(sockets / '1' if known.containers else sockets) / 'http.sock'}"
+        return TaskObservation(task_id, alive, list(known.events), address, processes, containers=known.containers)
 
     def _directory(self, task_id: str) -> TaskDir:
         return TaskDir(self._tasks_dir / task_id)
@@ -308,6 +312,19 @@ def _kill_group(leader: int) -> None:
     for kill, pid in ((os.killpg, leader), (os.kill, leader)):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)
+
+
+def _end_sandbox(directory: TaskDir, was_lost: bool) -> None:
+    """End what a task's agent, or an inner one, started; the agent is gone."""
+    # Its first process ends last of all that run in it.
+    sandbox = read_identity(directory.process)
+    if sandbox is not None and sandbox.runs():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(sandbox.pid, signal.SIGKILL)
+        _wait_gone(sandbox)
+    if sandbox is not None and was_lost:
+        _wait_collected(sandbox.pid)
+    engine.remove_noted(directory.container)
 
 
 def _wait_gone(identity: ProcessIdentity) -> None:

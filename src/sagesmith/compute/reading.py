@@ -7,7 +7,7 @@ from typing import BinaryIO
 from sagesmith.agent.metrics import sample_from_json
 from sagesmith.agent.output import DATA_LOG
 from sagesmith.agent.taskdir import event_from_json
-from sagesmith.compute.base import AgentLine, MetricSample, TaskEvent
+from sagesmith.compute.base import AgentLine, ContainerLine, MetricSample, TaskEvent
 
 
 def read_events(report: Path, offset: int) -> tuple[list[TaskEvent], int]:
@@ -20,15 +20,17 @@ def read_events(report: Path, offset: int) -> tuple[list[TaskEvent], int]:
 def read_lines(output: Path, offset: int, limit: int) -> tuple[list[tuple[int, str]], int]:
     """As `Backend.read_log` does, of the file at `output`."""
     data, next_offset = _whole_lines(output, offset, limit)
-    stamps: dict[str, int] = {}
+    stamps: dict[str, tuple[int, str | None]] = {}
     lines: list[tuple[int, str]] = []
     for line in data.decode("utf-8", "replace").split("\n")[:-1]:
         stamp, _, text = line.partition(" ")
         # What was printed at once has one time.
-        at = stamps.get(stamp)
-        if at is None:
-            at = stamps[stamp] = int(stamp.rstrip(DATA_LOG))
-        lines.append((at, AgentLine(text) if stamp[-1] == DATA_LOG else text))
+        known = stamps.get(stamp)
+        if known is None:
+            time, marked, container = stamp.partition(DATA_LOG)
+            known = stamps[stamp] = (int(time), container if marked else None)
+        at, of = known
+        lines.append((at, text if of is None else ContainerLine.of(of, text) if of else AgentLine(text)))
     return lines, next_offset
 
 

@@ -26,7 +26,10 @@ TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 _SESSION_ID = b"x-amzn-sagemaker-session-id"
 _TARGET_VARIANT = b"x-amzn-sagemaker-target-variant"
 _COMPONENT = b"x-amzn-sagemaker-inference-component"
+_TARGET_CONTAINER = b"x-amzn-sagemaker-target-container-hostname"
 _STREAM_ACCEPT = b"x-amzn-sagemaker-accept"
+_NAMES = (_TARGET_VARIANT, _SESSION_ID, TARGET_MODEL, _COMPONENT, _TARGET_CONTAINER)
+"""What an `Invocation` names, in the order of its members."""
 _NOT_OF_STREAMS = frozenset((b"accept", TARGET_MODEL))
 _NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9])*"
 
@@ -60,9 +63,7 @@ _HEADERS = {
     _SESSION_ID: _Header("sessionId", 256, f"^({NEW_SESSION})$|^{_NAME}$", sent_as=_SESSION_ID),
     b"x-amzn-sagemaker-prefix-aware-id": _Header("prefixAwareId", 256),
     TARGET_MODEL: _Header("targetModel", 1024, sent_as=TARGET_MODEL),
-    b"x-amzn-sagemaker-target-container-hostname": _Header(
-        "targetContainerHostname", 63, not_built="multi-container endpoints are not built"
-    ),
+    _TARGET_CONTAINER: _Header("targetContainerHostname", 63, _NAME),
     _COMPONENT: _Header("inferenceComponentName", 63, r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?"),
     b"x-amzn-sagemaker-enable-explanations": _Header(
         "enableExplanations", 64, not_built="explanations come with an endpoint's explainer, which is not built"
@@ -81,6 +82,7 @@ class Invocation:
         session: the session that it belongs to, `NEW_SESSION`, or None.
         target_model: which model of a multi-model endpoint it is for, None if it names none.
         component: the inference component that it is to go to.
+        target_container: which of several containers it is for, None if it names none.
     """
 
     endpoint: str
@@ -89,6 +91,7 @@ class Invocation:
     session: str | None
     target_model: str | None = None
     component: str | None = None
+    target_container: str | None = None
 
 
 def parse_path(method: str, path: bytes) -> tuple[str, str] | None:
@@ -111,10 +114,7 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
     """
     streams = operation == "InvokeEndpointWithResponseStream"
     kept: Headers = []
-    variant: str | None = None
-    session: str | None = None
-    model: str | None = None
-    component: str | None = None
+    named: dict[bytes, str] = {}
     problems: list[str] = []
     for name, value in headers:
         known = _HEADERS.get(name)
@@ -127,21 +127,15 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
             problems += _problems(known, value.decode("latin-1"))
         if known.sent_as is not None:
             kept.append((known.sent_as, value))
-        if name == _TARGET_VARIANT:
-            variant = value.decode("latin-1")
-        elif name == _SESSION_ID:
-            session = value.decode("latin-1")
-        elif name == TARGET_MODEL:
-            model = value.decode("latin-1")
-        elif name == _COMPONENT:
-            component = value.decode("latin-1")
+        if name in _NAMES:
+            named[name] = value.decode("latin-1")
     if problems:
         raise AwsError("ValidationError", validation_message(problems), 400)
-    if model is not None:
+    if (model := named.get(TARGET_MODEL)) is not None:
         target_models.check(model)
-    if streams and session == NEW_SESSION:
+    if streams and named.get(_SESSION_ID) == NEW_SESSION:
         raise AwsError("ValidationError", "InvokeEndpointWithResponseStream cannot create a session.", 400)
-    return Invocation(endpoint, kept, variant, session, model, component)
+    return Invocation(endpoint, kept, *map(named.get, _NAMES))
 
 
 def _problems(header: _Header, value: str) -> list[str]:

@@ -16,6 +16,7 @@ from sagesmith import logging
 from sagesmith.gateway import invocation, model_errors, response_stream
 from sagesmith.gateway.capturing import Asked, Capturer
 from sagesmith.gateway.components import NoCapacity
+from sagesmith.gateway.containers import Containers
 from sagesmith.gateway.hops import Hops
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
 from sagesmith.gateway.metering import Meter
@@ -104,6 +105,7 @@ class Invoker:
         self._hops = Hops(ANSWER_SECONDS)
         self._beside: set[asyncio.Task[None]] = set()
         self._clients: dict[str, Client] = {}
+        self._containers = Containers(_ask, (_Busy, ConnectFailed), self._client, meter)
 
     async def invoke(
         self, context: RequestContext, operation: str, endpoint: str, request: Request, body: bytes
@@ -157,13 +159,13 @@ class Invoker:
             return None
         wanted = invocation.read(operation, endpoint, headers)
         route = self.find(context, wanted.endpoint)
-        if wanted.session is not None or not route.is_ordinary:
+        if wanted.session is not None or wanted.target_container is not None or not route.is_ordinary:
             return None
         try:
             chosen = choose(context, route, wanted, None, _NONE_DOWN)
         except NoCapacity:
             return None  # `invoke` says it, and counts it
-        hop = None if chosen is None else self._hops.least_busy(chosen[1])
+        hop = None if chosen is None or chosen[0].containers else self._hops.least_busy(chosen[1])
         if chosen is None or hop is None or hop.outstanding >= MAX_OUTSTANDING:
             return None
         prompt = _Prompt(self, context, route, chosen[0], wanted, body, reply, started, time.perf_counter())
@@ -217,13 +219,14 @@ class Invoker:
             chosen = choose(context, route, wanted, self._session(context, route, wanted), down)
             if chosen is not None:
                 variant, addresses = chosen
+                self._containers.require(route, variant, wanted)
                 if route.shadows and not copied:
                     copied = True
                     self._copy(context, route, wanted, body)
                 client = self._least_busy(addresses)
                 asked = time.perf_counter()
                 try:
-                    answer = await _ask(context, route, client, wanted, body)
+                    answer = await self._asking(context, route, variant, client, wanted, body)
                 except _Busy:
                     busy = True
                     down.add(client.address)
@@ -296,6 +299,20 @@ class Invoker:
             self.note(context, route, route.variants[0], 0, None, started)
             raise
         await self._sleep(pause)
+
+    def _asking(
+        self,
+        context: RequestContext,
+        route: EndpointRoute,
+        variant: VariantRoute,
+        client: Client,
+        wanted: Invocation,
+        body: bytes,
+    ) -> Awaitable[Response]:
+        """`_ask`, through all containers if the variant has several."""
+        if variant.containers:
+            return self._containers.ask(context, route, variant, client, wanted, body)
+        return _ask(context, route, client, wanted, body)
 
     def note(
         self,
@@ -376,7 +393,8 @@ class Invoker:
         asked = time.perf_counter()
         status = 200
         try:
-            answer = await _ask(context, route, client, wanted, body)
+            self._containers.require(route, shadow, wanted)
+            answer = await self._asking(context, route, shadow, client, wanted, body)
             if shadow.capture is not None:
                 answer = self._captured(context, route, shadow, wanted, body, answer)
             if not isinstance(answer.body, bytes):
@@ -490,9 +508,19 @@ class _Busy(Exception):
 
 
 async def _ask(
-    context: RequestContext, route: EndpointRoute, client: Client, wanted: Invocation, body: bytes
+    context: RequestContext,
+    route: EndpointRoute,
+    client: Client,
+    wanted: Invocation,
+    body: bytes,
+    container: str = model_errors.PRIMARY,
+    seconds: float | None = None,
 ) -> Response:
     """The success that a model server answers.
+
+    Args:
+        container: what it is called.
+        seconds: how long it may take to begin with it; None: as long as any.
 
     Raises:
         ConnectFailed: it does not listen; it has got nothing.
@@ -502,17 +530,17 @@ async def _ask(
     if client.outstanding >= MAX_OUTSTANDING:
         raise _Busy
     try:
-        answer = await client.request("POST", b"/invocations", wanted.headers, body)
+        answer = await client.request("POST", b"/invocations", wanted.headers, body, answer_seconds=seconds)
     except TimedOut:
-        raise model_errors.without_answer(context, route.name, model_errors.TIMED_OUT) from None
+        raise model_errors.without_answer(context, route.name, model_errors.TIMED_OUT, container) from None
     except (Disconnected, BadAnswer):
-        raise model_errors.without_answer(context, route.name, model_errors.BROKE_OFF) from None
+        raise model_errors.without_answer(context, route.name, model_errors.BROKE_OFF, container) from None
     if answer.status == 503 and _BUSY in answer.headers:
         if answer.close is not None:
             answer.close()
         raise _Busy
     if not 200 <= answer.status < 300:
-        raise await model_errors.of_answer(context, route.name, answer)
+        raise await model_errors.of_answer(context, route.name, answer, container)
     return answer
 
 

@@ -25,6 +25,7 @@ MAX_WAITING = 10_000
 
 _Key = tuple[int, str, str, str, str]
 _MEMBERS = ("at", "region", "endpoint", "variant", "component")
+_CONTAINER_MEMBERS = (*_MEMBERS[:-1], "container")
 
 log = logging.get("router")
 
@@ -72,6 +73,21 @@ class Second:
     waited: Times = field(default_factory=Times)
 
 
+@dataclass(slots=True)
+class ContainerSecond:
+    """What one of a variant's several containers answered within one second.
+
+    Attributes:
+        direct: requests name it, instead of going through all.
+    """
+
+    direct: bool
+    invocations: int = 0
+    errors_4xx: int = 0
+    errors_5xx: int = 0
+    latency: Times = field(default_factory=Times)
+
+
 class Meter:
     """One a router.
 
@@ -83,6 +99,7 @@ class Meter:
         self._directory = directory
         self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}"
         self._seconds: dict[_Key, Second] = {}
+        self._containers: dict[_Key, ContainerSecond] = {}
 
     def note(
         self,
@@ -131,6 +148,22 @@ class Meter:
         """One invocation of an inference component that has no copies."""
         self._second(region, endpoint, variant, 1, component).no_capacity += 1
 
+    def note_container(self, place: tuple[str, str, str, str], status: int, seconds: float, *, direct: bool) -> None:
+        """What one of several containers has just answered.
+
+        Args:
+            place: region, endpoint, variant and container.
+            status: 0 if it did not answer whole.
+        """
+        key = (int(time.time()), *place)
+        second = self._containers.get(key)
+        if second is None:
+            second = self._containers[key] = ContainerSecond(direct)
+        second.invocations += 1
+        second.errors_4xx += 400 <= status < 500
+        second.errors_5xx += status >= 500 or status == 0
+        second.latency.note(seconds * 1e6)
+
     async def run(self) -> None:
         """Write once a second, until it is cancelled."""
         while True:
@@ -149,22 +182,20 @@ class Meter:
         if not self._seconds:
             return
         try:
-            self._write(self._seconds)
+            self._write(self._seconds, self._containers)
         except OSError as error:
             dropped = len(self._seconds) > MAX_WAITING
             log.warning("metrics of invocations could not be written", reason=str(error), dropped=dropped)
             if not dropped:
                 return
-        self._seconds = {}
+        self._seconds, self._containers = {}, {}
 
-    def _write(self, noted: Mapping[_Key, Second]) -> None:
-        lines = [
-            orjson.dumps(
-                {**dict(zip(_MEMBERS, key, strict=True)), "counts": second},
-                option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE,
-            )
-            for key, second in noted.items()
+    def _write(self, noted: Mapping[_Key, Second], containers: Mapping[_Key, ContainerSecond]) -> None:
+        found = [({**dict(zip(_MEMBERS, key, strict=True)), "counts": second}) for key, second in noted.items()]
+        found += [
+            {**dict(zip(_CONTAINER_MEMBERS, key, strict=True)), "counts": second} for key, second in containers.items()
         ]
+        lines = [orjson.dumps(each, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE) for each in found]
         self._directory.mkdir(mode=0o700, exist_ok=True)
         path = self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl"
         append_whole(path, b"".join(lines))

@@ -6,14 +6,17 @@ from sagesmith.http.client import BadAnswer, TimedOut
 from sagesmith.http.messages import Disconnected, Response
 from sagesmith.wire.errors import AwsError
 
+PRIMARY = "primary"
+"""What the container of a model is called that has but one."""
 TIMED_OUT = (
-    "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
+    "Your invocation timed out while waiting for a response from container {container}. Review the latency metrics for "
     "each container in Amazon CloudWatch, resolve the issue, and try again."
 )
-BROKE_OFF = "The connection to container primary was closed before it answered."
+BROKE_OFF = "The connection to container {container} was closed before it answered."
 _MESSAGE_BYTES = 16 << 10
 _REFUSED = b"x-sagesmith-refused"
 """By it a model server, or who fetches its models, says that its answer is an error of the API: the code's name."""
+_TOO_LARGE = 413
 
 
 class Asked(Protocol):
@@ -25,7 +28,7 @@ class Asked(Protocol):
     def account_id(self) -> str: ...
 
 
-async def of_answer(context: Asked, endpoint: str, answer: Response) -> AwsError:
+async def of_answer(context: Asked, endpoint: str, answer: Response, container: str = PRIMARY) -> AwsError:
     """The ModelError for an answer that is no success, or the API's own error that our model server says it is."""
     text = await _text(answer)
     refused = next((value for name, value in answer.headers if name == _REFUSED), None)
@@ -37,13 +40,34 @@ async def of_answer(context: Asked, endpoint: str, answer: Response) -> AwsError
     else:
         said = f' with message "{text}"'
     return _error(
-        context, endpoint, f"Received {kind} error ({answer.status}) from primary{said}.", answer.status, text
+        context, endpoint, f"Received {kind} error ({answer.status}) from {container}{said}.", answer.status, text
     )
 
 
-def without_answer(context: Asked, endpoint: str, text: str) -> AwsError:
-    """The ModelError where there was no answer: its status is 0 then."""
-    return _error(context, endpoint, f'Received server error (0) from primary with message "{text}".', 0, text)
+def without_answer(context: Asked, endpoint: str, text: str, container: str = PRIMARY) -> AwsError:
+    """The ModelError where there was no answer: its status is 0 then.
+
+    Args:
+        text: `TIMED_OUT` or `BROKE_OFF`.
+    """
+    said = text.format(container=container)
+    return _error(context, endpoint, f'Received server error (0) from {container} with message "{said}".', 0, said)
+
+
+def too_large(context: Asked, endpoint: str, answer: Response, ways: tuple[str, str], size: str) -> AwsError:
+    """The ModelError where what a container answers is more than the next one takes.
+
+    Args:
+        ways: from which container to which.
+        size: of the answer, for people.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-troubleshoot.html
+    """
+    said = (
+        f"Received response from {ways[0]} with status code {answer.status}. However, the request payload from "
+        f"{ways[0]} to {ways[1]} is {size}, which has exceeded the maximum limit of 6 MB."
+    )
+    return _error(context, endpoint, said, _TOO_LARGE, said)
 
 
 def _error(context: Asked, endpoint: str, message: str, status: int, text: str) -> AwsError:

@@ -29,7 +29,8 @@ class Client:
 
     Args:
         address: `unix:/path`, `http://host:port`, `https://host:port`, or `tls:TOKEN@host:port` of a model server on
-            another node: the token is said once a connection, before its first request.
+            another node, with `/NUMBER` behind it of one of several: the token is said once a connection, before its
+            first request.
         connect_seconds: how long connecting may take.
         answer_seconds: how long the answer's head may take, from the end of the request's body.
         stall_seconds: how long the peer may take to send the next piece of a body, or to take one.
@@ -68,11 +69,12 @@ class Client:
             self._authority = b"localhost"
         elif address.startswith("tls:"):
             token, _, authority = address[len("tls:") :].rpartition("@")
+            authority, _, container = authority.partition("/")
             host, _, port = authority.rpartition(":")
             self._host, self._port = host.strip("[]"), int(port)
             self._authority = b"localhost"
             self._tls = _pinned_context(ca_file)
-            self._greeting = f"{token} model\n".encode()
+            self._greeting = f"{token} model{f'/{container}' if container else ''}\n".encode()
         elif scheme in ("http", "https"):
             authority = rest.rstrip("/")
             host, _, port = authority.rpartition(":")

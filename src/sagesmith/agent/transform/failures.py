@@ -3,6 +3,8 @@
 from typing import Literal
 
 Fault = Literal["ClientError", "AlgorithmError"]
+SEE_LOGS = "See job logs for more information"
+"""How AWS's FailureReasons of transform jobs go on after the fault."""
 
 
 class ObjectFailed(Exception):

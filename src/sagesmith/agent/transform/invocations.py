@@ -1,4 +1,4 @@
-"""Requests to the model server of a transform task.
+"""Requests to the model server of a transform task, or through those of an inference pipeline.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-batch-code.html
 """
@@ -7,7 +7,7 @@ import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -96,19 +96,15 @@ class ModelClient:
     """Asks a model server, from several threads, again where that may help.
 
     Args:
+        sockets: where it listens; of an inference pipeline, all of its containers in their order.
         cancelled: set when nobody wants answers any more.
     """
 
-    def __init__(self, socket: Path, transform: Transform, cancelled: threading.Event) -> None:
-        self._socket = socket
+    def __init__(self, sockets: Sequence[Path], transform: Transform, cancelled: threading.Event) -> None:
+        self._sockets = sockets
         self._transform = transform
         self._cancelled = cancelled
         self._own = threading.local()
-        self._headers = {
-            name: value
-            for name, value in (("Content-Type", transform.content_type), ("Accept", transform.accept))
-            if value
-        }
 
     def invoke(self, payload: bytes) -> Answer:
         """The model's answer to a payload.
@@ -119,7 +115,7 @@ class ModelClient:
         """
 
         def ask() -> Answer:
-            with self._asked(payload) as response:
+            with self._answered(payload) as response:
                 body = response.read(MAX_ANSWER_BYTES + 1)
                 if len(body) > MAX_ANSWER_BYTES:
                     said = f"the answer to a request has more than {MAX_ANSWER_BYTES >> 20} MB"
@@ -138,7 +134,7 @@ class ModelClient:
         """
 
         def ask() -> None:
-            with self._asked(content()) as response, into() as target:
+            with self._answered(content()) as response, into() as target:
                 while chunk := response.read(_CHUNK_BYTES):
                     if self._cancelled.is_set():
                         raise Cancelled
@@ -147,12 +143,42 @@ class ModelClient:
         self._patiently(ask)
 
     @contextlib.contextmanager
-    def _asked(self, body: bytes | Iterable[bytes]) -> Iterator[http.client.HTTPResponse]:
-        connection = self._connection()
+    def _answered(self, body: bytes | Iterable[bytes]) -> Iterator[http.client.HTTPResponse]:
+        """The last one's answer. Each one's answer goes to the next as it comes, with its content type; what the job
+        accepts is for the last one to heed."""
+        content_type = self._transform.content_type
+        with contextlib.ExitStack() as held:
+            for connection in self._connections()[:-1]:
+                answer = held.enter_context(self._asked(connection, body, content_type, None))
+                body = self._handed_on(body, answer)
+                content_type = answer.getheader("Content-Type")
+            yield held.enter_context(self._asked(self._connections()[-1], body, content_type, self._transform.accept))
+
+    @staticmethod
+    def _handed_on(body: bytes | Iterable[bytes], answer: http.client.HTTPResponse) -> bytes | Iterable[bytes]:
+        """An answer as the next request's body: whole, as what it answers was, or in pieces."""
+        if not isinstance(body, bytes):
+            return iter(lambda: answer.read(_CHUNK_BYTES), b"")
+        whole = answer.read(MAX_ANSWER_BYTES + 1)
+        if len(whole) > MAX_ANSWER_BYTES:
+            said = f"the answer of a container has more than {MAX_ANSWER_BYTES >> 20} MB"
+            raise ObjectFailed("AlgorithmError", "Unable to get response from algorithm", "Message:", said)
+        return whole
+
+    @contextlib.contextmanager
+    def _asked(
+        self,
+        connection: UnixConnection,
+        body: bytes | Iterable[bytes],
+        content_type: str | None,
+        accept: str | None,
+    ) -> Iterator[http.client.HTTPResponse]:
+        headers = {name: value for name, value in (("Content-Type", content_type), ("Accept", accept)) if value}
         try:
-            response = self._sent(connection, body)
+            response = self._sent(connection, body, headers)
             if response.status != http.client.OK:
-                raise _Refused(response.status, response.read(_MAX_MESSAGE).decode("utf-8", "replace"))
+                said = response.read(_MAX_MESSAGE).decode("utf-8", "replace")
+                raise _Refused(response.status, said, self._where(connection))
             yield response
             if not response.isclosed() or response.will_close:
                 connection.close()
@@ -161,34 +187,47 @@ class ModelClient:
             connection.close()
             raise
 
-    def _sent(self, connection: UnixConnection, body: bytes | Iterable[bytes]) -> http.client.HTTPResponse:
+    def _sent(
+        self, connection: UnixConnection, body: bytes | Iterable[bytes], headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
         if not isinstance(body, bytes):
             connection.close()
-            return self._exchanged(connection, body)
+            return self._exchanged(connection, body, headers)
         reused = connection.sock is not None
         try:
-            return self._exchanged(connection, body)
+            return self._exchanged(connection, body, headers)
         except ConnectionError:
             if not reused:
                 raise
             # A server may close a connection on which nothing was asked for a while.
             connection.close()
-            return self._exchanged(connection, body)
+            return self._exchanged(connection, body, headers)
 
-    def _exchanged(self, connection: UnixConnection, body: bytes | Iterable[bytes]) -> http.client.HTTPResponse:
+    @staticmethod
+    def _exchanged(
+        connection: UnixConnection, body: bytes | Iterable[bytes], headers: Mapping[str, str]
+    ) -> http.client.HTTPResponse:
         chunked = not isinstance(body, bytes)
         try:
-            connection.request("POST", "/invocations", body, self._headers, encode_chunked=chunked)
+            connection.request("POST", "/invocations", body, headers, encode_chunked=chunked)
         except (BrokenPipeError, ConnectionResetError):
             # A server may refuse what it has not read to its end, and say why.
             return connection.getresponse()
         return connection.getresponse()
 
-    def _connection(self) -> UnixConnection:
-        connection: UnixConnection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = UnixConnection(self._socket, self._transform.timeout_seconds)
-        return connection
+    def _where(self, connection: UnixConnection) -> tuple[str, ...]:
+        """Which container of an inference pipeline it is that was asked; nothing if there is but one."""
+        if len(self._sockets) == 1:
+            return ()
+        return (f"Container {self._connections().index(connection) + 1} of {len(self._sockets)}",)
+
+    def _connections(self) -> list[UnixConnection]:
+        """This thread's, one a model server."""
+        found: list[UnixConnection] | None = getattr(self._own, "connections", None)
+        if found is None:
+            seconds = self._transform.timeout_seconds
+            found = self._own.connections = [UnixConnection(each, seconds) for each in self._sockets]
+        return found
 
     def _patiently(self, ask: Callable[[], _Result]) -> _Result:
         """Try again what the model server could not do now; what it refuses, it would refuse again."""
@@ -215,7 +254,7 @@ class ModelClient:
 
 
 class _Refused(Exception):
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, where: tuple[str, ...]) -> None:
         super().__init__(message)
         self.status = status
-        self.lines = ("Message:", *message.splitlines()) if message.strip() else ()
+        self.lines = (*where, "Message:", *message.splitlines()) if message.strip() else where

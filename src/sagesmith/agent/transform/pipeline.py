@@ -37,13 +37,14 @@ class Means:
     """What a pipeline works with.
 
     Attributes:
+        sockets: of the model servers, in the order in which the data goes through them.
         log: writes a line of the data log.
         cancelled: set when it is to stop.
     """
 
     s3: "S3"
     outputs: Outputs
-    socket: Path
+    sockets: Sequence[Path]
     log: Callable[[str], None]
     cancelled: threading.Event
 
@@ -67,7 +68,7 @@ class Pipeline:
         self._means = means
         self._transform = transform
         self._association = Association(transform, started_at)
-        self._client = ModelClient(means.socket, transform, means.cancelled)
+        self._client = ModelClient(means.sockets, transform, means.cancelled)
         self._outcome = Outcome()
 
     def run(self, entries: Sequence[Object]) -> Outcome:
@@ -77,7 +78,7 @@ class Pipeline:
             S3Failed: outputs cannot be stored, or the store is away.
             Cancelled: it is to stop.
         """
-        parameters = Parameters.of(self._transform, self._means.socket)
+        parameters = Parameters.of(self._transform, self._means.sockets[0])
         self._say(str(parameters))
         with ThreadPoolExecutor(parameters.concurrent, "invoke") as invokers:
             try:

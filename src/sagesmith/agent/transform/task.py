@@ -14,20 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from sagesmith.agent.failures import MAX_REASON, TaskFailed
-from sagesmith.agent.process import Ended, UserProcess
-from sagesmith.agent.reasons import out_of_memory
-from sagesmith.agent.serve import HealthCheck, ModelServer, prepare
+from sagesmith.agent.process import Ended
+from sagesmith.agent.serve import prepare
 from sagesmith.agent.task import Task
 from sagesmith.agent.train import Ending
-from sagesmith.agent.transform.failures import Cancelled
+from sagesmith.agent.transform.failures import SEE_LOGS, Cancelled
 from sagesmith.agent.transform.objects import Object, objects_here
 from sagesmith.agent.transform.outputs import Outputs, capture
 from sagesmith.agent.transform.pipeline import Means, Outcome, Pipeline
+from sagesmith.agent.transform.servers import OneServer, Servers, SeveralServers
 from sagesmith.compute.base import Transform
 
 _END_SECONDS = 5.0
 """How long a model server may take to end when nothing more is wanted of it."""
-_SEE_LOGS = "See job logs for more information"
 
 
 def transform(task: Task) -> Ending:
@@ -45,7 +44,9 @@ def transform(task: Task) -> Ending:
         left = job.left()
     if not left:
         return job.finish(Outcome())
-    return _Run(task, job, left).to_its_end(prepare(task, Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"])))
+    sockets = Path(os.environ["SAGESMITH_SOCKET_DIRECTORY"])
+    servers = SeveralServers(task, sockets) if spec.containers else OneServer(task, prepare(task, sockets))
+    return _Run(task, job, left, servers).to_its_end()
 
 
 class _Job:
@@ -90,10 +91,11 @@ class _Job:
 
 
 class _Run:
-    """A model server at work, and what is sent to it from a thread beside."""
+    """A model server, or several, at work, and what is sent to them from a thread beside."""
 
-    def __init__(self, task: Task, job: _Job, left: Sequence[Object]) -> None:
+    def __init__(self, task: Task, job: _Job, left: Sequence[Object], servers: Servers) -> None:
         self._task = task
+        self._servers = servers
         self._job = job
         self._left = left
         self._cancelled = threading.Event()
@@ -102,55 +104,50 @@ class _Run:
         self._over = False
         self._kill_at: float | None = None
 
-    def to_its_end(self, server: ModelServer) -> Ending:
+    def to_its_end(self) -> Ending:
         """Start the model server, transform, and end the model server."""
-        task = self._task
-        process = task.process()
-        check = HealthCheck(server.socket, task.spec.startup_timeout_seconds)
         try:
-            server.start(process, f"job:{task.spec.label}")
-            ended = process.run(task.spec.max_runtime_seconds, _END_SECONDS, lambda: self._tick(server, process, check))
+            self._servers.start()
+            ended = self._servers.run(self._task.spec.max_runtime_seconds, _END_SECONDS, self._tick)
         finally:
             self._cancelled.set()
-            task.limits.remove()
+            self._task.limits.remove()
         if self._thread is not None:
             self._thread.join()
         # What failed because the model server had gone is not the data's fault.
         by_itself = self._kill_at is None
         if self._ending is None or (by_itself and self._ending.state == "Failed"):
-            return self._ended_early(ended, check)
+            return self._ended_early(ended)
         return self._ending
 
-    def _tick(self, server: ModelServer, process: UserProcess, check: HealthCheck) -> float | None:
-        wait = check.look()
+    def _tick(self) -> float | None:
+        wait = self._servers.look()
         if self._task.signals.stop_requested:
             self._cancelled.set()
-        elif check.announce():
+        elif self._servers.announce():
             self._task.report.write("Transforming", "Transform job in progress")
-            self._thread = threading.Thread(target=self._transform, args=(server,), name="transform", daemon=True)
+            self._thread = threading.Thread(target=self._transform, name="transform", daemon=True)
             self._thread.start()
-        elif check.late:
-            process.kill()
         if self._over:
-            wait = self._end(process)
+            wait = self._end()
         return wait
 
-    def _end(self, process: UserProcess) -> float:
+    def _end(self) -> float:
         """End a model server that is not needed any more; in how many seconds to look again."""
         now = time.monotonic()
         if self._kill_at is None:
             self._kill_at = now + _END_SECONDS
-            process.terminate()
+            self._servers.terminate()
         elif now >= self._kill_at:
-            process.kill()
+            self._servers.kill()
         return max(0.01, self._kill_at - now)
 
-    def _transform(self, server: ModelServer) -> None:
+    def _transform(self) -> None:
         """The thread's work: sets how the job ends, unless that is not for it to say."""
         from sagesmith.agent.s3 import S3Failed
 
         task, job = self._task, self._job
-        means = Means(task.s3, job.outputs, server.socket, task.output.say_of_data, self._cancelled)
+        means = Means(task.s3, job.outputs, self._servers.sockets, task.output.say_of_data, self._cancelled)
         try:
             self._ending = job.finish(Pipeline(means, job.transform, job.started_at).run(self._left))
         except Cancelled:
@@ -167,7 +164,7 @@ class _Run:
             # Python handles signals in the main thread, which this wakes.
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGCHLD)
 
-    def _ended_early(self, ended: Ended, check: HealthCheck) -> Ending:
+    def _ended_early(self, ended: Ended) -> Ending:
         """The end of a job whose model server ended before all was done."""
         spec = self._task.spec
         detail = {"exit_code": ended.exit_code}
@@ -177,13 +174,8 @@ class _Run:
             )
         elif ended.stopped:
             ending = Ending("Stopped", "Transform job stopped", {})
-        elif self._task.limits.ran_out_of_memory():
-            ending = _failed(out_of_memory(spec.instance_type, self._task.limits.memory_bytes or 0, ended.exit_code))
         else:
-            head = check.reason if check.late else f"The model server ended with exit code {ended.exit_code}"
-            last = "\n".join(self._task.output.last_lines(20)) or "(none)"
-            reason = f"AlgorithmError: {_SEE_LOGS}. {head}. Its last lines: "
-            ending = _failed(reason + last[-max(0, MAX_REASON - len(reason)) :])
+            ending = _failed(self._servers.reason(ended))
         return replace(ending, detail={**detail, **ending.detail})
 
 
@@ -195,7 +187,7 @@ def _failed(reason: str) -> Ending:
 def _reason(outcome: Outcome, total: int) -> str:
     """AWS's words, and then what the data log says of the first object that failed."""
     entry, error = outcome.failed[0]
-    head = f"{error.fault}: {_SEE_LOGS}"
+    head = f"{error.fault}: {SEE_LOGS}"
     said = " ".join(line for line in error.lines if line)
     return f"{head}. {len(outcome.failed)} of {total} objects could not be transformed: {entry.shown}: {said}"
 

@@ -31,6 +31,7 @@ class _Known:
     report_bytes: int = 0
     seen: Seen = field(default_factory=Seen)
     seen_version: tuple[int, int] = (0, 0)
+    containers: Sequence[str] | None = None
 
 
 class RayBackend:
@@ -94,8 +95,16 @@ class RayBackend:
             events, known.report_bytes = read_events(record.task.report, known.report_bytes)
             known.events += events
             seen = known.seen
+            if known.containers is None:
+                known.containers = [each.name for each in record.task.read_spec().containers]
             return TaskObservation(
-                task_id, seen.alive, list(known.events), seen.address, list(seen.processes), seen.pending
+                task_id,
+                seen.alive,
+                list(known.events),
+                seen.address,
+                list(seen.processes),
+                seen.pending,
+                known.containers,
             )
 
     def tasks(self) -> list[TaskObservation]:

@@ -196,7 +196,10 @@ class Host:
         if address is None or self._ways is None:
             return address
         if self._address is None:
-            self._address = self._ways.to_model_server(Path(address.removeprefix("unix:")), gcs.own_address())
+            first = Path(address.removeprefix("unix:"))
+            several = len(TaskDir(self._tasks_dir / self._id).read_spec().containers)
+            paths = {str(each): first.parent.with_name(str(each)) / first.name for each in range(1, several + 1)}
+            self._address = self._ways.to_model_servers(paths or {"": first}, gcs.own_address())
         return self._address
 
     def _processes(self, observed: TaskObservation) -> list[Process]:

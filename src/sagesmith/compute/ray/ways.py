@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,20 +33,18 @@ class Ways:
         self._servers.append(server)
         return f"127.0.0.1:{port}"
 
-    def to_model_server(self, path: Path, host: str) -> str:
-        """The address for routers of a model server that listens on a unix socket of this node.
+    def to_model_servers(self, paths: Mapping[str, Path], host: str) -> str:
+        """The address for routers of what listens on a unix socket of this node, of the first one if there are several.
 
         Args:
+            paths: by container's number, or by nothing if there is but one.
             host: this node's address for other machines.
         """
-
-        async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            with socket_at(str(path)) as found:
-                return await asyncio.open_unix_connection(found)
-
-        server, port = self._run(listen(self._way.by, {MODEL: connect}, host, 0))
+        targets = {f"{MODEL}/{name}" if name else MODEL: partial(_connect, path) for name, path in paths.items()}
+        server, port = self._run(listen(self._way.by, targets, host, 0))
         self._servers.append(server)
-        return f"tls:{self._way.by.token}@{host}:{port}"
+        first = next(iter(paths))
+        return f"tls:{self._way.by.token}@{host}:{port}" + (f"/{first}" if first else "")
 
     def for_peers(self, gang: str, address: str) -> tuple[Switch, str]:
         """A task's part of the network between its job's machines, and `host:port` where the other hosts reach it.
@@ -75,3 +74,8 @@ class Ways:
 
     def _run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_SECONDS)
+
+
+async def _connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    with socket_at(str(path)) as found:
+        return await asyncio.open_unix_connection(found)

@@ -65,7 +65,16 @@ def _shadows(fleet: Params, addresses: Addresses) -> Iterator[VariantRoute]:
 def _variant(fleet: Params, variant: Params, addresses: Addresses, weight: float, share: float) -> VariantRoute:
     listening = addresses.get((fleet["id"], variant["name"]), [])
     multi_model = not variant.get("components") and models.is_multi_model(variant["container"])
-    return VariantRoute(variant["name"], weight, listening, share, _capture(fleet.get("capture")), multi_model)
+    return VariantRoute(
+        variant["name"],
+        weight,
+        listening,
+        share,
+        _capture(fleet.get("capture")),
+        multi_model,
+        containers=[each["ContainerHostname"] for each in variant.get("containers") or ()],
+        direct=bool(variant.get("direct")),
+    )
 
 
 def _asynchronous(document: Document, config: Params | None) -> AsyncRoute | None:

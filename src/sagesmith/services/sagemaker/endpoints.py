@@ -13,10 +13,10 @@ from sagesmith.services.sagemaker import deployments, fleet, instance_scaling, s
 from sagesmith.services.sagemaker.component_specs import component_variants, components_of
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
 from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Wording
-from sagesmith.services.sagemaker.models import MODEL, container_to_serve
+from sagesmith.services.sagemaker.models import MODEL, first_to_serve, several
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
-from sagesmith.wire.errors import ValidationException
+from sagesmith.wire.errors import NotImplementedException, ValidationException
 
 ONLY_ASYNCHRONOUS = "only variants of endpoints with an AsyncInferenceConfig can have no instance."
 
@@ -47,7 +47,9 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
         model = MODEL.find(call.tx, call.context, variant["ModelName"]).body
         if variant.get("ServerlessConfig"):
             serverless_variants.require_servable(model)
-        container = container_to_serve(model)
+        container, others = first_to_serve(model), several(model)
+        if others and config.get("AsyncInferenceConfig"):
+            raise NotImplementedException("Asynchronous inference through several containers is not built yet.")
         found.append(
             {
                 "name": variant["VariantName"],
@@ -59,6 +61,7 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
                 "network_isolation": bool(model.get("EnableNetworkIsolation") or config.get("EnableNetworkIsolation")),
                 "container": container,
                 **({"asynchronous": True} if config.get("AsyncInferenceConfig") else {}),
+                **others,
             }
         )
     return found
@@ -110,10 +113,12 @@ def _answer(document: Document) -> Params:
     def summary(variant: dict[str, Any], number: int, asked_at: float) -> Params:
         if variant.get("components"):
             return _summary_of_components(variant)
-        image = variant["container"]["Image"]
+        images = [each["Image"] for each in variant.get("containers") or [variant["container"]]]
         return {
             "VariantName": variant["name"],
-            "DeployedImages": [{"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": asked_at}],
+            "DeployedImages": [
+                {"SpecifiedImage": image, "ResolvedImage": image, "ResolutionTime": asked_at} for image in images
+            ],
             "CurrentWeight": variant["weight"],
             "DesiredWeight": variant["weight"],
             **_current(variant, running[number, variant["name"]]),

@@ -75,6 +75,8 @@ class InvocationMetrics:
         return True
 
     def _count(self, line: dict[str, Any]) -> None:
+        if "container" in line:
+            return
         place = (line["region"], line["endpoint"], line["variant"])
         counts = line["counts"]
         errors = {"4xx": counts["errors_4xx"], "5xx": counts["errors_5xx"]}
@@ -95,6 +97,9 @@ def _parsed(content: bytes, name: str) -> Iterator[dict[str, Any]]:
 def _data(line: dict[str, Any]) -> Iterator[Datum]:
     if "metric" in line:
         yield _datum(line)
+        return
+    if "container" in line:
+        yield from _of_container(line)
         return
     variant = (("EndpointName", line["endpoint"]), ("VariantName", line["variant"]))
     # A line of a router of an earlier version has no component.
@@ -135,8 +140,7 @@ def _invocations(line: dict[str, Any], dimensions: Dimensions, shared: str | Non
         "InvocationModelErrors": counts["model_errors"],
     }
     for name, count in errors.items():
-        parts = [(value, many) for value, many in ((1.0, count), (0.0, invocations - count)) if many]
-        yield datum(name, StatisticSet.of([value for value, _ in parts], [many for _, many in parts]))
+        yield datum(name, _part(count, invocations))
     for name, times in (("ModelLatency", counts["model"]), ("OverheadLatency", counts["overhead"])):
         if times["samples"]:
             yield datum(name, _times(times), "Microseconds")
@@ -158,6 +162,31 @@ def _of_models(counts: dict[str, Any], datum: Callable[..., Datum]) -> Iterator[
         yield datum("ModelCacheHit", StatisticSet.of([value for value, _ in parts], [many for _, many in parts]))
     if misses:
         yield datum("ModelLoadingWaitTime", _times(waited), "Microseconds")
+
+
+def _of_container(line: dict[str, Any]) -> Iterator[Datum]:
+    """What one of several containers did. That it was invoked is told where requests name it: else they all were.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-metrics.html,
+    https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-logs-metrics.html
+    """
+    named = {"ContainerName": line["container"], "EndpointName": line["endpoint"], "VariantName": line["variant"]}
+    dimensions = tuple(named.items())
+    counts: dict[str, Any] = line["counts"]
+    values = {"ContainerLatency": (_times(counts["latency"]), "Microseconds")}
+    if counts["direct"]:
+        invocations = counts["invocations"]
+        values["Invocations"] = (StatisticSet.of([1.0], [invocations]), "None")
+        values["Invocation4XXErrors"] = (_part(counts["errors_4xx"], invocations), "None")
+        values["Invocation5XXErrors"] = (_part(counts["errors_5xx"], invocations), "None")
+    for name, (statistics, unit) in values.items():
+        yield Datum(Metric(NAMESPACE, name, dimensions), line["at"], unit, statistics)
+
+
+def _part(count: int, of: int) -> StatisticSet:
+    """A one for each of so many, and a nought for each of the others."""
+    parts = [(value, many) for value, many in ((1.0, count), (0.0, of - count)) if many]
+    return StatisticSet.of([value for value, _ in parts], [many for _, many in parts])
 
 
 def _times(times: dict[str, Any]) -> StatisticSet:

@@ -19,7 +19,7 @@ SCALING_ATTEMPTS = 3
 """How often another instance of what serves already may fail before a document stays as it was."""
 
 _UNHEALTHY = (
-    "The primary container for production variant {variant} did not pass the ping health check. "
+    "The {container} container for production variant {variant} did not pass the ping health check. "
     "Please check CloudWatch logs for this endpoint. "
 )
 
@@ -114,5 +114,7 @@ def _why(task: TaskObservation) -> str:
 
 def why_not_started(variant: str, task: TaskObservation) -> str:
     """In AWS's words where the container ran, and then in those of the node agent, which quotes the container's."""
-    ran = task.ended and "exit_code" in task.events[-1].detail
-    return _UNHEALTHY.format(variant=variant) + _why(task) if ran else _why(task)
+    detail = task.events[-1].detail if task.ended else {}
+    if "exit_code" not in detail:
+        return _why(task)
+    return _UNHEALTHY.format(container=detail.get("container", "primary"), variant=variant) + _why(task)

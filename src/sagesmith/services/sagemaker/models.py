@@ -27,6 +27,10 @@ def _check(params: Params) -> None:
     hosts = [container["ContainerHostname"] for container in containers if container.get("ContainerHostname")]
     if hosts and len(set(hosts)) != len(containers):
         raise ValidationException("Every container of a model has a ContainerHostname of its own, or none has one.")
+    if is_direct(params) and not hosts:
+        raise ValidationException(
+            "With InferenceExecutionConfig.Mode Direct, every element of Containers needs a ContainerHostname."
+        )
 
 
 def _check_container(container: Params) -> None:
@@ -80,8 +84,20 @@ def _resolved(call: Call, container: Params) -> list[Params]:
     return [{**_CONTAINER, **members, **container} for members in packaged]
 
 
+def is_direct(model: Params) -> bool:
+    """Whether requests name the one of Containers that they are for, instead of going through all of them."""
+    return bool(model.get("Containers")) and (model.get("InferenceExecutionConfig") or {}).get("Mode") == "Direct"
+
+
 def container_to_serve(model: Params) -> Params:
-    """The container of a model that an endpoint is made of.
+    """The container of a model that has but one; see `first_to_serve`."""
+    if several(model):
+        raise NotImplementedException("Models with several containers are not built yet for this.")
+    return first_to_serve(model)
+
+
+def first_to_serve(model: Params) -> Params:
+    """The container of a model that an endpoint is made of, the first one if there are several.
 
     Raises:
         NotImplementedException: the model asks for what is not built yet.
@@ -90,9 +106,31 @@ def container_to_serve(model: Params) -> Params:
     """
     MODEL.refuse_unserved(model)
     containers: list[Params] = model.get("Containers") or [model["PrimaryContainer"]]
-    if len(containers) > 1:
-        raise NotImplementedException("Inference pipelines are not built yet (Containers with more than one element).")
-    (container,) = containers
+    for container in containers:
+        _refuse_unservable(container)
+    return containers[0]
+
+
+def several(model: Params) -> Params:
+    """What else is to be known of a model with several containers; empty for any other one.
+
+    They are called by their hostnames, or by their places if they have none.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/inference-pipeline-logs-metrics.html
+    """
+    containers: list[Params] = model.get("Containers") or []
+    if len(containers) < 2 and not is_direct(model):
+        return {}
+    if any(each.get("Mode") == "MultiModel" for each in containers):
+        raise NotImplementedException("Multi-model containers beside others are not built yet.")
+    named = [
+        {**each, "ContainerHostname": each.get("ContainerHostname") or f"container-{number}"}
+        for number, each in enumerate(containers, 1)
+    ]
+    return {"containers": named, "direct": is_direct(model)}
+
+
+def _refuse_unservable(container: Params) -> None:
     if is_multi_model(container) and not container.get("ModelDataUrl"):
         raise ValidationException(
             "A container with Mode MultiModel needs a ModelDataUrl, the prefix of its models in S3: ModelDataSource "
@@ -104,7 +142,6 @@ def container_to_serve(model: Params) -> Params:
             f"Model data of S3DataType {source['S3DataType']} with CompressionType {source['CompressionType']} "
             "are not built yet: use S3Object with Gzip, or S3Prefix with None."
         )
-    return container
 
 
 def _containers(feature: str, member: str, values: frozenset[str] | None = None) -> tuple[Unbuilt, Unbuilt]:
@@ -136,10 +173,9 @@ MODEL = Kind(
             "Functions that give credentials are",
             "ImageConfig.RepositoryAuthConfig",
         ),
-        Unbuilt("InferenceExecutionConfig.Mode", "Direct invocation of containers is", frozenset({"Direct"})),
     ),
     without_effect={
-        **_ignored("ContainerHostname", "an endpoint's model has one container, so nobody calls it by name"),
+        "PrimaryContainer.ContainerHostname": "it names one of several containers",
         **_ignored(
             "ImageConfig.RepositoryAccessMode",
             "registries are reached from this machine, with the container engine's own login",

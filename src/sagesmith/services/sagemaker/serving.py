@@ -6,12 +6,12 @@ instances' ids are stored before their tasks are started, so that a crash leaves
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sagesmith import logging
-from sagesmith.compute.base import Models, Resources, TaskObservation, TaskSpec
+from sagesmith.compute.base import ModelContainer, Models, Resources, TaskObservation, TaskSpec
 from sagesmith.compute.instances import resources_of
 from sagesmith.images.base import ImageNotRunnable, NotOurs
 from sagesmith.images.registry import resolve
@@ -129,7 +129,7 @@ class EndpointReconciler:
             if task is not None:
                 of = {"EndpointName": document.name, "VariantName": instance.variant}
                 stream = f"{instance.variant}/{stream_of(instance)}"
-                measured = Measured(document.region, LOG_GROUP, of, of, elsewhere=_OF_INVOCATIONS)
+                measured = Measured(document.region, LOG_GROUP, of, of, elsewhere=_OF_INVOCATIONS, by_container=True)
                 collect(home, task, f"{LOG_GROUP}/{document.name}", stream, measured)
                 yield instance.id, task
 
@@ -207,7 +207,8 @@ def stream_of(instance: Instance) -> str:
 
 def collect(home: Home, task: TaskObservation, group: str, stream: str, measured: Measured) -> None:
     """Take in what a model server has printed and measured; all of it, if it has ended."""
-    while tasks.collect_log(home, task.id, measured.region, group, stream) and is_over(task):
+    first = task.containers[0] if task.containers else ""
+    while tasks.collect_log(home, task.id, measured.region, group, stream, first) and is_over(task):
         pass
     while collect_metrics(home, task.id, measured) and is_over(task):
         pass
@@ -223,10 +224,8 @@ def task_spec(
         variant: what it is to serve, as the document has it.
     """
     container = variant["container"]
-    own = dict(container.get("Environment") or {})
-    if variant.get("asynchronous"):
-        own = {**asynchronous_defaults(own), **own}
-    code = own.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    several = [_model_container(each, variant) for each in variant.get("containers") or ()]
+    own = {} if several else _own_variables(container, variant)
     common = tasks.specification(
         home,
         document,
@@ -243,10 +242,11 @@ def task_spec(
         id=task_id,
         model_data=None if is_multi_model(container) else model_data(container),
         models=_models(container),
-        code=code if code.startswith("s3://") else None,
+        code=source_archive(own),
+        containers=several,
         resources=serverless_variants.resources_of(variant)
         if variant.get("serverless")
-        else _resources(container["Image"], variant["instance_type"]),
+        else _resources([container["Image"], *(each.image for each in several)], variant["instance_type"]),
         volume_size_bytes=variant["volume_gb"] << 30 if variant.get("volume_gb") else None,
         startup_timeout_seconds=variant["startup_timeout_seconds"] or DEFAULT_STARTUP_TIMEOUT_SECONDS,
     )
@@ -272,16 +272,46 @@ def _models(container: dict[str, Any]) -> Models | None:
     return Models(container["ModelDataUrl"], cached=setting != "Disabled")
 
 
-def _resources(image: str, instance_type: str) -> Resources:
+def _own_variables(container: dict[str, Any], variant: dict[str, Any]) -> dict[str, str]:
+    own = dict(container.get("Environment") or {})
+    return {**asynchronous_defaults(own), **own} if variant.get("asynchronous") else own
+
+
+def _model_container(container: dict[str, Any], variant: dict[str, Any]) -> ModelContainer:
+    return model_container(container, _own_variables(container, variant))
+
+
+def model_container(container: dict[str, Any], own: dict[str, str]) -> ModelContainer:
+    """One of several containers of a model, which has its name.
+
+    Args:
+        own: its variables.
+    """
+    return ModelContainer(
+        container["ContainerHostname"], container["Image"], model_data(container), source_archive(own), own
+    )
+
+
+def source_archive(environment: Mapping[str, str]) -> str | None:
+    """Where the code lies that a container is to unpack, None if it needs none from elsewhere."""
+    code = environment.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    return code if code.startswith("s3://") else None
+
+
+def _resources(images: Sequence[str], instance_type: str) -> Resources:
     """What a model server may use: what its instance type has, GPUs if it is an image of the user's: ours need none."""
     of_instance = resources_of(instance_type)
+    return of_instance if any(map(_is_users, images)) else replace(of_instance, gpus=0)
+
+
+def _is_users(image: str) -> bool:
     try:
         resolve(image)
     except NotOurs:
-        return of_instance
+        return True
     except ImageNotRunnable:
         pass
-    return replace(of_instance, gpus=0)
+    return False
 
 
 def model_data(container: dict[str, Any]) -> str | None:

@@ -30,6 +30,7 @@ class Measured:
         elsewhere: by metric, the namespace and the unit of those that belong into another one.
         resource: the ARN under which each value of the metrics `in_full` is kept besides, one by one in its order:
             statistics of a second do not tell how many epochs there were in it.
+        by_container: how busy each of several containers keeps the host is put besides, under its name.
     """
 
     region: str
@@ -39,6 +40,7 @@ class Measured:
     resource: str = ""
     in_full: Collection[str] = ()
     elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    by_container: bool = False
 
 
 def collect_metrics(home: Home, task_id: str, measured: Measured) -> bool:
@@ -67,11 +69,13 @@ def _points(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Met
 
 
 def _data(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Datum]:
-    together: dict[tuple[str, int, bool], list[float]] = defaultdict(list)
+    together: dict[tuple[str, int, bool, str], list[float]] = defaultdict(list)
     for sample in samples:
-        together[sample.name, sample.at, sample.of_host].extend(sample.values)
-    for (name, at, of_host), values in together.items():
-        dimensions = tuple(sorted((measured.host if of_host else measured.program).items()))
+        if measured.by_container or not sample.container:
+            together[sample.name, sample.at, sample.of_host, sample.container].extend(sample.values)
+    for (name, at, of_host, container), values in together.items():
+        of = {"ContainerName": container} if container else {}
+        dimensions = tuple(sorted({**(measured.host if of_host else measured.program), **of}.items()))
         unit = "Percent" if of_host else "None"
         namespace, unit = measured.elsewhere.get(name, (measured.namespace, unit))
         yield Datum(Metric(namespace, name, dimensions), at, unit, StatisticSet.of(values))

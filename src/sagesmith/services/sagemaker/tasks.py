@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from sagesmith.compute.base import AgentLine, Backend, S3Access, TaskKind, TaskObservation, TaskSpec
+from sagesmith.compute.base import Backend, ContainerLine, S3Access, TaskKind, TaskObservation, TaskSpec
 from sagesmith.environment import client_environment
 from sagesmith.services.base import Home
 from sagesmith.store import Document, LogEvent, Query, Transaction
@@ -119,28 +119,40 @@ def ca_bundle(home: Home) -> str | None:
     return str(bundle) if bundle.exists() else None
 
 
-def collect_log(home: Home, task_id: str, region: str, group: str, stream: str) -> int:
+def collect_log(home: Home, task_id: str, region: str, group: str, stream: str, first: str = "") -> int:
     """Move what a task has written since the last call to the log store, a batch at the most.
 
     Lines and the offset up to which they were read are stored in one transaction, so that no line is lost or doubled.
-    What the node agent itself has to say of the data goes into a stream beside.
+    What the node agent itself has to say of the data goes into a stream below, and so does what several containers
+    print, into one each.
+
+    Args:
+        first: the container in whose stream is what belongs to none of them; empty: it is in `stream`.
 
     Returns:
         How many bytes were new; if they are more than half of LOG_BATCH_BYTES, there may be more.
     """
+    own_stream = f"{stream}/{first}" if first else stream
     with home.store.read() as tx:
-        offset = tx.log_offset(region, group, stream)
+        offset = tx.log_offset(region, group, own_stream)
     with _collecting:
         lines, next_offset = home.backend.read_log(task_id, offset, LOG_BATCH_BYTES)
         if next_offset == offset:
             return 0
-        events = [LogEvent(at, line) for at, line in lines if type(line) is not AgentLine]
-        own = [LogEvent(at, str(line)) for at, line in lines if type(line) is AgentLine]
+        streams: dict[str, list[LogEvent]] = {own_stream: []}
+        for at, line in lines:
+            streams.setdefault(_stream_of(line, stream, own_stream), []).append(LogEvent(at, str(line)))
         with home.store.write() as tx:
-            tx.append_log(region, group, stream, events, next_offset)
-            if own:
-                tx.append_log(region, group, f"{stream}/{DATA_LOG}", own)
+            tx.append_log(region, group, own_stream, streams.pop(own_stream), next_offset)
+            for name, events in streams.items():
+                tx.append_log(region, group, name, events)
     return next_offset - offset
+
+
+def _stream_of(line: str, stream: str, own_stream: str) -> str:
+    if type(line) is str:
+        return own_stream
+    return f"{stream}/{line.container if isinstance(line, ContainerLine) else DATA_LOG}"
 
 
 def all_documents(tx: Transaction, kind: str, status: str | None = None) -> Iterator[Document]:

@@ -9,7 +9,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
 from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
-from sagesmith.services.sagemaker.serving import model_data
+from sagesmith.services.sagemaker.serving import model_container, model_data, source_archive
 from sagesmith.services.sagemaker.transform_jobs import TASK_PREFIX, TRANSFORM_JOB
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
@@ -81,8 +81,9 @@ def _spec(home: Home, document: Document) -> TaskSpec:
     body = document.body
     model = body["_model"]
     container = model["container"]
-    given = container.get("Environment") or {}
-    code = given.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    several = model.get("containers") or ()
+    given = {} if several else container.get("Environment") or {}
+    of_job = {**body.get("Environment", {}), **_batch_environment(body)}
     common = tasks.specification(
         home,
         document,
@@ -91,13 +92,14 @@ def _spec(home: Home, document: Document) -> TaskSpec:
         instance_type=body["TransformResources"]["InstanceType"],
         role_arn=model["role"],
         credentials_seconds=MAX_RUNTIME_SECONDS + tasks.CREDENTIALS_SLACK_SECONDS,
-        own={**_server_timeout(body), **given, **body.get("Environment", {}), **_batch_environment(body)},
+        own={**_server_timeout(body), **given, **of_job},
         network_isolation=model["network_isolation"],
     )
     return replace(
         common,
         model_data=model_data(container),
-        code=code if code.startswith("s3://") else None,
+        code=source_archive(given),
+        containers=[model_container(each, {**(each.get("Environment") or {}), **of_job}) for each in several],
         kms_key_id=body["TransformOutput"]["KmsKeyId"] or None,
         max_runtime_seconds=MAX_RUNTIME_SECONDS,
         transform=_transform(document),

@@ -9,7 +9,7 @@ from sagesmith.jsonpath import JsonPath, PathInvalid
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
 from sagesmith.services.sagemaker.jobs.base import IN_PROGRESS, STOPPING, beginning, job_lifecycle
-from sagesmith.services.sagemaker.models import MODEL, container_to_serve, is_multi_model
+from sagesmith.services.sagemaker.models import MODEL, first_to_serve, is_direct, is_multi_model, several
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ResourceInUse, ValidationException
@@ -78,13 +78,19 @@ def _format(content_type: str | None) -> str | None:
 
 def _initial(call: Call, params: Params) -> Params:
     model = MODEL.find(call.tx, call.context, params["ModelName"]).body
-    container = container_to_serve(model)
+    container = first_to_serve(model)
     if is_multi_model(container):
         raise ValidationException(
             f"Batch transform does not support multi-model containers: {params['ModelName']} has Mode MultiModel."
         )
+    if is_direct(model):
+        raise ValidationException(
+            f"Batch transform sends data through all containers of a model: {params['ModelName']} has the "
+            "InferenceExecutionConfig Mode Direct."
+        )
     served = {
         "container": container,
+        **several(model),
         "role": model.get("ExecutionRoleArn"),
         "network_isolation": bool(model.get("EnableNetworkIsolation")),
     }

@@ -35,7 +35,7 @@ HONOURED = {
         "InferenceExecutionConfig.Mode",
         "Tags",
         *(f"PrimaryContainer.{member}" for member in CONTAINER),
-        *(f"Containers[].{member}" for member in CONTAINER),
+        *(f"Containers[].{member}" for member in (*CONTAINER, "ContainerHostname")),
     },
     "EndpointConfig": {
         "EndpointConfigName",

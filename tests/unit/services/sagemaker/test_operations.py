@@ -182,8 +182,7 @@ SERVERLESS = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": {"Memory
 PIPELINE = without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "a"}, {"Image": "b"}]}
 TOPIC = "arn:aws:sns:us-east-1:123456789012:done"
 UNSERVED = [
-    (PIPELINE, {}),
-    (model("m", InferenceExecutionConfig={"Mode": "Direct"}), {}),
+    (PIPELINE, {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
     (model("m"), {"ProductionVariants": [variant("m", ManagedInstanceScaling={"Status": "ENABLED"})]}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"NotificationConfig": {"SuccessTopic": TOPIC}}}}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}, "DataCaptureConfig": CAPTURE}),

@@ -8,7 +8,7 @@ import pytest
 from sagesmith.compute.base import AgentLine, Transform
 from sagesmith.wire.context import Params
 from tests.unit.services.sagemaker.answers import checked, refused
-from tests.unit.services.sagemaker.world import ROLE, Task, World, model, transform_job
+from tests.unit.services.sagemaker.world import Task, World, model, transform_job
 
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:transform-job/job"
 GROUP = "/aws/sagemaker/TransformJobs"
@@ -284,10 +284,31 @@ def test_what_cannot_be_is_refused_and_nothing_is_stored(world: World, changes: 
 def test_what_is_not_built_is_refused(world: World) -> None:
     error = refused(world, "CreateTransformJob", **transform_job("job", "m") | _input(S3DataType="Converse"))
     assert (error.code, error.status) == ("NotImplementedException", 501)
-    container = model("x")["PrimaryContainer"]
-    world.call("CreateModel", ModelName="two", Containers=[container, container], ExecutionRoleArn=ROLE)
+
+
+def pipeline(world: World, name: str, mode: str) -> None:
+    """A model of two containers, `a` and `b`."""
+    container = model("x")["PrimaryContainer"] | {"Environment": {"COLOUR": "red"}}
+    containers = [container | {"ContainerHostname": each} for each in "ab"]
+    execution = {"Mode": mode}
+    world.call("CreateModel", ModelName=name, Containers=containers, InferenceExecutionConfig=execution)
+
+
+def test_data_goes_through_all_containers_of_a_model(world: World) -> None:
+    pipeline(world, "two", "Serial")
+    world.call("CreateTransformJob", **transform_job("job", "two", Environment={"FLAVOUR": "sour"}))
+    world.until(lambda: bool(world.backend.started))
+    containers = world.backend.only().spec.containers
+    assert [each.name for each in containers] == ["a", "b"]
+    assert {"COLOUR": "red", "FLAVOUR": "sour", "SAGEMAKER_BATCH": "true"}.items() <= containers[1].environment.items()
+    assert "COLOUR" not in world.backend.only().spec.environment
+
+
+def test_a_model_whose_containers_are_named_by_requests_transforms_nothing(world: World) -> None:
+    pipeline(world, "two", "Direct")
     error = refused(world, "CreateTransformJob", **transform_job("job", "two"))
-    assert (error.code, error.status) == ("NotImplementedException", 501)
+    assert error.code == "ValidationException"
+    assert "Mode Direct" in error.message
 
 
 def test_a_name_is_taken_once(world: World) -> None:
