@@ -35,6 +35,23 @@ for version in ("2", "10"):
     tf.saved_model.save(module, str(root / "sums" / version), signatures={"serving_default": module.one})
 tf.saved_model.save(module, str(root / "words" / "1"), signatures={"serving_default": module.two})
 
+from tensorflow.compat.v1.saved_model import (
+    Builder, classification_signature_def, regression_signature_def, tag_constants
+)
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    given = tf.compat.v1.placeholder(tf.string, [None])
+    features = tf.io.parse_example(given, {
+        "x": tf.io.FixedLenFeature([2], tf.float32), "bias": tf.io.FixedLenFeature([1], tf.float32, [0.0]),
+    })
+    total = tf.reduce_sum(features["x"], 1, keepdims=True) + features["bias"]
+    names = tf.tile([["low", "high"]], [tf.shape(total)[0], 1])
+    builder = Builder(str(root / "totals" / "1"))
+    builder.add_meta_graph_and_variables(session, [tag_constants.SERVING], {
+        "serving_default": classification_signature_def(given, names, tf.concat([-total, total], 1)),
+        "sum": regression_signature_def(given, total),
+    })
+    builder.save()
+
 def asked(script, body, kind="application/json", attributes=None):
     loaded = load("tensorflow", script, root)
     headers = [(b"x-amzn-sagemaker-custom-attributes", attributes.encode())] if attributes else []
@@ -60,6 +77,9 @@ def input_handler(data, context):
 def output_handler(response, context):
     return json.dumps({"status": response.status_code, **response.json()}), context.accept_header
 ''', around.__dict__)
+examples = {"examples": [{"x": [1.0, 2.0]}, {"x": [3.5, 4.0], "bias": 1.0}]}
+summed = {**examples, "signature_name": "sum", "context": {"bias": [0.5]}}
+classify, regress = (f"tfs-method={method},tfs-model-name=totals" for method in ("classify", "regress"))
 named = "tfs-model-name=words"
 columns = {"inputs": {"a": [1, 2], "words": ["x", {"b64": "eQ=="}]}}
 print(json.dumps({
@@ -76,6 +96,13 @@ print(json.dumps({
     "not_json": asked(None, "{"),
     "unknown_type": asked(None, "x", "text/plain"),
     "unknown_model": asked(None, "[[1, 2]]", attributes="tfs-model-name=no"),
+    "classified": asked(None, json.dumps(examples), attributes=classify),
+    "regressed": asked(None, json.dumps(summed), attributes=regress),
+    "other_method": asked(None, json.dumps(examples), attributes=regress),
+    "no_examples": asked(None, '{"instances": [[1, 2]]}', attributes=classify),
+    "bad_feature": asked(None, '{"examples": [{"x": [1.0, "a"]}]}', attributes=classify),
+    "missing_feature": asked(None, '{"examples": [{"y": 1.0}]}', attributes=classify),
+    "no_method": asked(None, '{"examples": [{"y": 1.0}]}', attributes="tfs-method=guess,tfs-model-name=totals"),
     "handler": asked(through, '{"instances": [[1, 2]]}'),
     "around": asked(around, '{"application/json": [3, 4]}'),
 }))
@@ -118,6 +145,27 @@ def test_what_does_not_fit_the_model_is_refused_in_tensorflow_servings_form(seen
 
 def test_what_is_no_request_is_told_by_its_status(seen: dict[str, Any]) -> None:
     assert [seen[name][0] for name in ("not_json", "unknown_type", "unknown_model")] == [400, 415, 404]
+
+
+def test_examples_are_classified_and_regressed_with_the_features_of_their_context(seen: dict[str, Any]) -> None:
+    assert seen["classified"] == [
+        200,
+        {"results": [[["low", -3.0], ["high", 3.0]], [["low", -8.5], ["high", 8.5]]]},
+    ]
+    assert seen["regressed"] == [200, {"results": [3.5, 8.5]}]
+
+
+@pytest.mark.parametrize("asked", ["no_examples", "bad_feature", "missing_feature", "no_method"])
+def test_what_are_no_examples_of_the_model_is_refused(seen: dict[str, Any], asked: str) -> None:
+    status, body = seen[asked]
+    assert (status, list(body)) == (400, ["error"])
+
+
+def test_a_signature_of_another_method_is_refused_in_tensorflow_servings_words(seen: dict[str, Any]) -> None:
+    words = (
+        "Expected regression signature method_name to be tensorflow/serving/regress. Was: tensorflow/serving/classify"
+    )
+    assert seen["other_method"] == [400, {"error": words}]
 
 
 def test_a_handler_may_ask_the_rest_port_and_two_may_stand_around_it(seen: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JSON_LINES = frozenset({"application/jsonlines", "application/jsons", "application/x-jsonlines"})
-_SIGNATURE = "serving_default"
+DEFAULT_SIGNATURE = "serving_default"
 
 
 class Refused(Exception):
@@ -88,6 +88,7 @@ class SavedModel:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._model = tensorflow.saved_model.load(str(path))
 
     def predict(self, request: Any) -> dict[str, Any]:
@@ -98,16 +99,13 @@ class SavedModel:
         """
         if not isinstance(request, dict) or not ({"instances", "inputs"} & request.keys()):
             raise Refused("Missing 'inputs' or 'instances' key")
-        function, wanted = self._signature(request.get("signature_name", _SIGNATURE))
+        function, wanted = self._signature(request.get("signature_name", DEFAULT_SIGNATURE))
         by_row = "instances" in request
         given = _columns(request["instances"], wanted) if by_row else _named(request["inputs"], wanted)
         if set(given) != set(wanted):
             raise Refused(f"The request has the inputs {sorted(given)}; the model takes {sorted(wanted)}.")
         tensors = {name: _tensor(name, value, wanted[name]) for name, value in given.items()}
-        try:
-            outputs = {name: _plain(tensor) for name, tensor in function(**tensors).items()}
-        except tensorflow.errors.InvalidArgumentError as error:
-            raise Refused(str(error)) from error
+        outputs = _run(function, tensors)
         if not by_row:
             return {"outputs": next(iter(outputs.values())) if len(outputs) == 1 else outputs}
         if len(outputs) == 1:
@@ -115,11 +113,30 @@ class SavedModel:
         rows = zip(*outputs.values(), strict=True)
         return {"predictions": [dict(zip(outputs, row, strict=True)) for row in rows]}
 
+    def of_examples(self, signature: str, serialized: list[bytes]) -> dict[str, Any]:
+        """The outputs of a signature that takes examples, by their names.
+
+        Args:
+            serialized: protocol buffers of `tensorflow.train.Example`.
+
+        Raises:
+            Refused: there is no such signature, or it does not take these.
+        """
+        function, wanted = self._signature(signature)
+        return _run(function, {next(iter(wanted)): tensorflow.constant(serialized)})
+
     def _signature(self, name: str) -> tuple[Any, dict[str, Any]]:
         if name not in self._model.signatures:
             raise Refused(f'Serving signature name: "{name}" not found in signature def')
         function = self._model.signatures[name]
         return function, function.structured_input_signature[1]
+
+
+def _run(function: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {name: _plain(tensor) for name, tensor in function(**tensors).items()}
+    except tensorflow.errors.InvalidArgumentError as error:
+        raise Refused(str(error)) from error
 
 
 def _columns(instances: Any, wanted: dict[str, Any]) -> dict[str, Any]:

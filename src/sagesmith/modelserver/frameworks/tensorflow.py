@@ -89,7 +89,9 @@ def _transform(module: ModuleType | None, default: str) -> Callable[[Any, Any, s
         model: SavedModel = models[name]
         method = attributes.get("tfs-method", "predict")
         if module is None:
-            return _predict(model, saved_model.request_of(content, codecs.media_type(content_type)), method)
+            kind = codecs.media_type(content_type)
+            asked = saved_model.request_of(content, kind) if method == "predict" else content
+            return _answer(model, asked, method)
         body = content.encode("utf-8") if isinstance(content, str) else content
         context = Context(
             name,
@@ -106,21 +108,36 @@ def _transform(module: ModuleType | None, default: str) -> Callable[[Any, Any, s
         if handler is not None:
             return handler(io.BytesIO(body), context)
         asked = before(io.BytesIO(body), context) if before else body
-        answer = RestAnswer(_predict(model, asked, method))
+        answer = RestAnswer(_answer(model, asked, method))
         return after(answer, context) if after else answer.content
 
     return transform
 
 
-def _predict(model: SavedModel, body: Any, method: str) -> Answer:
+def _answer(model: SavedModel, body: Any, method: str) -> Answer:
     """TensorFlow Serving's answer to a request, its refusals included."""
-    if method != "predict":
-        text = f"Only predict is built, not {method}."
-        return Answer(400, codecs.JSON, codecs.to_json({"error": text}))
     try:
-        return Answer(200, codecs.JSON, codecs.to_json(model.predict(saved_model.parse(body))))
+        request = saved_model.parse(body)
+        made = model.predict(request) if method == "predict" else _of_examples(model, request, method)
+        return Answer(200, codecs.JSON, codecs.to_json(made))
     except (saved_model.Refused, ValueError, TypeError) as error:
         return Answer(400, codecs.JSON, codecs.to_json({"error": str(error)}))
+
+
+def _of_examples(model: SavedModel, request: Any, method: str) -> dict[str, Any]:
+    from sagesmith.modelserver.frameworks import examples
+
+    if method not in examples.METHODS:
+        raise saved_model.Refused(f"Malformed request: there is no method {method}")
+    given = examples.serialized(request)
+    signature = request.get("signature_name", saved_model.DEFAULT_SIGNATURE)
+    found = examples.methods_of(model.path).get(signature)
+    expected = f"tensorflow/serving/{method}"
+    if found not in (None, expected):
+        kind = "classification" if method == "classify" else "regression"
+        raise saved_model.Refused(f"Expected {kind} signature method_name to be {expected}. Was: {found}")
+    outputs = model.of_examples(signature, given)
+    return {"results": examples.classified(outputs) if method == "classify" else examples.regressed(outputs)}
 
 
 class _Rest:
@@ -145,7 +162,7 @@ def _endpoint(models: dict[str, SavedModel]) -> type[BaseHTTPRequestHandler]:
             name, _, method = self.path.rpartition("/")[2].partition(":")
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             answer = (
-                _predict(models[name], body, method) if name in models else Answer(404, codecs.JSON, b'{"error": ""}')
+                _answer(models[name], body, method) if name in models else Answer(404, codecs.JSON, b'{"error": ""}')
             )
             self.send_response(answer.status)
             self.send_header("content-type", answer.content_type)
