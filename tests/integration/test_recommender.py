@@ -132,6 +132,35 @@ def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Ru
     assert endpoints(platform, name) == []
 
 
+def test_a_serverless_endpoint_is_woken_measured_and_priced(platform: Running, payload: str) -> None:
+    model = configuration(platform, "serverless", 1, SLEEPS)
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+    name = create(
+        platform,
+        model,
+        payload,
+        [],
+        JobType="Advanced",
+        InputConfig={
+            "EndpointConfigurations": [{"ServerlessConfig": serverless}],
+            "TrafficPattern": {
+                "TrafficType": "PHASES",
+                "Phases": [{"InitialNumberOfUsers": 1, "SpawnRate": 0, "DurationInSeconds": 4}],
+            },
+        },
+    )
+    found = ended(platform, name)
+    assert found["Status"] == "COMPLETED", found
+    (recommendation,) = found["InferenceRecommendations"]
+    assert recommendation["EndpointConfiguration"]["ServerlessConfig"] == serverless
+    assert "InstanceType" not in recommendation["EndpointConfiguration"]
+    metrics = recommendation["Metrics"]
+    assert metrics["ModelSetupTime"] >= 1
+    assert metrics["CostPerInference"] == pytest.approx(0.00004 * SLOW_MS / 1000, rel=0.5)
+    assert "CostPerHour" not in metrics
+    assert endpoints(platform, name) == []
+
+
 def test_a_model_that_takes_no_payload_fails_with_its_words(platform: Running, payload: str) -> None:
     model = configuration(platform, "fails", 1, FAILS)
     configurations = [{"InstanceType": "ml.m5.large"}]

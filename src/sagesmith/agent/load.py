@@ -148,8 +148,8 @@ class _Generator:
             ca_file=Path(bundle) if bundle else None,
         )
         try:
-            await self._try_each()
-            self._task.report.write("Invoking", "Invoking the endpoint")
+            first = await self._try_each()
+            self._task.report.write("Invoking", "Invoking the endpoint", first_answer_seconds=first)
             return [await self._level(users, seconds) for users, seconds in self._load.levels]
         finally:
             for user in self._users:
@@ -157,9 +157,15 @@ class _Generator:
             await asyncio.gather(*self._users, return_exceptions=True)
             self._client.close()
 
-    async def _try_each(self) -> None:
-        """Send the first payloads once: what the model does not take is not worth a load."""
-        deadline = monotonic() + _PATIENCE_SECONDS
+    async def _try_each(self) -> float:
+        """Send the first payloads once: what the model does not take is not worth a load; seconds that the first took.
+
+        Raises:
+            TaskFailed: one is not answered well.
+            TaskStopped: somebody asked the task to end.
+        """
+        began, first = monotonic(), 0.0
+        deadline = began + _PATIENCE_SECONDS
         for payload in self._each_once[:10]:
             while (problem := await self._ask(payload)) is not None:
                 self._heed_stop()
@@ -168,6 +174,8 @@ class _Generator:
                     said = f"endpoint {self._load.endpoint} answered {status} to a sample payload: {said}"
                     raise TaskFailed(f"ClientError: {said[:_MAX_SAID]}")
                 await asyncio.sleep(_PAUSE_SECONDS)
+            first = first or monotonic() - began
+        return first
 
     async def _level(self, users: int, seconds: float) -> dict[str, float]:
         self._counts = counts = Counts()

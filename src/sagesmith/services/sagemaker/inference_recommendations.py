@@ -38,6 +38,8 @@ WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
 _USUAL_TYPES = ("ml.t2.medium", "ml.c5.large", "ml.m5.large", "ml.c5.xlarge", "ml.m5.xlarge", "ml.c5.2xlarge")
 """What an instance recommendation tries where nobody says what is supported, as far as this machine is as large."""
 _TYPES_TRIED = 3
+_SERVERLESS = ({"MemorySizeInMB": 2048, "MaxConcurrency": 5}, {"MemorySizeInMB": 4096, "MaxConcurrency": 5})
+"""What is tried where serverless endpoints are asked for."""
 
 
 def _check(params: Params) -> None:
@@ -158,7 +160,13 @@ def _tests(call: Call, params: Params, containers: list[Params], package: Docume
             specification = each.get("InferenceSpecificationName")
             if specification and package is None:
                 raise ValidationException("InferenceSpecificationName needs a ModelPackageVersionArn.")
-            yield LoadTest(number, each["InstanceType"], environment, specification=specification)
+            yield LoadTest(
+                number,
+                each.get("InstanceType") or "",
+                environment,
+                serverless=each.get("ServerlessConfig"),
+                specification=specification,
+            )
             number += 1
 
 
@@ -171,7 +179,10 @@ def _configurations(given: Params, containers: list[Params], package: Document |
         or _usual_types()
     )
     tuned = _takes_workers(containers)
-    return [_configuration(each, tuned) for each in types[:MOST_TESTS]]
+    instances = [_configuration(each, tuned) for each in types[:MOST_TESTS]]
+    serverless = [{"ServerlessConfig": dict(each)} for each in _SERVERLESS]
+    wanted = (given.get("ContainerConfig") or {}).get("SupportedEndpointType")
+    return serverless if wanted == "Serverless" else instances
 
 
 def _configuration(instance_type: str, tuned: bool) -> Params:
@@ -266,9 +277,9 @@ RECOMMENDATIONS_JOB = Kind(
     missing=Wording(ResourceNotFound, "Inference recommendations job {name} does not exist."),
     duplicate=Wording(ResourceInUse, "Inference recommendations job {name} already exists."),
     unbuilt=(
-        Unbuilt("InputConfig.EndpointConfigurations[].ServerlessConfig", "Load tests of serverless endpoints are"),
         Unbuilt(
-            f"{_CONTAINER}.SupportedEndpointType", "Load tests of serverless endpoints are", frozenset({"Serverless"})
+            "InputConfig.EndpointConfigurations[].ServerlessConfig.ProvisionedConcurrency",
+            "Load tests of provisioned concurrency are",
         ),
         Unbuilt("OutputConfig.CompiledOutputConfig", "Compilation of models is"),
     ),

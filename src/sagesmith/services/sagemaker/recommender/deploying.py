@@ -26,12 +26,9 @@ def deploy(home: Home, tx: Transaction, document: Document, test: LoadTest) -> L
     call = call_for(home, tx, document, "CreateEndpoint")
     name = _name(document, test)
     created(call, MODEL, {"ModelName": name, **_model(call, document, test)})
-    variant = {
-        "VariantName": test.variant,
-        "ModelName": name,
-        "InstanceType": test.instance_type,
-        "InitialInstanceCount": 1,
-    }
+    sizes = {"InstanceType": test.instance_type, "InitialInstanceCount": 1}
+    capacity = sizes if test.serverless is None else {"ServerlessConfig": test.serverless}
+    variant = {"VariantName": test.variant, "ModelName": name, **capacity}
     created(call, ENDPOINT_CONFIG, {"EndpointConfigName": name, "ProductionVariants": [variant]})
     created(call, ENDPOINT, {"EndpointName": name, "EndpointConfigName": name})
     return replace(test, state="deploying", endpoint=name, created_at=call.now)

@@ -25,7 +25,7 @@ class Measured:
     """What came of one level.
 
     Attributes:
-        per_minute: invocations.
+        per_minute: invocations that were answered well.
         latency_ms: the model's, at the percentile that was asked for; NaN if nothing was answered.
         error_share: the part of the invocations that failed.
     """
@@ -96,7 +96,8 @@ def _of_level(
     at = statistic(percentile)
     microseconds = at(latency) if at is not None and latency is not None else None
     milliseconds = math.nan if microseconds is None else microseconds / 1000
-    return Measured(level.users, 60 * count / (end - start), milliseconds, failed / count if count else 0.0)
+    answered = 60 * (count - failed) / (end - start)
+    return Measured(level.users, answered, milliseconds, failed / count if count else 0.0)
 
 
 def over(measured: Sequence[Measured], conditions: Conditions) -> str:

@@ -1,4 +1,4 @@
-"""What instances cost an hour: a table with its source and date, or one of the user's own."""
+"""What an hour of an instance costs, and a second of serverless inference: a table with its source and date."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,12 +19,14 @@ class Prices:
         source, date: where the prices were read, and when.
         currency: such as USD.
         hour: by instance type. A type that is not here has no price.
+        serverless_gb_second: of serverless inference, for each gigabyte of its memory; None if that has no price.
     """
 
     source: str
     date: str
     currency: str
     hour: Mapping[str, float]
+    serverless_gb_second: float | None = None
 
     def __str__(self) -> str:
         return f"{self.source} ({self.date}, {self.currency})"
@@ -53,11 +55,13 @@ def parse(text: str, name: str) -> Prices:
     """
     try:
         table = tomllib.loads(text)
+        given = table.get("serverless_gb_second")
+        second = None if given is None else float(given)
         hour = {str(kind): float(price) for kind, price in table["hour"].items()}
     except (tomllib.TOMLDecodeError, KeyError, AttributeError, TypeError, ValueError) as error:
         said = f'{name} is no table of prices: it needs `[hour]` with lines such as `"ml.m5.large" = 0.115`: {error}'
         raise PricesUnreadable(said) from error
-    if any(price < 0 for price in hour.values()):
+    if any(price < 0 for price in (*hour.values(), second or 0.0)):
         raise PricesUnreadable(f"{name} has a price below 0.")
     source, date, currency = (str(table.get(each, "unknown")) for each in ("source", "date", "currency"))
-    return Prices(source, date, currency, hour)
+    return Prices(source, date, currency, hour, second)

@@ -38,11 +38,16 @@ log = logging.get("recommender")
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A job and the test that it is at, at one time (seconds since the epoch)."""
+    """A job and the test that it is at, at one time (seconds since the epoch).
+
+    Attributes:
+        since: when this process began: what routers noted before is among the metrics a while after.
+    """
 
     document: Document
     test: LoadTest
     now: float
+    since: float
 
     @property
     def body(self) -> Params:
@@ -63,6 +68,9 @@ class RecommendationReconciler:
     """Runs the load tests of inference recommendations jobs."""
 
     kind = KIND
+
+    def __init__(self) -> None:
+        self._since = time.time()
 
     def recover(self, home: Home) -> None:
         """End load generators that no job names any more, and look at every job that has not ended."""
@@ -85,7 +93,7 @@ class RecommendationReconciler:
         current = next((each for each in tests if not each.over), None)
         if current is None:
             return _finish(home, document, tests)
-        return _STEPS[current.state](home, _Look(document, current, time.time()))
+        return _STEPS[current.state](home, _Look(document, current, time.time(), self._since))
 
 
 def _begin(home: Home, look: _Look) -> float | None:
@@ -95,12 +103,12 @@ def _begin(home: Home, look: _Look) -> float | None:
         return _note(home, look, replace(test, state="done", stopped=True))
     if not test.own:
         return _note(home, look, _generating(test), [f"Load test of endpoint {test.endpoint}"])
-    said = " ".join(f"{name}={value}" for name, value in test.environment.items())
+    said = " ".join([test.called, *(f"{name}={value}" for name, value in test.environment.items())])
     try:
         with home.store.write() as tx:
             made = deploy(home, tx, look.document, test)
-            lines = [f"Test {test.number + 1}: {test.instance_type} {said}: endpoint {made.endpoint}"]
-            lines += results.larger_than_this_machine(test.instance_type)
+            lines = [f"Test {test.number + 1}: {said}: endpoint {made.endpoint}"]
+            lines += results.larger_than_this_machine(test)
             _put(tx, look.document, made, lines)
     except AwsError as error:
         return _note(home, look, _failed(test, error.message), [f"Test {test.number + 1} failed: {error.message}"])
@@ -140,8 +148,8 @@ def _loading(home: Home, look: _Look) -> float | None:
 def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
     """A load generator at work, which is ended when a condition says so."""
     test = look.test
-    if test.began_at is None and (began := _began(events)) is not None:
-        return _note(home, look, replace(test, began_at=began))
+    if test.began_at is None and any(each.state == "Invoking" for each in events):
+        return _note(home, look, _began(test, events))
     why = test.stopping or look.stopping or _condition(home, look)
     if why:
         home.backend.stop(test.task)
@@ -150,12 +158,16 @@ def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | 
     return LOADING_LOOK_SECONDS
 
 
-def _began(events: Sequence[TaskEvent]) -> float | None:
-    return next((each.time for each in events if each.state == "Invoking"), None)
+def _began(test: LoadTest, events: Sequence[TaskEvent]) -> LoadTest:
+    """The test with what its generator said when it began, if it did."""
+    said = next((each for each in events if each.state == "Invoking"), None)
+    if said is None or test.began_at is not None:
+        return test
+    return replace(test, began_at=said.time, first_answer_seconds=said.detail.get("first_answer_seconds"))
 
 
 def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
-    test, last = replace(look.test, began_at=look.test.began_at or _began(events)), events[-1]
+    test, last = _began(look.test, events), events[-1]
     if last.state == "Failed":
         return _fail(home, look, str(last.detail.get("failure_reason") or last.message))
     return _note(home, look, _measured(test, last.time))
@@ -173,7 +185,7 @@ def _lost(home: Home, look: _Look) -> float | None:
 
 def _condition(home: Home, look: _Look) -> str:
     """Which of the stopping conditions is met, in words; empty if none is."""
-    if look.test.began_at is None:
+    if look.test.began_at is None or look.now < look.since + measures.SETTLING_SECONDS:
         return ""
     conditions = conditions_of(look.body)
     return measures.over(_levels(home, look, conditions, look.now - measures.SETTLING_SECONDS), conditions)
@@ -193,7 +205,7 @@ def _measuring(home: Home, look: _Look) -> float | None:
     """Once all metrics are there, the figures are read."""
     test = look.test
     ended = test.ended_at or look.now
-    if (wait := ended + measures.SETTLING_SECONDS - look.now) > 0:
+    if (wait := max(ended, look.since) + measures.SETTLING_SECONDS - look.now) > 0:
         return wait
     conditions = conditions_of(look.body)
     # The generator's clock and the plan's may be some hundredths of a second apart by the last level.
@@ -204,9 +216,7 @@ def _measuring(home: Home, look: _Look) -> float | None:
         if look.document.status == STOPPING:
             return _note(home, look, replace(test, state="ending", stopped=True))
         return _fail(home, look, results.why_nothing(levels, conditions, test.stopping))
-    result = {"per_minute": best.per_minute, "latency_ms": best.latency_ms}
-    if test.created_at is not None and test.in_service_at is not None:
-        result["setup_seconds"] = test.in_service_at - test.created_at
+    result = {"per_minute": best.per_minute, "latency_ms": best.latency_ms, **results.setup(test)}
     said = (
         f"Test {test.number + 1}: {best.per_minute:.0f} invocations a minute by {best.users} user(s), "
         f"the model's latency ({conditions.percentile}) {best.latency_ms:.2f} ms"

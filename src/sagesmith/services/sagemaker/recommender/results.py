@@ -28,7 +28,7 @@ def told(document: Document, tests: Sequence[LoadTest]) -> Params:
         return {}
     if not measured[0].own:
         (test,) = measured
-        metrics = priced(test.result, None)
+        metrics = priced(test.result)
         shown = {name: metrics[name] for name in ("MaxInvocations", "ModelLatency")}
         return {"EndpointPerformances": [{"Metrics": shown, "EndpointInfo": {"EndpointName": test.endpoint}}]}
     wanted = (document.body.get("StoppingConditions") or {}).get("MaxInvocations")
@@ -38,14 +38,13 @@ def told(document: Document, tests: Sequence[LoadTest]) -> Params:
 
 def _rank(test: LoadTest) -> tuple[float, float, int]:
     """The cheapest inference first; where no price is known, after those, the most invocations."""
-    hour, per_minute = test.result.get("hour"), test.result["per_minute"]
-    return (math.inf if hour is None else hour / per_minute, -per_minute, test.number)
+    return (test.result.get("inference", math.inf), -test.result["per_minute"], test.number)
 
 
 def _recommendation(document: Document, test: LoadTest, wanted_per_minute: int | None) -> Params:
     shown: Params = {
         "RecommendationId": f"{document.name}/{document.body['_id'][:6]}{test.number:02d}",
-        "Metrics": priced(test.result, test.result.get("hour")),
+        "Metrics": priced(test.result),
         "EndpointConfiguration": endpoint_configuration(test, wanted_per_minute),
         "ModelConfiguration": configuration(test),
     }
@@ -54,13 +53,28 @@ def _recommendation(document: Document, test: LoadTest, wanted_per_minute: int |
     return shown
 
 
+def setup(test: LoadTest) -> dict[str, float]:
+    """How long it took until there was an answer, as `setup_seconds`: of a serverless endpoint, from none at all."""
+    if test.serverless is not None:
+        return {} if test.first_answer_seconds is None else {"setup_seconds": test.first_answer_seconds}
+    if test.created_at is None or test.in_service_at is None:
+        return {}
+    return {"setup_seconds": test.in_service_at - test.created_at}
+
+
 def price(home: Home, test: LoadTest) -> dict[str, float]:
-    """What an hour of a test's instance costs, as `hour`; nothing if that is not known."""
+    """What an `hour` of a test's instance costs, and an `inference`; nothing if that is not known."""
     try:
-        hour = prices.read(home.platform.prices).hour.get(test.instance_type)
+        table = prices.read(home.platform.prices)
     except prices.PricesUnreadable:
         return {}
-    return {} if hour is None else {"hour": hour}
+    if test.serverless is not None:
+        if table.serverless_gb_second is None:
+            return {}
+        gigabytes = test.serverless["MemorySizeInMB"] / 1024
+        return {"inference": table.serverless_gb_second * gigabytes * test.result["latency_ms"] / 1000}
+    hour = table.hour.get(test.instance_type)
+    return {} if hour is None else {"hour": hour, "inference": hour / (60 * test.result["per_minute"])}
 
 
 def in_words(home: Home, shown: Params) -> list[str]:
@@ -72,18 +86,22 @@ def in_words(home: Home, shown: Params) -> list[str]:
         lines = [f"Costs are by {prices.read(home.platform.prices)}"]
     except prices.PricesUnreadable as error:
         lines = [f"There are no cost figures. {error}"]
+        return lines
     without = {
-        each["EndpointConfiguration"].get("InstanceType", "")
+        each["EndpointConfiguration"].get("InstanceType", "serverless inference")
         for each in recommended
-        if "CostPerHour" not in each["Metrics"]
+        if "CostPerInference" not in each["Metrics"]
     }
-    if without and len(lines[0]) and not lines[0].startswith("There"):
+    if without:
         lines.append(f"No price is known of {', '.join(sorted(without))}: set one by SAGESMITH_PRICES")
     return lines
 
 
-def larger_than_this_machine(instance_type: str) -> list[str]:
+def larger_than_this_machine(test: LoadTest) -> list[str]:
     """What a log says of a type that has more vCPUs than there are cores."""
+    if test.serverless is not None:
+        return []
+    instance_type = test.instance_type
     size, cores = size_of(instance_type), os.cpu_count() or 1
     if size is None:
         return [f"The size of {instance_type} is not known: it is measured with all that this machine has"]

@@ -17,22 +17,26 @@ class LoadTest:
 
     Attributes:
         environment: what the container gets besides the model's own.
+        serverless: the ServerlessConfig, of a serverless endpoint, which has no instance type.
         specification: the package's additional inference specification that it is made of.
         endpoint: its name, once there is one.
         own: whether the endpoint is made for the test, and goes with it.
         task: the load generator's.
         attempt: how often the generator was started.
         created_at, in_service_at: the endpoint's.
+        first_answer_seconds: how long the first request took, which wakes a serverless endpoint.
         began_at, ended_at: of the load.
         stopping: why the load is ended before its traffic is.
         stopped: the job was stopped before the test had a result.
         failure: why it has no result.
-        result: `per_minute`, `latency_ms`, and what else was measured, by the members' names of RecommendationMetrics.
+        result: `per_minute`, `latency_ms`, `setup_seconds`, what an `hour` and an `inference` cost, and the
+            utilization by the members' names of RecommendationMetrics.
     """
 
     number: int
     instance_type: str
     environment: dict[str, str] = field(default_factory=dict)
+    serverless: Params | None = None
     specification: str | None = None
     endpoint: str = ""
     variant: str = VARIANT
@@ -42,6 +46,7 @@ class LoadTest:
     attempt: int = 0
     created_at: float | None = None
     in_service_at: float | None = None
+    first_answer_seconds: float | None = None
     began_at: float | None = None
     ended_at: float | None = None
     stopping: str = ""
@@ -63,6 +68,14 @@ class LoadTest:
         return "STOPPED" if self.stopped else "COMPLETED"
 
     @property
+    def called(self) -> str:
+        """What it is tried on, for people."""
+        if self.serverless is None:
+            return self.instance_type
+        memory, most = self.serverless["MemorySizeInMB"], self.serverless["MaxConcurrency"]
+        return f"serverless of {memory} MB, at most {most} at once"
+
+    @property
     def dimensions(self) -> tuple[tuple[str, str], ...]:
         """Of the variant's metrics."""
         return (("EndpointName", self.endpoint), ("VariantName", self.variant))
@@ -78,8 +91,8 @@ def dump(tests: Iterable[LoadTest]) -> list[dict[str, Any]]:
     return [asdict(each) for each in tests]
 
 
-def priced(result: Mapping[str, float], hour: float | None) -> Params:
-    """RecommendationMetrics; without costs if it is not known what an hour costs."""
+def priced(result: Mapping[str, float]) -> Params:
+    """RecommendationMetrics; without costs as far as no price is known."""
     shown: Params = {
         "MaxInvocations": int(result["per_minute"]),
         "ModelLatency": max(1, math.ceil(result["latency_ms"])),
@@ -87,8 +100,10 @@ def priced(result: Mapping[str, float], hour: float | None) -> Params:
     }
     if "setup_seconds" in result:
         shown["ModelSetupTime"] = math.ceil(result["setup_seconds"])
-    if hour is not None:
-        shown |= {"CostPerHour": hour, "CostPerInference": hour / (60 * result["per_minute"])}
+    if "hour" in result:
+        shown["CostPerHour"] = result["hour"]
+    if "inference" in result:
+        shown["CostPerInference"] = result["inference"]
     return shown
 
 
@@ -98,7 +113,7 @@ def benchmark(test: LoadTest) -> Params:
     if test.endpoint:
         shown["EndpointConfiguration"] = endpoint_configuration(test)
     if test.result and test.over:
-        metrics = priced(test.result, test.result.get("hour"))
+        metrics = priced(test.result)
         shown["Metrics"] = metrics
         if not test.own:
             shown["EndpointMetrics"] = {name: metrics[name] for name in ("MaxInvocations", "ModelLatency")}
@@ -125,8 +140,9 @@ def configuration(test: LoadTest) -> Params:
 
 def endpoint_configuration(test: LoadTest, wanted_per_minute: int | None = None) -> Params:
     """An EndpointOutputConfiguration, with as many instances as so many invocations a minute take."""
-    count = 1
-    if wanted_per_minute and test.result:
-        count = max(1, math.ceil(wanted_per_minute / test.result["per_minute"]))
-    shown = {"EndpointName": test.endpoint, "VariantName": test.variant, "InitialInstanceCount": count}
+    shown: Params = {"EndpointName": test.endpoint, "VariantName": test.variant}
+    if test.serverless is not None:
+        return {**shown, "ServerlessConfig": test.serverless}
+    count = math.ceil(wanted_per_minute / test.result["per_minute"]) if wanted_per_minute and test.result else 1
+    shown["InitialInstanceCount"] = max(1, count)
     return {**shown, "InstanceType": test.instance_type} if test.instance_type else shown
