@@ -11,7 +11,7 @@ from sagesmith.services.sagemaker.recommender.prices import PricesUnreadable, re
 def test_the_shipped_prices_say_where_they_are_from_and_of_when() -> None:
     prices = read(None)
     assert prices.source.startswith("https://aws.amazon.com/sagemaker/pricing/")
-    assert len(prices.date) == len("2024-07")
+    assert prices.date.startswith("20")
     assert prices.currency == "USD"
 
 
