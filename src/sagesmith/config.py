@@ -102,6 +102,11 @@ class DataDir:
         return self.asynchronous / "queue"
 
     @property
+    def async_notices(self) -> Path:
+        """What is to be published of requests that are done."""
+        return self.asynchronous / "notices"
+
+    @property
     def async_answers(self) -> Path:
         """Answers on their way to S3."""
         return self.asynchronous / "answers"

@@ -30,7 +30,7 @@ DNS_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-
 
 _SUFFIXES = tuple("." + domain for domain in DOMAINS)
 _PROVIDED = re.compile(
-    r"(?:application-autoscaling|sts|iam|logs|monitoring|kms|s3|cloudtrail|api\.sagemaker|runtime\.sagemaker|metrics\.sagemaker|sagemaker|sagemaker-runtime)(?:-fips)?\..+"
+    r"(?:application-autoscaling|sts|sns|sqs|iam|logs|monitoring|kms|s3|cloudtrail|api\.sagemaker|runtime\.sagemaker|metrics\.sagemaker|sagemaker|sagemaker-runtime)(?:-fips)?\..+"
 )
 _TELEMETRY = re.compile(r"(?:sm-pysdk-t|dev-exp-t)-[a-z0-9-]+\.s3\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?")
 

@@ -1,11 +1,16 @@
 """InvokeEndpointAsync on a real platform: taken at once, answered in S3, whatever goes wrong."""
 
+import base64
 import contextlib
 import json
 import os
+import queue
 import signal
+import threading
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -235,6 +240,91 @@ def test_the_life_of_requests_is_measured(platform: Running, endpoint: str) -> N
     assert listed["Metrics"] == []
 
 
+class Subscriber:
+    """An HTTP server that confirms what it is subscribed to, and keeps the messages that it is sent."""
+
+    def __init__(self) -> None:
+        self.messages: queue.Queue[dict[str, Any]] = queue.Queue()
+        messages = self.messages
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+                if document["Type"] == "SubscriptionConfirmation":
+                    urllib.request.urlopen(document["SubscribeURL"]).close()
+                messages.put(document)
+
+            def log_message(self, *_: Any) -> None:
+                """Nobody reads it."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def subscriber() -> Iterator[Subscriber]:
+    made = Subscriber()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_topics_are_told_of_what_succeeded_and_of_what_failed(platform: Running, subscriber: Subscriber) -> None:
+    topics, queues = platform.client("sns"), platform.client("sqs")
+    name = jobs.name("told")
+    success, error = (topics.create_topic(Name=f"{name}-{each}")["TopicArn"] for each in ("success", "error"))
+    url = queues.create_queue(QueueName=name)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics.subscribe(TopicArn=success, Protocol="sqs", Endpoint=arn)
+    hook = f"http://127.0.0.1:{subscriber.server.server_port}/hook"
+    topics.subscribe(TopicArn=error, Protocol="http", Endpoint=hook)
+    assert subscriber.messages.get()["Type"] == "SubscriptionConfirmation"
+    output = {
+        "S3OutputPath": f"s3://{jobs.BUCKET}/async/out",
+        "NotificationConfig": {
+            "SuccessTopic": success,
+            "ErrorTopic": error,
+            "IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"],
+        },
+    }
+    endpoint = asynchronous_endpoint(platform, OutputConfig=output)
+    asked = ask(platform, endpoint, b"1,2", InferenceId="mine", CustomAttributes="c=1")
+    assert "FailureLocation" not in asked
+    (message,) = queues.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+    told = json.loads(json.loads(message["Body"])["Message"])
+    body = told.pop("responseBody")
+    assert json.loads(base64.b64decode(body["content"]))["start"] == "1,2"
+    assert {told.pop("eventTime")[10], told.pop("receivedTime")[10]} == {"T"}
+    location = told["requestParameters"].pop("inputLocation")
+    assert location.startswith(f"s3://{jobs.BUCKET}/async/in/")
+    assert told == {
+        "awsRegion": "us-east-1",
+        "invocationStatus": "Completed",
+        "requestParameters": {
+            "accept": "application/json",
+            "contentType": "text/plain",
+            "customAttributes": "c=1",
+            "endpointName": endpoint,
+        },
+        "responseParameters": {
+            "contentType": "application/json",
+            "customAttributes": "c=1",
+            "outputLocation": asked["OutputLocation"],
+        },
+        "inferenceId": "mine",
+        "eventVersion": "1.0",
+        "eventSource": "aws:sagemaker",
+        "eventName": "InferenceResult",
+    }
+    ask(platform, endpoint, b"raise")
+    told = json.loads(subscriber.messages.get()["Message"])
+    assert told["invocationStatus"] == "Failed"
+    assert told["failureReason"].startswith("ClientError: Received server error (500) from primary")
+    assert "responseBody" not in told
+
+
 @pytest.mark.parametrize("names", [{"router"}, None], ids=["routers", "everything"])
 def test_what_was_acknowledged_is_answered_whoever_is_killed(
     new_platform: Callable[..., Running], names: set[str] | None
@@ -253,8 +343,8 @@ def test_what_was_acknowledged_is_answered_whoever_is_killed(
         succeeded, answer = outcome(platform, one)
         assert succeeded
         assert json.loads(answer["Body"].read())["start"] == f"sleep 0.3 {each}"
-    queue = platform.data / "async" / "queue"
-    while any(path.is_file() for path in queue.rglob("*")):
+    records = platform.data / "async" / "queue"
+    while any(path.is_file() for path in records.rglob("*")):
         time.sleep(0.05)
 
 

@@ -26,9 +26,13 @@ from sagesmith.services import all_handlers, not_built, observers, reconcilers
 from sagesmith.services.audit import AuditTrail
 from sagesmith.services.base import Home
 from sagesmith.services.reconcile import ReconcileLoop
-from sagesmith.services.sagemaker import captures, invocation_metrics
+from sagesmith.services.sagemaker import async_notices, captures, invocation_metrics
+from sagesmith.services.sagemaker.async_notices import Notices
 from sagesmith.services.sagemaker.captures import CaptureUploads
 from sagesmith.services.sagemaker.invocation_metrics import InvocationMetrics
+from sagesmith.services.sns import deliveries
+from sagesmith.services.sns.deliveries import Deliveries
+from sagesmith.services.sqs import messages
 from sagesmith.store import CannotOpen, SchemaMismatch, Store, StoreAway
 from sagesmith.wire.app import Dispatcher
 from sagesmith.wire.context import CONTEXT_HEADER, RequestContext
@@ -147,6 +151,9 @@ async def _run(platform: Platform, store: Store, keyring: KeyRing, lease: int | 
             (keep, retention.INTERVAL_SECONDS, "what is old could not be removed"),
             (api.invocations.take_in, invocation_metrics.INTERVAL_SECONDS, "metrics of endpoints were not taken in"),
             (CaptureUploads(home).upload, captures.INTERVAL_SECONDS, "captured data were not uploaded"),
+            (Notices(home).publish, async_notices.INTERVAL_SECONDS, "notices were not published"),
+            (Deliveries(store).deliver, deliveries.INTERVAL_SECONDS, "notifications were not sent"),
+            (partial(messages.expire, store), retention.INTERVAL_SECONDS, "old messages were not removed"),
         )
     ]
     log.info("ready", socket=str(directory.api_socket), admin_port=platform.admin_port)

@@ -22,6 +22,8 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
         logs,
         sagemaker,
         sagemaker_metrics,
+        sns,
+        sqs,
         sts,
     )
 
@@ -34,6 +36,8 @@ def all_handlers(home: Home) -> Mapping[str, Mapping[str, Handler]]:
         "logs": logs.handlers(home),
         "sagemaker": sagemaker.handlers(home),
         "sagemaker-metrics": sagemaker_metrics.handlers(home),
+        "sns": sns.handlers(home),
+        "sqs": sqs.handlers(home),
         "sts": sts.handlers(home),
     }
 

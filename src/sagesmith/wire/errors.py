@@ -22,17 +22,27 @@ class AwsError(Exception):
         message: AWS's wording.
         status: the HTTP status.
         members: further members of the modelled error shape, such as ModelError's OriginalStatusCode.
+        shape: the modelled error's name, where a model that spoke Query once does not say which it is.
     """
 
     code = "InternalFailure"
     status = 500
+    shape: str | None = None
 
-    def __init__(self, code: str, message: str, status: int = 400, members: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int = 400,
+        members: dict[str, Any] | None = None,
+        shape: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.status = status
         self.members = members or {}
+        self.shape = shape
 
 
 class _Named(AwsError):

@@ -23,9 +23,6 @@ from sagesmith.http.messages import Disconnected, Headers, Response
 MAX_INPUT_BYTES = MAX_ANSWER_BYTES = 1 << 30
 """Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html (payloads up to 1 GB)."""
 
-MAX_INCLUDED_BYTES = 128 << 10
-"""Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AsyncInferenceNotificationConfig.html"""
-
 _DEFAULT_TYPE = "application/octet-stream"
 _BUSY = (b"x-sagesmith-busy", b"1")
 _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"

@@ -16,6 +16,7 @@ from typing import Any
 
 from sagesmith import logging
 from sagesmith.config import Platform
+from sagesmith.gateway.asynchronous import notices
 from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.metering import AsyncMeter
 from sagesmith.gateway.asynchronous.objects import Objects, StoreAway
@@ -276,7 +277,8 @@ class Worker:
     async def _finish(
         self, queue: Queue, record: Record, variant: str | None, taken: dict[str, float], outcome: Answer | Failed
     ) -> float | None:
-        """Store what went wrong, and take the request out of the queue, in this order. As `_perform`."""
+        """Store what went wrong, tell who wants to know, and take the request out of the queue, in this order.
+        Answers as `_perform` does."""
         failure = outcome if isinstance(outcome, Failed) else None
         if failure is not None:
             try:
@@ -284,6 +286,10 @@ class Worker:
             except StoreAway as error:
                 log.warning("the object store is away", endpoint=record.endpoint, reason=str(error))
                 return _AWAY_SECONDS
+        topic = notices.topic_of(record, outcome)
+        if topic is not None:
+            directory = self._platform.dir.async_notices
+            await asyncio.to_thread(notices.write, directory, record, variant, topic, outcome, time.time())
         self._performer.discard(record)
         await asyncio.to_thread(self._records.remove, queue, record.entry)
         status = 200 if failure is None else failure.status

@@ -198,7 +198,6 @@ ENDPOINT_CONFIG = Kind(
             for variants in _BOTH
             for member, words, values in _UNBUILT_OF_VARIANTS
         ),
-        Unbuilt("AsyncInferenceConfig.OutputConfig.NotificationConfig", "Notifications of asynchronous inference are"),
         Unbuilt("ExplainerConfig", "Online explainability is"),
         Unbuilt("MetricsConfig.EnableEnhancedMetrics", "Enhanced metrics are"),
         Unbuilt("MetricsConfig.EnableDetailedObservability", "Detailed observability is"),

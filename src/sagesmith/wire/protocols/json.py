@@ -40,7 +40,7 @@ class JsonProtocol:
         message_member = self._model.message_members.get(error.code, "message")
         if not self._model.query_compatible:
             return error_answer(error, request_id, self._content_type, message_member)
-        shape = self._model.error_shapes.get(error.code, error.code)
+        shape = error.shape or self._model.error_shapes.get(error.code, error.code)
         response = error_answer(error, request_id, self._content_type, message_member, shape)
         response.headers.append(query_error(error))
         return response

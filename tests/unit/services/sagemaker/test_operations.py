@@ -180,11 +180,9 @@ CAPTURE = {
 }
 SERVERLESS = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
 PIPELINE = without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "a"}, {"Image": "b"}]}
-TOPIC = "arn:aws:sns:us-east-1:123456789012:done"
 UNSERVED = [
     (PIPELINE, {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
     (model("m"), {"ProductionVariants": [variant("m", ManagedInstanceScaling={"Status": "ENABLED"})]}),
-    (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"NotificationConfig": {"SuccessTopic": TOPIC}}}}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}, "DataCaptureConfig": CAPTURE}),
 ]
 

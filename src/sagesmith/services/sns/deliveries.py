@@ -1,0 +1,111 @@
+"""What is to be sent to HTTP servers: a document each until the server has taken it, or was asked often enough.
+
+The document's time of change is when it is due. Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+"""
+
+import http.client
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from sagesmith import logging
+from sagesmith.identifiers import random_uuid
+from sagesmith.store import Document, NotFound, Query, Store, Transaction, VersionConflict
+
+KIND = "sns-delivery"
+INTERVAL_SECONDS = 1.0
+ATTEMPTS = 4
+RETRY_SECONDS = 20.0
+"""Three more after the first, 20 seconds apart: what AWS does where no policy says otherwise."""
+
+ANSWER_SECONDS = 15.0
+_REGION = "all"
+"""Deliveries are found by one look, whatever region they are from."""
+_AT_ONCE = 4
+_PAGE = 50
+
+log = logging.get("sns")
+
+
+def add(
+    tx: Transaction, subscription: Document, message_id: str, kind: str, content: str, *, raw: bool = False
+) -> None:
+    """Have something sent to an HTTP server.
+
+    Args:
+        kind: its `Type`.
+        raw: it is a message without the document around it.
+    """
+    key = random_uuid()
+    headers = {
+        "Content-Type": "text/plain; charset=UTF-8",
+        "User-Agent": "Amazon Simple Notification Service Agent",
+        "x-amz-sns-message-type": kind,
+        "x-amz-sns-message-id": message_id,
+        "x-amz-sns-topic-arn": subscription.body["TopicArn"],
+        **({"x-amz-sns-subscription-arn": subscription.arn} if kind == "Notification" else {}),
+        **({"x-amz-sns-rawdelivery": "true"} if raw else {}),
+    }
+    body = {"url": subscription.body["Endpoint"], "headers": headers, "content": content, "attempts": 0}
+    tx.create(Document(KIND, _REGION, key, key, "", body))
+
+
+class Deliveries:
+    """Sends what is due. One thread at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def deliver(self) -> None:
+        """Send all that is due now, several at once; what is not taken is due again later."""
+        now = time.time()
+        with self._store.read() as tx:
+            query = Query(KIND, _REGION, updated_before=now, sort="updated_at", descending=False, limit=_PAGE)
+            due = tx.list(query).documents
+        if due:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="sns") as pool:
+                list(pool.map(self._attempt, due))
+
+    def _attempt(self, delivery: Document) -> None:
+        problem = _send(delivery)
+        attempts = delivery.body["attempts"] + 1
+        if problem is not None:
+            log.warning("a notification was not taken", url=delivery.body["url"], attempt=attempts, reason=problem)
+        try:
+            with self._store.write() as tx:
+                if problem is None or attempts >= ATTEMPTS:
+                    tx.delete(KIND, delivery.region, delivery.key)
+                else:
+                    body = {**delivery.body, "attempts": attempts}
+                    tx.update(replace(delivery, body=body, updated_at=time.time() + RETRY_SECONDS), touch=False)
+        except (NotFound, VersionConflict):
+            return  # Another process has sent it, too.
+
+
+def _send(delivery: Document) -> str | None:
+    """Why it was not taken, None if it was. Redirects are not followed."""
+    parts = urlsplit(delivery.body["url"])
+    host, port = parts.hostname or "", parts.port
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=context)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", target, delivery.body["content"].encode(), delivery.body["headers"])
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return repr(error)
+    finally:
+        connection.close()
+    return None if 200 <= status < 300 else f"status {status}"
+
+
+def moment(seconds: float) -> str:
+    """A time as notifications have it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
