@@ -78,7 +78,8 @@ def build_environment_of_jobs() -> None:
 def start(data: Path, *words: str, environ: Mapping[str, str] | None = None) -> Running:
     """Start a platform in the background, with more variables if need be, and say how to reach it."""
     build_environment_of_jobs()
-    variables = {**os.environ, **(environ or {})}
+    # Model servers that wait for nothing would take cores from the tests that run beside.
+    variables = {**os.environ, "SAGESMITH_WARM_SERVERS": "0", **(environ or {})}
     started = sagesmith("up", "--detach", "--data", str(data), *(words or ("--port", "0")), env=variables)
     assert started.returncode == 0, started.stderr
     return Running(data, json.loads(sagesmith("env", "--shell", "json", "--data", str(data)).stdout))

@@ -64,8 +64,10 @@ class Limits:
             with contextlib.suppress(OSError):
                 Path(f"/proc/{pid}/oom_score_adj").write_text(_KILLED_FIRST, encoding="ascii")
             if self.cores is not None:
+                # Cores are a thread's: a program that runs already may have several.
                 with contextlib.suppress(OSError):
-                    os.sched_setaffinity(pid, self.cores)
+                    for thread in Path(f"/proc/{pid}/task").iterdir():
+                        os.sched_setaffinity(int(thread.name), self.cores)
             if self.batch:
                 with contextlib.suppress(OSError):
                     os.setpriority(os.PRIO_PROCESS, pid, _NICE)
@@ -94,6 +96,12 @@ class Limits:
         for group in self.groups:
             with contextlib.suppress(OSError):
                 group.rmdir()
+
+
+def threads(resources: Resources) -> int:
+    """How many threads a program may keep busy: its vCPUs, as far as this machine has them."""
+    cores = len(os.sched_getaffinity(0))
+    return math.ceil(min(resources.cpus or cores, cores))
 
 
 def impose(resources: Resources, name: str, record: Path, *, batch: bool = False) -> Limits:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sagesmith.agent import lease
 from sagesmith.agent.artifacts import give_up
@@ -22,13 +23,17 @@ from sagesmith.agent.train import Ending, ending_of, train
 from sagesmith.files import remove_tree
 from sagesmith.process_identity import ProcessIdentity, write_identity
 
+if TYPE_CHECKING:
+    from sagesmith.agent.warm import Warmed
 
-def run(directory: Path, environments: Environments | None = None) -> int:
+
+def run(directory: Path, environments: Environments | None = None, warm: "Warmed | None" = None) -> int:
     """Run the task of a directory to its end; the exit code.
 
     Args:
         directory: `tasks/<id>`, with the specification in it.
         environments: where runtimes come from; the project's own if None.
+        warm: a model server for it that runs already.
     """
     task_dir = TaskDir(directory)
     signals = Signals()
@@ -55,6 +60,8 @@ def run(directory: Path, environments: Environments | None = None) -> int:
         signals,
         environments or ShippedEnvironments(),
     )
+    if warm is not None:
+        warm.join(task)
     ending = _run(task)
     with contextlib.suppress(OSError):
         task.output.flush()

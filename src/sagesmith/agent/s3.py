@@ -6,7 +6,7 @@ botocore takes a quarter of a second to load, so this module is imported where a
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -127,6 +127,13 @@ class S3:
             aws_session_token=access.session_token,
             config=config,
         )
+
+    def warm_up(self) -> None:
+        """Make what the first transfers would have to make: clients, their connections, and all that they load late."""
+        for client in (self._client, self._transfers):
+            with suppress(ClientError, BotoCoreError, HTTPClientError):
+                client.head_object(Bucket=f"{_PLATFORMS_BUCKETS}none", Key="none")
+        self._manager(0).shutdown()
 
     def list(self, bucket: str, prefix: str) -> Iterator[S3Object]:
         """All objects whose keys begin with a prefix."""

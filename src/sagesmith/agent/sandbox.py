@@ -399,16 +399,21 @@ def _drop(uid: int) -> list[str]:
     return [setpriv, *ids, "--no-new-privs", "--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--"]
 
 
+def settable(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those of a program's variables that it can have: others no shell would set."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.isascii() and name.isidentifier() and name not in _SHELLS_OWN and "\0" not in value
+    }
+
+
 def _script(environment: Mapping[str, str], batch: bool) -> bytes:
     """The shell's input: it sets the variables and becomes the program, whose input is empty.
 
     The shell runs with the task's own uid: a variable such as LD_PRELOAD must not reach a program that is still root.
     """
-    lines = [
-        f"export {name}={shlex.quote(value)}\n"
-        for name, value in environment.items()
-        if name.isascii() and name.isidentifier() and name not in _SHELLS_OWN and "\0" not in value
-    ]
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settable(environment).items()]
     # dash and busybox call it -p, bash -u.
     limit = f"ulimit -p {MAX_PROCESSES} 2>/dev/null || ulimit -u {MAX_PROCESSES} 2>/dev/null\n"
     nice = f"{BE_BATCH}\n" if batch else ""

@@ -2,11 +2,11 @@
 
 import errno
 import http.client
-import math
 import os
 import shutil
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
 from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
+from sagesmith.agent.limits import threads
 from sagesmith.agent.model_builder import with_its_sdk
 from sagesmith.agent.process import Ended, UserProcess
 from sagesmith.agent.runtime import container_variables, server_packages
@@ -25,12 +26,13 @@ from sagesmith.agent.task import Task
 from sagesmith.agent.train import Ending
 from sagesmith.compute.base import MODEL_SERVER_GRACE_SECONDS
 from sagesmith.http.unix import socket_at
-from sagesmith.images.base import Runtime
+from sagesmith.images.base import BuiltEnvironment, Runtime
 
 if TYPE_CHECKING:
     from sagesmith.agent.container import Container
     from sagesmith.agent.network.inlet import Inlet
     from sagesmith.agent.s3 import S3
+    from sagesmith.agent.warm import Warmed
 
 SOCKET_NAME = "http.sock"
 CONTAINER_PORT = 8080
@@ -39,6 +41,8 @@ _DISK_RESERVE_BYTES = 1 << 30
 _MAX_ENDED = MAX_REASON - 200
 """Room for what the endpoint says first: which container of which variant it is."""
 _POLL_SECONDS = 0.015
+COMMAND = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
+"""That of our own model server, in its sandbox."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -51,7 +55,7 @@ class ModelServer:
         inlet: what leads from there to a container.
     """
 
-    isolation: "Sandbox | Container"
+    isolation: "Sandbox | Container | Warmed"
     command: list[str]
     variables: dict[str, str]
     socket: Path
@@ -142,34 +146,60 @@ def prepare(task: Task, sockets: Path) -> ModelServer:
 def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     """Our own model server, in the image's environment."""
     spec, opt_ml = task.spec, task.directory.opt_ml
-    environment = task.ensure(runtime)
-    for name in ("model", "code", "input", "output"):
-        (opt_ml / name).mkdir(parents=True, exist_ok=True)
+    environment = task.ensure(runtime) if task.warm is None else task.warm.environment
+    make_places(task)
     _fetch_model(task, opt_ml / "model")
     if spec.code is not None:
         _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
     many = multi_model.for_ours(task, sockets, _room(task, opt_ml))
+    environment, beside, builders = with_its_sdk(task, runtime, environment, opt_ml / "model")
+    if task.warm is not None and beside:
+        task.warm.end(task)
+    isolation = task.warm or server_sandbox(task, environment, sockets, many.mounts, beside)
+    variables = {**threads_of(task), **container_variables(runtime, environment), **many.variables, **builders}
+    return ModelServer(isolation, spec.command or COMMAND, variables, sockets / SOCKET_NAME)
+
+
+def server_sandbox(
+    task: Task,
+    environment: BuiltEnvironment,
+    sockets: Path,
+    further: Sequence[tuple[Path, str]] = (),
+    beside: Sequence[str] = (),
+) -> Sandbox:
+    """The sandbox of a model server of ours; its directories are there, with or without what belongs into them.
+
+    Args:
+        sockets: the directory for its socket, which becomes the task's.
+        further: what it sees besides: host path, path inside.
+        beside: more directories to import from.
+
+    Raises:
+        TaskFailed: there can be none.
+    """
+    make_places(task)
     own(sockets, task.uid)
     packages = Path(sagesmith.__file__).parent
     mounts = [(sockets, SOCKET_DIRECTORY, True), *server_packages(packages)]
-    mounts.append((opt_ml / "model", "/opt/ml/model", False))
-    mounts += [(inner, outer, False) for inner, outer in many.mounts]
-    environment, beside, builders = with_its_sdk(task, runtime, environment, opt_ml / "model")
+    mounts.append((task.directory.opt_ml / "model", "/opt/ml/model", False))
+    mounts += [(inner, outer, False) for inner, outer in further]
     sandbox = task.sandbox(environment, [PACKAGE_DIRECTORY, *beside], mounts)
     own_tree(task.directory.scratch / "venv", task.uid)
-    command = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
-    variables = {**_threads(task), **container_variables(runtime, environment), **many.variables, **builders}
-    return ModelServer(sandbox, spec.command or command, variables, sockets / SOCKET_NAME)
+    return sandbox
 
 
-def _threads(task: Task) -> dict[str, str]:
+def make_places(task: Task) -> None:
+    """The directories below /opt/ml that every model server has."""
+    for name in ("model", "code", "input", "output"):
+        (task.directory.opt_ml / name).mkdir(parents=True, exist_ok=True)
+
+
+def threads_of(task: Task) -> dict[str, str]:
     """How many threads numerical libraries take: as many as the instance has vCPUs, as far as this machine has them.
 
     They would ask the machine, and take all of its cores for each model server.
     """
-    cores = len(os.sched_getaffinity(0))
-    threads = str(math.ceil(min(task.spec.resources.cpus or cores, cores)))
-    return dict.fromkeys(_THREAD_VARIABLES, threads)
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads(task.spec.resources)))
 
 
 def _contained(task: Task, image: OwnImage, sockets: Path) -> ModelServer:

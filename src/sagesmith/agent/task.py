@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sagesmith.agent.network.namespaces import Namespace
     from sagesmith.agent.network.network import Network
     from sagesmith.agent.s3 import S3
+    from sagesmith.agent.warm import Warmed
 
 # The data directory, where the bundle lies, does not show; not even as the names above a file.
 _CA_BUNDLE = f"{PACKAGE_DIRECTORY}/ca-bundle.pem"
@@ -50,6 +51,7 @@ class Task:
     limits: Limits = field(default_factory=Limits)
     gpus: list[str] = field(init=False)
     contained: bool = False
+    warm: "Warmed | None" = None
     _s3: "S3 | None" = None
 
     def __post_init__(self) -> None:
@@ -66,6 +68,11 @@ class Task:
 
             self._s3 = S3(self.spec.s3)
         return self._s3
+
+    def share_transfers(self, other: "Task") -> None:
+        """Take over another task's way to S3, if it is the same."""
+        if other.spec.s3 == self.spec.s3:
+            self._s3 = other.s3
 
     def resolve_any(self) -> Runtime | OwnImage:
         """The image's runtime, what differs from what was asked for being the log's first line; or the engine that is

@@ -412,6 +412,14 @@ class Backend(Protocol):
         """
         ...
 
+    def expect(self, spec: TaskSpec) -> None:
+        """Be ready to start tasks like this one quickly, for a minute from now. A hint: nothing may come of it.
+
+        Args:
+            spec: of a task that may be wanted soon; its id means nothing.
+        """
+        ...
+
     def stop(self, task_id: str) -> None:
         """Ask the task to end: SIGTERM to the user's process, SIGKILL 120 s later; what it made is still uploaded.
 

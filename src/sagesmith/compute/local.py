@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
 from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 from sagesmith.compute.reading import read_events, read_lines, read_samples
+from sagesmith.compute.warm import PAUSE_SECONDS, WarmPool, warm_directory
 from sagesmith.compute.watching import Watcher
 from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
 from sagesmith.priority import LAST, MIDDLE, rank
@@ -79,6 +81,8 @@ class LocalBackend:
         sockets: where the model servers' sockets are; a short path.
         variables: what the agents have in their environment besides.
         descriptors: what they inherit besides.
+        warm_servers: how many model servers are kept ready for each kind of them that is expected.
+        warm_pause_seconds: how long after one was taken the next is started.
     """
 
     def __init__(
@@ -88,6 +92,8 @@ class LocalBackend:
         *,
         variables: Mapping[str, str] | None = None,
         descriptors: Sequence[int] = (),
+        warm_servers: int = 0,
+        warm_pause_seconds: float = PAUSE_SECONDS,
     ) -> None:
         self._tasks_dir = tasks_dir
         self._sockets = sockets
@@ -98,6 +104,19 @@ class LocalBackend:
         self._watcher = Watcher()
         for path in tasks_dir.glob(f"{_REMOVED}*"):
             remove_tree(path)
+        self._warm: WarmPool | None = None
+        if warm_servers:
+            folder = warm_directory(tasks_dir)
+            self._warm = WarmPool(folder, sockets, self._spawn_warm, warm_servers, warm_pause_seconds)
+
+    def close(self) -> None:
+        """End what is kept ready; tasks go on."""
+        if self._warm is not None:
+            self._warm.close()
+
+    def expect(self, spec: TaskSpec) -> None:
+        if self._warm is not None:
+            self._warm.expect(spec)
 
     def start(self, specs: Sequence[TaskSpec]) -> None:
         """Start a gang's agents one after the other; a crash in between leaves what the next call completes."""
@@ -125,7 +144,10 @@ class LocalBackend:
                 write_durably(directory.spec, spec_to_json(spec).encode())
                 flush_directory(self._tasks_dir)
             if known.started is None or known.started.poll() is not None:
-                self._spawn(directory, known)
+                if self._warm is not None:
+                    known.started = self._warm.take(spec, directory.root, self._socket_directory(spec.id))
+                if known.started is None:
+                    self._spawn(directory, known)
 
     def stop(self, task_id: str) -> None:
         directory = self._directory(task_id)
@@ -234,22 +256,33 @@ class LocalBackend:
 
     def _spawn(self, directory: TaskDir, known: _Known) -> None:
         spec = directory.read_spec()
+        command = ["sagesmith.agent", str(directory.root), f"agent:{spec.label}"]
+        known.started = self._run(command, directory, self._socket_directory(spec.id), self._descriptors)
+        rank(known.started.pid, MIDDLE if spec.kind == "serve" else LAST)
+
+    def _spawn_warm(self, directory: TaskDir, sockets: Path, control: socket.socket) -> "subprocess.Popen[bytes]":
+        command = ["sagesmith.agent.warm", str(directory.root), str(control.fileno())]
+        started = self._run(command, directory, sockets, [*self._descriptors, control.fileno()])
+        rank(started.pid, MIDDLE)
+        return started
+
+    def _run(
+        self, command: Sequence[str], directory: TaskDir, sockets: Path, descriptors: Sequence[int]
+    ) -> "subprocess.Popen[bytes]":
         log = os.open(directory.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            known.started = subprocess.Popen(
-                [sys.executable, "-m", "sagesmith.agent", str(directory.root), f"agent:{spec.label}"],
+            return subprocess.Popen(
+                [sys.executable, "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=_environment(os.environ)
-                | {"SAGESMITH_SOCKET_DIRECTORY": str(self._socket_directory(spec.id)), **self._variables},
-                pass_fds=self._descriptors,
+                env=_environment(os.environ) | {"SAGESMITH_SOCKET_DIRECTORY": str(sockets), **self._variables},
+                pass_fds=descriptors,
                 start_new_session=True,
             )
         finally:
             os.close(log)
-        rank(known.started.pid, MIDDLE if spec.kind == "serve" else LAST)
 
     def _alive(self, directory: TaskDir, known: _Known) -> bool:
         if known.started is not None:

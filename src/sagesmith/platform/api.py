@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hmac
+import os
 import signal
 import sys
 import threading
@@ -128,7 +129,7 @@ async def _run(platform: Platform, store: Store, keyring: KeyRing, lease: int | 
     home = Home(
         platform,
         store,
-        backend_of(platform, lease),
+        backend_of(platform, lease, warm_servers=int(os.environ.get("SAGESMITH_WARM_SERVERS") or 1)),
         keyring,
     )
     for observer in observers():

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from sagesmith.agent.lease import UNTIMED, VARIABLE
+from sagesmith.compute import warm
 from sagesmith.compute.base import Backend, Process
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.ray.backend import RayBackend
@@ -18,19 +19,22 @@ DRIVER_SECONDS = 90.0
 _LOOK_SECONDS = 0.05
 
 
-def backend_of(platform: Platform, lease: int | None = None) -> Backend:
+def backend_of(platform: Platform, lease: int | None = None, *, warm_servers: int = 0) -> Backend:
     """The backend that a platform was started with.
 
     Args:
         lease: a pipe, at whose end the node agents of this machine end as well.
+        warm_servers: how many model servers are kept ready for each environment that endpoints have, on this machine.
     """
     directory = platform.dir
     if platform.compute == "ray":
         return RayBackend(directory.ray_tasks, directory.ray_socket)
     if lease is None:
-        return LocalBackend(directory.tasks, directory.sockets)
+        return LocalBackend(directory.tasks, directory.sockets, warm_servers=warm_servers)
     variables = {VARIABLE: f"{lease}{UNTIMED}"}
-    return LocalBackend(directory.tasks, directory.sockets, variables=variables, descriptors=[lease])
+    return LocalBackend(
+        directory.tasks, directory.sockets, variables=variables, descriptors=[lease], warm_servers=warm_servers
+    )
 
 
 def driver_command(data: Path) -> list[str]:
@@ -46,6 +50,7 @@ def gate_command(data: Path) -> list[str]:
 def processes_of(platform: Platform) -> list[Process]:
     """What runs on this machine for the backend beside the supervisor's children: tasks, and a Ray node."""
     found = [process for task in backend_of(platform).tasks() for process in task.processes]
+    found += warm.processes_of(warm.warm_directory(platform.dir.tasks))
     node = RayNode.of(platform).process()
     return found if node is None else [Process(node.pid, "ray"), *found]
 
@@ -67,12 +72,18 @@ def end_tasks(backend: Backend) -> None:
         backend.kill(task)
 
 
+def end_warm(platform: Platform) -> None:
+    """End the model servers that an API process which is gone has kept ready."""
+    warm.end_all(warm.warm_directory(platform.dir.tasks), platform.dir.sockets)
+
+
 def end_left(platform: Platform) -> None:
     """End what a killed supervisor left: tasks, of whichever backend, and a Ray node.
 
     Tasks in a Ray cluster are ended by a driver that is started for it.
     """
     directory = platform.dir
+    end_warm(platform)
     if directory.tasks.exists():
         end_tasks(LocalBackend(directory.tasks, directory.sockets))
     backend = RayBackend(directory.ray_tasks, directory.ray_socket)

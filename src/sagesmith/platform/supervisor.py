@@ -30,7 +30,7 @@ from sagesmith.objects.errors import ObjectStoreFailed
 from sagesmith.objects.external import ExternalStore
 from sagesmith.objects.seaweedfs import ObjectStore
 from sagesmith.platform import datadir, processes
-from sagesmith.platform.backends import backend_of, driver_command, end_tasks, gate_command
+from sagesmith.platform.backends import backend_of, driver_command, end_tasks, end_warm, gate_command
 from sagesmith.platform.claim import Left
 from sagesmith.platform.errors import StartFailed
 from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, names
@@ -179,6 +179,7 @@ class Supervisor:
         except OSError as error:
             ended = False
             _say(f"not all tasks could be ended: {error}")
+        end_warm(self.platform)
         for child in late:
             child.stop()
         RayNode.of(self.platform).end()

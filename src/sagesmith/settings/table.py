@@ -243,6 +243,13 @@ ENDPOINT_CREDENTIALS_SECONDS = _declare(
     "`604800`",
     "how long the credentials inside a model server live; it is replaced by a new one after six sevenths of that",
 )
+WARM_SERVERS = _declare(
+    "SAGESMITH_WARM_SERVERS",
+    whole(0),
+    "`1`",
+    "how many model servers [wait with their libraries imported](serverless.md#warm-starts), for each environment in "
+    "which an endpoint is; `0`: none",
+)
 SERVERLESS_IDLE_SECONDS = _declare(
     "SAGESMITH_SERVERLESS_IDLE_SECONDS",
     whole(1),

@@ -72,6 +72,9 @@ class RayBackend:
             with contextlib.suppress(OSError):  # A driver that is only coming up looks by itself.
                 self._tell("look", "", _WORD_SECONDS)
 
+    def expect(self, spec: TaskSpec) -> None:
+        """Nothing is kept ready on a cluster."""
+
     def stop(self, task_id: str) -> None:
         if self._record(task_id).task.spec.exists():
             self._tell("stop", task_id, _WORD_SECONDS)

@@ -44,6 +44,8 @@ SERVING_LOOK_SECONDS = 1.0
 CREDENTIALS_SECONDS = 7 * 86_400.0
 """How long the credentials of a model server live; it is replaced before they end."""
 DEFAULT_STARTUP_TIMEOUT_SECONDS = 600.0
+EXPECT_SECONDS = 20.0
+"""After so long it is said again what may soon be started."""
 KIND = ENDPOINT.id
 
 _OF_INVOCATIONS = dict.fromkeys(
@@ -80,6 +82,7 @@ class EndpointReconciler:
         self._max_instances = max_instances
         self._credentials_seconds = credentials_seconds
         self._idle_seconds = idle_seconds
+        self._expected: dict[str, float] = {}
 
     def recover(self, home: Home) -> None:
         """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
@@ -151,10 +154,21 @@ class EndpointReconciler:
         left = retirement.end_due(home.backend, hurried, observed, now)
         if left != instances_of(settled):
             settled = _store(home, with_instances(settled, left), touch=False)
+        if settled.status == "InService":
+            self._expect(home, settled, now)
         if serverless.is_asleep(settled):
             return serverless.ASLEEP_LOOK_SECONDS
         at_rest = settled.status == "InService" and all(each.serving for each in kept if each.wanted)
         return SERVING_LOOK_SECONDS if at_rest else STARTING_LOOK_SECONDS
+
+    def _expect(self, home: Home, document: Document, now: float) -> None:
+        """Say to the backend every now and then what it may soon have to start."""
+        if now < self._expected.get(document.arn, 0.0):
+            return
+        self._expected[document.arn] = now + EXPECT_SECONDS
+        for variant in document.body["_fleet"]["variants"]:
+            if variant.get("container"):
+                home.backend.expect(task_spec(home, document, variant, "", self._credentials_seconds))
 
     def _fail(self, home: Home, document: Document, failure: str) -> float | None:
         """An endpoint that cannot be created is Failed; one that cannot be changed turns back to what it was."""
@@ -189,6 +203,7 @@ class EndpointReconciler:
         with home.store.write() as tx:
             tx.delete(KIND, document.region, document.key)
         self._demand.forget(document)
+        self._expected.pop(document.arn, None)
         log.info("endpoint deleted", endpoint=document.name)
         return None
 

@@ -87,6 +87,9 @@ class MemoryBackend:
                     self.started.append(spec)
                     self.present[spec.id] = Task(spec)
 
+    def expect(self, spec: TaskSpec) -> None:
+        """Nothing is kept ready."""
+
     def stop(self, task_id: str) -> None:
         """A model server ends when it is asked to, unless it is stubborn; a job when its test says so."""
         task = self.present[task_id]

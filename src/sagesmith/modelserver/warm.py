@@ -1,0 +1,87 @@
+"""A model server that has its libraries imported before anybody knows what it is to serve.
+
+It runs nobody's code until its agent tells it whose it is: with the variables, and where its output goes. It is used
+once. Where what it has imported could make a difference to what is then to run, it starts anew instead.
+"""
+
+from __future__ import annotations
+
+import array
+import importlib
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sagesmith.modelserver.settings import Settings
+
+_RECEIVED_BYTES = 1 << 16
+_ALWAYS = ("asyncio", "numpy", "uvloop")
+_SCIKIT_LEARN = (
+    *("scipy.sparse", "scipy.special", "joblib", "pandas", "sklearn", "sklearn.ensemble", "sklearn.linear_model"),
+    *("sklearn.tree", "sklearn.pipeline", "sklearn.preprocessing", "sklearn.impute", "sklearn.compose", "sklearn.svm"),
+    *("sklearn.neighbors", "sklearn.cluster", "sklearn.naive_bayes", "sklearn.decomposition"),
+    *("sklearn.model_selection", "sklearn.feature_extraction.text", "sklearn.neural_network"),
+)
+_IN_ADVANCE = {
+    "scikit_learn": _SCIKIT_LEARN,
+    "xgboost": ("scipy.sparse", "joblib", "pandas", "sklearn", "xgboost"),
+    "pytorch": ("torch",),
+    "tensorflow": ("tensorflow",),
+    "huggingface": ("torch", "transformers"),
+}
+"""What models of a framework mostly need. A module that an environment has not is left out."""
+
+
+def wait(path: str) -> None:
+    """Import what there is to import, then wait to be told what to serve; the process' variables are those then.
+
+    Args:
+        path: the unix socket at which the agent waits.
+    """
+    framework = os.environ.get("SAGESMITH_HANDLERS") or "scikit_learn"
+    for name in (*_ALWAYS, *_IN_ADVANCE.get(framework, ()), f"sagesmith.modelserver.frameworks.{framework}"):
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # Whoever needs it sees the error then, and whose it is.
+            sys.stderr.write(f"{name} is not imported in advance: {error}\n")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        variables, output = _received(connection)
+    for descriptor in (1, 2):
+        os.dup2(output, descriptor)
+    os.close(output)
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+def must_start_anew(settings: Settings) -> bool:
+    """Whether what is imported already could be something else for the user's code: it installs packages, or has a
+    module of a name that is taken."""
+    if (settings.code_dir / "requirements.txt").is_file():
+        return True
+    folders = [settings.code_dir]
+    if settings.program is not None:
+        folders.append((settings.code_dir / settings.program).parent)
+    names = {path.stem for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return not names.isdisjoint(sys.modules)
+
+
+def _received(connection: socket.socket) -> tuple[dict[str, str], int]:
+    """What the agent sends: the variables, and a descriptor for the output. Ends the process if it sends nothing."""
+    descriptors = array.array("i")
+    content, ancillary, _, _ = connection.recvmsg(_RECEIVED_BYTES, socket.CMSG_SPACE(descriptors.itemsize))
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: descriptors.itemsize])
+    if not descriptors:
+        sys.exit(0)
+    while True:
+        piece = connection.recv(_RECEIVED_BYTES)
+        if not piece:
+            break
+        content += piece
+    variables: dict[str, str] = json.loads(content.decode("utf-8", "surrogateescape"))
+    return variables, descriptors[0]
