@@ -125,8 +125,7 @@ class Application:
             reply.set_exception(Overloaded("The model is still being loaded."))
             return _nothing
         if self._models is not None:
-            task = self._loop.create_task(self._answer_by(self._models, headers, body, reply))
-            return partial(_cancel, task)
+            return self._take_by(self._models, headers, body, reply)
         invocation = self._invocation(headers, body, reply)
         try:
             self.pool.queue(invocation)
@@ -134,6 +133,18 @@ class Application:
             reply.set_exception(error)
             return _nothing
         return partial(self.pool.cancel, invocation)
+
+    def _take_by(self, models: Models, headers: Headers, body: bytes, reply: _FrameReply) -> Callable[[], None]:
+        """`take` where there are many models: at once, if the one that is asked for is loaded."""
+        invocation = self._invocation(headers, body, reply)
+        try:
+            if models.queue(invocation):
+                return partial(self.pool.cancel, invocation)
+        except Overloaded as error:
+            reply.set_exception(error)
+            return _nothing
+        task = self._loop.create_task(self._answer_by(models, headers, body, reply))
+        return partial(_cancel, task)
 
     async def _answer_by(self, models: Models, headers: Headers, body: bytes, reply: _FrameReply) -> None:
         try:

@@ -178,3 +178,20 @@ def test_without_a_cache_a_model_goes_when_nobody_uses_it() -> None:
         assert shelf.loads == {"it": 2}
 
     run(test())
+
+
+def test_a_busy_model_stays_though_nobody_has_taken_it() -> None:
+    async def test() -> None:
+        shelf = Shelf(room=1)
+        busy = {"A"}
+        cache = ModelCache(shelf, busy=busy.__contains__)
+        assert await use(cache, "a") == "A"
+        assert cache.use("a") == "A"
+        waiting = asyncio.ensure_future(use(cache, "b"))
+        await shelf.full.wait()
+        assert shelf.there == ["a"]
+        busy.clear()
+        assert await waiting == "B"
+        assert cache.use("a") is None
+
+    run(test())

@@ -22,6 +22,7 @@ LOAD_SECONDS = 360.0
 """How long a model may take to be downloaded and loaded, as AWS gives it
 (https://docs.aws.amazon.com/sagemaker/latest/dg/invoke-multi-model-endpoint.html)."""
 
+_LOOK_SECONDS = 0.05
 _Model = TypeVar("_Model")
 
 
@@ -65,6 +66,7 @@ class ModelCache(Generic[_Model]):
         keeps: whether a model stays loaded once nobody asks for it any more (ModelCacheSetting).
         wait_seconds: how long a request waits for its model to be loaded.
         changed: called with the number of loaded models whenever that changes.
+        busy: whether a model is in use by somebody who did not take it by `acquire`.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class ModelCache(Generic[_Model]):
         keeps: bool = True,
         wait_seconds: float = WAIT_SECONDS,
         changed: Callable[[int], None] = lambda count: None,
+        busy: Callable[[_Model], bool] = lambda model: False,
     ) -> None:
         self._host = host
         self._keeps = keeps
         self._wait_seconds = wait_seconds
         self._changed = changed
+        self._busy = busy
         self._entries: OrderedDict[str, Entry[_Model]] = OrderedDict()
         self._leaving: Dict[str, asyncio.Future[None]] = {}  # noqa: UP006
         self._tasks: Set[asyncio.Future[None]] = set()  # noqa: UP006
@@ -90,6 +94,15 @@ class ModelCache(Generic[_Model]):
     def loaded(self) -> list[_Model]:
         """The models that are loaded now, the least recently used one first."""
         return [entry.model for entry in self._entries.values() if entry.model is not None]
+
+    def use(self, name: str) -> _Model | None:
+        """A model that is loaded and stays so while it is busy, for who makes it busy in this turn of the loop; None if
+        it is to be taken by `acquire`."""
+        entry = self._entries.get(name) if self._keeps else None
+        if entry is None or entry.model is None:
+            return None
+        self._entries.move_to_end(name)
+        return entry.model
 
     def find(self, name: str) -> Entry[_Model] | None:
         """Take a model that is loaded, None if it is not. Each one that was taken is given back by `release`."""
@@ -162,9 +175,7 @@ class ModelCache(Generic[_Model]):
         try:
             async with self._room:
                 while True:
-                    idle = next(
-                        (each for each in self._entries.values() if each.model is not None and not each.users), None
-                    )
+                    idle = next((each for each in self._entries.values() if self._is_idle(each)), None)
                     if idle is not None:
                         await asyncio.wait([self._unload(idle)])
                         return
@@ -200,10 +211,14 @@ class ModelCache(Generic[_Model]):
         if self._moved is not None and not self._moved.done():
             self._moved.set_result(None)
 
+    def _is_idle(self, entry: Entry[_Model]) -> bool:
+        return entry.model is not None and not entry.users and not self._busy(entry.model)
+
     async def _next_move(self) -> None:
-        """Wait until something was loaded, unloaded or given back."""
+        """Wait until something was loaded, unloaded or given back; not for long, for who is busy does not tell when it
+        is not any more."""
         self._moved = asyncio.get_running_loop().create_future()
-        await self._moved
+        await asyncio.wait([self._moved], timeout=_LOOK_SECONDS)
 
 
 def _retrieve(done: asyncio.Future[Any]) -> None:

@@ -41,7 +41,11 @@ class Models:
         self._store = store
         self._on_stuck = on_stuck
         self._cache: ModelCache[LoadedModel] = ModelCache(
-            self, keeps=settings.keeps_models, wait_seconds=settings.model_wait_seconds, changed=self._changed
+            self,
+            keeps=settings.keeps_models,
+            wait_seconds=settings.model_wait_seconds,
+            changed=self._changed,
+            busy=lambda model: model.pool.pending > 0,
         )
         self._measured: defaultdict[str, list[float]] = defaultdict(list)
         self._count = 0
@@ -51,7 +55,7 @@ class Models:
     @property
     def pending(self) -> int:
         """Invocations that wait or run."""
-        return self._waiting
+        return self._waiting + sum(model.pool.pending for model in self._cache.loaded())
 
     def running_since(self) -> float | None:
         """When the handler was called that has been running for the longest time, None if none runs."""
@@ -68,13 +72,26 @@ class Models:
         await self._store.reset()
         self._telling = asyncio.ensure_future(self._tell())
 
+    def queue(self, invocation: Invocation) -> bool:
+        """Queue an invocation as `WorkerPool.queue` does, if its model is loaded; whether it is.
+
+        Raises:
+            Overloaded: the model's queue is full.
+        """
+        model = self._cache.use(_target(invocation))
+        if model is None:
+            return False
+        self._look_for_rows(model)
+        model.pool.queue(invocation)
+        return True
+
     async def submit(self, invocation: Invocation) -> Answer:
         """Have an invocation answered by the model that it names.
 
         Raises:
             InvocationError: it names none, its model is not to be had in time, or as many wait for it as may.
         """
-        name = next((value for key, value in invocation.headers if key == TARGET_MODEL), b"").decode("latin-1")
+        name = _target(invocation)
         if not name:
             raise BadTarget("The request is missing a target model header.")
         self._waiting += 1
@@ -88,8 +105,7 @@ class Models:
             try:
                 model = entry.model
                 assert model is not None
-                if model.pool.pending and not model.batched:
-                    self._loader.look_for_rows(model)
+                self._look_for_rows(model)
                 answer = await model.pool.submit(invocation)
             finally:
                 self._cache.release(entry)
@@ -136,6 +152,11 @@ class Models:
         self._measured["ModelUnloadingTime"].append((time.perf_counter() - began) * 1e6)
         await self._drop(fetched)
 
+    def _look_for_rows(self, model: LoadedModel) -> None:
+        """What several ask at once may be worth being predicted together."""
+        if model.pool.pending and not model.batched:
+            self._loader.look_for_rows(model)
+
     async def _fetch(self, name: str, make_room: Callable[[], Awaitable[None]]) -> Fetched:
         while True:
             try:
@@ -165,3 +186,7 @@ class Models:
                     await self._store.note(measured)
                 except HandlerFailed:
                     return
+
+
+def _target(invocation: Invocation) -> str:
+    return next((value for key, value in invocation.headers if key == TARGET_MODEL), b"").decode("latin-1")
