@@ -1,11 +1,13 @@
 """Scaling policies: settings within their target's document. Target tracking has two alarms, which are made here."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 from sagesmith.identifiers import random_uuid
 from sagesmith.services.autoscaling import targets
+from sagesmith.services.autoscaling.scalables import DIMENSIONS, Dimension, Tracked
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.store import Document, Store, Transaction
 from sagesmith.wire.context import Params, RequestContext
@@ -15,10 +17,18 @@ HIGH, LOW = "AlarmHigh", "AlarmLow"
 DEFAULT_COOLDOWN_SECONDS = 300
 _STEP, _TRACKING = "StepScaling", "TargetTrackingScaling"
 _SETTINGS = {_STEP: "StepScalingPolicyConfiguration", _TRACKING: "TargetTrackingScalingPolicyConfiguration"}
-_PER_INSTANCE = "SageMakerVariantInvocationsPerInstance"
-_HIGH_MINUTES, _LOW_MINUTES = 3, 15
+_LOW_MINUTES = 15
 _LOW_PART = 0.9
 """Below this part of the target capacity is taken away, so that it does not go up and down."""
+_MINUTE = 60
+_OWN = Tracked("", "")
+"""A metric of the user's, which says itself what it is."""
+_NOT_BUILT = frozenset(
+    {
+        "SageMakerVariantConcurrentRequestsPerModelHighResolution",
+        "SageMakerVariantProvisionedConcurrencyUtilization",
+    }
+)
 
 
 def put_scaling_policy(store: Store, context: RequestContext, params: Params) -> Params:
@@ -27,7 +37,7 @@ def put_scaling_policy(store: Store, context: RequestContext, params: Params) ->
     with store.write() as tx:
         target = targets.require(tx, context, params)
         before = target.body["_policies"].get(params["PolicyName"])
-        policy = _policy(context, params, before, now)
+        policy = _policy(context, params, before, DIMENSIONS[target.body["ScalableDimension"]], now)
         if before is not None:
             targets.remove_alarms(tx, context.region, before)
         policy["Alarms"] = _make_alarms(tx, context, target, policy, now)
@@ -48,7 +58,7 @@ def describe_scaling_policies(store: Store, context: RequestContext, params: Par
             if (not names or name in names)
             and params["ServiceNamespace"] == target.body["ServiceNamespace"]
             and params.get("ResourceId", target.body["ResourceId"]) == target.body["ResourceId"]
-            and params.get("ScalableDimension", targets.DIMENSION) == target.body["ScalableDimension"]
+            and params.get("ScalableDimension", target.body["ScalableDimension"]) == target.body["ScalableDimension"]
         ]
     page, token = targets.paged(found, params, "policies")
     return {"ScalingPolicies": page, "NextToken": token}
@@ -71,7 +81,7 @@ def delete_scaling_policy(store: Store, context: RequestContext, params: Params)
     return {}
 
 
-def _policy(context: RequestContext, params: Params, before: Params | None, now: float) -> Params:
+def _policy(context: RequestContext, params: Params, before: Params | None, dimension: Dimension, now: float) -> Params:
     kind = params.get("PolicyType") or (before["PolicyType"] if before else _STEP)
     if kind not in _SETTINGS:
         raise NotImplementedException(f"PutScalingPolicy: {kind} is not implemented.")
@@ -80,7 +90,10 @@ def _policy(context: RequestContext, params: Params, before: Params | None, now:
     settings = params.get(_SETTINGS[kind]) or (before or {}).get(_SETTINGS[kind])
     if not settings:
         raise ValidationException(f"{_SETTINGS[kind]} is required for a policy of the type {kind}.")
-    (_check_steps if kind == _STEP else _check_tracking)(settings)
+    if kind == _STEP:
+        _check_steps(settings)
+    else:
+        _check_tracking(settings, params["ScalableDimension"], dimension)
     name = params["PolicyName"]
     arn = (
         f"arn:aws:autoscaling:{context.region}:{context.account_id}:scalingPolicy:{random_uuid()}:"
@@ -110,7 +123,7 @@ def _check_steps(settings: Params) -> None:
             raise ValidationException("Step adjustment intervals can't have a gap between them.")
 
 
-def _check_tracking(settings: Params) -> None:
+def _check_tracking(settings: Params, name: str, dimension: Dimension) -> None:
     if settings["TargetValue"] <= 0:
         raise ValidationException("TargetValue must be greater than 0.")
     predefined, own = settings.get("PredefinedMetricSpecification"), settings.get("CustomizedMetricSpecification")
@@ -118,12 +131,10 @@ def _check_tracking(settings: Params) -> None:
         raise ValidationException(
             "One of PredefinedMetricSpecification and CustomizedMetricSpecification must be given, and no more."
         )
-    if predefined and predefined["PredefinedMetricType"] != _PER_INSTANCE:
-        if not predefined["PredefinedMetricType"].startswith("SageMaker"):
-            raise ValidationException(
-                f"The metric {predefined['PredefinedMetricType']} is not one of sagemaker:variant:DesiredInstanceCount."
-            )
-        raise NotImplementedException(f"PutScalingPolicy: {predefined['PredefinedMetricType']} is not implemented.")
+    if predefined and (metric := predefined["PredefinedMetricType"]) not in dimension.metrics:
+        if metric in _NOT_BUILT:
+            raise NotImplementedException(f"PutScalingPolicy: {metric} is not implemented.")
+        raise ValidationException(f"The metric {metric} is not one of {name}.")
     if own and "Metrics" not in own and not all(own.get(each) for each in ("MetricName", "Namespace", "Statistic")):
         raise ValidationException("A customized metric has a MetricName, a Namespace and a Statistic.")
 
@@ -136,11 +147,14 @@ def _make_alarms(
         return []
     settings = policy[_SETTINGS[_TRACKING]]
     goal = settings["TargetValue"]
-    wanted = [(HIGH, "GreaterThanThreshold", goal, _HIGH_MINUTES)]
+    predefined = settings.get("PredefinedMetricSpecification") or {}
+    dimension = DIMENSIONS[target.body["ScalableDimension"]]
+    metric = dimension.metrics.get(predefined.get("PredefinedMetricType", ""), _OWN)
+    wanted = [(HIGH, "GreaterThanThreshold", goal, metric.high_periods, metric.period_seconds)]
     if not settings.get("DisableScaleIn"):
-        wanted.append((LOW, "LessThanThreshold", goal * _LOW_PART, _LOW_MINUTES))
+        wanted.append((LOW, "LessThanThreshold", goal * _LOW_PART, _LOW_MINUTES, _MINUTE))
     made = []
-    for called, comparison, threshold, minutes in wanted:
+    for called, comparison, threshold, periods, seconds in wanted:
         name = f"TargetTracking-{target.body['ResourceId']}-{called}-{random_uuid()}"
         alarm = {
             "AlarmName": name,
@@ -148,15 +162,15 @@ def _make_alarms(
             "AlarmActions": [policy["PolicyARN"]],
             "ComparisonOperator": comparison,
             "Threshold": threshold,
-            "EvaluationPeriods": minutes,
-            **_metric(target.body["ResourceId"], settings),
+            "EvaluationPeriods": periods,
+            **_metric(dimension.dimensions(target.body["ResourceId"]), metric, settings, seconds),
         }
         document = alarms.put(tx, context, alarm, now)
         made.append({"AlarmName": name, "AlarmARN": document.arn})
     return made
 
 
-def _metric(resource_id: str, settings: Params) -> Params:
+def _metric(dimensions: Mapping[str, str], metric: Tracked, settings: Params, period_seconds: int) -> Params:
     own = settings.get("CustomizedMetricSpecification")
     if own and "Metrics" in own:
         queries = []
@@ -166,11 +180,10 @@ def _metric(resource_id: str, settings: Params) -> Params:
         return {"Metrics": queries}
     if own:
         return {"Period": 60, **{member: own[member] for member in own if member != "Metrics"}}
-    _, endpoint, _, variant = resource_id.split("/")
     return {
         "Namespace": "AWS/SageMaker",
-        "MetricName": "InvocationsPerInstance",
-        "Dimensions": [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}],
-        "Statistic": "Sum",
-        "Period": 60,
+        "MetricName": metric.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+        "Statistic": metric.statistic,
+        "Period": period_seconds,
     }

@@ -1,16 +1,15 @@
-"""The life of a scalable target: its variant gets as many instances as its policies want, within its bounds."""
+"""The life of a scalable target: it gets the capacity that its schedule and its policies want, within its bounds."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sagesmith import logging
-from sagesmith.identifiers import random_uuid
-from sagesmith.services.autoscaling import decisions, policies, targets
+from sagesmith.services.autoscaling import activities, decisions, policies, scheduled, targets
+from sagesmith.services.autoscaling.scalables import DIMENSIONS, Dimension, Scalable
 from sagesmith.services.base import Home
 from sagesmith.services.cloudwatch import alarms, watching
 from sagesmith.services.cloudwatch.alarm_rules import ALARM
-from sagesmith.services.sagemaker.endpoints import ENDPOINT, with_count
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
 
@@ -43,51 +42,71 @@ class TargetWatch:
     def step(self, home: Home, document: Document) -> float | None:
         now = time.time()
         with home.store.write() as tx:
-            found = targets.variant_of(tx, document.region, document.body["ResourceId"])
-            if found is None:
+            scalable = targets.scalable_of(tx, document.region, document.body)
+            if scalable is None:
                 # As at AWS a target goes with what it is a target of.
                 targets.remove(tx, document)
                 return None
-            endpoint, variant = found
-            if endpoint.status == "InService":
-                settled = _settled(document, endpoint, variant["count"], now)
-                _scale(tx, settled, endpoint, variant["name"], variant["count"], now)
-                if settled != document and settled.body["_activities"] != document.body["_activities"]:
-                    log.info("scaling done", resource=document.body["ResourceId"])
-        return LOOK_SECONDS
+            target = scheduled.taken(document, now)
+            if scalable.document.status == "InService":
+                target = activities.settled(target, _dimension(target), scalable, now)
+                target = _scaled(tx, target, scalable, now)
+            if target.body != document.body:
+                tx.update(target)
+            if target.body["_activities"] != document.body["_activities"]:
+                log.info("scaling", **_newest(target))
+        next_at = scheduled.next_at(target)
+        return LOOK_SECONDS if next_at is None else min(LOOK_SECONDS, max(0.0, next_at - now))
 
 
-def _scale(tx: Transaction, target: Document, endpoint: Document, variant: str, current: int, now: float) -> None:
-    """Change the variant's count if the policies want it, and keep what was done."""
+def _scaled(tx: Transaction, target: Document, scalable: Scalable, now: float) -> Document:
+    """The target after what it scales was given another capacity, if a scheduled action or a policy wants it."""
     body = target.body
+    if body.get("_bring"):
+        target = replace(target, body={name: value for name, value in body.items() if name != "_bring"})
+        if scalable.count < body["MinCapacity"]:
+            cause = f"minimum capacity was set to {body['MinCapacity']}"
+            return _brought(tx, target, scalable, body["MinCapacity"], cause, now)
+        if scalable.count > body["MaxCapacity"]:
+            cause = f"maximum capacity was set to {body['MaxCapacity']}"
+            return _brought(tx, target, scalable, body["MaxCapacity"], cause, now)
+    return _followed(tx, target, scalable, now)
+
+
+def _followed(tx: Transaction, target: Document, scalable: Scalable, now: float) -> Document:
+    """The target after its policies had their way."""
+    body, current = target.body, scalable.count
     wishes = [wish for policy in body["_policies"].values() for wish in _wishes(tx, target, policy, current, now)]
     capacity = decisions.chosen(current, [wish.capacity for wish in wishes], body["MinCapacity"], body["MaxCapacity"])
     suspended = body["SuspendedState"].get(
         "DynamicScalingOutSuspended" if capacity > current else "DynamicScalingInSuspended"
     )
     if capacity == current or suspended or (capacity < current and _is_needed(body["_policies"], wishes)):
-        stored = tx.get(target.kind, target.region, target.key)
-        if stored is not None and stored.body != body:
-            tx.update(target)
-        return
+        return target
     # A bound may have made it more, or less, than any of them wanted.
     cause = next((wish for wish in wishes if wish.capacity >= capacity), wishes[0])
-    activity = {
-        "ActivityId": random_uuid(),
-        "Description": f"Setting desired instance count to {capacity}.",
-        "Cause": f"monitor alarm {cause.alarm} in state ALARM triggered policy {cause.policy['PolicyName']}",
-        "StartTime": now,
-        "StatusCode": "InProgress",
-        "StatusMessage": f"Successfully set desired instance count to {capacity}. Waiting for change to be fulfilled "
-        "by sagemaker.",
-    }
     side = "_out_at" if capacity > current else "_in_at"
     changed = {**body["_policies"], cause.policy["PolicyName"]: {**cause.policy, side: now}}
-    activities = [*body["_activities"], activity][-targets.MOST_ACTIVITIES :]
-    tx.update(replace(target, body={**body, "_policies": changed, "_activities": activities}))
-    tx.update(with_count(endpoint, variant, capacity))
-    tx.schedule(ENDPOINT.id, endpoint.region, endpoint.key, now)
-    log.info("scaling", resource=body["ResourceId"], before=current, after=capacity, cause=activity["Cause"])
+    target = replace(target, body={**body, "_policies": changed})
+    said = f"monitor alarm {cause.alarm} in state ALARM triggered policy {cause.policy['PolicyName']}"
+    return _brought(tx, target, scalable, capacity, said, now)
+
+
+def _brought(tx: Transaction, target: Document, scalable: Scalable, capacity: int, cause: str, now: float) -> Document:
+    """The target with the activity of giving another capacity to what it scales, which is begun."""
+    changed = tx.update(scalable.with_count(capacity))
+    tx.schedule(changed.kind, changed.region, changed.key, now)
+    return activities.begun(target, _dimension(target), capacity, cause, now)
+
+
+def _dimension(target: Document) -> Dimension:
+    return DIMENSIONS[target.body["ScalableDimension"]]
+
+
+def _newest(target: Document) -> Params:
+    """What a line of the log says of the last activity."""
+    last = target.body["_activities"][-1]
+    return {"resource": target.body["ResourceId"], "cause": last["Cause"], "status": last["StatusMessage"]}
 
 
 def _is_needed(every: Mapping[str, Params], wishes: Sequence[_Wish]) -> bool:
@@ -147,24 +166,3 @@ def _alarms_of(tx: Transaction, target: Document, policy: Params) -> list[Docume
         for alarm in alarms.every_alarm(tx, target.region)
         if policy["PolicyARN"] in alarm.body.get("AlarmActions", ())
     ]
-
-
-def _settled(target: Document, endpoint: Document, count: int, now: float) -> Document:
-    """The target after its endpoint came to rest: what was in progress was done, or the endpoint stayed as it was."""
-    activities = [
-        {**each, **_ended(each, endpoint, count), "EndTime": now} if each["StatusCode"] == "InProgress" else each
-        for each in target.body["_activities"]
-    ]
-    return replace(target, body={**target.body, "_activities": activities})
-
-
-def _ended(activity: Params, endpoint: Document, count: int) -> Params:
-    wanted = int(activity["Description"].rstrip(".").split()[-1])
-    if wanted == count:
-        message = f"Successfully set desired instance count to {wanted}. Change successfully fulfilled by sagemaker."
-        return {"StatusCode": "Successful", "StatusMessage": message}
-    why = endpoint.body.get("FailureReason") or "It was changed meanwhile."
-    return {
-        "StatusCode": "Failed",
-        "StatusMessage": f"Failed to set desired instance count to {wanted}. Reason: {why}",
-    }

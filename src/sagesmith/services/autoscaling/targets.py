@@ -1,33 +1,30 @@
-"""Scalable targets: which variant of an endpoint may have how many instances, and what was done to it.
+"""Scalable targets: which variant may have how many instances, which component how many copies, and what was done.
 
-A target is one document, with its policies and its last activities; see `policies` and `scaling`.
+A target is one document, with its policies, its scheduled actions and its last activities; see `policies`, `scheduled`
+and `scaling`.
 """
 
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sagesmith.identifiers import random_uuid
+from sagesmith.services import offset_pages
+from sagesmith.services.autoscaling import activities
+from sagesmith.services.autoscaling.scalables import DIMENSIONS, Scalable
 from sagesmith.services.cloudwatch import alarms
-from sagesmith.services.sagemaker.endpoints import ENDPOINT, ONLY_ASYNCHRONOUS, may_be_empty
-from sagesmith.store import Document, InvalidToken, Query, Store, Transaction
-from sagesmith.store.tokens import decode_token, encode_token
+from sagesmith.store import Document, Query, Store, Transaction
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.errors import AwsError, NotImplementedException, ValidationException
 
 KIND = "scalable-target"
 NAMESPACE = "sagemaker"
-DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 SERVICE_ROLE = (
     "role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
-MOST_ACTIVITIES = 100
 _DEFAULT_PAGE = 50
-_NOT_BUILT = frozenset(
-    {"sagemaker:variant:DesiredProvisionedConcurrency", "sagemaker:inference-component:DesiredCopyCount"}
-)
+_NOT_BUILT = frozenset({"sagemaker:variant:DesiredProvisionedConcurrency"})
 
 
 def register_scalable_target(store: Store, context: RequestContext, params: Params) -> Params:
@@ -37,21 +34,22 @@ def register_scalable_target(store: Store, context: RequestContext, params: Para
     with store.write() as tx:
         before = tx.lock(KIND, context.region, key, exclusive=True)
         body = _bounds(params, before)
-        found = variant_of(tx, context.region, params["ResourceId"])
-        if found is not None and body["MinCapacity"] == 0 and not may_be_empty(found[0]):
-            raise ValidationException(f"MinCapacity must be at least 1 for {params['ResourceId']}: {ONLY_ASYNCHRONOUS}")
+        found = scalable_of(tx, context.region, params)
+        if found is not None and body["MinCapacity"] == 0 and found.never_empty:
+            raise ValidationException(f"MinCapacity must be at least 1 for {params['ResourceId']}: {found.never_empty}")
         if before is not None:
             tx.update(replace(before, body=body))
             tx.schedule(KIND, context.region, key, now)
             return {"ScalableTargetARN": before.arn}
         if found is None:
-            raise ValidationException(f"There is no SageMaker variant of the resource ID {params['ResourceId']}.")
+            noun = DIMENSIONS[params["ScalableDimension"]].noun
+            raise ValidationException(f"There is no SageMaker {noun} of the resource ID {params['ResourceId']}.")
         arn = (
             f"arn:aws:application-autoscaling:{context.region}:{context.account_id}:"
             f"scalable-target/{random_uuid().replace('-', '')}"
         )
         role = f"arn:aws:iam::{context.account_id}:{SERVICE_ROLE}"
-        body |= {"CreationTime": now, "RoleARN": role, "_policies": {}, "_activities": []}
+        body |= {"CreationTime": now, "RoleARN": role, "_policies": {}, "_scheduled": {}, "_activities": []}
         tx.create(Document(KIND, context.region, key, key, arn, body), dict(params.get("Tags") or {}))
         tx.schedule(KIND, context.region, key, now)
     return {"ScalableTargetARN": arn}
@@ -65,7 +63,7 @@ def deregister_scalable_target(store: Store, context: RequestContext, params: Pa
 
 def describe_scalable_targets(store: Store, context: RequestContext, params: Params) -> Params:
     with store.read() as tx:
-        found = [each for each in every_target(tx, context.region) if _is_asked(each, params)]
+        found = [each for each in every_target(tx, context.region) if is_asked(each, params)]
     page, token = paged([_described(each) for each in found], params, "targets")
     return {"ScalableTargets": page, "NextToken": token}
 
@@ -73,14 +71,16 @@ def describe_scalable_targets(store: Store, context: RequestContext, params: Par
 def describe_scaling_activities(store: Store, context: RequestContext, params: Params) -> Params:
     """What was done, the newest first; of each target no more than the last hundred activities are kept."""
     with store.read() as tx:
-        activities = [
-            {**_named(each), **activity}
+        found = [
+            {**named(each), **activities.shown(activity)}
             for each in every_target(tx, context.region)
-            if _is_asked(each, params)
+            if is_asked(each, params)
             for activity in each.body["_activities"]
         ]
-    activities.sort(key=lambda activity: activity["StartTime"], reverse=True)
-    page, token = paged(activities, params, "activities")
+    # Of those that began at the same moment the later one comes first, too.
+    found.reverse()
+    found.sort(key=lambda activity: activity["StartTime"], reverse=True)
+    page, token = paged(found, params, "activities")
     return {"ScalingActivities": page, "NextToken": token}
 
 
@@ -125,7 +125,7 @@ def require(tx: Transaction, context: RequestContext, params: Params) -> Documen
 
 
 def remove(tx: Transaction, document: Document) -> None:
-    """Delete a target with its policies and their alarms."""
+    """Delete a target with its policies, their alarms, and its scheduled actions."""
     for policy in document.body["_policies"].values():
         remove_alarms(tx, document.region, policy)
     tx.delete(KIND, document.region, document.key)
@@ -138,16 +138,9 @@ def remove_alarms(tx: Transaction, region: str, policy: Params) -> None:
             tx.delete(alarms.KIND, region, alarm["AlarmName"])
 
 
-def variant_of(tx: Transaction, region: str, resource_id: str) -> tuple[Document, dict[str, Any]] | None:
-    """The endpoint and the variant that a resource ID (`endpoint/NAME/variant/NAME`) names; None if there is none."""
-    parts = resource_id.split("/")
-    if len(parts) != 4 or parts[0] != "endpoint" or parts[2] != "variant":
-        return None
-    endpoint = tx.get(ENDPOINT.id, region, ENDPOINT.key(parts[1]))
-    if endpoint is None:
-        return None
-    found = [each for each in endpoint.body["_fleet"]["variants"] if each["name"] == parts[3]]
-    return (endpoint, found[0]) if found else None
+def scalable_of(tx: Transaction, region: str, target: Params) -> Scalable | None:
+    """What a target, or who asks for one, means; None if it is not there."""
+    return DIMENSIONS[target["ScalableDimension"]].find(tx, region, target["ResourceId"])
 
 
 def every_target(tx: Transaction, region: str) -> Iterator[Document]:
@@ -161,25 +154,19 @@ def every_target(tx: Transaction, region: str) -> Iterator[Document]:
 
 
 def paged(found: list[Params], params: Params, of: str) -> tuple[list[Params], str | None]:
-    first, token = 0, params.get("NextToken")
-    if token is not None:
-        try:
-            match decode_token(token):
-                case [str(kind), int(offset)] if kind == of and offset >= 0:
-                    first = offset
-                case _:
-                    raise InvalidToken
-        except InvalidToken:
-            raise AwsError("InvalidNextTokenException", "The next token is invalid.") from None
-    page = found[first : first + params.get("MaxResults", _DEFAULT_PAGE)]
-    more = first + len(page) < len(found)
-    return page, encode_token(of, first + len(page)) if more else None
+    """The page that an input of Describe asks for."""
+    size = params.get("MaxResults", _DEFAULT_PAGE)
+    return offset_pages.page_of(found, params.get("NextToken"), size, of, _invalid_token)
+
+
+def _invalid_token() -> AwsError:
+    return AwsError("InvalidNextTokenException", "The next token is invalid.")
 
 
 def _require_supported(params: Params) -> None:
     if params["ScalableDimension"] in _NOT_BUILT:
         raise NotImplementedException(f"The scalable dimension {params['ScalableDimension']} is not implemented.")
-    if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] != DIMENSION:
+    if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] not in DIMENSIONS:
         raise ValidationException("Unsupported service namespace, resource type or scalable dimension")
 
 
@@ -195,7 +182,8 @@ def _bounds(params: Params, before: Document | None) -> Params:
     return body | {each: params[each] for each in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
 
 
-def _named(document: Document) -> Params:
+def named(document: Document) -> Params:
+    """The members that say which target something is of."""
     return {each: document.body[each] for each in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
 
 
@@ -211,7 +199,8 @@ def _described(document: Document) -> Params:
     }
 
 
-def _is_asked(document: Document, params: Params) -> bool:
+def is_asked(document: Document, params: Params) -> bool:
+    """Whether an input of Describe is about a target."""
     body = document.body
     ids = params.get("ResourceIds") or ([params["ResourceId"]] if "ResourceId" in params else [body["ResourceId"]])
     dimension = params.get("ScalableDimension", body["ScalableDimension"])

@@ -9,15 +9,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sagesmith.identifiers import random_uuid
+from sagesmith.services import offset_pages
 from sagesmith.services.cloudwatch import alarm_checks, alarm_rules, queries, rules
 from sagesmith.services.cloudwatch.alarm_rules import ALARM, INSUFFICIENT_DATA
-from sagesmith.store import Document, InvalidToken, Query, Store, Transaction
-from sagesmith.store.tokens import decode_token, encode_token
+from sagesmith.store import Document, Query, Store, Transaction
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.errors import AwsError
+
+T = TypeVar("T")
 
 KIND = "cloudwatch-alarm"
 MOST_HISTORY = 100
@@ -74,7 +76,7 @@ def describe_alarms(store: Store, context: RequestContext, params: Params) -> Pa
             and (not state or document.status == state)
             and (not action or any(each.startswith(action) for each in _all_actions(document)))
         ]
-    page, token = _page(found, params)
+    page, token = _page(found, params, "alarms")
     return {"MetricAlarms": [described(each) for each in page], "CompositeAlarms": [], "NextToken": token}
 
 
@@ -107,10 +109,8 @@ def describe_alarm_history(store: Store, context: RequestContext, params: Params
         ]
     descending = params.get("ScanBy", "TimestampDescending") == "TimestampDescending"
     items.sort(key=lambda item: item["Timestamp"], reverse=descending)
-    first = _offset(params, "history")
-    page = items[first : first + params.get("MaxRecords", DEFAULT_PAGE)]
-    more = first + len(page) < len(items)
-    return {"AlarmHistoryItems": page, "NextToken": encode_token("history", first + len(page)) if more else None}
+    page, token = _page(items, params, "history")
+    return {"AlarmHistoryItems": page, "NextToken": token}
 
 
 def set_alarm_state(store: Store, context: RequestContext, params: Params) -> Params:
@@ -294,21 +294,10 @@ def _all_actions(document: Document) -> Iterator[str]:
         yield from document.body.get(member, ())
 
 
-def _page(found: list[Document], params: Params) -> tuple[list[Document], str | None]:
-    first = _offset(params, "alarms")
-    page = found[first : first + params.get("MaxRecords", DEFAULT_PAGE)]
-    more = first + len(page) < len(found)
-    return page, encode_token("alarms", first + len(page)) if more else None
+def _page(found: Sequence[T], params: Params, of: str) -> tuple[list[T], str | None]:
+    size = params.get("MaxRecords", DEFAULT_PAGE)
+    return offset_pages.page_of(found, params.get("NextToken"), size, of, _invalid_token)
 
 
-def _offset(params: Params, of: str) -> int:
-    token = params.get("NextToken")
-    if token is None:
-        return 0
-    try:
-        match decode_token(token):
-            case [str(kind), int(offset)] if kind == of and offset >= 0:
-                return offset
-    except InvalidToken:
-        pass
-    raise AwsError("InvalidNextToken", "The specified next token is invalid.")
+def _invalid_token() -> AwsError:
+    return AwsError("InvalidNextToken", "The specified next token is invalid.")

@@ -13,6 +13,7 @@ from sagesmith.compute.base import TaskObservation, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import (
     component_specs,
+    concurrency_metrics,
     deployments,
     fleet,
     placement,
@@ -35,10 +36,12 @@ from sagesmith.services.sagemaker.model_servers import (
 )
 from sagesmith.services.sagemaker.route_table import RouteTable
 from sagesmith.services.sagemaker.task_metrics import Measured
-from sagesmith.store import Document
+from sagesmith.store import Datum, Document, Metric, StatisticSet
 
 LOG_GROUP = "/aws/sagemaker/InferenceComponents"
 KIND = INFERENCE_COMPONENT.id
+_SHARED = ("InvocationsPerCopy", concurrency_metrics.NAME)
+"""The metrics that policies track."""
 _AS_MANY_AS_THERE_IS_ROOM_FOR = 1 << 30
 
 log = logging.get("components")
@@ -57,6 +60,7 @@ class ComponentReconciler:
     def __init__(self, routes: RouteTable, credentials_seconds: float = serving.CREDENTIALS_SECONDS) -> None:
         self._routes = routes
         self._credentials_seconds = credentials_seconds
+        self._noted: dict[str, int] = {}
 
     def recover(self, home: Home) -> None:
         """Look at all of them; their endpoints' reconciler ends model servers that nobody knows."""
@@ -120,10 +124,24 @@ class ComponentReconciler:
         left = retirement.end_due(home.backend, instances_of(settled), observed, now)
         if left != instances_of(settled):
             _store(home, with_instances(settled, left), touch=False)
+        if any(each.serving for each in kept):
+            self._note_rest(home, settled, now)
         # A copy for which there is no room waits for others to go.
         placed = [each for each in kept if each.wanted and each.host is not None]
         at_rest = settled.status == "InService" and all(each.serving for each in placed)
         return serving.SERVING_LOOK_SECONDS if at_rest else serving.STARTING_LOOK_SECONDS
+
+    def _note_rest(self, home: Home, document: Document, now: float) -> None:
+        """Say once a minute that nobody asked, so that a policy sees it: what is asked adds to it."""
+        minute = int(now) // 60 * 60
+        if self._noted.get(document.arn) == minute:
+            return
+        self._noted[document.arn] = minute
+        dimensions = (("InferenceComponentName", document.name),)
+        nothing = StatisticSet.of([0.0])
+        with home.store.write() as tx:
+            data = [Datum(Metric("AWS/SageMaker", name, dimensions), minute, "None", nothing) for name in _SHARED]
+            tx.put_statistics(document.region, data)
 
     def _tell(self, endpoint: Document, document: Document, observed: Observations) -> None:
         """Requests go to the copies of both fleets while one takes over from the other."""
@@ -159,6 +177,7 @@ class ComponentReconciler:
             document = _store(home, with_instances(document, left), touch=False)
         if left:
             return retirement.look_seconds(left, now)
+        self._noted.pop(document.arn, None)
         with home.store.write() as tx:
             placement.leave(tx, document)
             if document.status == "Deleting":

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from sagesmith import logging
+from sagesmith.services.sagemaker.concurrency_metrics import ConcurrentRequests
 from sagesmith.store import Datum, Metric, StatisticSet, Store, VersionConflict
 
 NAMESPACE = "AWS/SageMaker"
@@ -35,6 +36,7 @@ class InvocationMetrics:
     def __init__(self, store: Store, directory: Path) -> None:
         self._store = store
         self._directory = directory
+        self._concurrent = ConcurrentRequests()
         self._totals: Counter[tuple[str, str, str, str]] = Counter()
         self._seconds: Counter[tuple[str, str, str, str]] = Counter()
 
@@ -46,6 +48,10 @@ class InvocationMetrics:
                 pass
             if whole:
                 path.unlink()
+        if due := list(self._concurrent.due(time.time())):
+            with self._store.write() as tx:
+                for region, datum in due:
+                    tx.put_statistics(region, [datum])
 
     def prometheus(self) -> str:
         """Totals since this process began, in Prometheus' text format."""
@@ -72,6 +78,7 @@ class InvocationMetrics:
         for line in lines:
             if "counts" in line:
                 self._count(line)
+                self._concurrent.note(line, path.name.rpartition("-")[0])
         return True
 
     def _count(self, line: dict[str, Any]) -> None:
