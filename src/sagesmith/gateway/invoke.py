@@ -162,7 +162,7 @@ class Invoker:
         if wanted.session is not None or wanted.target_container is not None or not route.is_ordinary:
             return None
         try:
-            chosen = choose(context, route, wanted, None, _NONE_DOWN)
+            chosen = choose(context, route, wanted, None, _NONE_DOWN, self._under_way_at)
         except NoCapacity:
             return None  # `invoke` says it, and counts it
         hop = None if chosen is None or chosen[0].containers else self._hops.least_busy(chosen[1])
@@ -216,7 +216,8 @@ class Invoker:
             route = self.find(context, wanted.endpoint)
             if waking is None and (route.asynchronous is not None or route.serverless is not None):
                 return await self._send_otherwise(context, route, wanted, body, started)
-            chosen = choose(context, route, wanted, self._session(context, route, wanted), down)
+            session = self._session(context, route, wanted)
+            chosen = choose(context, route, wanted, session, down, self._under_way_at)
             if chosen is not None:
                 variant, addresses = chosen
                 self._containers.require(route, variant, wanted)
@@ -424,9 +425,13 @@ class Invoker:
     def _least_busy(self, addresses: list[str]) -> Client:
         if len(addresses) == 1:
             return self._client(addresses[0])
-        clients = [self._client(address) for address in addresses]
-        random.shuffle(clients)
-        return min(clients, key=lambda client: client.outstanding + self._hops.outstanding(client.address))
+        shuffled = random.sample(addresses, len(addresses))
+        return self._client(min(shuffled, key=self._under_way_at))
+
+    def _under_way_at(self, address: str) -> int:
+        """Requests of this router's that are under way to a model server."""
+        client = self._clients.get(address)
+        return self._hops.outstanding(address) + (0 if client is None else client.outstanding)
 
     def _client(self, address: str) -> Client:
         client = self._clients.get(address)

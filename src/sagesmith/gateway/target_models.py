@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/invoke-multi-model-endpoint.html
 """
 
+from collections.abc import Callable
 from urllib.parse import unquote
 from zlib import crc32
 
@@ -12,6 +13,8 @@ from sagesmith.wire.errors import AwsError
 
 WAITED_HEADER = b"x-sagesmith-model-wait"
 """From a model server: for how many microseconds an invocation has waited for its model to be loaded."""
+CROWDED = 8
+"""So many requests of a router's under way to an instance, and a model's further ones go to another."""
 _PATTERN = r"\A\S[\p{Print}]*\z"
 _UNQUOTED = 3
 """How often a name is looked at that is encoded: nobody who means a model encodes it at all."""
@@ -62,10 +65,18 @@ def answerable(context: RequestContext, route: EndpointRoute, name: str | None) 
     return found
 
 
-def nearest(addresses: list[str], name: str) -> list[str]:
-    """The instance that a model's requests go to, of those that can be asked: the same one by every router, and for
-    most models the same one after others came or went (rendezvous hashing)."""
+def nearest(addresses: list[str], name: str, outstanding: Callable[[str], int]) -> list[str]:
+    """The instance that a request for a model goes to, of those that can be asked.
+
+    Every router has the same order of instances for a model, and for most models it begins with the same one after
+    others came or went (rendezvous hashing). The first one in it that is not crowded gets the request, so that a model
+    that many ask for is loaded by several instances. Where all are crowded any of them may be asked.
+
+    Args:
+        outstanding: how many requests of this router's are under way to an address.
+    """
     if len(addresses) < 2:
         return addresses
     of_model = name.encode()
-    return [max(addresses, key=lambda address: crc32(of_model, crc32(address.encode())))]
+    ranked = sorted(addresses, key=lambda address: crc32(of_model, crc32(address.encode())), reverse=True)
+    return next(([address] for address in ranked if outstanding(address) < CROWDED), addresses)

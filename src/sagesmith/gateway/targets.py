@@ -1,6 +1,7 @@
 """Which model server an invocation goes to. `choose` is the one place where that is decided."""
 
 import random
+from collections.abc import Callable
 
 from sagesmith.gateway import components, target_models
 from sagesmith.gateway.invocation import Invocation
@@ -14,18 +15,25 @@ Choice = tuple[VariantRoute, list[str]]
 
 
 def choose(
-    context: RequestContext, route: EndpointRoute, invocation: Invocation, session: Session | None, down: set[str]
+    context: RequestContext,
+    route: EndpointRoute,
+    invocation: Invocation,
+    session: Session | None,
+    down: set[str],
+    outstanding: Callable[[str], int],
 ) -> Choice | None:
     """The variant and the model servers that an invocation may go to; None if there is none that can be asked now.
 
     A session's requests go to the instance that has it, else a variant that is named gets the request, else one by
     weight. What narrows the choice further (a model, a container, a component) belongs here.
 
-    A model of a multi-model endpoint stays with one instance, and is another one's only while that cannot be asked.
+    A model of a multi-model endpoint stays with one instance, and is another one's while that has much to do, or cannot
+    be asked.
 
     Args:
         session: where the session is that the invocation names, None if it names none.
         down: addresses that just now did not answer.
+        outstanding: how many requests are under way to an address.
 
     Raises:
         AwsError: the request names a variant or a component that the endpoint has not, or a session whose instance is
@@ -38,7 +46,9 @@ def choose(
     if name is not None or (variants and variants[0].multi_model):
         variants = target_models.answerable(context, route, name)
     chosen = _among(context, route, variants, invocation, session, down)
-    return chosen if name is None or chosen is None else (chosen[0], target_models.nearest(chosen[1], name))
+    return (
+        chosen if name is None or chosen is None else (chosen[0], target_models.nearest(chosen[1], name, outstanding))
+    )
 
 
 def _among(

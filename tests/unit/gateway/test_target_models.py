@@ -26,9 +26,13 @@ def test_what_is_empty_or_leads_elsewhere_is_refused(name: str) -> None:
     assert (raised.value.code, raised.value.status) == ("ValidationError", 400)
 
 
+def idle(address: str) -> int:
+    return 0
+
+
 def test_models_are_shared_out_among_instances_whatever_their_order() -> None:
-    chosen = {name: target_models.nearest(ADDRESSES, name) for name in NAMES}
-    assert chosen == {name: target_models.nearest(ADDRESSES[::-1], name) for name in NAMES}
+    chosen = {name: target_models.nearest(ADDRESSES, name, idle) for name in NAMES}
+    assert chosen == {name: target_models.nearest(ADDRESSES[::-1], name, idle) for name in NAMES}
     shares = Counter(one for (one,) in chosen.values())
     assert set(shares) == set(ADDRESSES)
     assert min(shares.values()) > len(NAMES) / len(ADDRESSES) / 2
@@ -36,6 +40,14 @@ def test_models_are_shared_out_among_instances_whatever_their_order() -> None:
 
 def test_an_instance_that_goes_moves_its_own_models_alone() -> None:
     for name in NAMES:
-        (before,) = target_models.nearest(ADDRESSES, name)
-        (after,) = target_models.nearest(ADDRESSES[1:], name)
+        (before,) = target_models.nearest(ADDRESSES, name, idle)
+        (after,) = target_models.nearest(ADDRESSES[1:], name, idle)
         assert after == before or before == ADDRESSES[0]
+
+
+def test_a_model_that_many_ask_for_goes_to_the_next_instance_as_well() -> None:
+    (first,) = target_models.nearest(ADDRESSES, "m", idle)
+    busy = {first: target_models.CROWDED}
+    (second,) = target_models.nearest(ADDRESSES, "m", lambda address: busy.get(address, 0))
+    assert second != first
+    assert target_models.nearest(ADDRESSES, "m", lambda _: target_models.CROWDED) == ADDRESSES
