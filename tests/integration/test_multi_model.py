@@ -267,7 +267,7 @@ def test_models_stay_with_one_of_several_instances_and_are_counted(platform: Run
     endpoint = MultiModel(platform, instances=2, config={"DataCaptureConfig": capture})
     if len(endpoint.tasks) < 2:
         pytest.skip("this machine has one core, and so one instance")
-    names = [f"{number}.tar.gz" for number in range(8)]
+    names = [f"{number}.tar.gz" for number in range(16)]
     for name in names:
         endpoint.put(name, model_archive(name, 1))
     for _ in range(3):
@@ -276,14 +276,14 @@ def test_models_stay_with_one_of_several_instances_and_are_counted(platform: Run
     # Each model is on one instance, and not all are on the same.
     assert len(endpoint.folders()) == len(set(endpoint.folders())) == len(names)
     assert all(any((task / "models").iterdir()) for task in endpoint.tasks)
-    of_requests = {"ModelCacheHit": (24, 16), "ModelLoadingWaitTime": (8, None)}
-    of_loading = {"ModelDownloadingTime": (8, None), "ModelLoadingTime": (8, None)}
+    of_requests = {"ModelCacheHit": (48, 32), "ModelLoadingWaitTime": (16, None)}
+    of_loading = {"ModelDownloadingTime": (16, None), "ModelLoadingTime": (16, None)}
     for metric, (count, total) in {**of_requests, **of_loading}.items():
         found = measured(endpoint, "AWS/SageMaker", metric, count)
         assert found["SampleCount"] == count
         assert found["Sum"] == total if total is not None else found["Sum"] > 0
     assert measured(endpoint, "/aws/sagemaker/Endpoints", "LoadedModelCount", 2)["Maximum"] <= len(names)
-    assert captured(endpoint, "captured-models", 24) == 24
+    assert captured(endpoint, "captured-models", 48) == 48
     jobs.delete_endpoint(platform, endpoint.name)
 
 

@@ -4,8 +4,8 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/invoke-multi-model-endpo
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 from urllib.parse import unquote
-from zlib import crc32
 
 from sagesmith.routes import EndpointRoute, VariantRoute
 from sagesmith.wire.context import RequestContext
@@ -77,6 +77,12 @@ def nearest(addresses: list[str], name: str, outstanding: Callable[[str], int]) 
     """
     if len(addresses) < 2:
         return addresses
-    of_model = name.encode()
-    ranked = sorted(addresses, key=lambda address: crc32(of_model, crc32(address.encode())), reverse=True)
+    of_model = blake2b(name.encode())
+
+    def rank(address: str) -> bytes:
+        together = of_model.copy()
+        together.update(address.encode())
+        return together.digest()
+
+    ranked = sorted(addresses, key=rank)
     return next(([address] for address in ranked if outstanding(address) < CROWDED), addresses)

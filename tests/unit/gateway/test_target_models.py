@@ -8,7 +8,7 @@ from sagesmith.gateway import target_models
 from sagesmith.wire.errors import AwsError
 
 ADDRESSES = [f"unix:/run/{number}/http.sock" for number in range(4)]
-NAMES = [f"models/{number}.tar.gz" for number in range(400)]
+NAMES = [f"{number}.tar.gz" for number in range(100)]
 
 
 @pytest.mark.parametrize("name", ["a.tar.gz", "/a.tar.gz", "a/b c/d.tar.gz", "100%.tar.gz", "a..b/c.tar.gz", "..."])
