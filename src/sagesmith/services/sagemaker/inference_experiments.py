@@ -123,6 +123,10 @@ def _check_endpoint(call: Call, endpoint: Document) -> None:
         )
     config = ENDPOINT_CONFIG.seek(call.tx, call.context, endpoint.body["EndpointConfigName"])
     if config is not None:
+        if not all(each.get("ModelName") for each in config.body["ProductionVariants"]):
+            raise ValidationException(
+                f'An inference experiment cannot run on endpoint "{endpoint.arn}": it hosts inference components.'
+            )
         for path, feature in _INCOMPATIBLE.items():
             if any(paths.values(config.body, path)):
                 raise ValidationException(

@@ -39,9 +39,6 @@ _BY_CAPABILITY = {
     "endpoint policies": """
         DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
     """,
-    "autoscaling recommendations": """
-        GetScalingConfigurationRecommendation
-    """,
     "inference routers": """
         CreateInferenceRouter DeleteInferenceRouter DescribeInferenceRouter ListInferenceRouters
         UpdateInferenceRouter

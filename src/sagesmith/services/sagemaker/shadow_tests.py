@@ -17,7 +17,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG
 from sagesmith.services.sagemaker.endpoints import ENDPOINT
-from sagesmith.services.sagemaker.engine import Call, changed, created
+from sagesmith.services.sagemaker.engine import Call, changed
 from sagesmith.services.sagemaker.inference_experiments import (
     ENDED,
     ENDING,
@@ -29,6 +29,7 @@ from sagesmith.services.sagemaker.inference_experiments import (
     other_on,
 )
 from sagesmith.services.sagemaker.on_behalf import call_for
+from sagesmith.services.sagemaker.shadow_configs import CONFIGS, final_config, former_config, test_config
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError, ConflictException
@@ -38,7 +39,7 @@ LOOK_SECONDS = 0.1
 RUNNING_LOOK_SECONDS = 5.0
 """How soon it is noticed that a running experiment's endpoint was deleted, or updated by somebody else."""
 
-_DEPLOYING, _DEPLOYED, _CONFIGS = "_deploying", "_deployed", "_configs"
+_DEPLOYING, _DEPLOYED = "_deploying", "_deployed"
 _UPDATE = "UpdateEndpoint"
 _UNDER_WAY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack"})
 
@@ -105,7 +106,7 @@ def _wait(home: Home, look: _Look) -> float | None:
 
 
 def _start(home: Home, look: _Look) -> float | None:
-    deployment = _deploy(home, look, "test", _test_config)
+    deployment = _deploy(home, look, "test", test_config)
     if deployment.state == "failed":
         return _end(home, deployment.document, "Cancelled", f"The experiment did not start. {deployment.reason}")
     return _running(home, deployment)
@@ -130,7 +131,7 @@ def _update(home: Home, look: _Look) -> float | None:
         return _move(home, look.document, "Created")
     if _DEPLOYING not in look.body and deployed(look.body) == look.body[_DEPLOYED]["members"]:
         return _move(home, look.document, "Running")
-    deployment = _deploy(home, look, "test", _test_config)
+    deployment = _deploy(home, look, "test", test_config)
     if deployment.state == "failed":
         kept = _with(deployment.document, **look.body[_DEPLOYED]["members"], StatusReason=deployment.reason)
         return _move(home, kept, "Running")
@@ -143,7 +144,7 @@ def _stop(home: Home, look: _Look) -> float | None:
     if FORMER not in look.body or look.endpoint is None:
         return _end(home, look.document, ending["status"], _unusable(look))
     variants = ending.get("variants")
-    deployment = _deploy(home, look, "end", _final_config if variants else _former_config)
+    deployment = _deploy(home, look, "end", final_config if variants else former_config)
     if deployment.state == "done":
         return _end(home, deployment.document, ending["status"], ending.get("reason", ""))
     if deployment.state == "going":
@@ -178,7 +179,7 @@ def _running(home: Home, deployment: _Deployment) -> float | None:
     document = deployment.document
     if deployment.state == "going":
         return LOOK_SECONDS
-    config = document.body[_CONFIGS][-1]
+    config = document.body[CONFIGS][-1]
     done = _with(document, **{_DEPLOYED: {"config": config, "members": deployed(document.body)}})
     return _move(home, done, "Running", keep=config)
 
@@ -237,8 +238,8 @@ def _ask(
     config, resized = config_of(call, document, endpoint)
     sizes = document.body[FORMER]["sizes"] if resized else {}
     changed(call, ENDPOINT, _UPDATE, endpoint, {"EndpointConfigName": config}, _updater(sizes))
-    configs = [*document.body.get(_CONFIGS, ()), *([] if resized else [config])]
-    document = _with(document, **{_DEPLOYING: {"config": config, "purpose": purpose}, _CONFIGS: configs})
+    configs = [*document.body.get(CONFIGS, ()), *([] if resized else [config])]
+    document = _with(document, **{_DEPLOYING: {"config": config, "purpose": purpose}, CONFIGS: configs})
     return _Deployment("going", _put(tx, document))
 
 
@@ -262,90 +263,6 @@ def _as_it_is(call: Call, endpoint: Document) -> Params:
     return {"config": name, "body": config, "sizes": sizes}
 
 
-def _test_config(call: Call, document: Document, endpoint: Document) -> tuple[str, bool]:
-    """A configuration with the production variant and its shadow."""
-    mode = document.body["ShadowModeConfig"]
-    variants = {each["VariantName"]: each for each in document.body["ModelVariants"]}
-    shadows = [
-        (variants[each["ShadowModelVariantName"]], each["SamplingPercentage"]) for each in mode["ShadowModelVariants"]
-    ]
-    return _made_config(call, document, [variants[mode["SourceModelVariantName"]]], shadows), False
-
-
-def _final_config(call: Call, document: Document, endpoint: Document) -> tuple[str, bool]:
-    """A configuration with the variants that are to be left."""
-    left = document.body[ENDING]["variants"]
-    samples = {
-        each["ShadowModelVariantName"]: each["SamplingPercentage"]
-        for each in document.body["ShadowModeConfig"]["ShadowModelVariants"]
-    }
-    shadows = [(each, samples[each["VariantName"]]) for each in left["shadow"]]
-    return _made_config(call, document, left["production"], shadows, captures=False), False
-
-
-def _former_config(call: Call, document: Document, endpoint: Document) -> tuple[str, bool]:
-    """The configuration that the endpoint had, made again if it was deleted meanwhile."""
-    former = document.body[FORMER]
-    if ENDPOINT_CONFIG.seek(call.tx, call.context, former["config"]) is None:
-        created(call, ENDPOINT_CONFIG, dict(former["body"]))
-    return str(former["config"]), True
-
-
-def _made_config(
-    call: Call, document: Document, production: list[Params], shadows: list[tuple[Params, int]], captures: bool = True
-) -> str:
-    """Store an endpoint configuration as the former one, with other variants, and return its name."""
-    former = document.body[FORMER]["body"]
-    known = {
-        each["VariantName"]: each
-        for members in ("ProductionVariants", "ShadowProductionVariants")
-        for each in former.get(members) or ()
-    }
-    number = len(document.body.get(_CONFIGS, ())) + 1
-    name = f"{document.name[:40].rstrip('-')}-{document.body['_id']}-{number}"
-    request: Params = {
-        **former,
-        "EndpointConfigName": name,
-        "ProductionVariants": [_variant(each, 1.0, known) for each in production],
-        "ShadowProductionVariants": [_variant(each, sample / 100, known) for each, sample in shadows],
-    }
-    if not shadows:
-        del request["ShadowProductionVariants"]
-    if captures and (storage := document.body.get("DataStorageConfig")):
-        request["DataCaptureConfig"] = _capture(storage)
-    ENDPOINT_CONFIG.check(request)
-    created(call, ENDPOINT_CONFIG, request)
-    return name
-
-
-def _variant(wanted: Params, weight: float, known: Mapping[str, Params]) -> Params:
-    """A variant of an endpoint configuration: one of the same name as before keeps what the experiment cannot say."""
-    infrastructure = wanted["InfrastructureConfig"]["RealTimeInferenceConfig"]
-    return {
-        **known.get(wanted["VariantName"], {}),
-        "VariantName": wanted["VariantName"],
-        "ModelName": wanted["ModelName"],
-        "InstanceType": infrastructure["InstanceType"],
-        "InitialInstanceCount": infrastructure["InstanceCount"],
-        "InitialVariantWeight": weight,
-    }
-
-
-def _capture(storage: Params) -> Params:
-    """The DataCaptureConfig that keeps all requests and answers where an experiment wants them."""
-    capture: Params = {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": 100,
-        "DestinationS3Uri": storage["Destination"],
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-    }
-    if key := storage.get("KmsKey"):
-        capture["KmsKeyId"] = key
-    if types := storage.get("ContentType"):
-        capture["CaptureContentTypeHeader"] = types
-    return capture
-
-
 def _end(home: Home, document: Document, status: str, reason: str = "") -> float | None:
     """Store the last status, and remove the configurations that were made for the experiment alone."""
     now = time.time()
@@ -367,7 +284,7 @@ def _move(home: Home, document: Document, status: str, keep: str = "") -> float 
         used = {keep, endpoint.body["EndpointConfigName"] if endpoint else ""}
         if endpoint is not None and "_next" in endpoint.body:
             used.add(endpoint.body["_next"]["config"])
-        for name in document.body.get(_CONFIGS, ()):
+        for name in document.body.get(CONFIGS, ()):
             key = ENDPOINT_CONFIG.key(name)
             if name not in used and tx.get(ENDPOINT_CONFIG.id, document.region, key) is not None:
                 tx.delete(ENDPOINT_CONFIG.id, document.region, key)

@@ -10,7 +10,7 @@ from sagesmith.services.sagemaker.engine import Call, created
 from sagesmith.services.sagemaker.model_packages import MODEL_PACKAGE, containers_in
 from sagesmith.services.sagemaker.models import MODEL
 from sagesmith.services.sagemaker.on_behalf import call_for
-from sagesmith.services.sagemaker.recommender.tests import LoadTest
+from sagesmith.services.sagemaker.recommender.load_tests import LoadTest
 from sagesmith.store import Document, Transaction
 from sagesmith.wire.context import Params
 

@@ -18,9 +18,9 @@ from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.inference_recommendations import ENDED, RECOMMENDATIONS_JOB, STOPPING
 from sagesmith.services.sagemaker.recommender import measures, results
 from sagesmith.services.sagemaker.recommender.deploying import deploy, remove, removed
+from sagesmith.services.sagemaker.recommender.load_tests import LoadTest, dump, load
 from sagesmith.services.sagemaker.recommender.measures import Conditions
 from sagesmith.services.sagemaker.recommender.plan import CONTENT_TYPES, PAYLOAD, TESTS, conditions_of, levels_of
-from sagesmith.services.sagemaker.recommender.tests import LoadTest, dump, load
 from sagesmith.store import Document, LogEvent, Transaction
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError

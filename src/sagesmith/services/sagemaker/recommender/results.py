@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from sagesmith.compute.instances import size_of
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.recommender import prices
-from sagesmith.services.sagemaker.recommender.measures import Conditions, Measured
-from sagesmith.services.sagemaker.recommender.tests import (
+from sagesmith.services.sagemaker.recommender.load_tests import (
     LoadTest,
     configuration,
     endpoint_configuration,
     priced,
 )
+from sagesmith.services.sagemaker.recommender.measures import Conditions, Measured
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 

@@ -122,6 +122,28 @@ def test_every_configuration_is_measured_and_nothing_is_left(job: World, killed:
     assert any(line.startswith("Costs are by https://aws.amazon.com/sagemaker/pricing/") for line in lines)
 
 
+def test_a_recommendation_tells_how_to_scale(job: World) -> None:
+    found = until(job, "COMPLETED", {"1": (10, 50.0), "2": (20, 70.2)})
+    identity = found["InferenceRecommendations"][0]["RecommendationId"]
+
+    def scaling(**asked: Any) -> Params:
+        return job.call("GetScalingConfigurationRecommendation", InferenceRecommendationsJobName="J", **asked)
+
+    objective = {"MinInvocationsPerMinute": 1_300, "MaxInvocationsPerMinute": 6_000}
+    told = scaling(RecommendationId=identity, ScalingPolicyObjective=objective)
+    assert told["TargetCpuUtilizationPerCore"] == 50
+    assert told["Metric"] == {"InvocationsPerInstance": 600, "ModelLatency": 71}
+    capacity = told["DynamicScalingConfiguration"]
+    assert (capacity["MinCapacity"], capacity["MaxCapacity"]) == (3, 10)
+    assert capacity["ScalingPolicies"][0]["TargetTracking"]["TargetValue"] == 600
+    name = found["InferenceRecommendations"][1]["EndpointConfiguration"]["EndpointName"]
+    assert scaling(EndpointName=name, TargetCpuUtilizationPerCore=100)["Metric"]["InvocationsPerInstance"] == 600
+    with pytest.raises(AwsError, match="either RecommendationId or EndpointName"):
+        scaling()
+    with pytest.raises(AwsError, match="has not measured Other"):
+        scaling(EndpointName="Other")
+
+
 def test_a_generator_is_told_the_load_and_given_credentials(job: World) -> None:
     def there() -> bool:
         for task in job.backend.present.values():
