@@ -8,13 +8,16 @@ _PHASES = [{"InitialNumberOfUsers": 1, "SpawnRate": 1, "DurationInSeconds": 60}]
 
 
 def _consistent(params: Params) -> Params:
-    """One form of traffic; and a threshold that there can be."""
+    """One form of traffic, one of endpoints; and a threshold that there can be."""
     pattern = params["InputConfig"].get("TrafficPattern")
     if pattern is not None:
         stairs = pattern.get("TrafficType") == "STAIRS"
         params["InputConfig"]["TrafficPattern"] = (
             {"TrafficType": "STAIRS", "Stairs": _STAIRS} if stairs else {"TrafficType": "PHASES", "Phases": _PHASES}
         )
+    for each in params["InputConfig"].get("EndpointConfigurations", ()):
+        if "ServerlessConfig" in each:
+            del each["InstanceType"]
     for threshold in params.get("StoppingConditions", {}).get("ModelLatencyThresholds", ()):
         threshold |= {"Percentile": "P95", "ValueInMilliseconds": 10}
     return params
@@ -38,6 +41,7 @@ INFERENCE_RECOMMENDATIONS_JOB = Facts(
         "InputConfig.ContainerConfig.PayloadConfig.SamplePayloadUrl": "s3://bucket/payload.tar.gz",
         "InputConfig.ContainerConfig.PayloadConfig.SupportedContentTypes": ["text/csv"],
         "InputConfig.JobDurationInSeconds": 600,
+        "InputConfig.EndpointConfigurations[].ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 9},
         "StoppingConditions.MaxInvocations": 100,
     },
     without={

@@ -28,7 +28,7 @@ RULES = (
         "Stairs can be given only when",
     ),
     _recommendation(
-        "This value should not exceed JobDurationInSeconds.",
+        "",
         {_PATTERN: {"TrafficType": "PHASES", "Phases": [_PHASE]}, "InputConfig.JobDurationInSeconds": 60},
         "cannot exceed JobDurationInSeconds",
     ),
@@ -36,6 +36,20 @@ RULES = (
         "",
         {"StoppingConditions": {"ModelLatencyThresholds": [{"Percentile": "P50", "ValueInMilliseconds": 1}]}},
         "must be P95 or P99",
+    ),
+    _recommendation(
+        "",
+        {"InputConfig.EndpointConfigurations": [{"ServerlessConfig": {"MemorySizeInMB": 1500, "MaxConcurrency": 1}}]},
+        "MemorySizeInMB must be",
+    ),
+    _recommendation(
+        "",
+        {
+            "InputConfig.EndpointConfigurations": [
+                {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1, "ProvisionedConcurrency": 1}}
+            ]
+        },
+        "ProvisionedConcurrency is not supported",
     ),
     _experiment(
         "",

@@ -11,7 +11,7 @@ from sagesmith.wire.validation import validation_message, violation
 
 _CAPACITY = ("InstanceType", "InitialInstanceCount")
 _CAPACITY_ELSEWHERE = ("ServerlessConfig", "InstancePools", "ManagedInstanceScaling")
-_SERVERLESS_MEMORY = range(1024, 6144 + 1, 1024)
+SERVERLESS_MEMORY = range(1024, 6144 + 1, 1024)
 """In MB; the model of the API has the ends alone.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProductionVariantServerlessConfig.html
@@ -108,8 +108,8 @@ def _check_serverless(params: Params) -> None:
             if not config:
                 continue
             path = f"{variants[0].lower()}{variants[1:]}.{index}.member.serverlessConfig"
-            if (memory := config["MemorySizeInMB"]) not in _SERVERLESS_MEMORY:
-                allowed = f"Member must satisfy enum value set: {[*_SERVERLESS_MEMORY]}"
+            if (memory := config["MemorySizeInMB"]) not in SERVERLESS_MEMORY:
+                allowed = f"Member must satisfy enum value set: {[*SERVERLESS_MEMORY]}"
                 problems.append(violation(memory, f"{path}.memorySizeInMB", allowed))
             if (provisioned := config.get("ProvisionedConcurrency", 0)) > (most := config["MaxConcurrency"]):
                 fewer = f"Member must have value less than or equal to {most}"

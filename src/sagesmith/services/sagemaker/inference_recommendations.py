@@ -127,13 +127,7 @@ RECOMMENDATIONS_JOB = Kind(
     changes={"StopInferenceRecommendationsJob": _stop},
     missing=Wording(ResourceNotFound, "Inference recommendations job {name} does not exist."),
     duplicate=Wording(ResourceInUse, "Inference recommendations job {name} already exists."),
-    unbuilt=(
-        Unbuilt(
-            "InputConfig.EndpointConfigurations[].ServerlessConfig.ProvisionedConcurrency",
-            "Load tests of provisioned concurrency are",
-        ),
-        Unbuilt("OutputConfig.CompiledOutputConfig", "Compilation of models is"),
-    ),
+    unbuilt=(Unbuilt("OutputConfig.CompiledOutputConfig", "Compilation of models is"),),
     without_effect={
         "InputConfig.ResourceLimit.MaxParallelOfTests": "one test runs at a time: two would measure each other",
         "InputConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",

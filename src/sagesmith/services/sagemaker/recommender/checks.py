@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+from sagesmith.services.sagemaker.endpoint_configs import SERVERLESS_MEMORY
 from sagesmith.services.sagemaker.recommender.traffic import of_pattern
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
@@ -57,6 +58,14 @@ def _check_configurations(configurations: Sequence[Params]) -> None:
     for each in configurations:
         if bool(each.get("InstanceType")) == bool(each.get("ServerlessConfig")):
             raise ValidationException("An endpoint configuration needs either an InstanceType or a ServerlessConfig.")
+        serverless = each.get("ServerlessConfig") or {}
+        if serverless.get("ProvisionedConcurrency"):
+            raise ValidationException(
+                "ProvisionedConcurrency is not supported for serverless endpoint recommendations for Inference "
+                "Recommender jobs."
+            )
+        if serverless.get("MemorySizeInMB", SERVERLESS_MEMORY[0]) not in SERVERLESS_MEMORY:
+            raise ValidationException(f"MemorySizeInMB must be one of {[*SERVERLESS_MEMORY]}.")
 
 
 def _check_conditions(conditions: Params) -> None:
