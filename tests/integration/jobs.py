@@ -6,6 +6,7 @@ import json
 import tarfile
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -144,11 +145,13 @@ def endpoint(
     files: dict[str, str | bytes],
     model_data: bytes | None = None,
     region: str = "us-east-1",
+    variables: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> str:
     """Create model, configuration and endpoint of one name and return it; does not wait.
 
     Args:
+        variables: of the model's environment, besides those that name its program.
         changes: further members of the production variant; None for one that it is not to have.
     """
     called = name("ep")
@@ -163,7 +166,11 @@ def endpoint(
         PrimaryContainer={
             "Image": IMAGE,
             "ModelDataUrl": data,
-            "Environment": {"SAGEMAKER_PROGRAM": next(iter(files)), "SAGEMAKER_SUBMIT_DIRECTORY": source},
+            "Environment": {
+                "SAGEMAKER_PROGRAM": next(iter(files)),
+                "SAGEMAKER_SUBMIT_DIRECTORY": source,
+                **(variables or {}),
+            },
         },
     )
     variant = {

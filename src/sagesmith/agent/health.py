@@ -122,6 +122,59 @@ class Pings:
         return since is not None and now - since < BUSY_SECONDS
 
 
+class Silence:
+    """Whether a server of ours that was well answers nothing at all any more, for longer than any answer may take.
+
+    It answers pings whatever its handlers do, and gives up those that never return. What is silent is a process that
+    was stopped, or whose code keeps the interpreter to itself for ever. Failures are counted and not the time, so that
+    nothing is taken for silent because this machine was.
+
+    Args:
+        connect: makes a connection to it.
+        seconds: how long it may be silent.
+        clock: `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], http.client.HTTPConnection],
+        seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connect = connect
+        self._seconds = seconds
+        self._clock = clock
+        self._next = clock() + BETWEEN_PINGS_SECONDS
+        self._failures = 0
+
+    @property
+    def late(self) -> bool:
+        """Whether it is to be ended."""
+        return self._failures * BETWEEN_PINGS_SECONDS >= self._seconds
+
+    @property
+    def reason(self) -> str:
+        """Why it is."""
+        return f"The model server has not answered anything for {self._seconds:.0f} seconds"
+
+    def look(self) -> float:
+        """Ask if it is time to; in how many seconds it will be."""
+        if (now := self._clock()) < self._next:
+            return self._next - now
+        self._next = now + BETWEEN_PINGS_SECONDS
+        connection = self._connect()
+        try:
+            connection.request("GET", "/ping")
+            connection.getresponse()
+            self._failures = 0
+        except (OSError, http.client.HTTPException):
+            self._failures += 1
+        finally:
+            connection.close()
+        return BETWEEN_PINGS_SECONDS
+
+
 def ping(connection: http.client.HTTPConnection) -> tuple[bool, str | None]:
     """Ask once: whether it is well, and what came; None for nobody who could have answered."""
     try:

@@ -1,12 +1,13 @@
 """A serving task, from its first event to its last."""
 
+import contextlib
 import errno
 import http.client
 import os
 import shutil
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,16 @@ from sagesmith.agent import multi_model
 from sagesmith.agent.archive import ArchiveRefused, unpack
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
-from sagesmith.agent.health import PING_SECONDS, Pings, Watch, not_in_time, ping
+from sagesmith.agent.health import (
+    BETWEEN_PINGS_SECONDS,
+    BUSY_SECONDS,
+    PING_SECONDS,
+    Pings,
+    Silence,
+    Watch,
+    not_in_time,
+    ping,
+)
 from sagesmith.agent.limits import threads
 from sagesmith.agent.model_builder import with_its_sdk
 from sagesmith.agent.process import Ended, UserProcess
@@ -43,6 +53,8 @@ _MAX_ENDED = MAX_REASON - 200
 _POLL_SECONDS = 0.015
 COMMAND = ["python", "-m", "sagesmith.modelserver", "--socket", f"{SOCKET_DIRECTORY}/{SOCKET_NAME}"]
 """That of our own model server, in its sandbox."""
+_SILENT_SECONDS = 10.0
+"""How much longer than any of its answers may take a model server may answer nothing at all."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -73,13 +85,14 @@ class ModelServer:
             raise TaskFailed(f"InternalServerError: {error}") from error
 
     def watched(self, timeout_seconds: float) -> Watch:
-        """What looks after it, once it was started. A container is asked as long as it runs; ours help themselves.
+        """What looks after it, once it was started. A container is to be well as long as it runs; ours help themselves,
+        and are to answer something.
 
         Args:
             timeout_seconds: how long it may take to answer for the first time.
         """
         if self.inlet is None:
-            return HealthCheck(self.socket, timeout_seconds)
+            return HealthCheck(self.socket, timeout_seconds, _longest_answer_seconds(self.variables) + _SILENT_SECONDS)
         pings = Pings(self.inlet, timeout_seconds)
         pings.start()
         return pings
@@ -218,25 +231,40 @@ def _contained(task: Task, image: OwnImage, sockets: Path) -> ModelServer:
     return ModelServer(isolation, ["serve"], many.variables, sockets / SOCKET_NAME, inlet)
 
 
-class HealthCheck:
-    """Asks /ping until it is answered for the first time."""
+def _longest_answer_seconds(variables: Mapping[str, str]) -> float:
+    """How long a handler of our model server may take, as `modelserver.settings` reads it."""
+    for name in ("SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", "SAGEMAKER_MODEL_SERVER_TIMEOUT"):
+        with contextlib.suppress(KeyError, ValueError):
+            return float(variables[name])
+    return BUSY_SECONDS
 
-    def __init__(self, path: Path, timeout_seconds: float) -> None:
+
+class HealthCheck:
+    """Asks /ping until it is answered for the first time, and then now and then whether it is answered at all.
+
+    Args:
+        silent_seconds: for how long it need not be, once it was; None for ever.
+    """
+
+    def __init__(self, path: Path, timeout_seconds: float, silent_seconds: float | None = None) -> None:
         self._path = path
         self._deadline = time.monotonic() + timeout_seconds
         self._timeout_seconds = timeout_seconds
         self._healthy = False
         self._announced = False
+        self._silence = Silence(self._connection, silent_seconds) if silent_seconds is not None else None
         self.late = False
         self.last_answer = "it never listened"
 
     def look(self) -> float | None:
         """Ask once; in how many seconds to ask again, None if that is not needed any more."""
-        if self._healthy or self.late:
+        if self.late:
             return None
+        if self._healthy:
+            return self._listen()
         self._healthy = self._ping()
         if self._healthy:
-            return None
+            return BETWEEN_PINGS_SECONDS if self._silence is not None else None
         self.late = time.monotonic() >= self._deadline
         return _POLL_SECONDS
 
@@ -249,10 +277,22 @@ class HealthCheck:
 
     @property
     def reason(self) -> str:
+        if self._healthy and self._silence is not None:
+            return self._silence.reason
         return not_in_time(self._timeout_seconds, self.last_answer)
 
+    def _listen(self) -> float | None:
+        if self._silence is None:
+            return None
+        wait = self._silence.look()
+        self.late = self._silence.late
+        return wait
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return UnixConnection(self._path, PING_SECONDS)
+
     def _ping(self) -> bool:
-        healthy, answer = ping(UnixConnection(self._path, PING_SECONDS))
+        healthy, answer = ping(self._connection())
         self.last_answer = answer or self.last_answer
         return healthy
 

@@ -1,9 +1,10 @@
 """When a container is taken for ill."""
 
 import contextlib
+import http.client
 import socket
 
-from sagesmith.agent.health import BETWEEN_PINGS_SECONDS, BUSY_SECONDS, FAILURES, Pings
+from sagesmith.agent.health import BETWEEN_PINGS_SECONDS, BUSY_SECONDS, FAILURES, Pings, Silence
 
 WELL, ILL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"
 
@@ -74,3 +75,45 @@ def test_what_is_no_http_is_not_well() -> None:
     pings = Server([b"hello\r\n\r\n"]).watched(timeout_seconds=0)
     assert pings.late
     assert "hello" in pings.reason
+
+
+class _Answering(http.client.HTTPConnection):
+    """A connection to a server of the list."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__("localhost")
+        self._server = server
+
+    def connect(self) -> None:
+        self.sock = self._server.connect(0.0)
+
+
+def silence(server: Server, seconds: float) -> Silence:
+    """What was seen of a server up to the end of its answers."""
+    found = Silence(lambda: _Answering(server), seconds, clock=lambda: server.now)
+    while server.answers and not found.late:
+        server.now += found.look()
+    return found
+
+
+def test_a_server_is_silent_that_answers_nothing_for_as_long_as_an_answer_may_take() -> None:
+    looks = 14
+    found = silence(Server([None] * looks), looks * BETWEEN_PINGS_SECONDS)
+    assert found.late
+    assert found.reason == "The model server has not answered anything for 70 seconds"
+    assert not silence(Server([None] * (looks - 1)), looks * BETWEEN_PINGS_SECONDS).late
+
+
+def test_a_server_that_answers_anything_is_not_silent() -> None:
+    server = Server([*[None] * 3, ILL] * 4)
+    assert not silence(server, 4 * BETWEEN_PINGS_SECONDS).late
+
+
+def test_a_server_is_asked_now_and_then_however_often_its_watch_looks() -> None:
+    server = Server([WELL])
+    found = Silence(lambda: _Answering(server), 10.0, clock=lambda: server.now)
+    assert [found.look() for _ in range(100)] == [BETWEEN_PINGS_SECONDS] * 100
+    assert server.answers == [WELL]
+    server.now += BETWEEN_PINGS_SECONDS
+    found.look()
+    assert server.answers == []
