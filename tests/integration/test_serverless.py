@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -143,3 +144,27 @@ def test_a_platform_that_is_stopped_leaves_no_process_of_it(tmp_path: Path) -> N
     pids = [each["pid"] for each in running.status()["processes"]]
     assert sagesmith("down", "--data", str(running.data)).returncode == 0
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+
+
+def test_cold_starts_and_concurrency_are_metrics(quick: Running, endpoint: str) -> None:
+    wait_asleep(quick, endpoint)
+    invoke(quick, endpoint)
+    cloudwatch = quick.client("cloudwatch")
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    found: dict[str, float] = {}
+    while found.keys() != {"ModelSetupTime", "OverheadLatency", "ServerlessConcurrentExecutionsUtilization"}:
+        for name in ("ModelSetupTime", "OverheadLatency", "ServerlessConcurrentExecutionsUtilization"):
+            points = cloudwatch.get_metric_statistics(
+                Namespace="AWS/SageMaker",
+                MetricName=name,
+                Dimensions=dimensions,
+                StartTime=0,
+                EndTime=int(time.time()) + 60,
+                Period=86_400 * 365,
+                Statistics=["Maximum"],
+            )["Datapoints"]
+            if points:
+                found[name] = max(each["Maximum"] for each in points)
+    # Who waits for a model server waits for its setup, which the model has no part in.
+    assert found["OverheadLatency"] >= found["ModelSetupTime"] > 10_000
+    assert 0 < found["ServerlessConcurrentExecutionsUtilization"] <= 1

@@ -32,6 +32,8 @@ from sagesmith.process_identity import ProcessIdentity, write_identity
 
 TAKEN = b"taken"
 SOCKET_NAME = "warm.sock"
+READY = "ready"
+"""A file of the directory: the model server has imported what it wanted."""
 _MESSAGE_BYTES = 1 << 16
 
 
@@ -43,6 +45,7 @@ class Warmed:
         directory: where its files are until a task takes it.
         sockets: the host directory that it sees as `SOCKET_DIRECTORY`.
         uid: that of what runs in it.
+        listener: where the model server asks what to serve once it has imported its libraries.
     """
 
     directory: TaskDir
@@ -50,7 +53,7 @@ class Warmed:
     environment: BuiltEnvironment
     uid: int
     _started: Started
-    _listener: socket.socket
+    listener: socket.socket
     _control: socket.socket
     _from: Task
     _variables: Mapping[str, str] | None = None
@@ -79,7 +82,7 @@ class Warmed:
         """Be of no use to a task, which needs another sandbox: nothing of this one is left."""
         self.kill()
         self.wait_for_all()
-        self._listener.close()
+        self.listener.close()
         (self.sockets / SOCKET_NAME).unlink(missing_ok=True)
         remove_tree(task.directory.scratch)
         task.warm = None
@@ -94,18 +97,18 @@ class Warmed:
         """Tell the model server what it is, as soon as it has imported what it wanted."""
         process = os.pidfd_open(self._started.process.pid)
         try:
-            ready, _, _ = select.select([self._listener.fileno(), process], [], [])
-            if self._listener.fileno() in ready:
+            ready, _, _ = select.select([self.listener.fileno(), process], [], [])
+            if self.listener.fileno() in ready:
                 self._tell()
         finally:
             os.close(process)
             os.close(self._output)
-            self._listener.close()
+            self.listener.close()
             (self.sockets / SOCKET_NAME).unlink(missing_ok=True)
 
     def _tell(self) -> None:
         content = json.dumps(dict(self._variables or {})).encode("utf-8", "surrogateescape")
-        connection, _ = self._listener.accept()
+        connection, _ = self.listener.accept()
         with connection:
             try:
                 socket.send_fds(connection, [content[:1]], [self._output])
@@ -182,15 +185,20 @@ def _warmed(task: Task, control: socket.socket) -> Warmed:
 
 def _told(control: socket.socket, signals: Signals, warmed: Warmed) -> dict[str, str] | None:
     """Which task there is, None if there will be none."""
-    process = os.pidfd_open(warmed.pids()[0])
-    waiting = [control.fileno(), signals.descriptor, process]
+    process, listener = os.pidfd_open(warmed.pids()[0]), warmed.listener.fileno()
+    waiting = [control.fileno(), signals.descriptor, process, listener]
     try:
-        while select.select(waiting, [], [])[0] == [signals.descriptor] and not signals.stop_requested:
+        while not (found := select.select(waiting, [], [])[0]) or found[0] in (signals.descriptor, listener):
+            if listener in found:
+                (warmed.directory.root / READY).touch()
+                waiting.remove(listener)
             signals.drain()
+            if signals.stop_requested:
+                return None
         ready = select.select([control.fileno()], [], [], 0)[0]
     finally:
         os.close(process)
-    message = control.recv(_MESSAGE_BYTES) if ready and not signals.stop_requested else b""
+    message = control.recv(_MESSAGE_BYTES) if ready else b""
     return json.loads(message) if message else None
 
 

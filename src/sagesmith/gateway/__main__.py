@@ -65,7 +65,8 @@ async def _run(data: Path, descriptors: Mapping[str, int | None]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
-    writing = [asyncio.create_task(each.run()) for each in (router.meter, router.capturer, router.asynchronous)]
+    writers = (router.meter, router.capturer, router.asynchronous, router.serverless)
+    writing = [asyncio.create_task(each.run()) for each in writers]
     logging.batch(asyncio.get_running_loop().call_soon)
     await stop.wait()
     logging.unbatch()

@@ -284,6 +284,7 @@ class Invoker:
         except BaseException:
             waking.end()
             raise
+        self._serverless.answered(waking, limits)
         return route, variant, address, waking.until_sent(answer), took
 
     async def _await_wake(

@@ -73,10 +73,11 @@ class Router:
         self._s3 = S3Front(platform, keyring)
         self.meter = Meter(platform.dir.invocations)
         self.capturer = Capturer(platform.dir.captures)
+        self.serverless = Serverless(platform.dir.wakes, platform.dir.slots, platform.dir.invocations)
         self._invoker = Invoker(
             RoutesFile(platform.dir.routes_file),
             Sessions(platform.dir.sessions),
-            Serverless(platform.dir.wakes, platform.dir.slots),
+            self.serverless,
             pinned=platform.dir.gate_identity,
             meter=self.meter,
             capturer=self.capturer,
@@ -88,6 +89,7 @@ class Router:
         self._api.close()
         self._invoker.close()
         self.meter.flush()
+        self.serverless.close()
         self.capturer.flush()
         self._s3.close()
 

@@ -3,27 +3,16 @@
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html. What AWS misspells is misspelt.
 """
 
-import os
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-import orjson
-
-from sagesmith import logging
-from sagesmith.files import append_whole
 from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.records import Record
+from sagesmith.gateway.metric_lines import MetricLines
 from sagesmith.routes import EndpointRoute
 
-_MAX_WAITING = 10_000
 _COUNT, _MICROSECONDS, _MILLISECONDS, _SECONDS, _NONE = "Count", "Microseconds", "Milliseconds", "Seconds", "None"
-
-log = logging.get("router")
-
-_Key = tuple[int, str, str, tuple[tuple[str, str], ...], str]
-"""Second, region, metric, dimensions, unit."""
 
 
 class AsyncMeter:
@@ -34,9 +23,11 @@ class AsyncMeter:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._name = f"{os.getpid()}-{time.time_ns() // 1_000_000}-async"
-        self._noted: dict[_Key, dict[float, int]] = defaultdict(dict)
+        self._lines = MetricLines(directory, "async")
+
+    def flush(self) -> None:
+        """Write what was noted since the last time."""
+        self._lines.flush()
 
     def backlog(self, region: str, route: EndpointRoute, backlog: Backlog | None) -> None:
         """How much an endpoint has to do now.
@@ -53,7 +44,7 @@ class AsyncMeter:
             ("ApproximateAgeOfOldestRequest", age, _SECONDS),
             ("HasBacklogWithoutCapacity", float(size > 0 and instances == 0), _COUNT),
         ):
-            self._note(region, route.name, None, name, value, unit)
+            self._lines.note(region, route.name, None, name, value, unit)
 
     def ended(
         self, record: Record, variant: str | None, taken: Mapping[str, float], failure: str | None, status: int | None
@@ -75,37 +66,4 @@ class AsyncMeter:
             values.append(("Invocation4XXErrors", float(400 <= status < 500), _NONE))
             values.append(("Invocation5XXErrors", float(status >= 500 or status == 0), _NONE))
         for name, value, unit in values:
-            self._note(record.region, record.endpoint, variant, name, value, unit)
-
-    def _note(self, region: str, endpoint: str, variant: str | None, name: str, value: float, unit: str) -> None:
-        dimensions = [("EndpointName", endpoint), *([("VariantName", variant)] if variant is not None else [])]
-        samples = self._noted[int(time.time()), region, name, tuple(dimensions), unit]
-        samples[value] = samples.get(value, 0) + 1
-
-    def flush(self) -> None:
-        """Write what was noted since the last time; what cannot be written waits, up to a bound."""
-        if not self._noted:
-            return
-        lines = [
-            orjson.dumps(
-                {
-                    "at": at,
-                    "region": region,
-                    "metric": name,
-                    "dimensions": dimensions,
-                    "unit": unit,
-                    "samples": [*samples.items()],
-                },
-                option=orjson.OPT_APPEND_NEWLINE,
-            )
-            for (at, region, name, dimensions, unit), samples in self._noted.items()
-        ]
-        try:
-            self._directory.mkdir(mode=0o700, exist_ok=True)
-            append_whole(self._directory / f"{self._name}-{int(time.time()) // 60}.jsonl", b"".join(lines))
-        except OSError as error:
-            dropped = len(self._noted) > _MAX_WAITING
-            log.warning("metrics of invocations could not be written", reason=str(error), dropped=dropped)
-            if not dropped:
-                return
-        self._noted.clear()
+            self._lines.note(record.region, record.endpoint, variant, name, value, unit)
