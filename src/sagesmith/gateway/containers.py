@@ -115,7 +115,7 @@ class Containers:
             asked = replace(wanted, headers=[each for each in wanted.headers if each[0] != b"accept"])
             answer = await self._anywhere(through, number, first.address, asked, body)
             body = await _whole(through, answer, names)
-            wanted = replace(wanted, headers=_handed_on(wanted.headers, answer.headers))
+            wanted = replace(wanted, headers=handed_on(wanted.headers, answer.headers))
         return await self._anywhere(through, len(variant.containers), first.address, wanted, body)
 
     async def _anywhere(
@@ -173,7 +173,7 @@ def _invalid(message: str) -> AwsError:
     return AwsError("ValidationError", message, 400)
 
 
-def _handed_on(headers: Headers, answered: Headers) -> Headers:
+def handed_on(headers: Headers, answered: Headers) -> Headers:
     """What the next container gets of the client's headers, and of those of the container before it."""
     told = [each for each in answered if each[0] in _HANDED_ON]
     names = {b"content-type", *(name for name, _ in told)}

@@ -11,30 +11,29 @@ class Backlog:
     """What an endpoint has to do.
 
     Attributes:
-        known: all that is not done, what is under way too.
+        known: all that is not done, what is under way too, by name.
         idle: what waits.
     """
 
-    known: set[Entry] = field(default_factory=set)
+    known: dict[str, Entry] = field(default_factory=dict)
     idle: set[Entry] = field(default_factory=set)
     _ready: list[Entry] = field(default_factory=list)
     _expiring: list[tuple[int, Entry]] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:
         """A request that came; one that is known already is not added again."""
-        if entry not in self.known:
-            self.known.add(entry)
-            heapq.heappush(self._expiring, (entry.expires_ms, entry))
+        if self.known.setdefault(entry.name, entry) is entry:
             self.put_back(entry)
 
     def put_back(self, entry: Entry) -> None:
         """One that was taken waits again, in its old place."""
         self.idle.add(entry)
+        heapq.heappush(self._expiring, (entry.expires_ms, entry))
         heapq.heappush(self._ready, entry)
 
     def forget(self, entry: Entry) -> None:
         """One is done."""
-        self.known.discard(entry)
+        self.known.pop(entry.name, None)
         self.idle.discard(entry)
 
     def take(self) -> Entry | None:
@@ -47,7 +46,7 @@ class Backlog:
         return None
 
     def take_expired(self, now_ms: float) -> Entry | None:
-        """One that waited for too long. What is under way then is not looked at again: it has been begun in time."""
+        """One that waited for too long. What is under way was begun in time, and is looked at if it waits again."""
         while self._expiring and self._expiring[0][0] <= now_ms:
             _, entry = heapq.heappop(self._expiring)
             if entry in self.idle:
@@ -57,5 +56,6 @@ class Backlog:
 
     @property
     def oldest_ms(self) -> int | None:
-        """When the oldest came, since the epoch."""
-        return min((entry.received_ms for entry in self.known), default=None)
+        """When the oldest came, or about it, since the epoch."""
+        # They are added in about the order in which they came, and a dictionary keeps that.
+        return next((entry.received_ms for entry in self.known.values()), None)

@@ -1,11 +1,11 @@
 """A router's part in InvokeEndpointAsync: every router takes requests, one of them works the queue off."""
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from sagesmith import logging
 from sagesmith.config import Platform
 from sagesmith.gateway.asynchronous import asking
 from sagesmith.gateway.asynchronous.asking import Asked
-from sagesmith.gateway.asynchronous.objects import parse_place
+from sagesmith.gateway.asynchronous.objects import PlaceInvalid, parse_place
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
 from sagesmith.gateway.asynchronous.table import Table
 from sagesmith.http.messages import Headers, Request, Response
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 """How often a router looks whether the queue is without a worker."""
 
+_TELL_AGAIN_SECONDS = 0.02
 _NOT_ASYNCHRONOUS = (
     "Endpoint {endpoint} of account {account} is not configured for asynchronous inference. Use InvokeEndpoint, or an "
     "endpoint configuration with an AsyncInferenceConfig."
@@ -53,6 +54,7 @@ class AsyncFront:
         self._records = Records(platform.dir.async_queue)
         self._table = Table(platform.dir.routes_file)
         self._worker: Worker | None = None
+        self._untold: deque[bytes] = deque()
 
     async def accept(self, context: RequestContext, endpoint: str, request: Request, body: bytes) -> Response:
         """Answer one InvokeEndpointAsync: the request is on the disk then.
@@ -66,7 +68,10 @@ class AsyncFront:
         if route.asynchronous is None:
             message = _NOT_ASYNCHRONOUS.format(endpoint=route.name, account=context.account_id)
             raise AwsError("ValidationError", message, 400)
-        record = _record(context, route, route.asynchronous, asked)
+        try:
+            record = _record(context, route, route.asynchronous, asked)
+        except PlaceInvalid as error:
+            raise AwsError("ValidationError", f"The endpoint's configuration: {error}", 400) from error
         try:
             await asyncio.to_thread(self._records.write, record, body)
         except OSError as error:
@@ -119,15 +124,27 @@ class AsyncFront:
         return self._platform.dir.async_queue.is_dir() or any(True for _ in self._table.asynchronous())
 
     def _tell(self, record: Record) -> None:
-        """Tell whoever works the queue off; who does not hear it finds the file a little later."""
+        """Tell whoever works the queue off. Who is not there yet will find the file."""
         queue = (record.region, record.endpoint.lower())
         if self._worker is not None:
             self._worker.add(queue, record.entry)
             return
-        word = "/".join((*queue, record.entry.name)).encode()
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
+        self._untold.append("/".join((*queue, record.entry.name)).encode())
+        if len(self._untold) == 1:
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Say what there is to say; the rest a little later, for the kernel keeps no more than a few words unheard."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as teller:
             teller.setblocking(False)
-            teller.sendto(word, str(self._platform.dir.async_socket))
+            try:
+                while self._untold:
+                    teller.sendto(self._untold[0], str(self._platform.dir.async_socket))
+                    self._untold.popleft()
+            except BlockingIOError:
+                asyncio.get_running_loop().call_later(_TELL_AGAIN_SECONDS, self._tell_all)
+            except OSError:
+                self._untold.clear()
 
 
 def _record(context: RequestContext, route: EndpointRoute, asynchronous: AsyncRoute, asked: Asked) -> Record:

@@ -9,14 +9,15 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-invoke-e
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sagesmith import logging
 from sagesmith.gateway import model_errors
-from sagesmith.gateway.asynchronous.objects import ObjectFailed, Objects, StoreAway, parse_place
+from sagesmith.gateway.asynchronous.objects import ObjectFailed, Objects, PlaceInvalid, StoreAway, parse_place
 from sagesmith.gateway.asynchronous.records import Record
+from sagesmith.gateway.containers import handed_on
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Response
 
@@ -63,6 +64,14 @@ class Answer:
     custom_attributes: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A container that is asked."""
+
+    client: Client
+    container: str = model_errors.PRIMARY
+
+
 @dataclass(slots=True)
 class Times:
     """How long the parts of a request took, in microseconds, by the metric's name."""
@@ -87,8 +96,9 @@ class Performer:
         self._objects = objects
         self._answers = answers
 
-    async def predict(self, record: Record, body: bytes, client: Client, times: Times) -> Answer:
-        """Ask a model server.
+    async def predict(self, record: Record, body: bytes, hops: Sequence[Hop], times: Times) -> Answer:
+        """Ask a model server; where it has several containers one after the other, what one answers being the next
+        one's input.
 
         Raises:
             NotTaken, Lost, Failed: see there.
@@ -103,7 +113,7 @@ class Performer:
             content = source.body
         try:
             async with asyncio.timeout(record.timeout_seconds), times.measured("ModelLatency"):
-                return await self._ask(record, client, headers, content)
+                return await self._pass_through(record, hops, headers, content)
         except TimeoutError:
             raise _timed_out(record) from None
         except _SourceBroke as error:
@@ -125,7 +135,7 @@ class Performer:
             async with times.measured("ResponseUploadLatency"):
                 place = parse_place(record.output)
                 await self._objects.put(place, answer.content, answer.content_type, record.kms_key_id)
-        except ObjectFailed as error:
+        except (ObjectFailed, PlaceInvalid) as error:
             message = f"ClientError: The response could not be stored in {record.output}: {error}"
             raise Failed(message, "ResponseUploadFailures") from error
 
@@ -141,7 +151,7 @@ class Performer:
             await self._objects.put(
                 parse_place(record.failure), message.encode(), "text/plain; charset=utf-8", record.kms_key_id
             )
-        except ObjectFailed as error:
+        except (ObjectFailed, PlaceInvalid) as error:
             log.warning(
                 "a failure could not be stored", endpoint=record.endpoint, place=record.failure, reason=str(error)
             )
@@ -154,7 +164,7 @@ class Performer:
         try:
             async with times.measured("RequestDownloadLatency"):
                 found = await self._objects.get(parse_place(uri))
-        except ObjectFailed as error:
+        except (ObjectFailed, PlaceInvalid) as error:
             message = f"ClientError: The input could not be read from Amazon S3: {error}"
             raise Failed(message, "RequestDownloadFailures") from error
         source = _Source(found)
@@ -163,26 +173,27 @@ class Performer:
             raise Failed(f"ClientError: {_TOO_MUCH_INPUT.format(uri=uri)}", "RequestDownloadFailures")
         return source
 
-    async def _ask(
-        self, record: Record, client: Client, headers: Headers, content: bytes | AsyncIterator[bytes]
+    async def _pass_through(
+        self, record: Record, hops: Sequence[Hop], headers: Headers, content: bytes | AsyncIterator[bytes]
     ) -> Answer:
+        passed: list[Response] = []
         try:
-            answer = await client.request(
-                "POST", b"/invocations", headers, content, answer_seconds=record.timeout_seconds
-            )
-            if answer.status == 503 and _BUSY in answer.headers:
-                _close(answer)
-                raise NotTaken
-            if not 200 <= answer.status < 300:
-                error = await model_errors.of_answer(record, record.endpoint, answer)
-                raise Failed(error.message, status=answer.status)
-            return await self._take(record, answer)
-        except ConnectFailed as error:
-            raise NotTaken from error
+            for hop in hops[:-1]:
+                # What the caller accepts is for the last one to heed.
+                first = [each for each in headers if each[0] != b"accept"]
+                answer = await _ask(record, hop, first, content)
+                passed.append(answer)
+                length = [each for each in answer.headers if each[0] == b"content-length"]
+                kept = [each for each in headers if each[0] != b"content-length"]
+                headers, content = handed_on(kept, answer.headers) + length, answer.body
+            return await self._take(record, await _ask(record, hops[-1], headers, content))
         except TimedOut as error:
             raise _timed_out(record) from error
         except (Disconnected, BadAnswer) as error:
             raise Lost from error
+        finally:
+            for answer in passed:
+                _close(answer)
 
     async def _take(self, record: Record, answer: Response) -> Answer:
         """The whole answer."""
@@ -241,6 +252,28 @@ class _Source:
                 yield piece
         except (Disconnected, TimedOut, BadAnswer) as error:
             raise _SourceBroke(f"the object store broke off: {error!r}") from error
+
+
+async def _ask(record: Record, hop: Hop, headers: Headers, content: bytes | AsyncIterator[bytes]) -> Response:
+    """The success that one container answers.
+
+    Raises:
+        NotTaken, Failed: see there.
+        TimedOut, Disconnected, BadAnswer: it does not answer.
+    """
+    try:
+        answer = await hop.client.request(
+            "POST", b"/invocations", headers, content, answer_seconds=record.timeout_seconds
+        )
+    except ConnectFailed as error:
+        raise NotTaken from error
+    if answer.status == 503 and _BUSY in answer.headers:
+        _close(answer)
+        raise NotTaken
+    if not 200 <= answer.status < 300:
+        refused = await model_errors.of_answer(record, record.endpoint, answer, hop.container)
+        raise Failed(refused.message, status=answer.status)
+    return answer
 
 
 def _close(answer: Response) -> None:

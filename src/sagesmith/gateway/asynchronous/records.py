@@ -7,7 +7,7 @@ request came and when it expires, so that the queue is known without reading wha
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -133,18 +133,26 @@ class Records:
         with contextlib.suppress(FileNotFoundError):
             path.rename(path.with_name(f"damaged.{path.name}"))
 
-    def found(self) -> Iterator[tuple[Queue, list[Entry]]]:
-        """All that waits, by queue; what somebody began to write and never ended is removed."""
+    def found(self, known: Mapping[Queue, Container[str]]) -> Iterator[tuple[Queue, list[Entry]]]:
+        """What waits, by queue; what somebody began to write and never ended is removed.
+
+        Args:
+            known: the names of those that are left out, which costs less than to tell of them.
+        """
         for region in _folders(self._directory):
             for endpoint in _folders(region):
+                queue = (region.name, endpoint.name)
+                left_out = known.get(queue, ())
                 entries = []
                 for name in os.listdir(endpoint):  # noqa: PTH208 (a path an entry costs more than all else here)
+                    if name in left_out:
+                        continue
                     entry = Entry.parse(name)
                     if entry is not None:
                         entries.append(entry)
                     elif name.endswith(_UNFINISHED):
                         _remove_abandoned(endpoint / name)
-                yield (region.name, endpoint.name), sorted(entries)
+                yield queue, sorted(entries)
 
     def _path(self, queue: Queue, entry: Entry) -> Path:
         return self._directory / queue[0] / queue[1] / entry.name

@@ -20,11 +20,11 @@ from sagesmith.gateway.asynchronous import notices
 from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.metering import AsyncMeter
 from sagesmith.gateway.asynchronous.objects import Objects, StoreAway
-from sagesmith.gateway.asynchronous.performing import Answer, Failed, Lost, NotTaken, Performer, Times
+from sagesmith.gateway.asynchronous.performing import Answer, Failed, Hop, Lost, NotTaken, Performer, Times
 from sagesmith.gateway.asynchronous.records import Entry, Queue, Record, Records
 from sagesmith.gateway.asynchronous.table import Table
 from sagesmith.http.client import Client
-from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute
+from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute, container_address
 
 MAX_ATTEMPTS = 3
 """How many model servers may break off while they have a request before it has failed."""
@@ -35,8 +35,8 @@ MAX_UNDER_WAY = 128
 LOOK_SECONDS = 0.25
 """How often the routing table is looked at while something waits."""
 
-RESCAN_SECONDS = 5.0
-"""How often the directories are, in case that another router's word was lost."""
+RESCAN_SECONDS = 30.0
+"""How often the directories are, in case that another router ended between its record and its word."""
 
 BACKLOG_SECONDS = 5.0
 """How often the queues' lengths are noted."""
@@ -49,6 +49,7 @@ _STALL_SECONDS = 3600.0
 _WORD_BYTES = 512
 _EXPIRED = "ClientError: The request expired: it was in the queue for longer than its RequestTTLSeconds."
 _DELETED = "ClientError: The endpoint {endpoint} was deleted before the request was processed."
+_FAULT = "InternalServerError: The request could not be processed. Please look into the routers' logs."
 _BROKE_OFF = (
     "InternalServerError: The model server ended while it processed the request, {attempts} times. Please check the "
     "endpoint's log."
@@ -61,7 +62,7 @@ log = logging.get("async")
 class _Slot:
     """A place at a model server for one request."""
 
-    variant: str
+    variant: VariantRoute
     address: str
 
 
@@ -143,7 +144,8 @@ class Worker:
                     self.add((region, endpoint), entry)
 
     async def _scan(self) -> None:
-        for queue, entries in await asyncio.to_thread(lambda: list(self._records.found())):
+        known = {queue: backlog.known for queue, backlog in self._queues.items()}
+        for queue, entries in await asyncio.to_thread(lambda: list(self._records.found(known))):
             for entry in entries:
                 self._queues[queue].add(entry)
 
@@ -187,7 +189,7 @@ class Worker:
         if not free:
             return None
         ((chosen, addresses),) = random.choices(free, [each.weight for each, _ in free])  # noqa: S311
-        return _Slot(chosen.name, min(addresses, key=lambda each: self._under_way[each]))
+        return _Slot(chosen, min(addresses, key=lambda each: self._under_way[each]))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -241,27 +243,38 @@ class Worker:
         record, body = found
         if record.endpoint_made_at != asked.made_at:
             failed = Failed(_DELETED.format(endpoint=record.endpoint))
-            return await self._finish(queue, record, slot.variant, {}, failed)
+            return await self._finish(queue, record, slot.variant.name, {}, failed)
         times = Times({"TimeInBacklog": max(0.0, time.time() * 1e6 - entry.received_ms * 1e3)})
-        outcome: Answer | Failed
+        outcome = await self._outcome(record, body, slot, times)
+        if isinstance(outcome, float):
+            return outcome
+        return await self._finish(queue, record, slot.variant.name, times.taken, outcome)
+
+    async def _outcome(self, record: Record, body: bytes, slot: _Slot, times: Times) -> Answer | Failed | float:
+        """What became of a request, or after how many seconds it is to be tried again."""
         try:
-            outcome = await self._performer.predict(record, body, self._client(slot.address), times)
-            await self._performer.store(record, outcome, times)
+            answer = await self._performer.predict(record, body, self._hops(slot), times)
+            await self._performer.store(record, answer, times)
         except NotTaken:
             self._down[slot.address] = time.monotonic() + _DOWN_SECONDS
             return _AGAIN_SECONDS
         except Lost:
-            self._attempts[entry] += 1
             self._down[slot.address] = time.monotonic() + _DOWN_SECONDS
-            if self._attempts[entry] < MAX_ATTEMPTS:
-                return _AGAIN_SECONDS
-            outcome = Failed(_BROKE_OFF.format(attempts=MAX_ATTEMPTS), status=0)
+            again = self._may_be_tried_again(record.entry)
+            return _AGAIN_SECONDS if again else Failed(_BROKE_OFF.format(attempts=MAX_ATTEMPTS), status=0)
         except StoreAway as error:
             log.warning("the object store is away", endpoint=record.endpoint, reason=str(error))
             return _AWAY_SECONDS
         except Failed as failure:
-            outcome = failure
-        return await self._finish(queue, record, slot.variant, times.taken, outcome)
+            return failure
+        except Exception:
+            log.exception("an asynchronous request could not be worked on", request_id=record.request_id)
+            return _AWAY_SECONDS if self._may_be_tried_again(record.entry) else Failed(_FAULT)
+        return answer
+
+    def _may_be_tried_again(self, entry: Entry) -> bool:
+        self._attempts[entry] += 1
+        return self._attempts[entry] < MAX_ATTEMPTS
 
     async def _read(self, queue: Queue, entry: Entry) -> tuple[Record, bytes] | None:
         """None if there is nothing to be done."""
@@ -306,6 +319,16 @@ class Worker:
         )
         return None
 
+    def _hops(self, slot: _Slot) -> list[Hop]:
+        """The containers that a request goes through."""
+        containers = slot.variant.containers
+        if not containers:
+            return [Hop(self._client(slot.address))]
+        return [
+            Hop(self._client(container_address(slot.address, number)), name)
+            for number, name in enumerate(containers, 1)
+        ]
+
     def _client(self, address: str) -> Client:
         client = self._clients.get(address)
         if client is None:
@@ -317,7 +340,8 @@ class Worker:
 
     def _forget_idle(self) -> None:
         """Model servers that are gone pile up; who is needed again is connected again."""
-        for address in [each for each in self._clients if not self._under_way[each]]:
+        for address in [each for each, client in self._clients.items() if not client.outstanding]:
             self._clients.pop(address).close()
-            del self._under_way[address]
+            if not self._under_way[address]:
+                del self._under_way[address]
             self._down.pop(address, None)

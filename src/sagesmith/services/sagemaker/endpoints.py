@@ -16,7 +16,7 @@ from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, 
 from sagesmith.services.sagemaker.models import MODEL, first_to_serve, several
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
-from sagesmith.wire.errors import NotImplementedException, ValidationException
+from sagesmith.wire.errors import ValidationException
 
 ONLY_ASYNCHRONOUS = "only variants of endpoints with an AsyncInferenceConfig can have no instance."
 
@@ -48,8 +48,11 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
         if variant.get("ServerlessConfig"):
             serverless_variants.require_servable(model)
         container, others = first_to_serve(model), several(model)
-        if others and config.get("AsyncInferenceConfig"):
-            raise NotImplementedException("Asynchronous inference through several containers is not built yet.")
+        if others.get("direct") and config.get("AsyncInferenceConfig"):
+            message = (
+                "AsyncInferenceConfig cannot be given with a model whose InferenceExecutionConfig has the mode Direct."
+            )
+            raise ValidationException(message)
         found.append(
             {
                 "name": variant["VariantName"],

@@ -181,7 +181,6 @@ CAPTURE = {
 SERVERLESS = {"VariantName": "v", "ModelName": "m", "ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}
 PIPELINE = without(model("m"), "PrimaryContainer") | {"Containers": [{"Image": "a"}, {"Image": "b"}]}
 UNSERVED = [
-    (PIPELINE, {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}}),
     (model("m"), {"ProductionVariants": [variant("m", ManagedInstanceScaling={"Status": "ENABLED"})]}),
     (model("m"), {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://o/"}}, "DataCaptureConfig": CAPTURE}),
 ]
