@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from sagesmith.modelserver.multimodel.store import Fetched, ModelStore
     from sagesmith.modelserver.settings import Settings
     from sagesmith.modelserver.worker import Invocation
+
+logger = logging.getLogger("sagesmith.modelserver")
 
 TARGET_MODEL = b"x-amzn-sagemaker-target-model"
 WAITED_HEADER = b"x-sagesmith-model-wait"
@@ -136,7 +139,9 @@ class Models:
                     except NoRoom:
                         await make_room()
                         continue
-                    self._measured["ModelLoadingTime"].append((time.perf_counter() - began) * 1e6)
+                    took = time.perf_counter() - began
+                    self._measured["ModelLoadingTime"].append(took * 1e6)
+                    logger.info("Loaded %s: %.1f MiB, %.0f ms", name, model.taken / 2**20, took * 1e3)
                     return model
             except BaseException:
                 await self._drop(fetched)
@@ -146,6 +151,7 @@ class Models:
 
     async def unload(self, name: str, model: LoadedModel) -> None:
         """`cache.Host.unload`."""
+        logger.info("Unloading %s", name)
         began = time.perf_counter()
         fetched = model.fetched
         await self._loader.unload(model)

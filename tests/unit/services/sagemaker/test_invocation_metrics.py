@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.gateway.metering import Meter
+from sagesmith.routes import VariantRoute
 from sagesmith.services.sagemaker.invocation_metrics import NAMESPACE, InvocationMetrics
 from sagesmith.store import Aggregate, Metric, Store, Window
 
@@ -153,3 +154,17 @@ def test_what_a_full_disk_refuses_is_written_when_there_is_room_again(
     meter.flush()
     InvocationMetrics(store, directory).take_in()
     assert found(store, "Invocations").values.sum == 2
+
+
+def test_invocations_of_many_models_tell_whether_their_model_was_loaded(store: Store, directory: Path) -> None:
+    meter, variant = Meter(directory), VariantRoute("A", 1.0, ["unix:/a"], multi_model=True)
+    for headers in ([], [], [], [(b"x-sagesmith-model-wait", b"1500")]):
+        note(meter)
+        meter.note_model(REGION, "ep", variant, headers)
+    meter.flush()
+    InvocationMetrics(store, directory).take_in()
+    hits = found(store, "ModelCacheHit").values
+    assert (hits.count, hits.sum) == (4, 3)
+    waited = found(store, "ModelLoadingWaitTime")
+    assert (waited.unit, waited.values.count, waited.values.sum) == ("Microseconds", 1, 1500)
+    assert found(store, "Invocations").values.sum == 4
