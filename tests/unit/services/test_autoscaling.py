@@ -166,14 +166,45 @@ def test_a_variant_below_its_bounds_is_brought_to_them(client: Any, endpoint: Wo
     assert look(endpoint) == 2
 
 
-def test_capacity_is_taken_away_only_if_no_policy_needs_it(client: Any, endpoint: World) -> None:
-    register(client)
-    endpoint.call(
+def set_by_hand(world: World, count: int) -> None:
+    """Ask for so many instances, and let them serve."""
+    world.call(
         "UpdateEndpointWeightsAndCapacities",
         EndpointName="Ep",
-        DesiredWeightsAndCapacities=[{"VariantName": "V", "DesiredInstanceCount": 4}],
+        DesiredWeightsAndCapacities=[{"VariantName": "V", "DesiredInstanceCount": count}],
     )
-    serve(endpoint)
+    serve(world)
+
+
+def activities(client: Any) -> list[str]:
+    """What was done, the latest first."""
+    found = client.describe_scaling_activities(ServiceNamespace="sagemaker")["ScalingActivities"]
+    return [each["Description"] for each in found]
+
+
+def test_a_count_set_by_hand_stands_until_a_cooldown_is_over_and_a_policy_still_wants_another(
+    client: Any, endpoint: World
+) -> None:
+    register(client)
+    high, _ = track(client)
+    invoke(endpoint, 250)
+    trip(endpoint, high)
+    assert look(endpoint) == 3
+    set_by_hand(endpoint, 1)
+    assert [look(endpoint) for _ in range(5)] == [1] * 5
+    assert len(activities(client)) == 1
+    high, _ = track(client, ScaleOutCooldown=0)
+    trip(endpoint, high)
+    assert look(endpoint) == 3
+    assert activities(client) == ["Setting desired instance count to 3."] * 2
+    set_by_hand(endpoint, 4)
+    assert [look(endpoint) for _ in range(5)] == [4] * 5, "a policy that wants more takes none away"
+    assert len(activities(client)) == 2
+
+
+def test_capacity_is_taken_away_only_if_no_policy_needs_it(client: Any, endpoint: World) -> None:
+    register(client)
+    set_by_hand(endpoint, 4)
     _, low = track(client, "first")
     _, other = track(client, "second", TargetValue=1.0)
     invoke(endpoint, 10)
