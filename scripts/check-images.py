@@ -77,6 +77,7 @@ mlflow.sklearn.save_model(LinearRegression().fit(features, labels), "model")
 model = mlflow.pyfunc.load_model("model")
 print(scoring_server.invocations('{"inputs": [[1, 2, 3]]}', "application/json", model, None).response)
 """,
+    "Triton's protocol": "import cloudpickle, onnxruntime\nprint(onnxruntime.get_available_providers())\n",
     "MXNet": """
 import mxnet as mx
 from mxnet import autograd, gluon

@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration import jobs, programs
 from tests.integration.conftest import Running
+from tests.integration.modelserver import onnx
 
 DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
@@ -231,6 +232,17 @@ def test_hugging_face_trains_and_serves_a_pipeline_for_the_models_task(platform:
     assert seen.log[0].endswith("running with Transformers 4.49.0 and PyTorch 2.13.0 on Python 3.11")
     answer = json.loads(seen.invoke('{"inputs": ["good", "bad"], "parameters": {"top_k": 1}}'))
     assert [each[0]["label"] in ("NEGATIVE", "POSITIVE") for each in answer] == [True, True]
+
+
+def test_an_onnx_model_in_a_repository_of_tritons_answers_its_protocol(platform: Running) -> None:
+    packed = jobs.archive({"sums/1/model.onnx": onnx.sums([2.0, 3.0])})
+    artifact = jobs.upload(platform, f"{jobs.name('triton')}/model.tar.gz", packed)
+    endpoint = served(platform, f"{DLC}/sagemaker-tritonserver:25.09-py3", artifact, {})
+    asked = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}
+    answer = platform.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=endpoint, Body=json.dumps(asked).encode(), ContentType="application/octet-stream"
+    )
+    assert json.loads(answer["Body"].read())["outputs"][0]["data"] == [9.0]
 
 
 @pytest.mark.sdk

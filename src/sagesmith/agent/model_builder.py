@@ -19,6 +19,8 @@ from sagesmith.images.base import BuiltEnvironment, ImageNotRunnable, Runtime
 
 SHARED_LIBRARIES = "shared_libs"
 _HIDDEN = ".shared_libs"
+_PLACES = (("code/inference.py", "code/serve.pkl"), ("model/1/model.py", "model/serve.pkl"))
+"""Of the model servers that take a script, and of Triton's model repository."""
 _BLOCK_BYTES = 1 << 20
 _MODEL = "/opt/ml/model"
 
@@ -29,11 +31,11 @@ def packed_by(model: Path) -> str | None:
     Args:
         model: the unpacked artifact.
     """
-    script, pickled = model / "code" / "inference.py", model / "code" / "serve.pkl"
-    if not pickled.is_file() or not script.is_file() or not _holds(script, b"sagemaker.serve"):
-        return None
-    # The pickle names the modules of its classes; those of v3's serializers are in a package that v2 has not.
-    return "3" if _holds(pickled, b"sagemaker.core") else "2"
+    for script, pickled in _PLACES:
+        if (model / pickled).is_file() and (model / script).is_file() and _holds(model / script, b"sagemaker.serve"):
+            # The pickle names the modules of its classes; v3's are in packages that v2 has not, or by v3's rules.
+            return "3" if _holds(model / pickled, b"sagemaker.core") else "2"
+    return None
 
 
 def with_its_sdk(

@@ -29,7 +29,13 @@ class Seen:
 
 def run(platform: Running, environment: str, program: str, folder: Path) -> Seen:
     """Run a program of this folder with the interpreter of a client environment."""
+    return run_with(platform, environment_python(environment), program, folder, {})
+
+
+def run_with(platform: Running, python: str, program: str, folder: Path, variables: dict[str, str]) -> Seen:
+    """Run a program of this folder with an interpreter and further variables."""
     answers = folder / "seen.json"
-    ended = platform.run([environment_python(environment), str(HERE / program), str(answers)], cwd=folder)
+    assigned = [f"{name}={value}" for name, value in variables.items()]
+    ended = platform.run(["env", *assigned, python, str(HERE / program), str(answers)], cwd=folder)
     steps = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
     return Seen(steps, ended.stdout + ended.stderr)

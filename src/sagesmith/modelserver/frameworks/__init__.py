@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sagesmith.modelserver.handlers import Handlers
 
-_MODULES = ("huggingface", "mlflow", "pytorch", "scikit_learn", "tensorflow", "xgboost")
+_MODULES = ("huggingface", "mlflow", "pytorch", "scikit_learn", "tensorflow", "triton", "xgboost")
 
 
 def load(framework: str | None, module: ModuleType | None, model_dir: Path) -> Handlers:
