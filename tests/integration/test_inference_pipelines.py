@@ -1,15 +1,17 @@
 """Models with several containers on a real platform: through all of them, or one of them by its name."""
 
+import json
 import os
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.integration import jobs, serial
+from tests.integration import jobs, rollouts, serial
 from tests.integration.conftest import Running
 
 
@@ -17,7 +19,14 @@ from tests.integration.conftest import Running
 def chain(platform: Running) -> Iterator[str]:
     """An endpoint of two containers, `container-1` and `container-2`."""
     called = serial.model(platform, [serial.container(platform, "a"), serial.container(platform, "b")])
-    yield serial.in_service(platform, serial.endpoint(platform, called))
+    capture = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{jobs.BUCKET}/serial",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv", "text/x-b"]},
+    }
+    yield serial.in_service(platform, serial.endpoint(platform, called, DataCaptureConfig=capture))
     jobs.delete_endpoint(platform, called)
 
 
@@ -82,6 +91,22 @@ def test_every_container_has_a_log_stream_of_its_own(platform: Running, chain: s
 def test_the_images_of_all_containers_are_described(platform: Running, chain: str) -> None:
     (variant,) = platform.client("sagemaker").describe_endpoint(EndpointName=chain)["ProductionVariants"]
     assert [each["SpecifiedImage"] for each in variant["DeployedImages"]] == [jobs.IMAGE] * 2
+
+
+def test_what_the_client_sent_and_what_the_last_container_answered_is_captured(platform: Running, chain: str) -> None:
+    said = serial.invoke(platform, chain, "captured", ContentType="text/csv", InferenceId="captured-1")
+    s3, prefix = platform.client("s3"), f"serial/{chain}/all/"
+
+    def records() -> list[Any]:
+        found = s3.list_objects_v2(Bucket=jobs.BUCKET, Prefix=prefix).get("Contents", [])
+        bodies = [s3.get_object(Bucket=jobs.BUCKET, Key=each["Key"])["Body"].read() for each in found]
+        lines = [json.loads(line) for body in bodies for line in body.splitlines()]
+        return [each["captureData"] for each in lines if each["eventMetadata"].get("inferenceId") == "captured-1"]
+
+    while not records():
+        time.sleep(0.5)
+    (data,) = records()
+    assert (data["endpointInput"]["data"], data["endpointOutput"]["data"]) == ("captured", said)
 
 
 def test_containers_are_timed_one_by_one(platform: Running, chain: str) -> None:
@@ -167,3 +192,48 @@ def test_an_instance_is_replaced_when_one_of_its_processes_is_killed(platform: R
             break
     assert answer["Body"].read().decode().startswith("in|aA got text/csv")
     jobs.delete_endpoint(platform, called)
+
+
+def version(platform: Running, number: str, instances: int) -> str:
+    """A configuration of two containers, whose answer ends with the version."""
+    called = serial.model(platform, [serial.container(platform, "a"), serial.container(platform, f"b{number}")])
+    client = platform.client("sagemaker")
+    variant = {"VariantName": "all", "ModelName": called, "InitialInstanceCount": instances}
+    client.create_endpoint_config(
+        EndpointConfigName=called, ProductionVariants=[{**variant, "InstanceType": "ml.m5.large"}]
+    )
+    return called
+
+
+def test_a_pipeline_takes_over_from_another_without_a_failed_request(platform: Running) -> None:
+    client, called = platform.client("sagemaker"), jobs.name("rolled")
+    client.create_endpoint(EndpointName=called, EndpointConfigName=version(platform, "1", 1))
+    serial.in_service(platform, called)
+    with rollouts.load(platform, called) as load:
+        client.update_endpoint(EndpointName=called, EndpointConfigName=version(platform, "2", 1))
+        serial.in_service(platform, called)
+        load.taken()
+        while not (taken := load.taken()):
+            time.sleep(0.05)
+    assert load.failed == []
+    assert all("|b2B2 got text/x-a" in each for each in taken)
+    client.delete_endpoint(EndpointName=called)
+
+
+def test_a_container_that_is_killed_under_load_costs_no_more_than_refusals(platform: Running) -> None:
+    client, called = platform.client("sagemaker"), jobs.name("killed")
+    client.create_endpoint(EndpointName=called, EndpointConfigName=version(platform, "1", 2))
+    serial.in_service(platform, called)
+    before = processes(platform, called, "model")
+    assert len(before) == 4
+    with rollouts.load(platform, called) as load:
+        os.kill(before[1], signal.SIGKILL)
+        while len(set(processes(platform, called, "model")) - set(before)) < 2:
+            time.sleep(0.1)
+        load.taken()
+        while not load.taken():
+            time.sleep(0.05)
+    # What the container had begun with is lost, and said so; all else goes through the other instance.
+    assert all("(ModelError)" in each and "container container-" in each for each in load.failed), load.failed[:3]
+    assert len(load.failed) <= 2
+    client.delete_endpoint(EndpointName=called)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from sagesmith.gateway import target_models
 from sagesmith.http.messages import Headers
-from sagesmith.wire.errors import AwsError, NotImplementedException
+from sagesmith.wire.errors import AwsError
 from sagesmith.wire.validation import validation_message
 
 NEW_SESSION = "NEW_SESSION"
@@ -43,14 +43,14 @@ class _Header:
         limit: characters.
         pattern: what its value must match, as AWS's message shows it; None: anything.
         sent_as: by which name the model server gets it, None if it does not.
-        not_built: what to say where it is used, None for what is built.
+        needs: what an endpoint must have for it and none here has, None for what every endpoint takes.
     """
 
     member: str
     limit: int
     pattern: str | None = None
     sent_as: bytes | None = None
-    not_built: str | None = None
+    needs: str | None = None
 
 
 _HEADERS = {
@@ -65,9 +65,7 @@ _HEADERS = {
     TARGET_MODEL: _Header("targetModel", 1024, sent_as=TARGET_MODEL),
     _TARGET_CONTAINER: _Header("targetContainerHostname", 63, _NAME),
     _COMPONENT: _Header("inferenceComponentName", 63, r"[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?"),
-    b"x-amzn-sagemaker-enable-explanations": _Header(
-        "enableExplanations", 64, not_built="explanations come with an endpoint's explainer, which is not built"
-    ),
+    b"x-amzn-sagemaker-enable-explanations": _Header("enableExplanations", 64, needs="an ExplainerConfig"),
 }
 
 
@@ -110,7 +108,6 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
 
     Raises:
         AwsError: ValidationError, in AWS's words.
-        NotImplementedException: it asks for a part of the API that is not built.
     """
     streams = operation == "InvokeEndpointWithResponseStream"
     kept: Headers = []
@@ -120,9 +117,8 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
         known = _HEADERS.get(name)
         if known is None or (streams and name in _NOT_OF_STREAMS) or (not streams and name == _STREAM_ACCEPT):
             continue
-        if known.not_built is not None:
-            member = known.member[0].upper() + known.member[1:]
-            raise NotImplementedException(f"{operation} with {member} is not implemented: {known.not_built}.")
+        if known.needs is not None:
+            raise _not_for(endpoint, known)
         if len(value) > known.limit or known.pattern is not None:
             problems += _problems(known, value.decode("latin-1"))
         if known.sent_as is not None:
@@ -136,6 +132,12 @@ def read(operation: str, endpoint: str, headers: Headers) -> Invocation:
     if streams and named.get(_SESSION_ID) == NEW_SESSION:
         raise AwsError("ValidationError", "InvokeEndpointWithResponseStream cannot create a session.", 400)
     return Invocation(endpoint, kept, *map(named.get, _NAMES))
+
+
+def _not_for(endpoint: str, header: _Header) -> AwsError:
+    member = header.member[0].upper() + header.member[1:]
+    said = f"{member} can be specified only for an endpoint that has {header.needs}: endpoint {endpoint} has none."
+    return AwsError("ValidationError", said, 400)
 
 
 def _problems(header: _Header, value: str) -> list[str]:

@@ -165,11 +165,12 @@ def test_attributes_that_are_too_long_are_refused(door: Door) -> None:
     assert "'customAttributes' failed to satisfy constraint" in response["Error"]["Message"]
 
 
-def test_what_is_not_built_says_so(door: Door) -> None:
+def test_explanations_are_for_endpoints_with_an_explainer(door: Door, sockets: Path) -> None:
+    door.peer(sockets / "m", model())
+    door.route("Churn", only(sockets / "m"))
     response = failing(door, EnableExplanations="`true`")
-    assert response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert response["Error"]["Code"] == "NotImplementedException"
-    assert "explainer" in response["Error"]["Message"]
+    assert response["Error"]["Code"] == "ValidationError"
+    assert "only for an endpoint that has an ExplainerConfig" in response["Error"]["Message"]
 
 
 def test_names_that_are_none_are_refused_in_awss_words(door: Door) -> None:
