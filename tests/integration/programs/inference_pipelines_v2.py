@@ -1,6 +1,8 @@
 """Inference pipelines with the SageMaker SDK v2: a scikit-learn featuriser before an XGBoost model."""
 
+import io
 import os
+import tarfile
 import time
 from pathlib import Path
 
@@ -10,19 +12,17 @@ import sagemaker
 from sagemaker.deserializers import CSVDeserializer
 from sagemaker.pipeline import PipelineModel
 from sagemaker.predictor import Predictor
+from sagemaker.s3 import S3Uploader
 from sagemaker.serializers import CSVSerializer
-from sagemaker.sklearn import SKLearn
-from sagemaker.xgboost import XGBoost
+from sagemaker.sklearn import SKLearnModel
+from sagemaker.xgboost import XGBoostModel
 from steps import step, take
 
 FEATURES = """
-import io, os, joblib, numpy
+import io, numpy
 from sklearn.preprocessing import StandardScaler
-if __name__ == "__main__":
-    rows = numpy.loadtxt(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "rows.csv"), delimiter=",")
-    joblib.dump(StandardScaler().fit(rows[:, 1:]), os.path.join(os.environ["SM_MODEL_DIR"], "model.joblib"))
 def model_fn(model_dir):
-    return joblib.load(os.path.join(model_dir, "model.joblib"))
+    return StandardScaler().fit(numpy.loadtxt(model_dir + "/rows.csv", delimiter=",")[:, 1:])
 def input_fn(body, content_type):
     return numpy.loadtxt(io.StringIO(body), delimiter=",", ndmin=2)
 def predict_fn(rows, model):
@@ -31,16 +31,11 @@ def output_fn(rows, accept):
     return "\\n".join(",".join(map(repr, map(float, row))) for row in rows), "text/csv"
 """
 TREES = """
-import os, numpy, xgboost
-if __name__ == "__main__":
-    rows = numpy.loadtxt(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "rows.csv"), delimiter=",")
-    scaled = (rows[:, 1:] - rows[:, 1:].mean(0)) / rows[:, 1:].std(0)
-    booster = xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(scaled, rows[:, 0]), 30)
-    booster.save_model(os.path.join(os.environ["SM_MODEL_DIR"], "model.json"))
+import numpy, xgboost
 def model_fn(model_dir):
-    booster = xgboost.Booster()
-    booster.load_model(os.path.join(model_dir, "model.json"))
-    return booster
+    rows = numpy.loadtxt(model_dir + "/rows.csv", delimiter=",")
+    scaled = (rows[:, 1:] - rows[:, 1:].mean(0)) / rows[:, 1:].std(0)
+    return xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(scaled, rows[:, 0]), 30)
 """
 session = sagemaker.Session()
 client = session.sagemaker_client
@@ -62,27 +57,28 @@ def over(condition):
         time.sleep(0.2)
 
 
-@step
-def train_both_models():
+def model_data():
+    """What both models are made of when they are loaded: a target and three features a row."""
     inputs, targets = rows(256, 0)
-    text = "\n".join(",".join(map(str, row)) for row in numpy.c_[targets, inputs])
-    s3.put_object(Bucket=bucket, Key=f"{name}/train/rows.csv", Body=text.encode())
-    Path("features.py").write_text(FEATURES)
-    Path("trees.py").write_text(TREES)
-    common = {"role": role, "instance_type": "ml.m5.large", "instance_count": 1, "sagemaker_session": session}
-    made["features"] = SKLearn(entry_point="features.py", framework_version="1.2-1", **common)
-    made["trees"] = XGBoost(entry_point="trees.py", framework_version="3.0-5", **common)
-    for each in made.values():
-        each.fit({"train": f"s3://{bucket}/{name}/train"}, wait=False)
-    for each in made.values():
-        over(lambda each=each: each.latest_training_job.describe()["TrainingJobStatus"] != "InProgress")
+    text = "\n".join(",".join(map(str, row)) for row in numpy.c_[targets, inputs]).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        member = tarfile.TarInfo("rows.csv")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text))
+    place = f"s3://{bucket}/{name}/model.tar.gz"
+    return S3Uploader.upload_bytes(buffer.getvalue(), place, sagemaker_session=session)
 
 
 @step
 def deploy_a_pipeline_model():
-    trees = made["trees"].create_model(env={"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"})
-    models = [made["features"].create_model(), trees]
-    made["model"] = PipelineModel(name=name, role=role, models=models, sagemaker_session=session)
+    Path("features.py").write_text(FEATURES)
+    Path("trees.py").write_text(TREES)
+    common = {"model_data": model_data(), "role": role, "sagemaker_session": session}
+    features = SKLearnModel(entry_point="features.py", framework_version="1.2-1", **common)
+    accept = {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv"}
+    trees = XGBoostModel(entry_point="trees.py", framework_version="3.0-5", env=accept, **common)
+    made["model"] = PipelineModel(name=name, role=role, models=[features, trees], sagemaker_session=session)
     made["model"].deploy(1, "ml.m5.large", endpoint_name=name, wait=False)
     over(lambda: client.describe_endpoint(EndpointName=name)["EndpointStatus"] != "Creating")
     made["predictor"] = Predictor(name, session, CSVSerializer(), CSVDeserializer())
