@@ -1,5 +1,7 @@
 """Asynchronous inference as the SageMaker SDK does it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration import programs
@@ -38,3 +40,8 @@ def test_v2_raises_what_the_model_said(v2: Seen) -> None:
     assert seen["error"] == "AsyncInferenceModelError"
     assert "asked to fail" in seen["words"]
     assert v2["delete"]
+
+
+def test_v3_invokes_with_its_resource_classes(platform: Running, tmp_path: Path) -> None:
+    seen = programs.run(platform, "sdk-v3", "async_v3.py", tmp_path)["invoke"]
+    assert seen == {"id": "mine", "answer": "[[2.0, 4.0]]", "concurrency": 1}

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from sagesmith import logging
+from sagesmith.services.sagemaker.async_metrics import AsyncTotals
 from sagesmith.services.sagemaker.concurrency_metrics import ConcurrentRequests
 from sagesmith.store import Datum, Metric, StatisticSet, Store, VersionConflict
 
@@ -37,6 +38,7 @@ class InvocationMetrics:
         self._store = store
         self._directory = directory
         self._concurrent = ConcurrentRequests()
+        self._asynchronous = AsyncTotals()
         self._totals: Counter[tuple[str, str, str, str]] = Counter()
         self._seconds: Counter[tuple[str, str, str, str]] = Counter()
 
@@ -55,7 +57,7 @@ class InvocationMetrics:
 
     def prometheus(self) -> str:
         """Totals since this process began, in Prometheus' text format."""
-        return "".join(_prometheus(self._totals, self._seconds))
+        return "".join((*_prometheus(self._totals, self._seconds), *self._asynchronous.prometheus()))
 
     def _take_in_block(self, path: Path) -> bool:
         """False if there was nothing new."""
@@ -79,6 +81,8 @@ class InvocationMetrics:
             if "counts" in line:
                 self._count(line)
                 self._concurrent.note(line, path.name.rpartition("-")[0])
+            elif "metric" in line:
+                self._asynchronous.note(line)
         return True
 
     def _count(self, line: dict[str, Any]) -> None:

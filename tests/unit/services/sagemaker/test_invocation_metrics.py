@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sagesmith.gateway.asynchronous.backlog import Backlog
+from sagesmith.gateway.asynchronous.metering import AsyncMeter
+from sagesmith.gateway.asynchronous.records import Entry
 from sagesmith.gateway.metering import Meter
-from sagesmith.routes import VariantRoute
+from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute
 from sagesmith.services.sagemaker.invocation_metrics import NAMESPACE, InvocationMetrics
 from sagesmith.store import Aggregate, Metric, Store, Window
 
@@ -168,3 +171,22 @@ def test_invocations_of_many_models_tell_whether_their_model_was_loaded(store: S
     waited = found(store, "ModelLoadingWaitTime")
     assert (waited.unit, waited.values.count, waited.values.sum) == ("Microseconds", 1, 1500)
     assert found(store, "Invocations").values.sum == 4
+
+
+def test_asynchronous_requests_become_metrics_of_cloudwatch_and_of_prometheus(store: Store, directory: Path) -> None:
+    meter = AsyncMeter(directory)
+    route = EndpointRoute("ep", "InService", [VariantRoute("A", 1, [])], asynchronous=AsyncRoute(1, 4, "", ""))
+    backlog = Backlog()
+    backlog.add(Entry(int(time.time() * 1000), 10**13, "a"))
+    meter.backlog(REGION, route, backlog)
+    meter.flush()
+    taken_in = InvocationMetrics(store, directory)
+    taken_in.take_in()
+    now = int(time.time())
+    with store.read() as tx:
+        for name, value in (("HasBacklogWithoutCapacity", 1.0), ("ApproximateBacklogSizePerInstance", 1.0)):
+            metric = Metric(NAMESPACE, name, (("EndpointName", "ep"),))
+            (aggregate,) = tx.statistics(REGION, metric, Window(now - 300, now + 300, 600))
+            assert aggregate.values.maximum == value
+    text = taken_in.prometheus()
+    assert f'sagesmith_async_backlog{{region="{REGION}",endpoint="ep"}} 1\n' in text
