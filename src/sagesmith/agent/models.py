@@ -35,6 +35,7 @@ INSIDE = "/opt/ml/models"
 METRICS = frozenset({"ModelDownloadingTime", "ModelLoadingTime", "ModelUnloadingTime", "LoadedModelCount"})
 _MICROSECONDS = 1e6
 _DISK_RESERVE_BYTES = 1 << 30
+_SMALL_BYTES = 8 << 20
 _LINE_BYTES = 1 << 20
 _LINE_SECONDS = 10.0
 _CONNECTIONS = 64
@@ -158,6 +159,8 @@ class ModelStore:
 
         try:
             bucket, key = split_uri(uri)
+            if self._download_small(bucket, key, path, room):
+                return
             (found,) = self.task.s3.look_up([(bucket, key)])
             if found.size > room:
                 raise ModelRefused("NoRoom", f"There is no room on the disk for {uri}.")
@@ -171,6 +174,19 @@ class ModelStore:
                 f"Failed to download model data(bucket: {bucket}, key: {key}). Please ensure that there is an object "
                 "located at the URL and that the role passed to CreateModel has permissions to download the model.",
             ) from error
+
+    def _download_small(self, bucket: str, key: str, path: Path, room: int) -> bool:
+        """Fetch what is small by one request; False if it is not. Somebody waits for it."""
+        from sagesmith.agent.s3 import S3Failed
+
+        try:
+            content = self.task.s3.read(bucket, key, max_bytes=min(_SMALL_BYTES, room))
+        except S3Failed as error:
+            if error.code == "EntityTooLarge":
+                return False
+            raise
+        path.write_bytes(content)
+        return True
 
     def _room(self) -> int:
         with self._lock:

@@ -31,6 +31,8 @@ _lock = threading.RLock()
 _original_import = builtins.__import__
 _original_import_module = importlib.import_module
 _shared: set[str] = set()
+_present: dict[str, Namespace] = {}
+"""Whose modules stand in `sys.modules`, by their names: those of what was imported last."""
 
 
 class _Current(threading.local):
@@ -80,6 +82,7 @@ class Namespace:
         module = self._modules.get(name)
         if module is not None and sys.modules.get(name) is not module:
             sys.modules[name] = module
+            _present[name] = self
         return module is not None
 
     @contextmanager
@@ -90,18 +93,22 @@ class Namespace:
                 yield  # A module of the model imports another one.
                 return
             self._is_importing = True
-            for name, module in list(sys.modules.items()):
-                if self.owns(name) and self._modules.get(name) is not module:
-                    del sys.modules[name]
-            sys.modules.update(self._modules)
+            for name, namespace in list(_present.items()):
+                if namespace is not self and self.owns(name):
+                    sys.modules.pop(name, None)
+                    _present.pop(name, None)
+            for name in self._modules:
+                self.make_present(name)
+            before = set(sys.modules)
             try:
                 yield
             finally:
                 self._is_importing = False
-                for name, module in list(sys.modules.items()):
+                for name in set(sys.modules) - before:
                     if self.owns(name):
-                        self._modules[name] = module
-                        vars(module)[_TAG] = self
+                        self._modules[name] = sys.modules[name]
+                        vars(sys.modules[name])[_TAG] = self
+                        _present[name] = self
 
     def forget(self) -> None:
         """Take the model's modules out: nobody is going to use them."""
@@ -109,6 +116,7 @@ class Namespace:
             for name, module in self._modules.items():
                 if sys.modules.get(name) is module:
                     del sys.modules[name]
+                    _present.pop(name, None)
                 vars(module).pop(_TAG, None)
             self._modules.clear()
 
