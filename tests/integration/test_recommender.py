@@ -156,7 +156,7 @@ def test_a_serverless_endpoint_is_woken_measured_and_priced(platform: Running, p
     assert "InstanceType" not in recommendation["EndpointConfiguration"]
     metrics = recommendation["Metrics"]
     assert metrics["ModelSetupTime"] >= 1
-    assert metrics["CostPerInference"] == pytest.approx(0.00004 * SLOW_MS / 1000, rel=0.5)
+    assert metrics["ModelLatency"] - 1 <= metrics["CostPerInference"] / 0.00004 * 1000 <= metrics["ModelLatency"]
     assert "CostPerHour" not in metrics
     assert endpoints(platform, name) == []
 

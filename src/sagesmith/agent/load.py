@@ -33,8 +33,8 @@ MAX_ARCHIVE_BYTES = 256 << 20
 MAX_PAYLOADS = 10_000
 _NICE = 10
 _LOOK_SECONDS = 0.1
-_PATIENCE_SECONDS = 30.0
-"""How long routers may take to hear of an endpoint that has just come into service."""
+_PATIENCE_SECONDS = 120.0
+"""How long an endpoint may take to answer at first: its model server may have been lost with what started it."""
 _ANSWER_SECONDS = 70.0
 _PAUSE_SECONDS = 0.2
 """Between two requests of a user whose last one was not answered well."""

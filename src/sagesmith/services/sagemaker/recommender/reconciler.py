@@ -170,15 +170,21 @@ def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None
     test, last = _began(look.test, events), events[-1]
     if last.state == "Failed":
         return _fail(home, look, str(last.detail.get("failure_reason") or last.message))
+    if last.state == "Stopped" and not test.stopping and not look.stopping:
+        # The platform went down meanwhile, which is nobody's fault.
+        return _again(home, look, replace(test, attempt=test.attempt - 1))
     return _note(home, look, _measured(test, last.time))
 
 
 def _lost(home: Home, look: _Look) -> float | None:
     """A generator that died: the load is put on once more from its beginning, for half of it tells nothing."""
-    test = look.test
-    tasks.discard(home.backend, test.task)
-    if test.attempt >= ATTEMPTS:
+    if look.test.attempt >= ATTEMPTS:
         return _fail(home, look, "InternalServerError: the load generator ended without a report.")
+    return _again(home, look, look.test)
+
+
+def _again(home: Home, look: _Look, test: LoadTest) -> float | None:
+    tasks.discard(home.backend, test.task)
     said = f"Test {test.number + 1}: the load generator was lost, and is started again"
     return _note(home, look, _generating(replace(test, began_at=None)), [said])
 
@@ -315,7 +321,8 @@ def _task_spec(home: Home, document: Document, test: LoadTest) -> TaskSpec:
 
 
 def _collect(home: Home, document: Document, test: LoadTest, task: TaskObservation) -> None:
-    stream = f"{document.name}/load-{test.number + 1}-{test.attempt}"
+    # A stream is of one task, for it has the offset up to which that was read.
+    stream = f"{document.name}/load-{test.number + 1}-{test.task.removeprefix(TASK_PREFIX)[:8]}"
     while tasks.collect_log(home, test.task, document.region, LOG_GROUP, stream) and not task.alive:
         pass
 

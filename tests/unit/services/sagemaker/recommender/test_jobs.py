@@ -179,6 +179,24 @@ def test_a_generator_that_is_lost_is_started_once_more_and_then_given_up(job: Wo
     assert (endpoints(job), job.backend.present) == ([], {})
 
 
+def test_a_generator_that_the_platform_ended_when_it_went_down_is_started_again(job: World) -> None:
+    ended = 0
+
+    def over() -> bool:
+        nonlocal ended
+        for task in generators(job):
+            if ended < 3:
+                began(task, 1.0)
+                task.say("Stopped")
+                ended += 1
+        go_on(job, {"1": (10, 50.0), "2": (20, 70.2)})
+        return bool(described(job)["Status"] == "COMPLETED")
+
+    job.until(over)
+    assert len(described(job)["InferenceRecommendations"]) == 2
+    assert job.backend.present == {}
+
+
 def test_one_configuration_that_cannot_be_served_does_not_keep_the_other_from_it(job: World) -> None:
     def over() -> bool:
         for task in list(job.backend.present.values()):
