@@ -348,3 +348,23 @@ def test_a_model_server_that_is_killed_loads_its_models_again(platform: Running)
             break
     assert answer["from"] == "first"
     jobs.delete_endpoint(platform, endpoint.name)
+
+
+def test_a_model_whose_handler_never_returns_is_ended_and_the_others_are_loaded_again(platform: Running) -> None:
+    endpoint = MultiModel(platform, SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS="1")
+    never = "def scale(weight, data):\n    import threading\n    threading.Event().wait()\n"
+    files = {"weights": "1", "code/inference.py": HANDLERS.replace("BEFORE", "pass"), "code/lazily.py": ""}
+    endpoint.put("never.tar.gz", jobs.archive({**files, "code/helper.py": never}))
+    assert endpoint.ask("first.tar.gz")["from"] == "first"
+    code, message = refusal(endpoint.ask, "never.tar.gz")
+    assert code == "ModelError"
+    assert "did not return within 1 s" in message
+    while True:
+        try:
+            assert endpoint.ask("first.tar.gz")["from"] == "first"
+        except ClientError as error:
+            assert error.response["Error"]["Code"] in ("ModelError", "ServiceUnavailable")
+        else:
+            break
+    assert len(endpoint.folders()) == 1
+    jobs.delete_endpoint(platform, endpoint.name)

@@ -1,4 +1,4 @@
-"""Multi-model endpoints as the SageMaker SDK v2 makes and asks them."""
+"""Multi-model endpoints as the SageMaker SDK makes and asks them."""
 
 import pytest
 
@@ -28,3 +28,12 @@ def test_a_model_is_listed_and_answers_once_it_was_added(seen: Seen) -> None:
 def test_a_model_that_is_not_there_is_an_error_of_the_api(seen: Seen) -> None:
     assert seen["what_is_not_there"]["error"] == "ValidationError"
     assert seen["end"] is None
+
+
+def test_the_resource_classes_of_the_sdk_v3_invoke_models_by_name(
+    platform: Running, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    taken = programs.run(platform, "sdk-v3", "multi_model_v3.py", tmp_path_factory.mktemp("models-v3"))
+    seen = taken["invoke_models_by_name"]
+    assert (seen["container"], seen["answers"]) == ("Enabled", [[2.0, 4.0], [3.0, 6.0]])
+    assert "Failed to download model data" in seen["nothing"]["words"]
