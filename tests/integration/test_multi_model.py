@@ -205,6 +205,30 @@ def test_a_model_that_cannot_be_loaded_is_a_model_error_of_its_own(endpoint: Mul
     assert endpoint.ask("broken.tar.gz")["from"] == "mended"
 
 
+HOSTILE = """
+    import socket
+    said = []
+    for asked in ({"fetch": "../other/secret.tar.gz"}, {"fetch": "/etc"}, {"drop": "../.."}, {"note": 1}, [], "x"):
+        with socket.socket(socket.AF_UNIX) as agent:
+            agent.connect("/run/sagesmith/models.sock")
+            agent.sendall(json.dumps(asked).encode() + b"\\n")
+            said.append(json.loads(agent.makefile().readline()).get("error"))
+    try:
+        os.mkdir("/opt/ml/models/mine")
+    except OSError as error:
+        said.append(error.strerror)
+    open("/tmp/said", "w").write(json.dumps(said))
+"""
+
+
+def test_user_code_gets_nothing_of_its_agent_but_models_below_its_prefix(endpoint: MultiModel) -> None:
+    endpoint.put("hostile.tar.gz", model_archive("hostile", 1, before=HOSTILE.strip()))
+    assert endpoint.ask("hostile.tar.gz")["from"] == "hostile"
+    said = json.loads((endpoint.tasks[0] / "sandbox" / "tmp" / "said").read_text())
+    assert said == ["BadTarget", "BadTarget", None, "BadRequest", "BadRequest", "BadRequest", "Read-only file system"]
+    assert endpoint.ask("first.tar.gz")["scaled"] == 6.0
+
+
 def test_the_least_recently_used_model_makes_room_in_memory_and_on_the_disk(platform: Running) -> None:
     endpoint = MultiModel(platform, SAGESMITH_MODEL_CACHE_BYTES=str(5_000_000))
     for name in ("a", "b", "c"):

@@ -266,7 +266,9 @@ def _answer(store: ModelStore, connection: socket.socket) -> None:
 
 def _said(store: ModelStore, line: bytes) -> dict[str, Any]:
     try:
-        asked: dict[str, Any] = json.loads(line)
+        asked: Any = json.loads(line)
+        if not isinstance(asked, dict):
+            raise TypeError("a wish is an object")
         if "fetch" in asked:
             found = store.fetch(str(asked["fetch"]))
             return {"id": found.id, "path": found.path, "size": found.size}

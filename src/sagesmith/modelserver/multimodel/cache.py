@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Awaitable, Callable, Generic, Protocol, TypeVar  # noqa: UP035
 
-from sagesmith.modelserver.errors import ModelNotReady, NoRoom, TooLarge
+from sagesmith.modelserver.errors import ModelNotReady, TooLarge
 
 if TYPE_CHECKING:
     from typing import Any, Dict, Set  # noqa: UP035
@@ -224,6 +224,3 @@ class ModelCache(Generic[_Model]):
 def _retrieve(done: asyncio.Future[Any]) -> None:
     if not done.cancelled():
         done.exception()
-
-
-__all__ = ["LOAD_SECONDS", "WAIT_SECONDS", "Entry", "Host", "ModelCache", "NoRoom"]
