@@ -22,7 +22,7 @@ from sagesmith.agent.task import Task
 from sagesmith.agent.train import Ending
 from sagesmith.compute.base import Load
 from sagesmith.http.client import BadAnswer, Client, TimedOut
-from sagesmith.http.messages import Response
+from sagesmith.http.messages import Disconnected, Response
 
 if TYPE_CHECKING:
     from botocore.auth import SigV4Auth
@@ -72,7 +72,7 @@ def put_load(task: Task) -> Ending:
     with task.signals.interruptible():
         payloads = fetch(task, load)
     task.output.say(f"{len(payloads)} sample payload(s) for endpoint {load.endpoint}")
-    levels = asyncio.run(_Generator(task, load, payloads).run())
+    levels = asyncio.run(Generator(task, load, payloads).run())
     return Ending("Completed", "The load was put on", {"levels": levels})
 
 
@@ -125,7 +125,7 @@ def _content_type(name: str, supported: list[str]) -> str:
     return guessed if guessed in supported else supported[0]
 
 
-class _Generator:
+class Generator:
     """Users of one endpoint. Belongs to the loop that runs it."""
 
     def __init__(self, task: Task, load: Load, payloads: list[Payload]) -> None:
@@ -206,7 +206,7 @@ class _Generator:
         try:
             response = await self._client.request("POST", self._target.encode(), self._signed(payload), payload.body)
             body = await _whole(response)
-        except (ConnectionError, TimedOut, BadAnswer) as error:
+        except (OSError, Disconnected, TimedOut, BadAnswer) as error:
             return 0, f"{type(error).__name__}: {error}"
         return None if 200 <= response.status < 300 else (response.status, _message(body))
 
