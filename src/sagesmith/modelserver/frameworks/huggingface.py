@@ -9,6 +9,8 @@ import csv
 import io
 import json
 import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,8 @@ _TASKS = {
     "GPT2LMHeadModel": "text-generation",
     "T5WithLMHeadModel": "text2text-generation",
 }
+_HUB = "https://huggingface.co"
+_HUB_SECONDS = 10.0
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _IMAGE_AND_AUDIO_TASKS = frozenset(
     {
@@ -51,15 +55,39 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
 
 
 def _model(model_dir: str) -> Any:
-    from transformers import pipeline
-
     config = Path(model_dir) / "config.json"
     source = model_dir if config.is_file() else os.environ.get("HF_MODEL_ID", model_dir)
     task = os.environ.get("HF_TASK") or _task(config)
+    if source != model_dir:
+        _ask_for(source)
+    from transformers import pipeline
+
     # One that was made for a processor says so itself; the others have a tokenizer beside them.
     part = "feature_extractor" if task in _IMAGE_AND_AUDIO_TASKS else "tokenizer"
     trusted = os.environ.get("HF_TRUST_REMOTE_CODE", "").lower() in _TRUE
     return pipeline(task, model=source, trust_remote_code=trusted, device=_device(), **{part: source})
+
+
+def _ask_for(model: str) -> None:
+    """Ask the hub once, since its own client tries for more than a minute before it says that nobody is there.
+
+    Raises:
+        LoadError: it cannot be reached.
+    """
+    hub = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
+    if Path(model).exists() or os.environ.get("HF_HUB_OFFLINE", "").lower() in _TRUE:
+        return
+    request = urllib.request.Request(f"{hub}/api/models/{model}", method="HEAD")  # noqa: S310 - the owner's own choice
+    try:
+        urllib.request.urlopen(request, timeout=_HUB_SECONDS).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return  # It is there; whether the model is, and for whom, its client says better.
+    except OSError as error:
+        raise LoadError(
+            f"HF_MODEL_ID={model}: the hub {hub} cannot be reached from here ({error}). Load the model where it "
+            f"can be, save it and its tokenizer with save_pretrained, and give the model a ModelDataUrl: a "
+            f"model.tar.gz with config.json at its root."
+        ) from error
 
 
 def _device() -> int:
