@@ -12,7 +12,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration import jobs
+from tests.integration import jobs, serial
 from tests.integration.conftest import Running, sagesmith, start
 from tests.integration.ray_cluster import RayCluster, agents, ray_cluster
 from tests.integration.test_backends import assert_completed_with_its_log, gated_job, processes, train_and_predict
@@ -141,6 +141,21 @@ def test_a_node_of_another_network_needs_nothing_but_the_clusters_address(on_ray
     holders = fill(on_ray)
     with cluster.elsewhere("--num-cpus=4"):
         train_and_predict(on_ray)
+    free(on_ray, holders)
+
+
+@elsewhere
+def test_the_containers_of_an_instance_are_reached_on_a_node_of_another_network(
+    on_ray: Running, cluster: RayCluster
+) -> None:
+    holders = fill(on_ray)
+    with cluster.elsewhere("--num-cpus=4"):
+        called = serial.model(on_ray, [serial.container(on_ray, "a"), serial.container(on_ray, "b")])
+        serial.in_service(on_ray, serial.endpoint(on_ray, called))
+        said = serial.invoke(on_ray, called, "in", ContentType="text/csv")
+        assert said.startswith("in|aA got text/csv")
+        assert "|bB got text/x-a" in said
+        jobs.delete_endpoint(on_ray, called)
     free(on_ray, holders)
 
 
