@@ -1,10 +1,11 @@
 """What a task's directory says, and what it survives."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sagesmith.agent.report import Report
-from sagesmith.agent.taskdir import event_from_json, spec_from_json, spec_to_json
-from sagesmith.compute.base import Channel, MetricDefinition, S3Access, TaskSpec
+from sagesmith.agent.taskdir import TaskDir, event_from_json, spec_from_json, spec_to_json
+from sagesmith.compute.base import Channel, MetricDefinition, ModelContainer, S3Access, TaskSpec
 
 SPEC = TaskSpec(
     id="t",
@@ -26,6 +27,22 @@ SPEC = TaskSpec(
 
 def test_a_specification_comes_back_as_it_was() -> None:
     assert spec_from_json(spec_to_json(SPEC)) == SPEC
+
+
+def test_several_containers_come_back_as_they_were() -> None:
+    containers = [ModelContainer("one", "image", environment={"A": "B"}), ModelContainer("two", "image", "s3://m")]
+    spec = replace(SPEC, kind="serve", containers=containers)
+    assert spec_from_json(spec_to_json(spec)) == spec
+
+
+def test_an_inner_agent_knows_its_outer_ones_directory_and_what_nobody_may_see(tmp_path: Path) -> None:
+    outer = TaskDir(tmp_path / "data" / "tasks" / "serve-1")
+    inner = TaskDir(outer.containers / "1")
+    assert outer.inner() == []
+    inner.root.mkdir(parents=True)
+    assert outer.inner() == [inner]
+    assert inner.outer == outer.outer == outer
+    assert inner.data == outer.data == tmp_path / "data"
 
 
 def test_events_come_back_in_order(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sagesmith.agent.output import Output
 from sagesmith.compute import local
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.reading import read_lines
@@ -15,6 +16,15 @@ def test_lines_have_their_own_times_and_only_whole_ones_are_read(tmp_path: Path)
     output.write_text("1 a b\n1 \n22 ä\n3 half", encoding="utf-8")
     assert read_lines(output, 0, 1000) == ([(1, "a b"), (1, ""), (22, "ä")], 15)
     assert read_lines(output, 15, 1000) == ([], 15)
+
+
+def test_lines_know_which_of_several_containers_printed_them(tmp_path: Path) -> None:
+    output = tmp_path / "output.log"
+    for name in ("", "one", "two"):
+        Output(output, container=name).say(f"of {name}")
+    lines = [line for _, line in read_lines(output, 0, 1000)[0]]
+    assert lines == ["of ", "of one", "of two"]
+    assert [getattr(each, "container", None) for each in lines] == [None, "one", "two"]
 
 
 def test_a_line_longer_than_what_is_read_at_once_is_whole(tmp_path: Path) -> None:

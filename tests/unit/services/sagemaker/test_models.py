@@ -131,6 +131,10 @@ def test_the_environment_is_the_packages_or_the_models(world: World) -> None:
             {"Containers": [{**OTHER, "ContainerHostname": "a"}] * 2},
             "Every container of a model has a ContainerHostname of its own, or none has one.",
         ),
+        (
+            {"Containers": [OTHER, OTHER], "InferenceExecutionConfig": {"Mode": "Direct"}},
+            "With InferenceExecutionConfig.Mode Direct, every element of Containers needs a ContainerHostname.",
+        ),
     ],
 )
 def test_containers_that_do_not_fit_together_are_refused(world: World, members: Params, said: str) -> None:

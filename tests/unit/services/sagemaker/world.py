@@ -108,7 +108,10 @@ class MemoryBackend:
         task = self.present.get(task_id)
         if task is None:
             return None
-        return TaskObservation(task_id, task.alive, list(task.events), task.address, pending=task.pending)
+        names = [each.name for each in task.spec.containers]
+        return TaskObservation(
+            task_id, task.alive, list(task.events), task.address, pending=task.pending, containers=names
+        )
 
     def tasks(self) -> list[TaskObservation]:
         return [found for task_id in list(self.present) if (found := self.inspect(task_id)) is not None]
