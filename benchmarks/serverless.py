@@ -54,6 +54,7 @@ def figures(_platform: Running, rounds: int = ROUNDS) -> Figures:
             for _ in range(rounds):
                 waits.append(_until_one_waits(platforms[0]))
                 warm.append(_cold_start(platforms[0], endpoints[0], expected))
+                _until_one_waits(platforms[0])
                 cold.append(_cold_start(platforms[1], endpoints[1], expected))
                 command = [python, "-c", _BARE, str(model), str(_ROW)]
                 bare.append(seconds(lambda command=command: subprocess.run(command, check=True)))  # type: ignore[misc]

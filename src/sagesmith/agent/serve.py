@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import sagesmith
 from sagesmith.agent import multi_model
 from sagesmith.agent.archive import ArchiveRefused, unpack
+from sagesmith.agent.early import Early, begin
 from sagesmith.agent.engine import OwnImage
 from sagesmith.agent.failures import MAX_REASON, TaskFailed, machine_failed
 from sagesmith.agent.health import (
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from sagesmith.agent.container import Container
     from sagesmith.agent.network.inlet import Inlet
     from sagesmith.agent.s3 import S3
-    from sagesmith.agent.warm import Warmed
 
 SOCKET_NAME = "http.sock"
 CONTAINER_PORT = 8080
@@ -67,7 +67,7 @@ class ModelServer:
         inlet: what leads from there to a container.
     """
 
-    isolation: "Sandbox | Container | Warmed"
+    isolation: "Sandbox | Container | Early"
     command: list[str]
     variables: dict[str, str]
     socket: Path
@@ -152,25 +152,47 @@ def prepare(task: Task, sockets: Path) -> ModelServer:
             own_tree(task.directory.opt_ml, task.uid)
         except OSError as error:
             raise machine_failed(error, "preparing the model") from error
-    names = {"CURRENT_HOST": task.spec.host, "HOSTNAME": task.spec.host}
-    return replace(server, variables={**server.variables, **names, **task.variables()})
+    return replace(server, variables={**server.variables, **_own_variables(task)})
+
+
+def _own_variables(task: Task) -> dict[str, str]:
+    return {"CURRENT_HOST": task.spec.host, "HOSTNAME": task.spec.host, **task.variables()}
 
 
 def _sandboxed(task: Task, runtime: Runtime, sockets: Path) -> ModelServer:
     """Our own model server, in the image's environment."""
     spec, opt_ml = task.spec, task.directory.opt_ml
-    environment = task.ensure(runtime) if task.warm is None else task.warm.environment
+    environment = task.ensure(runtime) if task.early is None else task.early.environment
+    variables = {**threads_of(task), **container_variables(runtime, environment)}
+    if task.early is None and not spec.command and spec.models is None:
+        with_own = {**variables, **_own_variables(task)}
+        sandbox = server_sandbox(task, environment, sockets)
+        task.early = _begun(task, sandbox, environment, sockets, with_own)
     make_places(task)
     _fetch_model(task, opt_ml / "model")
     if spec.code is not None:
         _fetch_archive(task, spec.code, opt_ml / "code", "source archive")
     many = multi_model.for_ours(task, sockets, _room(task, opt_ml))
     environment, beside, builders = with_its_sdk(task, runtime, environment, opt_ml / "model")
-    if task.warm is not None and beside:
-        task.warm.end(task)
-    isolation = task.warm or server_sandbox(task, environment, sockets, many.mounts, beside)
-    variables = {**threads_of(task), **container_variables(runtime, environment), **many.variables, **builders}
+    if task.early is not None and beside:
+        task.early.end(task)
+    isolation = task.early or server_sandbox(task, environment, sockets, many.mounts, beside)
+    variables |= {**container_variables(runtime, environment), **many.variables, **builders}
     return ModelServer(isolation, spec.command or COMMAND, variables, sockets / SOCKET_NAME)
+
+
+def _begun(
+    task: Task, sandbox: Sandbox, environment: BuiltEnvironment, sockets: Path, variables: Mapping[str, str]
+) -> Early:
+    """A model server that imports its libraries while the model is fetched.
+
+    Raises:
+        TaskFailed: the sandbox does not work.
+    """
+    try:
+        return begin(task, sandbox, environment, sockets, COMMAND, variables, task.title)
+    except SandboxFailed as error:
+        raise TaskFailed(f"InternalServerError: {error}") from error
 
 
 def server_sandbox(

@@ -26,11 +26,11 @@ from sagesmith.images.base import BuiltEnvironment, Runtime
 
 if TYPE_CHECKING:
     from sagesmith.agent.container import Container
+    from sagesmith.agent.early import Early
     from sagesmith.agent.network.gang import Gang
     from sagesmith.agent.network.namespaces import Namespace
     from sagesmith.agent.network.network import Network
     from sagesmith.agent.s3 import S3
-    from sagesmith.agent.warm import Warmed
 
 # The data directory, where the bundle lies, does not show; not even as the names above a file.
 _CA_BUNDLE = f"{PACKAGE_DIRECTORY}/ca-bundle.pem"
@@ -51,7 +51,7 @@ class Task:
     limits: Limits = field(default_factory=Limits)
     gpus: list[str] = field(init=False)
     contained: bool = False
-    warm: "Warmed | None" = None
+    early: "Early | None" = None
     _s3: "S3 | None" = None
 
     def __post_init__(self) -> None:

@@ -37,7 +37,8 @@ EXPECTED_SECONDS = 60.0
 PAUSE_SECONDS = 2.0
 """How long what was just started has the machine's cores to itself."""
 _FAILED_PAUSE_SECONDS = 60.0
-_TAKEN_SECONDS = 2.0
+_TAKEN_SECONDS = 5.0
+"""How long an agent may take to say that it has taken a task: another one could not begin much sooner."""
 _LOOK_SECONDS = 0.5
 _LEAST_FREE_BYTES = 1 << 30
 """So much memory must be available: what is kept ready must not take it from what runs."""

@@ -17,7 +17,7 @@ def main() -> int:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--socket", metavar="PATH", help="the unix socket to listen on")
     where.add_argument("--tcp", metavar="PORT", type=int, help="the TCP port to listen on")
-    parser.add_argument("--warm", metavar="PATH", help="import libraries, and wait there to be told what to serve")
+    parser.add_argument("--warm", metavar="PATH", help="import libraries until told there what to serve")
     arguments = parser.parse_args()
     for stream in (sys.stdout, sys.stderr):
         # Line by line: what a handler prints must be in the log when the process dies.

@@ -1,7 +1,7 @@
-"""A model server that has its libraries imported before anybody knows what it is to serve.
+"""A model server that imports its libraries before its files are there, perhaps before it is known what it will serve.
 
-It runs nobody's code until its agent tells it whose it is: with the variables, and where its output goes. It is used
-once. Where what it has imported could make a difference to what is then to run, it starts anew instead.
+It runs nobody's code until its agent tells it whose it is: with the variables, and where its output goes. Where what it
+has imported could make a difference to what is then to run, it starts anew instead.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import array
 import importlib
 import json
 import os
+import select
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -36,25 +37,33 @@ _IN_ADVANCE = {
 
 
 def wait(path: str) -> None:
-    """Import what there is to import, then wait to be told what to serve; the process' variables are those then.
+    """Import what there is to import until told what to serve, and wait for that; the variables are those then.
 
     Args:
         path: the unix socket at which the agent waits.
     """
-    framework = os.environ.get("SAGESMITH_HANDLERS") or "scikit_learn"
-    for name in (*_ALWAYS, *_IN_ADVANCE.get(framework, ()), f"sagesmith.modelserver.frameworks.{framework}"):
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # Whoever needs it sees the error then, and whose it is.
-            sys.stderr.write(f"{name} is not imported in advance: {error}\n")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
+        if _import(os.environ.get("SAGESMITH_HANDLERS") or "scikit_learn", connection):
+            connection.send(b"r")
         variables, output = _received(connection)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.close(output)
     os.environ.clear()
     os.environ.update(variables)
+
+
+def _import(framework: str, connection: socket.socket) -> bool:
+    """Import what models of a framework mostly need; False if the agent was ready before that."""
+    for name in (f"sagesmith.modelserver.frameworks.{framework}", *_ALWAYS, *_IN_ADVANCE.get(framework, ())):
+        if select.select([connection], [], [], 0)[0]:
+            return False
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # Whoever needs it sees the error then, and whose it is.
+            sys.stderr.write(f"{name} is not imported in advance: {error}\n")
+    return True
 
 
 def must_start_anew(settings: Settings) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sagesmith.agent.taskdir import spec_to_json
+from sagesmith.agent.warm import READY
 from sagesmith.compute.base import Process, Resources, TaskObservation, TaskSpec
 from sagesmith.compute.local import LocalBackend
 from sagesmith.compute.warm import processes_of, warm_directory
@@ -55,11 +56,12 @@ class WarmTasks(Tasks):
         return processes_of(warm_directory(self.data / "tasks"))
 
     def warmed(self, spec: TaskSpec) -> int:
-        """The pid of the agent that waits for a task like this one, once its model server is there."""
+        """The pid of the agent that waits for a task like this one, once its model server is ready."""
         self.backend.expect(spec)
-        while len(found := self.waiting()) < 2:
+        folder = warm_directory(self.data / "tasks")
+        while not list(folder.glob(f"*/{READY}")):
             time.sleep(0.01)
-        return found[0].pid
+        return self.waiting()[0].pid
 
     def server(self, store: RunningStore, task_id: str, script: str, **changes: Any) -> TaskSpec:
         variables = {"SAGEMAKER_PROGRAM": "inference.py", "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/code"}
