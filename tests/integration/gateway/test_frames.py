@@ -150,6 +150,18 @@ def test_one_that_is_busy_is_passed_over(door: Door, sockets: Path) -> None:
     assert model.framed
 
 
+def test_requests_one_after_the_other_are_shared_by_instances_that_have_nothing_to_do(
+    door: Door, sockets: Path
+) -> None:
+    models = [behind(door, sockets / f"idle-{number}") for number in range(3)]
+    door.route("Churn", VariantRoute("v", 1, [f"unix:{sockets / f'idle-{number}'}" for number in range(3)]))
+    before = [each.framed for each in models]
+    client = door.client("sagemaker-runtime")
+    for _ in range(30):
+        client.invoke_endpoint(EndpointName="Churn", Body=b"ab", ContentType="text/csv")
+    assert [each.framed - was for each, was in zip(models, before, strict=True)] == [10, 10, 10]
+
+
 def test_a_caller_that_goes_cancels_what_it_asked_over_frames(door: Door, sockets: Path) -> None:
     taken, cancelled = asyncio.Event(), asyncio.Event()
 
