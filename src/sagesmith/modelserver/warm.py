@@ -15,6 +15,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from sagesmith.modelserver import frameworks
+
 if TYPE_CHECKING:
     from sagesmith.modelserver.settings import Settings
 
@@ -32,6 +34,8 @@ _IN_ADVANCE = {
     "pytorch": ("torch",),
     "tensorflow": ("tensorflow",),
     "huggingface": ("torch", "transformers"),
+    "mlflow": ("pandas", "sklearn", "mlflow.pyfunc", "mlflow.pyfunc.scoring_server"),
+    "triton": ("onnxruntime",),
 }
 """What models of a framework mostly need. A module that an environment has not is left out."""
 
@@ -70,6 +74,8 @@ def must_start_anew(settings: Settings) -> bool:
     """Whether what is imported already could be something else for the user's code: it installs packages, or has a
     module of a name that is taken."""
     if (settings.code_dir / "requirements.txt").is_file():
+        return True
+    if settings.framework == "mlflow" and frameworks.mlflow_needs_more(settings.model_dir):
         return True
     folders = [settings.code_dir]
     if settings.program is not None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sagesmith.modelserver import frameworks
 from sagesmith.modelserver.errors import BadInput, LoadError
 from sagesmith.modelserver.handlers import Context, load
 
@@ -56,3 +57,23 @@ def test_transform_fn_stands_alone(other: str) -> None:
 def test_without_code_there_is_no_model_fn() -> None:
     with pytest.raises(NotImplementedError, match="Please provide a model_fn implementation"):
         load(None, MODEL_DIR)
+
+
+def test_a_model_of_mlflow_that_is_not_there_needs_nothing_to_be_installed(tmp_path: Path) -> None:
+    assert frameworks.mlflow_needs_more(tmp_path) is False
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text("flavors: {}\n")
+    assert frameworks.mlflow_needs_more(tmp_path) is False
+
+
+def test_a_requirement_of_a_model_of_mlflow_that_is_not_met_is_told_and_kept_from_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "MLmodel").write_text("flavors: {}\n")
+    (tmp_path / "requirements.txt").write_text("mlflow==1.0\nno-such-distribution==1\n")
+    assert frameworks.mlflow_needs_more(tmp_path) is True
+    monkeypatch.setenv("SAGEMAKER_MULTI_MODEL", "true")
+    with pytest.raises(LoadError, match="no-such-distribution==1, which a server of many models does not install"):
+        frameworks.load("mlflow", None, tmp_path)
+    monkeypatch.setenv("MLFLOW_DISABLE_ENV_CREATION", "true")
+    assert frameworks.mlflow_needs_more(tmp_path) is False

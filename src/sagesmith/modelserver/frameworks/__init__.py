@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 _MODULES = ("huggingface", "mlflow", "pytorch", "scikit_learn", "tensorflow", "triton", "xgboost")
 
 
+def mlflow_needs_more(model_dir: Path) -> bool:
+    """Whether a model in MLflow's format has something installed when it is loaded; where there is none, it has not."""
+    from sagesmith.modelserver.frameworks import mlflow
+
+    try:
+        return bool(mlflow.wanting(mlflow.folder_of(model_dir)))
+    except LoadError:
+        return False
+
+
 def load(framework: str | None, module: ModuleType | None, model_dir: Path) -> Handlers:
     """Load the model as a framework's container does; each of its modules has a `load` of this meaning.
 

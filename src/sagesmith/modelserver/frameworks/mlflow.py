@@ -39,7 +39,7 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
     Raises:
         LoadError: there is none, it has no pyfunc flavour, or what it requires cannot be installed.
     """
-    folder = _folder(model_dir)
+    folder = folder_of(model_dir)
     _install_what_is_missing(folder)
     os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
     from mlflow.exceptions import MlflowException
@@ -64,7 +64,12 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
     return handlers.Handlers(model, model_dir, transform)
 
 
-def _folder(model_dir: Path) -> Path:
+def folder_of(model_dir: Path) -> Path:
+    """Where an artifact has its model.
+
+    Raises:
+        LoadError: nowhere.
+    """
     found = [model_dir, *sorted(each for each in model_dir.iterdir() if each.is_dir())]
     for folder in found:
         if (folder / DESCRIPTION).is_file():
@@ -75,18 +80,28 @@ def _folder(model_dir: Path) -> Path:
     )
 
 
-def _install_what_is_missing(folder: Path) -> None:
-    """What the model requires in other versions than the environment has, but for MLflow, which scores it.
-
-    Raises:
-        LoadError: pip failed; its output is in the log.
-    """
+def wanting(folder: Path) -> list[str]:
+    """What the model requires in other versions than the environment has, but for MLflow, which scores it."""
     file = folder / "requirements.txt"
     if not file.is_file() or os.environ.get(_KEEP_AS_IT_IS, "").lower() in ("1", "true"):
-        return
-    missing = unsatisfied(file.read_text(encoding="utf-8").splitlines())
+        return []
+    return unsatisfied(file.read_text(encoding="utf-8").splitlines())
+
+
+def _install_what_is_missing(folder: Path) -> None:
+    """Install what is wanting.
+
+    Raises:
+        LoadError: pip failed, its output is in the log; or other models are served by this process as well.
+    """
+    missing = wanting(folder)
     if not missing:
         return
+    if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
+        raise LoadError(
+            f"The model requires {', '.join(missing)}, which a server of many models does not install for one of them. "
+            f"Give it an endpoint of its own, or set {_KEEP_AS_IT_IS}=true in the container's Environment."
+        )
     logger.info("The model requires what the image has not: %s", ", ".join(missing))
     with tempfile.TemporaryDirectory() as work:
         wanted = Path(work) / "requirements.txt"

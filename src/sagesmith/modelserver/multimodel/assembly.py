@@ -27,6 +27,8 @@ _LIBRARIES = {
     "pytorch": ("torch",),
     "huggingface": ("torch", "transformers"),
     "tensorflow": ("tensorflow",),
+    "mlflow": ("mlflow.pyfunc", "sklearn.pipeline"),
+    "triton": ("onnxruntime",),
 }
 
 
