@@ -236,6 +236,16 @@ def test_the_life_of_requests_is_measured(platform: Running, endpoint: str) -> N
 
     while missing():
         time.sleep(0.2)
+
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+
+    def told() -> list[str]:
+        return [line for line in jobs.log_lines(platform, group, "AllTraffic/i-") if "[sagemaker logs]" in line]
+
+    while not any("Inference request succeeded. ModelLatency: " in line for line in told()):
+        time.sleep(0.2)
+    while not any("asked to raise" in line for line in told()):
+        time.sleep(0.2)
     listed = cloudwatch.list_metrics(Namespace="AWS/SageMaker", MetricName="Invocations", Dimensions=of_endpoint)
     assert listed["Metrics"] == []
 

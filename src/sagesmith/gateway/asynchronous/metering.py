@@ -13,6 +13,7 @@ from sagesmith.gateway.metric_lines import MetricLines
 from sagesmith.routes import EndpointRoute
 
 _COUNT, _MICROSECONDS, _MILLISECONDS, _SECONDS, _NONE = "Count", "Microseconds", "Milliseconds", "Seconds", "None"
+_SAID = ("ModelLatency", "RequestDownloadLatency", "ResponseUploadLatency")
 
 
 class AsyncMeter:
@@ -67,3 +68,21 @@ class AsyncMeter:
             values.append(("Invocation5XXErrors", float(status >= 500 or status == 0), _NONE))
         for name, value, unit in values:
             self._lines.note(record.region, record.endpoint, variant, name, value, unit)
+
+    def say(self, record: Record, stream: str, taken: Mapping[str, float], failure: str | None) -> None:
+        """A line of the log that AWS keeps of these requests beside what their model prints.
+
+        Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html, Logs
+
+        Args:
+            stream: that of the model's own log.
+            taken: as of `ended`.
+            failure: what went wrong, None if nothing did.
+        """
+        whole = (time.time() - record.entry.received_ms / 1000) * 1000
+        parts = [f"{name}: {taken[name]:.0f} us" for name in _SAID if name in taken]
+        parts.append(f"TimeInBacklog: {taken.get('TimeInBacklog', 0.0) / 1000:.0f} ms")
+        parts.append(f"TotalProcessingTime: {whole:.0f} ms")
+        said = failure or f"Inference request succeeded. {', '.join(parts)}"
+        message = f"[sagemaker logs] [{record.inference_id}] {said}"
+        self._lines.say(record.region, record.endpoint, f"{stream}/data-log", message)

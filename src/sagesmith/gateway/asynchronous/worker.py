@@ -7,6 +7,7 @@ configuration says.
 import asyncio
 import contextlib
 import random
+import re
 import socket
 import time
 from collections import Counter, defaultdict
@@ -54,6 +55,8 @@ _BROKE_OFF = (
     "InternalServerError: The model server ended while it processed the request, {attempts} times. Please check the "
     "endpoint's log."
 )
+
+_TASK = re.compile(r"serve-([0-9a-f]{17})")
 
 log = logging.get("async")
 
@@ -161,7 +164,8 @@ class Worker:
 
     def _begin_what_can(self) -> None:
         now_ms = time.time() * 1000
-        for queue, backlog in list(self._queues.items()):
+        # In another order each time: none may take all places before the others.
+        for queue, backlog in random.sample([*self._queues.items()], len(self._queues)):
             while len(self._tasks) < MAX_UNDER_WAY and (expired := backlog.take_expired(now_ms)) is not None:
                 self._start(self._expire(queue, expired))
             route = self._table.find(*queue) if backlog.idle else None
@@ -248,7 +252,7 @@ class Worker:
         outcome = await self._outcome(record, body, slot, times)
         if isinstance(outcome, float):
             return outcome
-        return await self._finish(queue, record, slot.variant.name, times.taken, outcome)
+        return await self._finish(queue, record, slot.variant.name, times.taken, outcome, slot.address)
 
     async def _outcome(self, record: Record, body: bytes, slot: _Slot, times: Times) -> Answer | Failed | float:
         """What became of a request, or after how many seconds it is to be tried again."""
@@ -288,7 +292,13 @@ class Worker:
             return None
 
     async def _finish(
-        self, queue: Queue, record: Record, variant: str | None, taken: dict[str, float], outcome: Answer | Failed
+        self,
+        queue: Queue,
+        record: Record,
+        variant: str | None,
+        taken: dict[str, float],
+        outcome: Answer | Failed,
+        address: str = "",
     ) -> float | None:
         """Store what went wrong, tell who wants to know, and take the request out of the queue, in this order.
         Answers as `_perform` does."""
@@ -307,6 +317,8 @@ class Worker:
         await asyncio.to_thread(self._records.remove, queue, record.entry)
         status = 200 if failure is None else failure.status
         self._meter.ended(record, variant, taken, None if failure is None else failure.metric or "", status)
+        stream = "/".join(part for part in (variant, _instance_of(address)) if part)
+        self._meter.say(record, stream, taken, None if failure is None else str(failure))
         log.info(
             "asynchronous invocation",
             request_id=record.request_id,
@@ -345,3 +357,9 @@ class Worker:
             if not self._under_way[address]:
                 del self._under_way[address]
             self._down.pop(address, None)
+
+
+def _instance_of(address: str) -> str:
+    """What the instance that listens there is called in the names of log streams, if the address tells."""
+    found = _TASK.search(address)
+    return f"i-{found[1]}" if found else ""

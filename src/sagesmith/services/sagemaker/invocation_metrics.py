@@ -4,7 +4,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.ht
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import orjson
 from sagesmith import logging
 from sagesmith.services.sagemaker.async_metrics import AsyncTotals
 from sagesmith.services.sagemaker.concurrency_metrics import ConcurrentRequests
-from sagesmith.store import Datum, Metric, StatisticSet, Store, VersionConflict
+from sagesmith.store import Datum, LogEvent, Metric, StatisticSet, Store, VersionConflict
 
 NAMESPACE = "AWS/SageMaker"
 INTERVAL_SECONDS = 1.0
@@ -75,6 +75,8 @@ class InvocationMetrics:
                 tx.advance_statistics(path.name, offset, offset + len(content))
                 for line in lines:
                     tx.put_statistics(line["region"], list(_data(line)))
+                for (region, group, stream), events in _logs(lines).items():
+                    tx.append_log(region, group, stream, events)
         except VersionConflict:  # another process has taken the same lines in
             return True
         for line in lines:
@@ -105,7 +107,18 @@ def _parsed(content: bytes, name: str) -> Iterator[dict[str, Any]]:
             log.error("a line of invocations is damaged and was left out", file=name)
 
 
+def _logs(lines: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[LogEvent]]:
+    """What is to be told in the endpoints' logs, by region, group and stream."""
+    found: dict[tuple[str, str, str], list[LogEvent]] = defaultdict(list)
+    for line in lines:
+        if said := line.get("log"):
+            found[line["region"], said["group"], said["stream"]].append(LogEvent(said["at_ms"], said["message"]))
+    return found
+
+
 def _data(line: dict[str, Any]) -> Iterator[Datum]:
+    if "log" in line:
+        return
     if "metric" in line:
         yield _datum(line)
         return
