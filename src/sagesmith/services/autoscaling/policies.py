@@ -26,7 +26,6 @@ _OWN = Tracked("", "")
 _NOT_BUILT = frozenset(
     {
         "SageMakerVariantConcurrentRequestsPerModelHighResolution",
-        "SageMakerVariantProvisionedConcurrencyUtilization",
     }
 )
 

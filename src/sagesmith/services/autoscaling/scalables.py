@@ -1,18 +1,27 @@
 """What can be scaled, by its dimension: how it is found, how it is changed, and by which metrics it is tracked.
 
 Source: https://docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html,
-https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling-add-code-define.html,
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-autoscale.html
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sagesmith.services.sagemaker import component_specs, inference_components
-from sagesmith.services.sagemaker.endpoints import ENDPOINT, ONLY_ASYNCHRONOUS, may_be_empty, with_count
+from sagesmith.services.sagemaker.endpoints import (
+    ENDPOINT,
+    ONLY_ASYNCHRONOUS,
+    may_be_empty,
+    with_count,
+    with_provisioned,
+)
 from sagesmith.services.sagemaker.inference_components import INFERENCE_COMPONENT
 from sagesmith.store import Document, Transaction
 
 VARIANT = "sagemaker:variant:DesiredInstanceCount"
+PROVISIONED = "sagemaker:variant:DesiredProvisionedConcurrency"
 COMPONENT = "sagemaker:inference-component:DesiredCopyCount"
 
 
@@ -67,17 +76,40 @@ class Dimension:
 
 
 def _variant(tx: Transaction, region: str, resource_id: str) -> Scalable | None:
-    """Of `endpoint/NAME/variant/NAME`."""
+    found = _named(tx, region, resource_id)
+    if found is None or found[1].get("serverless"):
+        return None
+    endpoint, variant = found
+    name = variant["name"]
+    hosts = any(each["name"] == name for each in component_specs.component_variants(endpoint))
+    never_empty = "" if hosts or may_be_empty(endpoint) else ONLY_ASYNCHRONOUS
+    return Scalable(endpoint, variant["count"], lambda count: with_count(endpoint, name, count), never_empty)
+
+
+def _provisioned(tx: Transaction, region: str, resource_id: str) -> Scalable | None:
+    found = _named(tx, region, resource_id)
+    if found is None or not found[1].get("serverless") or not found[1]["count"]:
+        return None
+    endpoint, variant = found
+    most = variant["serverless"]["MaxConcurrency"]
+    return Scalable(
+        endpoint,
+        variant["count"],
+        lambda count: with_provisioned(endpoint, variant["name"], min(count, most)),
+        "a serverless variant's provisioned concurrency can be none only by a configuration without it",
+    )
+
+
+def _named(tx: Transaction, region: str, resource_id: str) -> tuple[Document, dict[str, Any]] | None:
+    """The endpoint and the variant of `endpoint/NAME/variant/NAME`."""
     parts = resource_id.split("/")
     if len(parts) != 4 or parts[0] != "endpoint" or parts[2] != "variant":
         return None
     endpoint = tx.get(ENDPOINT.id, region, ENDPOINT.key(parts[1]))
-    found = [each for each in endpoint.body["_fleet"]["variants"] if each["name"] == parts[3]] if endpoint else []
-    if endpoint is None or not found:
+    if endpoint is None:
         return None
-    hosts = any(each["name"] == parts[3] for each in component_specs.component_variants(endpoint))
-    never_empty = "" if hosts or may_be_empty(endpoint) else ONLY_ASYNCHRONOUS
-    return Scalable(endpoint, found[0]["count"], lambda count: with_count(endpoint, parts[3], count), never_empty)
+    found = [each for each in endpoint.body["_fleet"]["variants"] if each["name"] == parts[3]]
+    return (endpoint, found[0]) if found else None
 
 
 def _component(tx: Transaction, region: str, resource_id: str) -> Scalable | None:
@@ -108,6 +140,17 @@ DIMENSIONS: Mapping[str, Dimension] = {
         "variant",
         _variant,
         {"SageMakerVariantInvocationsPerInstance": Tracked("InvocationsPerInstance")},
+        _of_variant,
+    ),
+    PROVISIONED: Dimension(
+        "provisioned concurrency",
+        "serverless variant with provisioned concurrency",
+        _provisioned,
+        {
+            "SageMakerVariantProvisionedConcurrencyUtilization": Tracked(
+                "ServerlessProvisionedConcurrencyUtilization", "Average"
+            )
+        },
         _of_variant,
     ),
     COMPONENT: Dimension(

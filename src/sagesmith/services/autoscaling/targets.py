@@ -15,7 +15,7 @@ from sagesmith.services.autoscaling.scalables import DIMENSIONS, Scalable
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.store import Document, Query, Store, Transaction
 from sagesmith.wire.context import Params, RequestContext
-from sagesmith.wire.errors import AwsError, NotImplementedException, ValidationException
+from sagesmith.wire.errors import AwsError, ValidationException
 
 KIND = "scalable-target"
 NAMESPACE = "sagemaker"
@@ -24,7 +24,6 @@ SERVICE_ROLE = (
     "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
 )
 _DEFAULT_PAGE = 50
-_NOT_BUILT = frozenset({"sagemaker:variant:DesiredProvisionedConcurrency"})
 
 
 def register_scalable_target(store: Store, context: RequestContext, params: Params) -> Params:
@@ -164,8 +163,6 @@ def _invalid_token() -> AwsError:
 
 
 def _require_supported(params: Params) -> None:
-    if params["ScalableDimension"] in _NOT_BUILT:
-        raise NotImplementedException(f"The scalable dimension {params['ScalableDimension']} is not implemented.")
     if params["ServiceNamespace"] != NAMESPACE or params["ScalableDimension"] not in DIMENSIONS:
         raise ValidationException("Unsupported service namespace, resource type or scalable dimension")
 

@@ -302,6 +302,16 @@ def with_count(document: Document, variant: str, count: int) -> Document:
     )
 
 
+def with_provisioned(document: Document, variant: str, count: int) -> Document:
+    """An endpoint in service of which a serverless variant is to have so much provisioned concurrency from now on."""
+    change = {"ProvisionedConcurrency": count}
+    variants = document.body["_fleet"]["variants"]
+    return deployments.rescaled(
+        document,
+        [serverless_variants.reconfigured(each, change) if each["name"] == variant else each for each in variants],
+    )
+
+
 def _delete(call: Call, document: Document) -> Document:
     return replace(document, status="Deleting")
 
