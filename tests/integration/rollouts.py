@@ -89,8 +89,9 @@ class Load:
         failed: what went wrong, each one.
     """
 
-    def __init__(self, platform: Running, endpoint: str) -> None:
+    def __init__(self, platform: Running, endpoint: str, component: str | None = None) -> None:
         self._platform, self._endpoint = platform, endpoint
+        self._named = {} if component is None else {"InferenceComponentName": component}
         self._lock = threading.Lock()
         self.over = threading.Event()
         self.answered: Counter[str] = Counter()
@@ -101,7 +102,9 @@ class Load:
         runtime = self._platform.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
         while not self.over.is_set():
             try:
-                answer = runtime.invoke_endpoint(EndpointName=self._endpoint, Body=b"x", ContentType="text/plain")
+                answer = runtime.invoke_endpoint(
+                    EndpointName=self._endpoint, Body=b"x", ContentType="text/plain", **self._named
+                )
                 said = answer["Body"].read().decode()
             except (ClientError, BotoCoreError) as error:
                 with self._lock:
@@ -118,9 +121,9 @@ class Load:
 
 
 @contextmanager
-def load(platform: Running, endpoint: str, clients: int = 2) -> Iterator[Load]:
-    """Clients that ask an endpoint all the time."""
-    running = Load(platform, endpoint)
+def load(platform: Running, endpoint: str, clients: int = 2, component: str | None = None) -> Iterator[Load]:
+    """Clients that ask an endpoint, or one of its inference components, all the time."""
+    running = Load(platform, endpoint, component)
     threads = [threading.Thread(target=running.ask) for _ in range(clients)]
     for thread in threads:
         thread.start()

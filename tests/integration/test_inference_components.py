@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from botocore.exceptions import ClientError
@@ -11,6 +12,7 @@ from botocore.exceptions import ClientError
 from tests.integration import components, jobs
 from tests.integration.components import ask
 from tests.integration.conftest import Running
+from tests.integration.rollouts import load
 
 COUNTS = """
 def model_fn(model_dir):
@@ -99,3 +101,91 @@ def test_a_component_that_has_no_room_fails_and_one_without_copies_has_no_capaci
     assert raised.value.response["Error"]["Code"] == "ValidationError"
     for each in (large, called):
         client.delete_inference_component(InferenceComponentName=each)
+
+
+@pytest.mark.parametrize("deployment", ["all at once", "rolling"])
+def test_a_component_goes_from_one_model_to_the_next_without_a_failed_request(
+    platform: Running, deployment: str
+) -> None:
+    endpoint = components.endpoint(platform, InstanceType="ml.m5.xlarge")
+    called = components.component(platform, endpoint, components.model(platform, "1"), copies=2)
+    batch = {"MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1}, "WaitIntervalInSeconds": 0}
+    with load(platform, endpoint, clients=2, component=called) as requests:
+        platform.client("sagemaker").update_inference_component(
+            InferenceComponentName=called,
+            Specification=components.specification(components.model(platform, "2")),
+            **({"DeploymentConfig": {"RollingUpdatePolicy": batch}} if deployment == "rolling" else {}),
+        )
+        described = components.wait(platform, called)
+        assert described["InferenceComponentStatus"] == "InService"
+        assert "FailureReason" not in described
+        requests.taken()
+        while not (later := requests.taken()):
+            time.sleep(0.05)
+    assert requests.failed == []
+    assert set(later) == {"2"}
+    components.delete(platform, endpoint)
+
+
+def test_a_component_is_scaled_by_a_schedule_to_zero_and_woken_by_who_asks(platform: Running) -> None:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
+    endpoint = components.endpoint(platform, ManagedInstanceScaling=scaling)
+    called = components.component(platform, endpoint, components.model(platform, "1"), cpus=2.0)
+    client = platform.client("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"inference-component/{called}",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+
+    def instances() -> int:
+        described = platform.client("sagemaker").describe_endpoint(EndpointName=endpoint)
+        return int(described["ProductionVariants"][0]["CurrentInstanceCount"])
+
+    client.register_scalable_target(**target, MinCapacity=0, MaxCapacity=2)
+    soon = datetime.fromtimestamp(time.time() + 2, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    client.put_scheduled_action(
+        **target,
+        ScheduledActionName="night",
+        Schedule=f"at({soon})",
+        ScalableTargetAction={"MinCapacity": 0, "MaxCapacity": 0},
+    )
+    while components.wait(platform, called)["RuntimeConfig"]["CurrentCopyCount"] or instances():
+        time.sleep(0.1)
+    policy = client.put_scaling_policy(
+        **target,
+        PolicyName="wake",
+        PolicyType="StepScaling",
+        StepScalingPolicyConfiguration={
+            "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}],
+        },
+    )
+    client.register_scalable_target(**target, MaxCapacity=2)
+    platform.client("cloudwatch").put_metric_alarm(
+        AlarmName=called,
+        AlarmActions=[policy["PolicyARN"]],
+        Namespace="AWS/SageMaker",
+        MetricName="NoCapacityInvocationFailures",
+        Dimensions=[{"Name": "InferenceComponentName", "Value": called}],
+        Statistic="Sum",
+        Period=10,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    while True:
+        try:
+            answer = ask(platform, endpoint, called)
+        except ClientError as error:
+            assert "has no capacity" in str(error)
+            time.sleep(0.2)
+        else:
+            break
+    assert answer == "1"
+    assert instances() == 1
+    activities = client.describe_scaling_activities(ServiceNamespace="sagemaker", ResourceId=target["ResourceId"])
+    causes = [each["Cause"] for each in activities["ScalingActivities"]]
+    assert causes[-2:] == ["maximum capacity was set to 0", "scheduled action name night was triggered"]
+    assert causes[0] == f"monitor alarm {called} in state ALARM triggered policy wake"
+    components.delete(platform, endpoint)

@@ -345,7 +345,7 @@ def _ending(task: Task, ended: Ended, check: Watch) -> Ending:
     if task.limits.ran_out_of_memory():
         gigabytes = (task.limits.memory_bytes or 0) / 2**30
         head = (
-            f"The model server used more than the {gigabytes:.1f} GiB that {task.spec.instance_type} has here: killed"
+            f"The model server used more than the {gigabytes:.1f} GiB that it has on {task.spec.instance_type}: killed"
         )
     # The end of a traceback says more than its beginning.
     last = "\n".join(task.output.last_lines(20))

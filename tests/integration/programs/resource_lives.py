@@ -107,6 +107,16 @@ def _device() -> dict[str, Any]:
     return {"device_name": NAME, "device_fleet_name": NAME}
 
 
+def _hosting() -> str:
+    """An endpoint whose instances hold inference components."""
+    name = f"{NAME}-hosts"
+    variant = {"VariantName": "hosts", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    client.create_endpoint_config(EndpointConfigName=name, ExecutionRoleArn=ROLE, ProductionVariants=[variant])
+    client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    client.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1})
+    return name
+
+
 def _in_experiment(name: str) -> dict[str, Any]:
     """A variant of an inference experiment."""
     return {
@@ -272,6 +282,30 @@ LIVES = (
                 "desired_weights_and_capacities": [{"variant_name": "only", "desired_weight": 2.0}]
             }
         },
+    ),
+    Life(
+        "InferenceComponent",
+        {
+            "inference_component_name": NAME,
+            "endpoint_name": _hosting,
+            "variant_name": "hosts",
+            "specification": {
+                "model_name": Of("Model", "model_name"),
+                "compute_resource_requirements": {
+                    "number_of_cpu_cores_required": 0.5,
+                    "min_memory_required_in_mb": 512,
+                },
+            },
+            "runtime_config": {"copy_count": 1},
+        },
+        settled="InService",
+        filters={
+            "status_equals": ("InService", "Failed"),
+            "endpoint_name_equals": (f"{NAME}-hosts", "absent"),
+            "variant_name_equals": ("hosts", "absent"),
+        },
+        update={"runtime_config": {"copy_count": 2}},
+        also={"update_runtime_configs": {"desired_runtime_config": {"copy_count": 1}}},
     ),
     Life(
         "InferenceRecommendationsJob",

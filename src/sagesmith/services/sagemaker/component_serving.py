@@ -3,6 +3,7 @@
 As an endpoint's (`serving`), of which it is a part: the endpoint's instances hold the copies, and its route has theirs.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from sagesmith import logging
 from sagesmith.compute.base import TaskObservation, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import (
+    capacity,
     component_specs,
     concurrency_metrics,
     deployments,
@@ -104,7 +106,8 @@ class ComponentReconciler:
             if task is not None:
                 of = {"InferenceComponentName": document.name}
                 stream = f"{instance.variant}/{serving.stream_of(instance)}"
-                measured = Measured(document.region, LOG_GROUP, of, of)
+                busy = _normalized(document, instance)
+                measured = Measured(document.region, LOG_GROUP, of, of, normalized=busy)
                 serving.collect(home, task, f"{LOG_GROUP}/{document.name}", stream, measured)
                 yield instance.id, task
 
@@ -196,6 +199,28 @@ def _no_room(document: Document) -> str | None:
             if asked or of_coming:
                 return placement.NOT_ENOUGH
     return None
+
+
+def _normalized(document: Document, instance: fleet.Instance) -> dict[str, tuple[str, float]]:
+    """How busy a copy is, of what it asks for, or else of what its instance has; AWS's names and meaning.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html, inference component metrics.
+    """
+    fleets = [document.body["_fleet"], document.body.get("_next")]
+    served = next((each for each in fleets if each and each["id"] == instance.fleet), None)
+    if served is None:
+        return {}  # of a former fleet, which is only being ended
+    (variant,) = served["variants"]
+    needs, instance_has = component_specs.needs_of(variant), capacity.whole(variant["instance_type"])
+    gpus = max(1.0, needs.gpus)
+    used_of = component_specs.memory_bytes(variant) or instance_has.memory_mb * 2**20
+    factors = {
+        "CPUUtilization": 1 / (needs.cpus or instance_has.cpus),
+        "MemoryUtilization": used_of / (needs.memory_mb * 2**20),
+        "GPUUtilization": 1 / gpus,
+        "GPUMemoryUtilization": 1 / gpus,
+    }
+    return {name: (f"{name}Normalized", factor) for name, factor in factors.items() if 0 < factor < math.inf}
 
 
 def _task_spec(home: Home, document: Document, instance: fleet.Instance, credentials_seconds: float) -> TaskSpec:

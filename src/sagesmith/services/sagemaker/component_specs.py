@@ -34,6 +34,21 @@ def check(specification: Params) -> None:
         raise ValidationException("MaxMemoryRequiredInMb must be greater than or equal to MinMemoryRequiredInMb.")
 
 
+def merged(present: Params, given: Params) -> Params:
+    """A specification after an update: what is not given stays, for SDK v2 gives what changes alone.
+
+    A ModelName takes the place of a container, and a container's Image that of a model.
+    """
+    both = {**present, **given}
+    if given.get("ModelName"):
+        both.pop("Container", None)
+    elif container := given.get("Container"):
+        both["Container"] = {**present.get("Container", {}), **container}
+        if container.get("Image"):
+            both.pop("ModelName", None)
+    return both
+
+
 def component_variants(endpoint: Document) -> list[dict[str, Any]]:
     """The variants of an endpoint whose instances hold inference components."""
     return [each for each in endpoint.body["_fleet"]["variants"] if each.get("components")]

@@ -101,6 +101,7 @@ def _update(call: Call, document: Document, params: Params) -> Document:
         if not params.get("RuntimeConfig"):
             raise ValidationException("Specification or RuntimeConfig must be given.")
         return with_copies(document, copies)
+    specification = component_specs.merged(document.body["Specification"], specification)
     component_specs.check(specification)
     for problem in _problems(params.get("DeploymentConfig"), copies):
         raise ValidationException(problem)

@@ -27,6 +27,7 @@ class Measured:
     Attributes:
         namespace: such as `/aws/sagemaker/TrainingJobs`.
         program, host: the dimensions of what the program printed, and of how busy its host is.
+        normalized: of how busy the host is, by metric, another name and by what its values are multiplied.
         elsewhere: by metric, the namespace and the unit of those that belong into another one.
         resource: the ARN under which each value of the metrics `in_full` is kept besides, one by one in its order:
             statistics of a second do not tell how many epochs there were in it.
@@ -38,6 +39,7 @@ class Measured:
     host: Mapping[str, str]
     program: Mapping[str, str]
     resource: str = ""
+    normalized: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     in_full: Collection[str] = ()
     elsewhere: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     by_container: bool = False
@@ -77,8 +79,10 @@ def _data(samples: Iterable[MetricSample], measured: Measured) -> Iterable[Datum
         of = {"ContainerName": container} if container else {}
         dimensions = tuple(sorted({**(measured.host if of_host else measured.program), **of}.items()))
         unit = "Percent" if of_host else "None"
+        called, factor = measured.normalized.get(name, (name, 1.0)) if of_host else (name, 1.0)
         namespace, unit = measured.elsewhere.get(name, (measured.namespace, unit))
-        yield Datum(Metric(namespace, name, dimensions), at, unit, StatisticSet.of(values))
+        shown = StatisticSet.of([value * factor for value in values])
+        yield Datum(Metric(namespace, called, dimensions), at, unit, shown)
 
 
 def points(

@@ -1,13 +1,16 @@
 """The life of inference components, against the real store and a backend whose tasks do what a test says."""
 
 import re
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sagesmith.compute.base import MetricSample
 from sagesmith.services.cloudwatch import alarms
 from sagesmith.services.sagemaker.placement import NOT_ENOUGH
+from sagesmith.store import Metric, Window
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.components import (
     KIND,
@@ -108,6 +111,25 @@ def test_a_component_may_be_a_container_that_runs_as_the_endpoint_configurations
     assert shown["DeployedImage"]["SpecifiedImage"] == IMAGE
     assert shown["ArtifactUrl"] == "s3://b/model.tar.gz"
     assert "Image" not in shown
+
+
+def test_how_busy_a_copy_is_is_told_of_what_it_asks_for(world: World) -> None:
+    host(world)
+    create(world, cpus=0.5, memory_mb=2048)
+    (task,) = serve(world)
+    minute = int(time.time()) // 60 * 60 - 60
+    task.samples.append(MetricSample("CPUUtilization", minute, [25.0], of_host=True))
+    task.samples.append(MetricSample("MemoryUtilization", minute, [10.0], of_host=True))
+    world.turn()
+
+    def read(name: str) -> float:
+        metric = Metric("/aws/sagemaker/InferenceComponents", name, (("InferenceComponentName", "ic"),))
+        with world.store.read() as tx:
+            (found,) = tx.statistics("us-east-1", metric, Window(minute, minute + 60, 60))
+        return float(found.values.maximum)
+
+    assert read("CPUUtilizationNormalized") == 50.0
+    assert read("MemoryUtilizationNormalized") == 40.0
 
 
 def test_copies_are_placed_until_an_instance_is_full_and_the_next_takes_what_is_left(world: World) -> None:
@@ -225,9 +247,32 @@ def test_an_update_brings_another_model_and_the_old_one_answers_until_then(world
     shown = describe(world)
     assert shown["InferenceComponentStatus"] == "InService"
     assert shown["Specification"]["ModelName"] == "M2"
+    assert old.alive, "a request may still be on its way to it"
+    scale(world, 2)
+    serve(world)
+    assert copies(world) == (2, 2), "what is being ended stands in the way of nothing"
     found = route(world)
     assert found is not None
     assert old.address not in found.addresses
+
+
+def test_an_update_gives_what_changes_alone(world: World) -> None:
+    host(world)
+    container = {"Image": IMAGE, "ArtifactUrl": "s3://b/model.tar.gz", "Environment": {"A": "1"}}
+    asked = {"Container": container, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 1024}}
+    world.call("CreateInferenceComponent", InferenceComponentName="ic", EndpointName="Ep", Specification=asked)
+    world.turn()
+    serve(world)
+    changed = {"Container": {"ArtifactUrl": "s3://b/next.tar.gz"}}
+    world.call("UpdateInferenceComponent", InferenceComponentName="ic", Specification=changed)
+    world.turn()
+    serve(world)
+    world.turn(2)
+    shown = describe(world)["Specification"]
+    assert shown["Container"]["ArtifactUrl"] == "s3://b/next.tar.gz"
+    assert shown["Container"]["DeployedImage"]["SpecifiedImage"] == IMAGE
+    assert shown["ComputeResourceRequirements"] == {"MinMemoryRequiredInMb": 1024}
+    assert world.backend.started[-1].environment["A"] == "1"
 
 
 def test_a_rolling_update_goes_copy_by_copy(world: World) -> None:
