@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -173,13 +174,21 @@ def processes(platform: Running, called: str, kind: str) -> list[int]:
     return [each["pid"] for each in platform.status()["processes"] if each["name"] == f"{kind}:{called}"]
 
 
-@pytest.mark.parametrize("kind", ["model", "agent"])
+def inner_agents(platform: Running, called: str) -> list[int]:
+    """The node agents of an endpoint's containers, whose parents are those of its instances."""
+    outer = processes(platform, called, "agent")
+    return [each.pid for pid in outer for each in psutil.Process(pid).children() if "sagesmith.agent" in each.cmdline()]
+
+
+@pytest.mark.parametrize("kind", ["model", "agent", "inner"])
 def test_an_instance_is_replaced_when_one_of_its_processes_is_killed(platform: Running, kind: str) -> None:
     called = serial.model(platform, [serial.container(platform, "a"), serial.container(platform, "b")])
     serial.in_service(platform, serial.endpoint(platform, called))
     before = processes(platform, called, "model")
     assert len(before) == 2
-    os.kill(processes(platform, called, kind)[-1], signal.SIGKILL)
+    inner = inner_agents(platform, called)
+    assert len(inner) == 2
+    os.kill(inner[0] if kind == "inner" else processes(platform, called, kind)[-1], signal.SIGKILL)
     runtime = platform.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
     while not set(processes(platform, called, "model")).isdisjoint(before) or not processes(platform, called, "model"):
         time.sleep(0.05)
@@ -191,6 +200,7 @@ def test_an_instance_is_replaced_when_one_of_its_processes_is_killed(platform: R
         else:
             break
     assert answer["Body"].read().decode().startswith("in|aA got text/csv")
+    assert not any(map(psutil.pid_exists, [*before, *inner])), "nothing of the former instance is left"
     jobs.delete_endpoint(platform, called)
 
 

@@ -67,6 +67,14 @@ def test_the_data_log_says_which_container_refused(platform: Running, chain: str
     assert any("Container 2 of 2" in each for each in data_log(platform, job))
 
 
+def test_every_instance_has_all_containers(platform: Running, chain: str) -> None:
+    job = start(platform, chain, put(platform, {f"{each}.csv": b"%d,0\n" % each for each in range(4)}), InstanceCount=2)
+    assert completed(platform, job) == {f"{each}.csv.out": b"%d\n" % (2 * each) for each in range(4)}
+    streams = platform.client("logs").describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=f"{job}/")
+    names = [each["logStreamName"] for each in streams["logStreams"]]
+    assert len([each for each in names if each.endswith(("/container-1", "/container-2"))]) == 4
+
+
 def test_a_job_one_of_whose_containers_is_killed_fails_with_its_name(platform: Running) -> None:
     sleeps = "import time\ndef transform_fn(model, body, content_type, accept):\n    time.sleep(3600)\n"
     parts = [serial.container(platform, each, sleeps + "def model_fn(d): pass\n") for each in "ab"]

@@ -95,6 +95,7 @@ class Containers:
         self._announced = False
         self._first: _Inner | None = None
         self._usage = task.measure(self._pids)
+        sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Nobody but this process has the other end, which it never closes.
         read_end, self._lease = os.pipe()
         try:
