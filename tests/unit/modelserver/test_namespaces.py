@@ -115,3 +115,40 @@ def test_a_model_that_is_forgotten_leaves_no_module(tmp_path: Path) -> None:
         """,
     )
     assert said.splitlines() == ["None True", "False False"]
+
+
+def test_threads_of_many_models_mix_up_no_module_while_others_are_loaded(tmp_path: Path) -> None:
+    said = ran(
+        tmp_path,
+        """
+        sys.setswitchinterval(1e-5)
+        loaded = {"one": (one, imported(one)), "two": (two, imported(two))}
+        wrong, stop = [], threading.Event()
+
+        def ask(name):
+            namespace, module = loaded[name]
+            while not stop.is_set():
+                with namespace.entered():
+                    answer = [*module.name(), pickle.loads(b"chelper\\nKept\\n.").of]
+                if set(answer) != {name}:
+                    wrong.append((name, answer))
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in ("one", "two") * 2]
+        for thread in threads:
+            thread.start()
+        for number in range(200):
+            name = ("one", "two")[number % 2]
+            namespace = namespaces.Namespace([folder / name])
+            with namespace.importing():
+                module = importlib.import_module("inference")
+                answer = [*module.name(), pickle.loads(b"chelper\\nKept\\n.").of]
+            if set(answer) != {name}:
+                wrong.append(("loaded " + name, answer))
+            namespace.forget()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        print(wrong[:3])
+        """,
+    )
+    assert said == "[]\n"

@@ -140,7 +140,7 @@ class Loader:
         script = code_dir / (settings.program or DEFAULT_PROGRAM)
         namespace = Namespace([code_dir, script.parent])
         try:
-            with namespace.entered():
+            with namespace.importing():
                 module = handlers.import_user_module(settings)
                 loaded = frameworks.load(settings.framework, module, model_dir)
         except MemoryError as error:

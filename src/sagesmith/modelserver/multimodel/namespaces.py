@@ -5,7 +5,9 @@ imported for this model alone, by whoever works for it: the thread that runs its
 thread. Everything else (the libraries) is shared, which is what makes a further model cheap.
 
 Python looks modules up by name in `sys.modules`, and so do pickle and dataclasses for the classes of a model. What was
-imported last is there; an import statement of another model puts its own module in its place.
+imported last is there. An import statement of a model's own module gets this model's from its namespace, and touches
+nothing; a library that imports a module for a model (pickle) gets it put there in the same moment. Where a module is
+really imported, and while a model is loaded, one namespace has `sys.modules` for itself, and others wait.
 """
 
 from __future__ import annotations
@@ -42,6 +44,15 @@ class _Current(threading.local):
 _current = _Current()
 
 
+class _Exclusive:
+    """Which thread has `sys.modules` for itself, 0 for none; it holds `_lock`."""
+
+    holder = 0
+
+
+_exclusive = _Exclusive()
+
+
 class Namespace:
     """The modules of one model.
 
@@ -76,39 +87,54 @@ class Namespace:
         """Where a module of the model lies that is in no package."""
         return PathFinder.find_spec(name, self._directories)
 
-    def make_present(self, name: str) -> bool:
-        """See to it that `sys.modules` has this model's module, and not that of another one; whether it was imported
-        before."""
+    def find(self, name: str, fromlist: Sequence[str]) -> ModuleType | None:
+        """A module that was imported before, None if it was not, or has not all that is wanted from it."""
         module = self._modules.get(name)
-        if module is not None and sys.modules.get(name) is not module:
-            sys.modules[name] = module
-            _present[name] = self
-        return module is not None
+        return module if module is not None and all(hasattr(module, each) for each in fromlist) else None
+
+    def present(self, name: str) -> None:
+        """Let a module that was imported before stand in `sys.modules`, for who looks there right after this."""
+        module, modules, here = self._modules[name], sys.modules, threading.get_ident()
+        while True:
+            if _exclusive.holder in (0, here):
+                _present[name] = self
+                modules[name] = module
+                return
+            with _lock:
+                pass
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """Let this model's modules stand in `sys.modules`, and keep those that are imported meanwhile."""
-        with _lock, self.entered():
-            if self._is_importing:
-                yield  # A module of the model imports another one.
-                return
-            self._is_importing = True
-            for name, namespace in list(_present.items()):
-                if namespace is not self and self.owns(name):
-                    sys.modules.pop(name, None)
-                    _present.pop(name, None)
-            for name in self._modules:
-                self.make_present(name)
-            before = set(sys.modules)
-            try:
+        """Have `sys.modules` alone: this model's modules stand there, and what is imported meanwhile is kept."""
+        if self._is_importing:  # by a module of the model, or by a thread that the model waits for
+            with self.entered(), self._keeping():
                 yield
+            return
+        with _lock, self.entered():
+            _exclusive.holder, self._is_importing = threading.get_ident(), True
+            try:
+                for name, namespace in list(_present.items()):
+                    if namespace is not self and self.owns(name):
+                        sys.modules.pop(name, None)
+                        _present.pop(name, None)
+                for name in self._modules:
+                    self.present(name)
+                with self._keeping():
+                    yield
             finally:
-                self._is_importing = False
-                for name in set(sys.modules) - before:
-                    if self.owns(name):
-                        self._modules[name] = sys.modules[name]
-                        vars(sys.modules[name])[_TAG] = self
-                        _present[name] = self
+                _exclusive.holder, self._is_importing = 0, False
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        before = set(sys.modules)
+        try:
+            yield
+        finally:
+            for name in set(sys.modules) - before:
+                if self.owns(name):
+                    self._modules[name] = sys.modules[name]
+                    vars(sys.modules[name])[_TAG] = self
+                    _present[name] = self
 
     def forget(self) -> None:
         """Take the model's modules out: nobody is going to use them."""
@@ -157,13 +183,21 @@ def _import(
     namespace = _current.namespace or (None if globals is None else globals.get(_TAG))
     if not isinstance(namespace, Namespace):
         return _original_import(name, globals, locals, fromlist, level)
-    absolute = name if not level else str((globals or {}).get("__package__") or "")
+    absolute = name if not level else importlib.util.resolve_name("." * level + name, _package(globals))
     if not namespace.owns(absolute):
         return _original_import(name, globals, locals, fromlist, level)
-    if not level and not fromlist and namespace.make_present(name):
-        return _original_import(name, globals, locals, fromlist, level)
+    found = namespace.find(absolute, fromlist or ())
+    if found is not None:
+        wanted = found if fromlist else namespace.find(absolute.partition(".")[0], ()) or found
+        if globals is None or globals.get(_TAG) is not namespace:
+            namespace.present(absolute)
+        return wanted
     with namespace.importing():
         return _original_import(name, globals, locals, fromlist, level)
+
+
+def _package(globals: Mapping[str, object] | None) -> str:
+    return str((globals or {}).get("__package__") or "")
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:
@@ -171,5 +205,8 @@ def _import_module(name: str, package: str | None = None) -> ModuleType:
     absolute = importlib.util.resolve_name(name, package)
     if namespace is None or not namespace.owns(absolute):
         return _original_import_module(name, package)
+    found = namespace.find(absolute, ())
+    if found is not None:
+        return found
     with namespace.importing():
         return _original_import_module(name, package)
