@@ -118,7 +118,8 @@ def successor(instance: Instance, now: float) -> Instance:
     served = now - instance.serving_since if instance.serving_since is not None else 0.0
     attempt = 0 if served >= HEALTHY_AFTER_SECONDS else instance.attempt + 1
     pause = 0.0 if attempt <= 1 else min(2.0**attempt, LONGEST_PAUSE_SECONDS)
-    return _new(instance.fleet, instance.variant, instance.index, attempt, now + pause)
+    after = _new(instance.fleet, instance.variant, instance.index, attempt, now + pause)
+    return replace(after, host=instance.host)
 
 
 def _new(fleet: int, variant: str, index: int, attempt: int, start_at: float) -> Instance:

@@ -118,7 +118,8 @@ def _moved(instance: Instance, host: int | None, now: float) -> list[Instance]:
     """A copy on its host. All instances are on this machine, so that it need not be started again on another one; one
     that loses its place is ended, and another waits for room in its stead."""
     if host is None and instance.host is not None:
-        return [fleet.retire(instance, now), replace(fleet.successor(instance, now), attempt=instance.attempt)]
+        waiting = replace(fleet.successor(instance, now), attempt=instance.attempt, host=None)
+        return [fleet.retire(instance, now), waiting]
     return [replace(instance, host=host)]
 
 

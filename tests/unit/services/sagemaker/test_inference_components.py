@@ -184,6 +184,34 @@ def test_a_dead_copy_is_replaced_while_the_component_stays_in_service(world: Wor
     assert second is not first
 
 
+def test_what_takes_a_dead_copys_place_has_its_room_whoever_waits_for_it(world: World) -> None:
+    host(world, hosting(InitialInstanceCount=2))
+    create(world, "a", cpus=2.0)
+    create(world, "b", cpus=2.0)
+    serve(world)
+    wanted = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
+    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=wanted)
+    world.turn(2)
+    assert (copies(world, "a"), copies(world, "b")) == ((1, 1), (0, 1))
+    dying = next(each for each in world.backend.present.values() if each.spec.label == "a")
+    dying.say("Failed", failure_reason="killed")
+    world.turn(2)
+    serve(world)
+    assert (copies(world, "a"), copies(world, "b")) == ((1, 1), (0, 1))
+
+
+def test_a_copy_that_could_not_be_started_is_started_by_whoever_comes_back(world: World) -> None:
+    host(world)
+    world.backend.fail_start = OSError("no room on the disk")
+    create(world)
+    assert (world.backend.started, hosts(world)) == ([], [0])
+    world.backend.fail_start = None
+    world.new_loop()
+    world.turn()
+    serve(world)
+    assert (len(world.backend.started), copies(world)) == (1, (1, 1))
+
+
 def test_a_component_whose_model_cannot_be_loaded_is_failed_with_the_reason(world: World) -> None:
     host(world)
     create(world)
