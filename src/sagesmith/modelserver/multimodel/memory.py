@@ -12,6 +12,8 @@ _STATM = Path("/proc/self/statm")
 _PART = 0.9
 """Of the instance's memory: what handlers allocate while they predict needs room as well."""
 _FORGETS = 0.9
+_TELLING_BYTES = 1 << 20
+"""Of smaller models, what handlers allocate meanwhile says more than what the model takes."""
 
 
 class Memory:
@@ -43,7 +45,7 @@ class Memory:
             before: what the process had before.
         """
         grown = max(resident_bytes() - before, files_bytes)
-        if files_bytes:
+        if files_bytes >= _TELLING_BYTES:
             self._expansion = max(1.0, self._expansion * _FORGETS, grown / files_bytes)
         self._models += grown
         return grown
