@@ -300,8 +300,9 @@ def _nobodys(spec: TaskSpec) -> TaskSpec:
 
 def _end(server: _Server) -> None:
     server.control.close()
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(server.process.pid, signal.SIGKILL)
+    if server.process.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(server.process.pid, signal.SIGKILL)
     server.process.wait()
     for path in (server.directory.root, server.sockets):
         remove_tree(path)
