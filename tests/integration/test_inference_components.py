@@ -38,6 +38,20 @@ def servers(platform: Running, component: str) -> list[int]:
     return [each["pid"] for each in platform.status()["processes"] if each["name"] == f"model:{component}"]
 
 
+def measured(platform: Running, component: str, metric: str, statistic: str) -> float:
+    """A metric of a component, 0 if there is none yet."""
+    points = platform.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName=metric,
+        Dimensions=[{"Name": "InferenceComponentName", "Value": component}],
+        StartTime=time.time() - 3600,
+        EndTime=time.time() + 60,
+        Period=3600,
+        Statistics=[statistic],
+    )["Datapoints"]
+    return max((float(point[statistic]) for point in points), default=0.0)
+
+
 def test_models_on_one_endpoint_answer_by_the_component_that_is_named(platform: Running, endpoint: str) -> None:
     one = components.component(platform, endpoint, components.model(platform, "1"), cpus=0.5)
     two = components.component(platform, endpoint, components.model(platform, "2"), cpus=0.5)
@@ -50,6 +64,11 @@ def test_models_on_one_endpoint_answer_by_the_component_that_is_named(platform: 
     client = platform.client("sagemaker")
     with pytest.raises(ClientError, match="it hosts inference components"):
         client.delete_endpoint(EndpointName=endpoint)
+    while measured(platform, one, "InvocationsPerCopy", "Sum") < 2:
+        time.sleep(0.1)
+    assert measured(platform, one, "ModelLatency", "Maximum") > 0
+    while measured(platform, one, "ConcurrentRequestsPerCopy", "Maximum") < 1:
+        time.sleep(0.1)
     for each in (one, two):
         client.delete_inference_component(InferenceComponentName=each)
 
@@ -99,6 +118,8 @@ def test_a_component_that_has_no_room_fails_and_one_without_copies_has_no_capaci
     with pytest.raises(ClientError, match="Inference Component has no capacity to process this request") as raised:
         ask(platform, endpoint, called)
     assert raised.value.response["Error"]["Code"] == "ValidationError"
+    while measured(platform, called, "NoCapacityInvocationFailures", "Sum") < 1:
+        time.sleep(0.1)
     for each in (large, called):
         client.delete_inference_component(InferenceComponentName=each)
 
