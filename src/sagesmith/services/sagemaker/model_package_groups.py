@@ -4,16 +4,15 @@ Sources: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateMod
 https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-sagemaker
 """
 
-import json
 from dataclasses import replace
 
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker.engine import Call, Kind, Unbuilt, Wording, reading, writing
+from sagesmith.services.sagemaker.resource_policies import POLICY, check_policy
 from sagesmith.store import Document
 from sagesmith.wire.context import Handler, Params
 from sagesmith.wire.errors import ConflictException, ValidationException
 
-_POLICY = "_policy"
 _GROUP_OF_POLICY_MISSING = Wording(ValidationException, "Cannot find Model Package Group: {arn}")
 _POLICY_MISSING = Wording(ValidationException, "Cannot find resource policy for: {arn}")
 
@@ -32,7 +31,7 @@ MODEL_PACKAGE_GROUP = Kind(
 def operations(home: Home) -> dict[str, Handler]:
     """The resource policy of a group: text that is kept for its readers."""
     return {
-        "PutModelPackageGroupPolicy": writing(home, _put_policy, _check_policy),
+        "PutModelPackageGroupPolicy": writing(home, _put_policy, check_policy),
         "GetModelPackageGroupPolicy": reading(home, _get_policy),
         "DeleteModelPackageGroupPolicy": writing(home, _delete_policy),
     }
@@ -50,31 +49,22 @@ def _group(call: Call, params: Params) -> Document:
 
 def _with_policy(call: Call, params: Params) -> Document:
     group = _group(call, params)
-    if _POLICY not in group.body:
+    if POLICY not in group.body:
         raise MODEL_PACKAGE_GROUP.error(_POLICY_MISSING, group.arn, group.name)
     return group
 
 
-def _check_policy(params: Params) -> None:
-    try:
-        policy = json.loads(params["ResourcePolicy"])
-    except ValueError:
-        policy = None
-    if not isinstance(policy, dict):
-        raise ValidationException("Invalid resource policy: it must be a JSON object.")
-
-
 def _put_policy(call: Call, params: Params) -> Params:
     group = _group(call, params)
-    call.tx.update(replace(group, body={**group.body, _POLICY: params["ResourcePolicy"]}))
+    call.tx.update(replace(group, body={**group.body, POLICY: params["ResourcePolicy"]}))
     return {"ModelPackageGroupArn": group.arn}
 
 
 def _get_policy(call: Call, params: Params) -> Params:
-    return {"ResourcePolicy": _with_policy(call, params).body[_POLICY]}
+    return {"ResourcePolicy": _with_policy(call, params).body[POLICY]}
 
 
 def _delete_policy(call: Call, params: Params) -> Params:
     group = _with_policy(call, params)
-    call.tx.update(replace(group, body={member: value for member, value in group.body.items() if member != _POLICY}))
+    call.tx.update(replace(group, body={member: value for member, value in group.body.items() if member != POLICY}))
     return {}

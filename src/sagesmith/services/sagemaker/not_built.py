@@ -36,9 +36,6 @@ _BY_CAPABILITY = {
     "edge packaging": """
         CreateEdgePackagingJob DescribeEdgePackagingJob ListEdgePackagingJobs StopEdgePackagingJob
     """,
-    "endpoint policies": """
-        DeleteEndpointPolicy GetEndpointPolicy PutEndpointPolicy
-    """,
     "inference routers": """
         CreateInferenceRouter DeleteInferenceRouter DescribeInferenceRouter ListInferenceRouters
         UpdateInferenceRouter
