@@ -84,7 +84,7 @@ def transform(**changes: Any) -> Transform:
 
 
 def client(server: Server, **changes: Any) -> ModelClient:
-    return ModelClient(server.path, transform(**changes), threading.Event())
+    return ModelClient([server.path], transform(**changes), threading.Event())
 
 
 def test_an_answer_comes_back(server: Server) -> None:
@@ -122,7 +122,7 @@ def test_a_connection_that_was_closed_meanwhile_costs_no_retry(server: Server) -
 
 
 def test_a_server_that_is_not_there_fails_the_object(tmp_path: Path) -> None:
-    asking = ModelClient(tmp_path / "none.sock", transform(max_retries=0), threading.Event())
+    asking = ModelClient([tmp_path / "none.sock"], transform(max_retries=0), threading.Event())
     with pytest.raises(ObjectFailed, match="Unable to get response from algorithm"):
         asking.invoke(b"a")
 
@@ -131,7 +131,7 @@ def test_nobody_is_asked_when_the_job_is_to_stop(server: Server) -> None:
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(Cancelled):
-        ModelClient(server.path, transform(), cancelled).invoke(b"a")
+        ModelClient([server.path], transform(), cancelled).invoke(b"a")
     assert server.asked == []
 
 
@@ -193,3 +193,19 @@ def test_parameters_are_the_jobs_then_the_models_then_the_defaults(
 def test_a_model_that_says_what_cannot_be_read_gets_the_defaults(server: Server, said: bytes) -> None:
     server.parameters = said
     assert Parameters.of(transform(), server.path) == Parameters(1, 6, "MultiRecord")
+
+
+def test_an_answer_goes_through_all_containers_and_from_the_first_one_again_when_one_fails(
+    server: Server, tmp_path: Path
+) -> None:
+    with Server(tmp_path / "second.sock") as second:
+        threading.Thread(target=second.serve_forever, args=(0.01,), daemon=True).start()
+        second.replies = [(500, b"not now")]
+        asking = ModelClient([server.path, second.path], transform(max_retries=1), threading.Event())
+        assert asking.invoke(b"a").body == b"A"
+        assert (server.asked, second.asked) == ([b"a", b"a"], [b"A", b"A"])
+        second.replies = [(400, b"never")]
+        with pytest.raises(ObjectFailed) as raised:
+            asking.invoke(b"b")
+        assert "Container 2 of 2" in raised.value.lines
+        second.shutdown()
