@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from sagesmith.agent.failures import TaskFailed, TaskStopped
 from sagesmith.agent.task import Task
@@ -125,12 +125,20 @@ def _content_type(name: str, supported: list[str]) -> str:
     return guessed if guessed in supported else supported[0]
 
 
+def front_door(task: Task, load: Load) -> str:
+    """Where this machine reaches what the specification calls the front door: on a cluster's node it lies elsewhere."""
+    url = urlsplit(load.url)
+    told = {name: leads_to for name, _, leads_to in (each.partition("=") for each in task.spec.doors)}
+    return f"{url.scheme}://{leads_to}" if (leads_to := told.get(url.netloc)) else load.url
+
+
 class Generator:
     """Users of one endpoint. Belongs to the loop that runs it."""
 
     def __init__(self, task: Task, load: Load, payloads: list[Payload]) -> None:
         self._task = task
         self._load = load
+        self._url = front_door(task, load)
         self._payloads = itertools.cycle(payloads)
         self._each_once = payloads
         self._counts = Counts()
@@ -142,7 +150,7 @@ class Generator:
         """Put on level after level; what came of each."""
         bundle = self._task.spec.ca_bundle
         self._client = Client(
-            self._load.url,
+            self._url,
             answer_seconds=_ANSWER_SECONDS,
             max_idle=max(users for users, _ in self._load.levels),
             ca_file=Path(bundle) if bundle else None,
@@ -213,9 +221,7 @@ class Generator:
     def _signed(self, payload: Payload) -> list[tuple[bytes, bytes]]:
         from botocore.awsrequest import AWSRequest
 
-        request = AWSRequest(
-            "POST", f"{self._load.url}{self._target}", {"Content-Type": payload.content_type}, payload.body
-        )
+        request = AWSRequest("POST", f"{self._url}{self._target}", {"Content-Type": payload.content_type}, payload.body)
         self._signer.add_auth(request)
         return [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.agent.failures import TaskFailed
-from sagesmith.agent.load import MAX_PAYLOAD_BYTES, Generator, Payload, payloads_in
+from sagesmith.agent.load import MAX_PAYLOAD_BYTES, Generator, Payload, front_door, payloads_in
 from sagesmith.agent.output import Output
 from sagesmith.agent.report import Report
 from sagesmith.agent.runtime import ShippedEnvironments
@@ -136,6 +136,15 @@ def task(root: Path, load: Load) -> Task:
     )
     output = Output(directory.output, [], directory.metrics)
     return Task(spec, directory, Report(directory.report), output, Signals(), ShippedEnvironments())
+
+
+def test_a_node_elsewhere_goes_where_its_door_leads(tmp_path: Path) -> None:
+    load = replace(LOAD, url="http://127.0.0.1:9900")
+    here = task(tmp_path, load)
+    here.spec = replace(here.spec, doors=["127.0.0.1:9900", "127.0.0.1:9901"])
+    assert front_door(here, load) == "http://127.0.0.1:9900"
+    here.spec = replace(here.spec, doors=["127.0.0.1:9900=127.0.0.1:40123", "127.0.0.1:9901=127.0.0.1:40124"])
+    assert front_door(here, load) == "http://127.0.0.1:40123"
 
 
 def test_each_level_has_its_users_who_sign_what_they_ask(tmp_path: Path) -> None:
