@@ -143,6 +143,7 @@ class Generator:
         self._each_once = payloads
         self._counts = Counts()
         self._users: list[asyncio.Task[None]] = []
+        self._wanted = 0
         self._target = f"/endpoints/{quote(load.endpoint)}/invocations"
         self._signer = _signer(task)
 
@@ -160,8 +161,7 @@ class Generator:
             self._task.report.write("Invoking", "Invoking the endpoint", first_answer_seconds=first)
             return [await self._level(users, seconds) for users, seconds in self._load.levels]
         finally:
-            for user in self._users:
-                user.cancel()
+            self._dismiss(0)
             await asyncio.gather(*self._users, return_exceptions=True)
             self._client.close()
 
@@ -187,10 +187,8 @@ class Generator:
 
     async def _level(self, users: int, seconds: float) -> dict[str, float]:
         self._counts = counts = Counts()
-        for user in self._users[users:]:
-            user.cancel()
-        del self._users[users:]
-        self._users += [asyncio.create_task(self._user()) for _ in range(users - len(self._users))]
+        self._dismiss(users)
+        self._users += [asyncio.create_task(self._user(number)) for number in range(len(self._users), users)]
         began = monotonic()
         while (left := began + seconds - monotonic()) > 0:
             self._heed_stop()
@@ -201,8 +199,17 @@ class Generator:
         self._task.output.say(said)
         return {"users": users, "seconds": took, "invocations": counts.invocations, "errors": counts.errors}
 
-    async def _user(self) -> None:
-        while True:
+    def _dismiss(self, wanted: int) -> None:
+        """Let no more than so many users go on. One that was cancelled while it connected may not hear of it
+        (https://github.com/python/cpython/issues/86296), so each looks as well."""
+        self._wanted = wanted
+        for user in self._users[wanted:]:
+            user.cancel()
+        if wanted:
+            del self._users[wanted:]
+
+    async def _user(self, number: int) -> None:
+        while number < self._wanted:
             if await self._ask(next(self._payloads)) is None:
                 self._counts.invocations += 1
             else:

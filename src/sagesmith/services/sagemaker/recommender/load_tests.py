@@ -26,7 +26,7 @@ class LoadTest:
         created_at, in_service_at: the endpoint's.
         first_answer_seconds: how long the first request took, which wakes a serverless endpoint.
         began_at, ended_at: of the load.
-        stopping: why the load is ended before its traffic is.
+        stopping, stopping_at: why the load is ended before its traffic is, and since when.
         stopped: the job was stopped before the test had a result.
         failure: why it has no result.
         result: `per_minute`, `latency_ms`, `setup_seconds`, what an `hour` and an `inference` cost, and the
@@ -50,6 +50,7 @@ class LoadTest:
     began_at: float | None = None
     ended_at: float | None = None
     stopping: str = ""
+    stopping_at: float | None = None
     stopped: bool = False
     failure: str = ""
     result: dict[str, float] = field(default_factory=dict)

@@ -30,6 +30,8 @@ TASK_PREFIX = "load-"
 LOG_GROUP = "/aws/sagemaker/InferenceRecommendationsJobs"
 LOOK_SECONDS = 0.2
 LOADING_LOOK_SECONDS = 0.5
+GRACE_SECONDS = 30.0
+"""How long a load generator may take to end once it was asked to."""
 ATTEMPTS = 2
 """How often a load generator is started, of which nobody knows how it ended."""
 
@@ -150,11 +152,15 @@ def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | 
     test = look.test
     if test.began_at is None and any(each.state == "Invoking" for each in events):
         return _note(home, look, _began(test, events))
-    why = test.stopping or look.stopping or _condition(home, look)
-    if why:
+    if test.stopping_at is not None and look.now - test.stopping_at >= GRACE_SECONDS:
+        log.warning("load generator killed: it did not end when it was asked to", task=test.task)
+        home.backend.kill(test.task)
+        return _note(home, look, _measured(test, test.stopping_at))
+    if test.stopping:
         home.backend.stop(test.task)
-        if not test.stopping:
-            return _note(home, look, replace(test, stopping=why), [f"Test {test.number + 1} ends: {why}"])
+    elif why := look.stopping or _condition(home, look):
+        said = f"Test {test.number + 1} ends: {why}"
+        return _note(home, look, replace(test, stopping=why, stopping_at=look.now), [said])
     return LOADING_LOOK_SECONDS
 
 

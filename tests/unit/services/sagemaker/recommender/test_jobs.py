@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -235,6 +236,28 @@ def test_a_stopped_job_ends_its_generator_and_its_endpoint(job: World) -> None:
     assert [each["Status"] for each in _steps(job)] == ["STOPPED", "STOPPED"]
     with pytest.raises(AwsError, match="in status STOPPED"):
         job.call("StopInferenceRecommendationsJob", JobName="J")
+
+
+def test_a_generator_that_does_not_end_is_killed(job: World) -> None:
+    def loading() -> bool:
+        for task in job.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return any(generators(job))
+
+    job.until(loading)
+    (task,) = generators(job)
+    began(task, 1.0)
+    job.call("StopInferenceRecommendationsJob", JobName="J")
+    job.until(lambda: task.stopped)
+    document = job.stored("inference-recommendations-job", "J")
+    first, *others = document.body["_tests"]
+    older = [{**first, "stopping_at": first["stopping_at"] - 60}, *others]
+    with job.store.write() as tx:
+        tx.update(replace(document, body={**document.body, "_tests": older}))
+    job.until(lambda: bool(described(job)["Status"] == "STOPPED"))
+    assert not task.alive
+    assert (endpoints(job), job.backend.present) == ([], {})
 
 
 def test_a_generator_that_nobody_names_is_ended(job: World) -> None:
