@@ -165,7 +165,7 @@ class Connection(Outlet, asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         headers = self._headers
-        length, hosts, coded, expects = request_framing(headers, self._server.limits.head_size)
+        length, hosts, coded, expects, closes = request_framing(headers, self._server.limits.head_size)
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             raise Refused(505)
@@ -182,7 +182,7 @@ class Connection(Outlet, asyncio.Protocol):
         if expects and not http10 and (coded or length):
             self._continue_for = body
         request = Request(method, self._target, headers, body, self._scheme, self._peer, self._host)
-        exchange = Exchange(request, body, self._parser.should_keep_alive(), http10)
+        exchange = Exchange(request, body, self._parser.should_keep_alive() and not closes, http10)
         if self._server.at_once is not None and 0 < length <= _AT_ONCE_BYTES and self._at_rest and not expects:
             self._whole = exchange
         else:

@@ -36,8 +36,8 @@ class Exchange:
         """Its answer, where that is known before a task writes it."""
 
 
-def request_framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]:
-    """A request's Content-Length, number of Host headers, whether it is chunked, whether it waits for a 100.
+def request_framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool, bool]:
+    """A request's Content-Length, number of Host headers, whether it is chunked, waits for a 100, is the last.
 
     Args:
         limit: bytes that its head may have.
@@ -46,7 +46,7 @@ def request_framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]
         Refused: its headers are too large, or ask for what we do not do.
     """
     length = hosts = size = 0
-    coded = expects = False
+    coded = expects = closes = False
     for name, value in headers:
         size += len(name) + len(value) + 4
         if name == b"content-length":
@@ -57,13 +57,16 @@ def request_framing(headers: Headers, limit: int) -> tuple[int, int, bool, bool]
             coded = True
             if value.lower() != b"chunked":
                 raise Refused(501)
+        elif name == b"connection":
+            # The parser overlooks a `close` beside an old client's `keep-alive`.
+            closes = closes or b"close" in value.lower()
         elif name == b"expect":
             expects = value.lower() == b"100-continue"
             if not expects:
                 raise Refused(417)
     if size > limit:
         raise Refused(431)
-    return length, hosts, coded, expects
+    return length, hosts, coded, expects, closes
 
 
 def answer_head(exchange: Exchange, response: Response, size: int | None, *, closing: bool) -> tuple[bytes, bool]:

@@ -456,3 +456,15 @@ def test_closing_lets_the_request_under_way_be_answered() -> None:
             await closing
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_a_client_that_says_close_beside_keep_alive_is_not_answered_again(version: bytes) -> None:
+    async def main() -> None:
+        async with serving(echo) as (_, connect):
+            wire = await connect()
+            head = b"POST / HTTP/%s\r\nHost: h\r\nConnection: keep-alive, close\r\nContent-Length: 0\r\n\r\n" % version
+            await wire.send(head + b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert (await wire.closed()).count(b"HTTP/1.1 ") == 1
+
+    asyncio.run(main())
