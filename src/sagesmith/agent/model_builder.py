@@ -8,6 +8,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/how-it-works-modelbuilde
 `sagemaker.serve.model_server` of the SDK, v2 and v3.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ SHARED_LIBRARIES = "shared_libs"
 _HIDDEN = ".shared_libs"
 _PLACES = (("code/inference.py", "code/serve.pkl"), ("model/1/model.py", "model/serve.pkl"))
 """Of the model servers that take a script, and of Triton's model repository."""
+_NAMES_THE_SDK = re.compile(r"\s*sagemaker\s*($|[\[<>=!~;@#,])", re.IGNORECASE)
 _BLOCK_BYTES = 1 << 20
 _MODEL = "/opt/ml/model"
 
@@ -55,8 +57,19 @@ def with_its_sdk(
         kit = sdk.for_model(major, runtime)
     except ImageNotRunnable as error:
         raise TaskFailed(f"ClientError: {error}") from error
+    without_the_sdk(model / "code" / "requirements.txt")
     together, packages = with_sdk(environment, task.ensure(kit))
     return together, packages, _shared_libraries(model)
+
+
+def without_the_sdk(requirements: Path) -> None:
+    """Take the SDK off what is to be installed, for it is there already: v2 asks for itself with the extras that it has
+    for Hugging Face's containers, which are PyTorch for CUDA, gigabytes that no other model needs."""
+    with suppress(FileNotFoundError):
+        lines = requirements.read_text("utf-8").splitlines()
+        kept = [line for line in lines if not _NAMES_THE_SDK.match(line)]
+        if kept != lines:
+            requirements.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
 
 def _shared_libraries(model: Path) -> dict[str, str]:

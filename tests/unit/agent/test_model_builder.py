@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sagesmith.agent.model_builder import packed_by
+from sagesmith.agent.model_builder import packed_by, without_the_sdk
 from sagesmith.images import sdk
 from sagesmith.images.base import ImageNotRunnable
 from sagesmith.images.registry import resolve_on
@@ -47,3 +47,15 @@ def test_an_image_whose_python_has_no_sdk_is_refused_with_those_that_have_one() 
     runtime = resolve_on("sagemaker-scikit-learn:0.23-1-cpu-py3", ("3.8",), "x86_64")
     with pytest.raises(ImageNotRunnable, match=r"SDK v3.* 3\.10, 3\.11, 3\.12, 3\.13, and the image .* Python 3\.8"):
         sdk.for_model("3", runtime)
+
+
+def test_the_sdk_that_is_there_already_is_not_installed_again_and_all_else_is(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    kept = ["sagemaker-core>=1", "# sagemaker", "mlflow==2.1", "sagemaker_training"]
+    requirements.write_text(
+        "\n".join(["sagemaker[huggingface]>=2.199", kept[0], "sagemaker", *kept[1:], "SageMaker==2"])
+    )
+    without_the_sdk(requirements)
+    assert requirements.read_text().splitlines() == kept
+    without_the_sdk(tmp_path / "none.txt")
+    assert not (tmp_path / "none.txt").exists()
