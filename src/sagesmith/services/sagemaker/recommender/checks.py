@@ -50,7 +50,8 @@ def _check_traffic(given: Params) -> None:
             raise ValidationException(f"{member} is required in {wanted}.")
     if sum(part["DurationInSeconds"] for part in parts) > given.get("JobDurationInSeconds", MOST_SECONDS):
         raise ValidationException("The DurationInSeconds of a TrafficPattern cannot exceed JobDurationInSeconds.")
-    if max(level.users for level in of_pattern(pattern)) > MOST_USERS:
+    # Level by level, and users are ever more within a phase: this ends with the first level that has too many.
+    if any(level.users > MOST_USERS for level in of_pattern(pattern)):
         raise ValidationException(f"A TrafficPattern can have {MOST_USERS} users at most.")
 
 

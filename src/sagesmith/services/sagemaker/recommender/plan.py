@@ -11,7 +11,7 @@ def levels_of(body: Params) -> list[Level]:
     """The load of each test."""
     given = body["InputConfig"]
     if pattern := given.get("TrafficPattern"):
-        return of_pattern(pattern)
+        return list(of_pattern(pattern))
     whole = given.get("JobDurationInSeconds")
     # As long again goes by until an endpoint is in service, and until it is gone.
     return by_default(None if whole is None else whole / max(1, len(body[TESTS])) / 2)

@@ -34,14 +34,16 @@ def by_default(seconds: float | None = None) -> list[Level]:
     return [Level(users, each) for users in DEFAULT_USERS]
 
 
-def of_pattern(pattern: Params) -> list[Level]:
-    """The load of a TrafficPattern."""
+def of_pattern(pattern: Params) -> Iterator[Level]:
+    """The load of a TrafficPattern, level by level: of one that nobody has checked there may be billions."""
     if pattern.get("TrafficType", "PHASES") == "STAIRS":
         stairs = pattern["Stairs"]
         steps = stairs["NumberOfSteps"]
         seconds = stairs["DurationInSeconds"] / steps
-        return [Level(step * stairs["UsersPerStep"], seconds) for step in range(1, steps + 1)]
-    return [level for phase in pattern["Phases"] for level in _of_phase(phase)]
+        yield from (Level(step * stairs["UsersPerStep"], seconds) for step in range(1, steps + 1))
+    else:
+        for phase in pattern["Phases"]:
+            yield from _of_phase(phase)
 
 
 def _of_phase(phase: Params) -> Iterator[Level]:

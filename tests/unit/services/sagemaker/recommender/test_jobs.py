@@ -2,6 +2,7 @@
 
 import math
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from sagesmith.services.sagemaker.recommender import measures
+from sagesmith.services.sagemaker.recommender.checks import check
 from sagesmith.store import Datum, Metric, StatisticSet
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
@@ -292,6 +294,26 @@ def test_what_makes_no_sense_is_refused(world: World, changes: Params, words: st
     with pytest.raises(AwsError, match=words):
         world.call("CreateInferenceRecommendationsJob", **request(InputConfig=changes))
     assert world.call("ListInferenceRecommendationsJobs")["InferenceRecommendationsJobs"] == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"TrafficType": "STAIRS", "Stairs": {"DurationInSeconds": 60, "NumberOfSteps": 10**6, "UsersPerStep": 1}},
+        {"Phases": [{"DurationInSeconds": 60, "InitialNumberOfUsers": 1, "SpawnRate": 10**6}]},
+    ],
+    ids=["stairs", "phases"],
+)
+def test_a_load_of_too_many_users_is_refused_without_being_laid_out(pattern: Params) -> None:
+    given = request(InputConfig={"TrafficPattern": pattern})
+    tracemalloc.start()
+    try:
+        with pytest.raises(AwsError, match="1000 users at most"):
+            check(given)
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < 1 << 20
 
 
 def _steps(world: World) -> list[Params]:
