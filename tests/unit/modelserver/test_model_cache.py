@@ -1,14 +1,35 @@
 """Which models a multi-model server has loaded, and which one goes."""
 
 import asyncio
+import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sagesmith
+from sagesmith.images.interpreters import interpreters
 from sagesmith.modelserver.errors import HandlerFailed, ModelNotReady, TooLarge
 from sagesmith.modelserver.multimodel.cache import ModelCache
+
+WAITS = """
+import asyncio
+from sagesmith.modelserver.multimodel.cache import ModelCache
+
+class Host:
+    async def load(self, name, make_room):
+        await asyncio.sleep(60)
+
+async def main():
+    try:
+        await ModelCache(Host(), wait_seconds=0.01).acquire("a")
+    except Exception as error:
+        print(type(error).__name__)
+
+asyncio.run(main())
+"""
 
 
 class Shelf:
@@ -193,5 +214,50 @@ def test_a_busy_model_stays_though_nobody_has_taken_it() -> None:
         busy.clear()
         assert await waiting == "B"
         assert cache.use("a") is None
+
+    run(test())
+
+
+@pytest.mark.parametrize("python", ["3.8", "3.9", "3.10"])
+def test_a_model_that_is_not_there_in_time_is_told_from_a_failure_by_older_pythons_as_well(python: str) -> None:
+    found = interpreters().get(python)
+    if found is None:
+        pytest.skip(f"there is no Python {python}")
+    done = subprocess.run(
+        [str(found), "-B", "-c", WAITS],
+        env={"PYTHONPATH": str(Path(sagesmith.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("ModelNotReady\n", "")
+
+
+def test_a_model_that_is_not_kept_stays_for_an_answer_that_still_comes_in_pieces() -> None:
+    async def test() -> None:
+        shelf, busy = Shelf(), {"A"}
+        cache = ModelCache(shelf, keeps=False, busy=lambda model: model in busy)
+        await use(cache, "a")
+        await asyncio.sleep(0.1)
+        assert (cache.loaded(), shelf.there) == (["A"], ["a"])
+        busy.clear()
+        while shelf.there:  # noqa: ASYNC110 (nobody tells when a model is not busy any more)
+            await asyncio.sleep(0.01)
+        assert cache.loaded() == []
+
+    run(test())
+
+
+def test_a_model_that_is_not_kept_goes_if_nobody_waits_for_it_any_more() -> None:
+    async def test() -> None:
+        shelf = Shelf()
+        shelf.held["a"] = asyncio.Event()
+        cache = ModelCache(shelf, keeps=False, wait_seconds=0.01)
+        with pytest.raises(ModelNotReady):
+            await use(cache, "a")
+        shelf.held["a"].set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert (shelf.loads["a"], shelf.there, cache.loaded()) == (1, [], [])
 
     run(test())

@@ -132,7 +132,7 @@ class ModelCache(Generic[_Model]):
             assert entry.loading is not None
             try:
                 await asyncio.wait_for(asyncio.shield(entry.loading), self._wait_seconds)
-            except TimeoutError:
+            except asyncio.TimeoutError:  # noqa: UP041 (another class before Python 3.11)
                 self.release(entry)
                 raise ModelNotReady(name) from None
             except BaseException:
@@ -145,8 +145,17 @@ class ModelCache(Generic[_Model]):
         entry.users -= 1
         if not entry.users:
             self._signal()
-            if not self._keeps and entry.model is not None:
-                self._unload(entry)
+            self._let_go(entry)
+
+    def _let_go(self, entry: Entry[_Model]) -> None:
+        """Unload a model that is not to be kept, once nobody has it any more; an answer that comes in pieces has it
+        for as long as there are more, and does not tell when there are none."""
+        if self._keeps or entry.users or entry.model is None:
+            return
+        if self._busy(entry.model):
+            asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._let_go, entry)
+        else:
+            self._unload(entry)
 
     async def _load(self, entry: Entry[_Model]) -> _Model:
         try:
@@ -163,6 +172,8 @@ class ModelCache(Generic[_Model]):
         entry.loading = None
         self._count(1)
         self._signal()
+        # Whoever asked for it may have given up by now.
+        self._let_go(entry)
         return model
 
     async def _make_room(self) -> None:
