@@ -82,6 +82,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"Updates SageMaker hub content",
     ),
     "it needs two resources or a history, and the unit tests of its kind have it": (
+        r"^DeleteEndpointPolicy\.EndpointName: The endpoint must be in",
         r"^UpdateInferenceExperiment\.Schedule: If the status of the inference experiment is Running",
         r"only create one workforce",
         r"one private workforce per",
@@ -187,6 +188,7 @@ LEFT_OUT: dict[str, tuple[str, ...]] = {
         r"only the (subset|output)",
         r"must (log out|set LifecycleConfigArns)",
         r"is only used when",
+        r"typically take(s)? effect within",
         r"only used",
         r"only (when|in that|after|if the)",
         r"(cannot|can't) (access|find|run for longer)",
