@@ -216,7 +216,8 @@ def _arrived(document: Document, endpoint: Document, purpose: str) -> _Deploymen
         if config == asked["config"]:
             return _Deployment("done", over)
         return _Deployment("failed", over, str(endpoint.body.get("FailureReason") or f"It was updated to {config}."))
-    return _Deployment("done", over) if purpose == "end" and config == document.body[FORMER]["config"] else None
+    is_back = purpose == "end" and "variants" not in document.body[ENDING] and config == document.body[FORMER]["config"]
+    return _Deployment("done", over) if is_back else None
 
 
 def _ask(

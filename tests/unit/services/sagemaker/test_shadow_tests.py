@@ -181,6 +181,15 @@ def test_a_test_stopped_while_it_starts_leaves_the_endpoint_as_it_was(endpoint: 
     assert variants(endpoint) == ({"AllTraffic": "M"}, {})
 
 
+def test_a_promotion_is_not_done_because_the_test_never_began(endpoint: World) -> None:
+    endpoint.call("CreateInferenceExperiment", **request())
+    endpoint.until(lambda: endpoint.stored("endpoint", "Ep").status == "Updating")
+    endpoint.call("StopInferenceExperiment", Name="E", ModelVariantActions=PROMOTE)
+    shown = until(endpoint, "Cancelled", fails="N")
+    assert "The endpoint has its former variants again." in shown["StatusReason"]
+    assert variants(endpoint) == ({"AllTraffic": "M"}, {})
+
+
 def test_the_test_of_an_endpoint_that_is_deleted_is_cancelled(endpoint: World) -> None:
     endpoint.call("CreateInferenceExperiment", **request())
     until(endpoint, "Running")
