@@ -163,7 +163,8 @@ def turn_back(document: Document, reason: str) -> Document:
 def rescaled(document: Document, variants: list[dict[str, Any]]) -> Document:
     """An endpoint in service whose variants are to have other weights or counts from now on."""
     present = document.body["_fleet"]
-    body = {**document.body, "_fleet": {**present, "variants": variants}, FORMER: present["variants"]}
+    kept = {member: value for member, value in document.body.items() if member != "FailureReason"}
+    body = {**kept, "_fleet": {**present, "variants": variants}, FORMER: present["variants"]}
     return replace(document, status="Updating", body=body)
 
 

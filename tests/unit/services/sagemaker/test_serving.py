@@ -411,6 +411,24 @@ def test_an_update_that_fails_leaves_the_endpoint_as_it_was(world: World) -> Non
     assert list(world.backend.present.values()) == [old]
 
 
+def test_a_change_that_succeeds_leaves_no_reason_of_an_earlier_failure(world: World) -> None:
+    create(world)
+    (old,) = serve(world)
+    world.call("CreateEndpointConfig", EndpointConfigName="D", ProductionVariants=[variant("M", "Blue")])
+    world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="D")
+    world.turn()
+    new = next(task for task in world.backend.present.values() if task is not old)
+    new.say("Failed", failure_reason="no such model")
+    world.turn(2)
+    assert describe(world)["FailureReason"] == "no such model"
+    change = {"VariantName": "AllTraffic", "DesiredWeight": 0.25}
+    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=[change])
+    world.turn()
+    described = describe(world)
+    assert described["EndpointStatus"] == "InService"
+    assert "FailureReason" not in described
+
+
 def test_weights_and_counts_change_without_a_new_configuration(world: World) -> None:
     create(world)
     (first,) = serve(world)
