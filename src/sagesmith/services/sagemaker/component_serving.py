@@ -79,6 +79,8 @@ class ComponentReconciler:
             endpoint = tx.get(ENDPOINT.id, document.region, document.parent)
         if endpoint is None or endpoint.status == "Creating":
             return serving.SERVING_LOOK_SECONDS
+        if endpoint.status == "Failed" and document.status == "Creating":
+            return self._fail(home, document, f"ClientError: endpoint {endpoint.name} is Failed.")
         wanted = deployments.wanted(document, _AS_MANY_AS_THERE_IS_ROOM_FOR)
         planned = fleet.renew(fleet.plan(instances_of(document), wanted, now), self._credentials_seconds, now)
         if not placement.is_settled(endpoint, document, planned):

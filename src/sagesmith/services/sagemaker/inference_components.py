@@ -31,6 +31,7 @@ def _initial(call: Call, params: Params) -> Params:
     if endpoint.status in ("Failed", "Deleting"):
         raise ValidationException(f'Endpoint "{endpoint.arn}" is {endpoint.status}: it must be InService.')
     variant = _variant_name(endpoint, params)
+    _require_staying(endpoint, variant)
     copies = (params.get("RuntimeConfig") or {}).get("CopyCount", 1)
     return {
         "VariantName": variant,
@@ -52,6 +53,18 @@ def _variant_name(endpoint: Document, params: Params) -> str:
     if len(names) != 1:
         raise ValidationException("VariantName is required for an endpoint that has several variants.")
     return str(names[0])
+
+
+def _require_staying(endpoint: Document, variant_name: str) -> None:
+    """Make sure that an update under way does not take the instances away that are to hold the copies."""
+    coming = endpoint.body.get("_next")
+    if coming is None or coming["back"]:
+        return
+    if not any(each["name"] == variant_name and each.get("components") for each in coming["variants"]):
+        raise ValidationException(
+            f'Endpoint "{endpoint.arn}" is being updated to endpoint configuration "{coming["config"]}", in which '
+            f'variant "{variant_name}" does not host inference components.'
+        )
 
 
 def _answer(document: Document) -> Params:
@@ -90,8 +103,7 @@ def desired(document: Document) -> int:
 def with_copies(document: Document, copies: int) -> Document:
     """A component in service that is to have so many copies from now on."""
     (variant,) = document.body["_fleet"]["variants"]
-    body = {member: value for member, value in document.body.items() if member != "FailureReason"}
-    return deployments.rescaled(replace(document, body=body), [{**variant, "count": copies}])
+    return deployments.rescaled(document, [{**variant, "count": copies}])
 
 
 def _update(call: Call, document: Document, params: Params) -> Document:

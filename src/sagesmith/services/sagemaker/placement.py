@@ -58,8 +58,10 @@ def place(tx: Transaction, document: Document, instances: Sequence[Instance], no
     placement = _placement(variant, document, instances, taken, now)
     if variant is not None and placement.hosts is not None and placement.hosts != capacity.hosts_of(variant):
         tx.update(_with_hosts(endpoint, variant["name"], placement.hosts), touch=False)
-    body = {**document.body, "_instances": fleet.dump(placement.instances)}
-    return tx.update(replace(document, body={**body, "_placed_on": endpoint.body["_fleet"]["id"]}), touch=False)
+    members = {"_instances": fleet.dump(placement.instances), "_placed_on": endpoint.body["_fleet"]["id"]}
+    body = {**document.body, **members}
+    # A copy that waits for room is looked at again and again, and mostly nothing has become of it.
+    return document if body == document.body else tx.update(replace(document, body=body), touch=False)
 
 
 def leave(tx: Transaction, document: Document) -> None:

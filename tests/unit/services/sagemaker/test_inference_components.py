@@ -447,9 +447,46 @@ def test_fewer_instances_end_copies_that_have_no_room_any_more_and_more_bring_th
 
     resize(1)
     assert (describe(world)["InferenceComponentStatus"], copies(world)) == ("InService", (1, 2))
+    waiting = world.stored(KIND, "ic").version
+    world.turn(3)
+    assert world.stored(KIND, "ic").version == waiting, "nothing is stored while a copy waits"
     resize(2)
     serve(world)
     assert copies(world) == (2, 2)
+
+
+def test_a_component_is_not_put_on_instances_that_an_update_takes_away(world: World) -> None:
+    host(world)
+    world.call("CreateEndpointConfig", EndpointConfigName="D", ProductionVariants=[variant("M", "Blue")])
+    world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="D")
+    with pytest.raises(AwsError, match='"AllTraffic" does not host inference components'):
+        create(world)
+    world.turn()
+    for task in world.backend.present.values():
+        task.say("Failed", failure_reason="no such model")
+    world.turn()
+    assert world.call("DescribeEndpoint", EndpointName="Ep")["EndpointStatus"] == "RollingBack"
+    create(world)
+    serve(world)
+    assert describe(world)["InferenceComponentStatus"] == "InService"
+
+
+def test_a_component_of_an_endpoint_that_cannot_be_made_is_failed(world: World) -> None:
+    world.call("CreateModel", **model("M"))
+    both = [variant("M", "Blue"), hosting()]
+    world.call("CreateEndpointConfig", EndpointConfigName="C", ExecutionRoleArn=ROLE, ProductionVariants=both)
+    world.call("CreateEndpoint", EndpointName="Ep", EndpointConfigName="C")
+    world.turn()
+    create(world)
+    (task,) = world.backend.present.values()
+    task.say("Failed", failure_reason="no such model")
+    world.turn(3)
+    shown = describe(world)
+    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == (
+        "Failed",
+        "ClientError: endpoint Ep is Failed.",
+    )
+    assert world.backend.present == {}
 
 
 def test_an_endpoint_keeps_the_variants_that_its_components_are_on(world: World) -> None:
