@@ -13,7 +13,7 @@ class Hops:
     """One connection a model server. Belongs to an event loop.
 
     Args:
-        answer_seconds: how long a model server may take to answer.
+        answer_seconds: how long a model server may take to answer, and then to go on with its answer.
     """
 
     def __init__(self, answer_seconds: float) -> None:
@@ -62,7 +62,9 @@ class Hops:
 
     async def _connect(self, address: str) -> None:
         try:
-            client = await connect(address.removeprefix(_UNIX), self._answer_seconds)
+            client = await connect(
+                address.removeprefix(_UNIX), self._answer_seconds, stall_seconds=self._answer_seconds
+            )
         except FramesRefused:
             if len(self._without) >= _KNOWN_WITHOUT:
                 self._without.clear()

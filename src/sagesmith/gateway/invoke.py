@@ -28,7 +28,7 @@ from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Reply, Request, Response
 from sagesmith.routes import EndpointRoute, RoutesFile, ServerlessRoute, VariantRoute
 from sagesmith.wire.context import RequestContext
-from sagesmith.wire.errors import AwsError
+from sagesmith.wire.errors import AwsError, InternalFailure
 from sagesmith.wire.protocols.rest_json import error_answer
 
 MAX_BODY_BYTES = 6_291_456
@@ -480,11 +480,19 @@ class _Prompt:
 
     def answered(self, result: Response | Exception) -> None:
         took = time.perf_counter() - self._asked
+        try:
+            self._pass_on(result, took)
+        except Exception:
+            self._fault()
+
+    def _pass_on(self, result: Response | Exception, took: float) -> None:
         context, route = self._context, self._route
         if isinstance(result, Exception):
             how = model_errors.TIMED_OUT if isinstance(result, TimedOut) else model_errors.BROKE_OFF
             self._failed(model_errors.without_answer(context, route.name, how), took)
         elif result.status == 503 and _BUSY in result.headers:
+            if result.close is not None:
+                result.close()
             self._reply.leave()
         elif not 200 <= result.status < 300:
             self._invoker.beside(self._refused(result, took))
@@ -496,7 +504,17 @@ class _Prompt:
             asyncio.get_running_loop().call_soon(self._account, 200, took, None)
 
     async def _refused(self, answer: Response, took: float) -> None:
-        self._failed(await model_errors.of_answer(self._context, self._route.name, answer), took)
+        try:
+            self._failed(await model_errors.of_answer(self._context, self._route.name, answer), took)
+        except Exception:
+            self._fault()
+
+    def _fault(self) -> None:
+        """A fault of ours: the caller is not to wait for ever."""
+        request_id = self._context.request_id
+        log.exception("a request failed", request_id=request_id, endpoint=self._route.name)
+        failure = InternalFailure("We encountered an internal error. Please try again.")
+        self._reply.answer(error_answer(failure, request_id, "Message"))
 
     def _failed(self, error: AwsError, took: float) -> None:
         self._reply.answer(error_answer(error, self._context.request_id, "Message"))

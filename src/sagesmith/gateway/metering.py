@@ -23,6 +23,8 @@ FLUSH_SECONDS = 1.0
 MAX_WAITING = 10_000
 """Seconds of variants that wait for the disk to have room again."""
 
+_WAITED_DIGITS = 15
+"""What a model server says of its time is not more than a number that can be summed."""
 _Key = tuple[int, str, str, str, str]
 _MEMBERS = ("at", "region", "endpoint", "variant", "component")
 _CONTAINER_MEMBERS = (*_MEMBERS[:-1], "container")
@@ -141,8 +143,8 @@ class Meter:
         second = self._second(region, endpoint, variant.name, max(1, len(variant.addresses)))
         if waited is None:
             second.cache_hits += 1
-        else:
-            second.waited.note(float(waited))
+        elif waited.isdigit():
+            second.waited.note(float(waited[:_WAITED_DIGITS]))
 
     def note_no_capacity(self, region: str, endpoint: str, variant: str, component: str) -> None:
         """One invocation of an inference component that has no copies."""
@@ -179,12 +181,12 @@ class Meter:
 
     def flush(self) -> None:
         """Write what was noted since the last time; what cannot be written waits, up to a bound."""
-        if not self._seconds:
+        if not self._seconds and not self._containers:
             return
         try:
             self._write(self._seconds, self._containers)
         except OSError as error:
-            dropped = len(self._seconds) > MAX_WAITING
+            dropped = len(self._seconds) + len(self._containers) > MAX_WAITING
             log.warning("metrics of invocations could not be written", reason=str(error), dropped=dropped)
             if not dropped:
                 return

@@ -93,6 +93,9 @@ class Connection(Outlet, asyncio.Protocol):
             self._taken.cancel()
             self._taken = None
         self._whole = None
+        for exchange in self._queue:
+            if exchange.response is not None and exchange.response.close is not None:
+                exchange.response.close()  # no task had begun to write it
         self._queue.clear()
         self._parser = None
 
@@ -256,7 +259,7 @@ class Connection(Outlet, asyncio.Protocol):
         return rest
 
     def _after_message(self) -> None:
-        self._set_deadline(NEVER)
+        self._wait_for_answers()
         if self._at_rest:
             self._idle()
 
@@ -279,7 +282,7 @@ class Connection(Outlet, asyncio.Protocol):
             return
         self._whole = None
         server, request = self._server, exchange.request
-        if server.at_once is None or request is None:
+        if server.at_once is None or request is None or self._full:
             self._enqueue(exchange)
             return
         taken = self._taken = _Taken(self, exchange)
@@ -295,10 +298,16 @@ class Connection(Outlet, asyncio.Protocol):
         self._taken = None
         if response is not None and isinstance(response.body, bytes):
             exchange.body.take()
-            keep = self._write_whole(exchange, response)
-            self._answering = False
-            if response.close is not None:
-                response.close()
+            try:
+                keep = self._write_whole(exchange, response)
+            except Exception:
+                logger.exception("an answer could not be written")
+                self._transport.abort()
+                return
+            finally:
+                self._answering = False
+                if response.close is not None:
+                    response.close()
             if not keep:
                 self._linger(False)
             elif self._queue:
@@ -313,6 +322,8 @@ class Connection(Outlet, asyncio.Protocol):
     async def _serve(self) -> None:
         try:
             while self._queue and not self._lost:
+                if self._full:  # who takes no answers is given no more of them
+                    await self._drain_in_time()
                 exchange = self._active = self._queue.popleft()
                 if exchange.request is None:
                     keep = self._write_whole(exchange, _refusal(exchange.refusal))
@@ -459,7 +470,7 @@ class Connection(Outlet, asyncio.Protocol):
         self._reading_paused = paused
         if paused:
             self._transport.pause_reading()
-            self._set_deadline(NEVER)
+            self._wait_for_answers()
         else:
             self._transport.resume_reading()
             if body is not None:
@@ -491,6 +502,10 @@ class Connection(Outlet, asyncio.Protocol):
             self._transport.resume_reading()
         self._transport.write_eof()
         self._set_deadline(_LINGER_SECONDS)
+
+    def _wait_for_answers(self) -> None:
+        """What the client sent is ours to answer, as long as it takes; unless it does not take what is answered."""
+        self._set_deadline(self._server.limits.stall_seconds if self._full else NEVER)
 
     def _set_deadline(self, seconds: float) -> None:
         self.deadline = self._server.loop.time() + seconds

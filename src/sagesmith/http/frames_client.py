@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, Union, cast  # noqa: UP035
 
@@ -20,6 +21,9 @@ Answered = Callable[[Union[Response, Exception]], None]  # noqa: UP007
 
 _HANDSHAKE_BYTES = 4096
 _SWEEP_SECONDS = 1.0
+_NEVER = float("inf")
+
+logger = logging.getLogger("sagesmith.http")
 
 
 class FramesRefused(ConnectionError):
@@ -33,9 +37,10 @@ class FramesClient(asyncio.Protocol):
         open: whether it may be asked.
     """
 
-    def __init__(self, answer_seconds: float) -> None:
+    def __init__(self, answer_seconds: float, stall_seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._answer_seconds = answer_seconds
+        self._stall_seconds = stall_seconds
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._reader = frames.Reader()
         self._greeting: bytes | None = b""
@@ -91,7 +96,7 @@ class FramesClient(asyncio.Protocol):
         waiting, self._waiting = self._waiting, {}
         bodies, self._bodies = self._bodies, {}
         for _, answered in waiting.values():
-            answered(Disconnected("the peer closed the connection"))
+            _tell(answered, Disconnected("the peer closed the connection"))
         for pieces in bodies.values():
             pieces.body.fail()
 
@@ -127,19 +132,24 @@ class FramesClient(asyncio.Protocol):
     def _received(self, frame: frames.Frame) -> None:
         kind, number = frame.kind, frame.number
         if kind == frames.ANSWER or kind == frames.BEGIN:  # noqa: PLR1714 (faster)
+            if b"\r" in frame.head:
+                raise BadAnswer("a line break in a header")
             waiting = self._waiting.pop(number, None)
             if waiting is None:
                 return
             headers = frames.read_headers(frame.head)
             if kind == frames.ANSWER:
-                waiting[1](Response(frame.value, headers, frame.body))
+                _tell(waiting[1], Response(frame.value, headers, frame.body))
             else:
-                pieces = self._bodies[number] = _Pieces(number, self._transport.write)
-                waiting[1](Response(frame.value, headers, pieces.body, partial(self._cancel, number)))
+                pieces = self._bodies[number] = _Pieces(number, self._transport, self._stall_seconds)
+                _tell(waiting[1], Response(frame.value, headers, pieces.body, partial(self._cancel, number)))
         elif kind == frames.LEAVE:
             self.open, self._leaving = False, True
         else:
             self._went_on(frame)
+        self._leave_if_done()
+
+    def _leave_if_done(self) -> None:
         if self._leaving and not self.outstanding:
             self._transport.close()
 
@@ -148,6 +158,7 @@ class FramesClient(asyncio.Protocol):
         if pieces is None:
             return
         if frame.kind == frames.PIECE:
+            pieces.heard()
             pieces.body.feed(frame.body)
             if pieces.body.buffered > 2 * frames.WINDOW_BYTES:
                 raise BadAnswer("more than the peer was to send")
@@ -160,9 +171,12 @@ class FramesClient(asyncio.Protocol):
 
     def _cancel(self, number: int) -> None:
         known = self._waiting.pop(number, None) is not None
-        known = self._bodies.pop(number, None) is not None or known
-        if known and not self._transport.is_closing():
+        pieces = self._bodies.pop(number, None)
+        if pieces is not None:
+            pieces.body.fail()  # who reads on, though nobody wants it, is not to wait for ever
+        if (known or pieces is not None) and not self._transport.is_closing():
             self._transport.write(frames.frame(frames.CANCEL, number))
+            self._leave_if_done()
 
     def _give_up_late(self) -> None:
         """One timer for all: they were asked in the order of their deadlines."""
@@ -175,35 +189,63 @@ class FramesClient(asyncio.Protocol):
             late.append((number, answered))
         for number, answered in late:
             self._cancel(number)
-            answered(TimedOut("the peer took too long"))
-        if self._waiting:
+            _tell(answered, TimedOut("the peer took too long"))
+        for number in [number for number, pieces in self._bodies.items() if pieces.deadline <= now]:
+            self._bodies[number].body.fail(TimedOut("the peer took too long"))
+            self._cancel(number)
+        if self._waiting or self._bodies:
             self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up_late)
 
 
 class _Pieces:
-    """The body of an answer in pieces; tells the peer what its reader took."""
+    """The body of an answer in pieces; tells the peer what its reader took.
 
-    def __init__(self, number: int, write: Callable[[bytes], None]) -> None:
+    Attributes:
+        deadline: when its reader has waited for too long, by the loop's clock.
+    """
+
+    def __init__(self, number: int, transport: asyncio.Transport, stall_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._number = number
-        self._write = write
+        self._transport = transport
+        self._stall_seconds = stall_seconds
         self._told = 0
         self.body = IncomingBody(self, None)
+        self.deadline = _NEVER
+
+    def heard(self) -> None:
+        """Something came: a reader that has it to take waits for nothing."""
+        self.deadline = _NEVER
 
     def body_wanted(self) -> None:
+        self.deadline = self._loop.time() + self._stall_seconds
         self.body_taken()
 
     def body_taken(self) -> None:
         taken = self.body.received - self.body.buffered
-        if taken - self._told >= frames.WINDOW_BYTES // 4:
-            self._write(frames.taken(self._number, taken - self._told))
+        if taken - self._told >= frames.WINDOW_BYTES // 4 and not self._transport.is_closing():
+            self._transport.write(frames.taken(self._number, taken - self._told))
             self._told = taken
 
 
-async def connect(path: str | Path, answer_seconds: float, connect_seconds: float = 5.0) -> FramesClient:
+def _tell(answered: Answered, result: Response | Exception) -> None:
+    """One exchange's fault is not to be that of the others on its connection."""
+    try:
+        answered(result)
+    except Exception:
+        logger.exception("an answer could not be handed on")
+        if isinstance(result, Response) and result.close is not None:
+            result.close()
+
+
+async def connect(
+    path: str | Path, answer_seconds: float, connect_seconds: float = 5.0, stall_seconds: float = 60.0
+) -> FramesClient:
     """A connection to a server at a unix socket.
 
     Args:
         answer_seconds: how long an answer may take to begin.
+        stall_seconds: how long the next piece of one may take to come.
 
     Raises:
         FramesRefused: there is none.
@@ -211,7 +253,7 @@ async def connect(path: str | Path, answer_seconds: float, connect_seconds: floa
     loop = asyncio.get_running_loop()
     try:
         with socket_at(str(path)) as short:
-            connecting = loop.create_unix_connection(lambda: FramesClient(answer_seconds), short)
+            connecting = loop.create_unix_connection(lambda: FramesClient(answer_seconds, stall_seconds), short)
             _, client = await asyncio.wait_for(connecting, connect_seconds)
     except (OSError, asyncio.TimeoutError) as error:  # noqa: UP041 (another class before Python 3.11)
         raise FramesRefused(f"{path}: {error or 'timed out'}") from error

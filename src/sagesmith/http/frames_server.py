@@ -45,7 +45,7 @@ class FramesConnection(asyncio.Protocol):
         for cancel in under_way.values():
             cancel()
         for stream in list(self._streams.values()):
-            stream.task.cancel()
+            stream.cancel()
 
     def pause_writing(self) -> None:
         """A peer that does not take its answers may not ask on."""
@@ -93,10 +93,11 @@ class FramesConnection(asyncio.Protocol):
             cancel()
         stream = self._streams.get(number)
         if stream is not None:
-            stream.task.cancel()
+            stream.cancel()
 
     def _answer(self, number: int, response: Response) -> None:
         if self._under_way.pop(number, None) is None:
+            self._drop(number, response)
             return
         try:
             head = frames.write_headers([item for item in response.headers if item[0] not in HOP_BY_HOP])
@@ -108,8 +109,19 @@ class FramesConnection(asyncio.Protocol):
             self._transport.write(frames.frame(frames.ANSWER, number, response.status, head, body))
             return
         self._transport.write(frames.frame(frames.BEGIN, number, response.status, head))
+        self._begin(number, response)
+
+    def _begin(self, number: int, response: Response) -> _Stream:
         stream = self._streams[number] = _Stream(number, response, self._transport.write)
         stream.task.add_done_callback(lambda _: self._streams.pop(number, None))
+        return stream
+
+    def _drop(self, number: int, response: Response) -> None:
+        """An answer that nobody waits for any more: who makes it must learn that."""
+        if not isinstance(response.body, bytes):
+            self._begin(number, response).cancel()
+        elif response.close is not None:
+            response.close()
 
 
 class _Stream:
@@ -121,17 +133,27 @@ class _Stream:
         self._write = write
         self._window = frames.WINDOW_BYTES
         self._room = asyncio.Event()
+        self._begun = self._unwanted = False
         self.task = asyncio.get_running_loop().create_task(self._send())
 
     def taken(self, amount: int) -> None:
         self._window += amount
         self._room.set()
 
+    def cancel(self) -> None:
+        """Send no more. A task that has not begun is not cancelled: it would not close what it was to send."""
+        self._unwanted = True
+        if self._begun:
+            self.task.cancel()
+
     async def _send(self) -> None:
+        self._begun = True
         pieces: Any = self._response.body
         if isinstance(pieces, bytes):
             pieces = _cut(pieces)
         try:
+            if self._unwanted:
+                return
             async for piece in pieces:
                 for part in _parts(piece):
                     while self._window <= 0:

@@ -76,7 +76,7 @@ class Door:
         who = credentials or self.keyring.root
         keys = (who.access_key_id, who.secret_access_key, who.session_token)
         session = aws.session(*keys)
-        options = Config(retries={"max_attempts": 0})
+        options = Config(retries={"max_attempts": 0}, **config)
         return session.client(service, endpoint_url=self.platform.url, config=options)
 
     def proxied(self, service: str, region: str = "us-east-1") -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagesmith.gateway.target_models import WAITED_HEADER
 from sagesmith.http import frames
 from sagesmith.http.frames_server import FramesConnection, Take
 from sagesmith.http.messages import Headers, Request, Response
@@ -200,3 +201,31 @@ def test_one_that_speaks_garbage_after_its_offer_is_asked_by_http(door: Door, so
     client = door.client("sagemaker-runtime")
     for _ in range(10):
         assert client.invoke_endpoint(EndpointName="Churn", Body=b"ab")["Body"].read() == b"ab"
+
+
+def test_a_model_server_that_says_nonsense_of_its_time_is_answered_for_all_the_same(door: Door, sockets: Path) -> None:
+    def waited(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        answer(Response(200, [(b"content-type", b"text/csv"), (WAITED_HEADER, b"nan")], body))
+        return lambda: None
+
+    path = sockets / "nonsense"
+    behind(door, path, waited)
+    door.route("Churn", VariantRoute("v", 1, [f"unix:{path}"], multi_model=True))
+    client = door.client("sagemaker-runtime", read_timeout=10)
+    answer = client.invoke_endpoint(EndpointName="Churn", Body=b"ab", TargetModel="m", ContentType="text/csv")
+    assert answer["Body"].read() == b"ab"
+
+
+def test_a_model_server_whose_answer_is_no_header_of_http_costs_a_model_error(door: Door, sockets: Path) -> None:
+    def split(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        if body == b"split":
+            (connection,) = (each for each in model.peer.server.connections if isinstance(each, FramesConnection))
+            connection._transport.write(frames.frame(frames.ANSWER, 2, 200, b"content-type:a\rb", b"x"))
+            return lambda: None
+        return Model.answer(headers, body, answer)
+
+    model = behind(door, sockets / "split", split)
+    client = door.client("sagemaker-runtime", read_timeout=10)
+    with pytest.raises(ClientError) as raised:
+        client.invoke_endpoint(EndpointName="Churn", Body=b"split", ContentType="text/csv")
+    assert raised.value.response["OriginalStatusCode"] == 0

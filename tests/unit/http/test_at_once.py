@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from sagesmith.http.messages import Reply, Request, Response
-from sagesmith.http.server import Server, serve
+from sagesmith.http.server import Limits, Server, serve
 from tests.unit.http.peers import Wire, until
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
@@ -194,3 +194,68 @@ def test_a_server_that_closes_answers_what_it_has_taken() -> None:
         await closing
 
     asyncio.run(main())
+
+
+def test_an_answer_in_pieces_is_closed_if_its_client_goes_before_a_task_writes_it() -> None:
+    closed: list[bool] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    async def main() -> None:
+        prompt = Prompt()
+        server, wire = await started(prompt)
+        await wire.send(HEAD % b"a" + b"one")
+        await until(lambda: bool(prompt.replies))
+        (connection,) = server.connections
+        prompt.replies[0].answer(Response(200, [], pieces(), lambda: closed.append(True)))
+        connection.connection_lost(None)  # type: ignore[attr-defined]
+        assert closed == [True]
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_cannot_be_written_ends_the_connection_and_not_who_gave_it() -> None:
+    async def main() -> None:
+        prompt = Prompt()
+        _, wire = await started(prompt)
+        await wire.send(HEAD % b"a" + b"one")
+        await until(lambda: bool(prompt.replies))
+        prompt.replies[0].answer(Response(200, [(b"x", b"a\rb")], b"body"))
+        assert await asyncio.wait_for(wire.closed(), 5) == b""
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("path", [b"at-once", b"x"])
+def test_who_takes_no_answers_is_given_no_more_of_them(path: bytes) -> None:
+    """Neither requests nor answers pile up, and the connection ends in time."""
+
+    async def main() -> None:
+        answered = 0
+        body = bytes(1 << 20)
+
+        def at_once(request: Request, _: bytes, reply: Reply) -> Callable[[], None] | None:
+            nonlocal answered
+            if request.target != b"/at-once":
+                return None
+            answered += 1
+            reply.answer(Response(200, [], body))
+            return lambda: None
+
+        async def handle(request: Request) -> Response:
+            nonlocal answered
+            answered += 1
+            return Response(200, [], body)
+
+        limits = Limits(stall_seconds=1.0)
+        server = await serve(handle, tcp=("127.0.0.1", 0), at_once=at_once, limits=limits)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        await until(lambda: bool(server.connections))
+        for _ in range(200):
+            writer.write(HEAD % path + b"one")
+            await asyncio.sleep(0.001)
+        await until(lambda: not server.connections)
+        assert answered < 30
+
+    asyncio.run(asyncio.wait_for(main(), 30))

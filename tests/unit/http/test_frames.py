@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from sagesmith.http import frames
 from sagesmith.http.client_connection import TimedOut
@@ -21,7 +22,7 @@ Answer = Callable[[Response], None]
 
 @asynccontextmanager
 async def speaking(
-    folder: Path, take: Take, answer_seconds: float = 60.0
+    folder: Path, take: Take, answer_seconds: float = 60.0, stall_seconds: float = 60.0
 ) -> AsyncIterator[tuple[Server, FramesClient]]:
     """A server that takes requests in frames, and a client of it."""
 
@@ -32,7 +33,7 @@ async def speaking(
         takeover.switch(lambda server: FramesConnection(server, take))
 
     server = await serve(plain, unix=folder / "s", on_connect=accept)
-    client = await connect(folder / "s", answer_seconds)
+    client = await connect(folder / "s", answer_seconds, stall_seconds=stall_seconds)
     try:
         yield server, client
     finally:
@@ -269,6 +270,142 @@ def test_a_header_with_a_line_break_is_no_two_headers(tmp_path: Path) -> None:
             assert (answer.status, answer.headers, answer.body) == (500, [], b"")
             with pytest.raises(ValueError, match="line break"):
                 client.ask([(b"x", b"a\r\nb")], b"", lambda _: None)
+
+    run(main)
+
+
+def silent(sent: list[bytes]) -> Take:
+    """Says with the bytes that a test gives it what it likes, in place of an answer."""
+
+    def take(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        sent.append(body)
+        return nothing
+
+    return take
+
+
+def say(server: Server, data: bytes) -> None:
+    for each in server.connections:
+        each._transport.write(data)  # type: ignore[attr-defined]
+
+
+def test_an_answer_in_pieces_that_does_not_go_on_is_given_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        asked: list[bytes] = []
+        async with speaking(tmp_path, silent(asked), answer_seconds=60.0, stall_seconds=0.01) as (server, client):
+            future = asking(client, b"x")
+            await until(lambda: bool(asked))
+            say(server, frames.frame(frames.BEGIN, 1, 200) + frames.frame(frames.PIECE, 1, body=b"begun"))
+            answer = await future
+            with pytest.raises(TimedOut):
+                await answer.body.read(100)
+            assert client.outstanding == 0
+
+    run(main)
+
+
+def test_who_reads_an_answer_that_is_cancelled_does_not_wait_for_ever(tmp_path: Path) -> None:
+    async def main() -> None:
+        asked: list[bytes] = []
+        async with speaking(tmp_path, silent(asked)) as (server, client):
+            future = asking(client, b"x")
+            await until(lambda: bool(asked))
+            say(server, frames.frame(frames.BEGIN, 1, 500))
+            answer = await future
+            reading = asyncio.create_task(answer.body.read(100))
+            await asyncio.sleep(0)
+            answer.close()
+            with pytest.raises(Disconnected):
+                await asyncio.wait_for(reading, 5)
+
+    run(main)
+
+
+def test_what_was_read_of_a_connection_that_is_gone_ends_as_broken_off(tmp_path: Path) -> None:
+    async def main() -> None:
+        asked: list[bytes] = []
+        async with speaking(tmp_path, silent(asked)) as (server, client):
+            future = asking(client, b"x")
+            await until(lambda: bool(asked))
+            say(server, frames.frame(frames.BEGIN, 1, 200) + frames.frame(frames.PIECE, 1, body=bytes(300_000)))
+            answer = await future
+            await until(lambda: answer.body.buffered == 300_000)
+            for each in list(server.connections):
+                each.abort()
+            await until(lambda: client.closed and not client.outstanding)
+            assert len(await anext(answer.body)) == 300_000
+            with pytest.raises(Disconnected):
+                await anext(answer.body)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
+def test_an_answer_that_cannot_be_handed_on_is_that_ones_alone(tmp_path: Path) -> None:
+    def refuse(_: object) -> None:
+        raise ValueError
+
+    def take(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        answer(Response(200, [], body))
+        return nothing
+
+    async def main() -> None:
+        async with speaking(tmp_path, take) as (_, client):
+            client.ask([], b"1", refuse)
+            other = asking(client, b"2")
+            assert (await other).body == b"2"
+            assert client.open
+
+    run(main)
+
+
+def test_a_header_of_an_answer_with_a_line_break_breaks_the_connection_off(tmp_path: Path) -> None:
+    async def main() -> None:
+        asked: list[bytes] = []
+        async with speaking(tmp_path, silent(asked)) as (server, client):
+            future = asking(client, b"x")
+            await until(lambda: bool(asked))
+            say(server, frames.frame(frames.ANSWER, 1, 200, b"content-type:a\rb"))
+            assert isinstance(await future, Disconnected)
+
+    run(main)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before it is sent", "before it is there"])
+def test_an_answer_in_pieces_that_is_cancelled_before_it_begins_is_closed_at_its_source(
+    tmp_path: Path, late: bool
+) -> None:
+    closed = asyncio.Event()
+    waiting: list[Answer] = []
+
+    class Pieces:
+        def __aiter__(self) -> "Pieces":
+            return self
+
+        async def __anext__(self) -> bytes:
+            return b"x"
+
+        async def aclose(self) -> None:
+            closed.set()
+
+    def take(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        waiting.append(answer)
+        return nothing
+
+    async def main() -> None:
+        async with speaking(tmp_path, take) as (server, client):
+            cancel = client.ask([], b"", lambda _: None)
+            await until(lambda: bool(waiting))
+            (connection,) = server.connections
+            response = Response(200, [], Pieces())
+            if late:
+                cancel()
+                await until(lambda: not connection._under_way)  # type: ignore[attr-defined]
+                waiting[0](response)
+            else:
+                waiting[0](response)
+                connection.data_received(frames.frame(frames.CANCEL, 1))  # type: ignore[attr-defined]
+            await asyncio.wait_for(closed.wait(), 5)
 
     run(main)
 
