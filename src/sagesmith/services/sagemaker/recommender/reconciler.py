@@ -34,6 +34,8 @@ GRACE_SECONDS = 30.0
 """How long a load generator may take to end once it was asked to."""
 ATTEMPTS = 2
 """How often a load generator is started, of which nobody knows how it ended."""
+_WITH_GENERATOR = ("loading", "measuring")
+"""The states of a test whose load generator is still of use."""
 
 log = logging.get("recommender")
 
@@ -79,7 +81,7 @@ class RecommendationReconciler:
         named: set[str] = set()
         with home.store.write() as tx:
             for document in tasks.all_documents(tx, KIND):
-                named.update(each.task for each in load(document.body[TESTS]))
+                named.update(each.task for each in load(document.body[TESTS]) if each.state in _WITH_GENERATOR)
                 if document.status not in ENDED:
                     tx.schedule(KIND, document.region, document.key, time.time())
         tasks.discard_orphans(home, TASK_PREFIX, named)
@@ -190,9 +192,10 @@ def _lost(home: Home, look: _Look) -> float | None:
 
 
 def _again(home: Home, look: _Look, test: LoadTest) -> float | None:
-    tasks.discard(home.backend, test.task)
     said = f"Test {test.number + 1}: the load generator was lost, and is started again"
-    return _note(home, look, _generating(replace(test, began_at=None)), [said])
+    delay = _note(home, look, _generating(replace(test, began_at=None)), [said])
+    _discard(home, look)
+    return delay
 
 
 def _condition(home: Home, look: _Look) -> str:
@@ -298,8 +301,15 @@ def _failed(test: LoadTest, reason: str) -> LoadTest:
 
 
 def _fail(home: Home, look: _Look, reason: str) -> float | None:
-    tasks.discard(home.backend, look.test.task)
-    return _note(home, look, _failed(look.test, reason), [f"Test {look.test.number + 1} failed: {reason}"])
+    delay = _note(home, look, _failed(look.test, reason), [f"Test {look.test.number + 1} failed: {reason}"])
+    _discard(home, look)
+    return delay
+
+
+def _discard(home: Home, look: _Look) -> None:
+    """Remove a load generator that is noted to be of no more use: before that, it would be started again by its id."""
+    if look.test.task:
+        tasks.discard(home.backend, look.test.task)
 
 
 def _task_spec(home: Home, document: Document, test: LoadTest) -> TaskSpec:

@@ -182,6 +182,38 @@ def test_a_generator_that_is_lost_is_started_once_more_and_then_given_up(job: Wo
     assert (endpoints(job), job.backend.present) == ([], {})
 
 
+@pytest.mark.parametrize("removed", [False, True], ids=["before it is removed", "after it was removed"])
+def test_a_lost_generator_is_neither_kept_nor_started_by_its_id_again_whoever_dies(
+    job: World, removed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget, interrupted = job.backend.forget, set[str]()
+
+    def dying(task_id: str) -> None:
+        if task_id in interrupted or not task_id.startswith("load-"):
+            forget(task_id)
+            return
+        interrupted.add(task_id)
+        if removed:
+            forget(task_id)
+        raise OSError("the API process was killed")
+
+    monkeypatch.setattr(job.backend, "forget", dying)
+
+    def over() -> bool:
+        for task in list(job.backend.present.values()):
+            if task.spec.kind == "serve" and not task.events and task.alive:
+                task.say("Serving")
+            elif task.spec.kind == "load" and task.alive:
+                task.alive = False
+        job.new_loop()
+        return bool(described(job)["Status"] == "FAILED")
+
+    job.until(over)
+    assert len(interrupted) == 4, "two tests, two attempts each"
+    job.new_loop()
+    assert job.backend.present == {}
+
+
 def test_a_generator_that_the_platform_ended_when_it_went_down_is_started_again(job: World) -> None:
     ended = 0
 
