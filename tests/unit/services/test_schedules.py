@@ -31,6 +31,8 @@ def after(expression: str, moment: str, zone: str | None = None, begins: str = "
         ("cron(0 0 ? * 3#2 *)", "2026-07-01T00:00:00", "2026-07-14T00:00:00"),
         ("cron(0 0 15W * ? *)", "2026-08-01T00:00:00", "2026-08-14T00:00:00"),
         ("cron(0 0 ? JAN SUN,SAT *)", "2026-07-01T00:00:00", "2027-01-02T00:00:00"),
+        ("cron(0 0 ? FEB FRI#5 *)", "2036-03-01T00:00:00", "2064-02-29T00:00:00"),
+        ("cron(0 12 31 12 ? 2050)", "2026-07-01T00:00:00", "2050-12-31T12:00:00"),
         ("cron(0 0 30 2 ? *)", "2026-07-01T00:00:00", None),
         ("cron(0 0 1 1 ? 2025)", "2026-07-01T00:00:00", None),
         ("rate(5 minutes)", "2026-01-01T00:07:00", "2026-01-01T00:10:00"),
@@ -66,6 +68,8 @@ def test_an_hour_that_a_clock_leaves_out_is_none_and_one_that_it_has_twice_is_on
         ("cron(60 10 * * ? *)", None),
         ("cron(0 10 ? * FUNDAY *)", None),
         ("cron(0 20-10 * * ? *)", None),
+        ("cron(0 ² * * ? *)", None),
+        ("cron(0/² 10 * * ? *)", None),
         ("rate(1 minutes)", None),
         ("rate(0 minutes)", None),
         ("at(2026-02-30T00:00:00)", None),
@@ -82,6 +86,12 @@ def test_of_many_that_were_missed_the_last_one_counts(expression: str) -> None:
     schedule = parse(expression, None, at("2026-01-01T00:00:00"), at_once=False)
     found = last_before(schedule, at("2026-01-01T00:01:00"), at("2026-12-31T23:59:30"))
     assert shown(found) == "2026-12-31T23:59:00"
+
+
+def test_nothing_is_due_after_the_last_year_that_an_expression_can_name() -> None:
+    daily = parse("cron(0 9 * * ? *)", "Pacific/Tahiti", 0.0, at_once=False)
+    assert shown(daily.next_after(at("2199-12-31T00:00:00"))) == "2199-12-31T19:00:00"
+    assert daily.next_after(1e15) is None
 
 
 def test_a_rate_with_a_start_runs_at_once() -> None:

@@ -18,8 +18,8 @@ _UNITS = {"minute": 60.0, "hour": 3_600.0, "day": 86_400.0}
 _MONTHS = {name.upper(): number for number, name in enumerate(calendar.month_abbr) if name}
 _DAYS = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), 1)}
 _LAST_YEAR = 2199
-_LOOKED_AHEAD_DAYS = 366 * 9
-"""A 29th of February on a certain day of the week may be as far as that, and more: then it is found a step later."""
+_END = datetime(_LAST_YEAR + 1, 1, 2, tzinfo=UTC).timestamp()
+"""It is later than that year everywhere."""
 
 
 class BadSchedule(ValueError):
@@ -128,20 +128,22 @@ class _Cron:
         )
 
     def next_after(self, after: float, zone: tzinfo) -> float | None:
+        if after >= _END:
+            return None
         day = datetime.fromtimestamp(after, zone).date()
-        for _ in range(_LOOKED_AHEAD_DAYS):
+        # The 29th of February is a certain day of the week once in 28 years, or 40: whole months are passed over.
+        while day.year <= _LAST_YEAR:
+            if day.year not in self.years or day.month not in self.months:
+                day = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+                continue
             for at in self._on(day, zone):
                 if at > after:
                     return at
-            if day.year > _LAST_YEAR:
-                return None
             day += timedelta(days=1)
         return None
 
     def _on(self, day: date, zone: tzinfo) -> Iterator[float]:
         """The times of a day; one that a clock which is put forward leaves out is none."""
-        if day.year not in self.years or day.month not in self.months:
-            return
         if day.day not in self.month_days(day.year, day.month):
             return
         for hour in sorted(self.hours):
@@ -197,7 +199,7 @@ def _numbers(field: str, least: int, most: int, names: dict[str, int] | None = N
     found: set[int] = set()
     for part in field.split(","):
         span, slash, step = part.partition("/")
-        if slash and not (step.isdigit() and int(step) > 0):
+        if slash and not (step.isdecimal() and int(step) > 0):
             raise BadSchedule(f"{part!r} has no step")
         low, dash, high = span.partition("-")
         if span == "*":
@@ -212,7 +214,7 @@ def _numbers(field: str, least: int, most: int, names: dict[str, int] | None = N
 
 
 def _number(text: str, least: int, most: int, names: dict[str, int]) -> int:
-    value = names.get(text, int(text) if text.isdigit() else None)
+    value = names.get(text, int(text) if text.isdecimal() else None)
     if value is None or not least <= value <= most:
         raise BadSchedule(f"{text!r} is not between {least} and {most}")
     return value
