@@ -18,6 +18,7 @@ class RouteTable:
         self._path = path
         self._lock = threading.Lock()
         self._routes: Routes = read_routes(path)
+        self._written = True
 
     def put(self, region: str, route: EndpointRoute) -> None:
         """Make `route` known; nothing is written if it is already. Its inference components stay as they are."""
@@ -47,13 +48,15 @@ class RouteTable:
         endpoints = self._routes.setdefault(region, {})
         if endpoints.get(route.name.lower()) != route:
             endpoints[route.name.lower()] = route
-            write_routes(self._path, self._routes)
+            self._written = False
+        self._write()
 
     def remove(self, region: str, name: str) -> None:
         """Forget an endpoint."""
         with self._lock:
             if self._routes.get(region, {}).pop(name.lower(), None) is not None:
-                write_routes(self._path, self._routes)
+                self._written = False
+            self._write()
 
     def keep(self, endpoints: set[tuple[str, str]]) -> None:
         """Forget all endpoints but these, given as region and lower-case name."""
@@ -61,4 +64,11 @@ class RouteTable:
             for region, routes in self._routes.items():
                 for name in [name for name in routes if (region, name) not in endpoints]:
                     del routes[name]
+            self._written = False
+            self._write()
+
+    def _write(self) -> None:
+        """Write what is not written yet: a disk that was full when something changed is tried again at each call."""
+        if not self._written:
             write_routes(self._path, self._routes)
+            self._written = True
