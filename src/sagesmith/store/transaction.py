@@ -2,7 +2,8 @@
 
 import builtins
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -127,6 +128,14 @@ class Transaction:
     def list(self, query: Query) -> Page[Document]:
         """One page. Raises InvalidToken, and ValueError if the limit is not positive."""
         return listing.page(self._connection, query)
+
+    def every(self, query: Query) -> Iterator[Document]:
+        """All documents that match, read a page of the query's limit at a time."""
+        page = self.list(query)
+        yield from page.documents
+        while page.next_token is not None:
+            page = self.list(replace(query, token=page.next_token))
+            yield from page.documents
 
     def headings(self, query: Query) -> Page[Heading]:
         """One page without facets and bodies, which costs half as much. Raises as `list`."""

@@ -143,13 +143,7 @@ def scalable_of(tx: Transaction, region: str, target: Params) -> Scalable | None
 
 
 def every_target(tx: Transaction, region: str) -> Iterator[Document]:
-    token = None
-    while True:
-        page = tx.list(Query(KIND, region, sort="name", descending=False, limit=100, token=token))
-        yield from page.documents
-        token = page.next_token
-        if token is None:
-            return
+    return tx.every(Query(KIND, region, sort="name", descending=False, limit=100))
 
 
 def paged(found: list[Params], params: Params, of: str) -> tuple[list[Params], str | None]:

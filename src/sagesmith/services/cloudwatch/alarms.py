@@ -168,13 +168,7 @@ def tripped(tx: Transaction, region: str, names: Sequence[str]) -> list[str]:
 
 def every_alarm(tx: Transaction, region: str) -> Iterator[Document]:
     """Alarms by name."""
-    token = None
-    while True:
-        page = tx.list(Query(KIND, region, sort="name", descending=False, limit=100, token=token))
-        yield from page.documents
-        token = page.next_token
-        if token is None:
-            return
+    return tx.every(Query(KIND, region, sort="name", descending=False, limit=100))
 
 
 def described(document: Document) -> Params:

@@ -56,13 +56,7 @@ def component_variants(endpoint: Document) -> list[dict[str, Any]]:
 
 def components_of(tx: Transaction, endpoint: Document) -> Iterator[Document]:
     """The inference components of an endpoint."""
-    token = None
-    while True:
-        page = tx.list(Query(KIND, endpoint.region, parent=endpoint.key, limit=100, token=token))
-        yield from page.documents
-        token = page.next_token
-        if token is None:
-            return
+    return tx.every(Query(KIND, endpoint.region, parent=endpoint.key, limit=100))
 
 
 def fleet_of(

@@ -151,13 +151,4 @@ def _selected(call: Call, plan: Document, selection: Stage) -> Iterator[Document
         limit=_DEVICES_AT_ONCE,
     )
     share = selection.get("Percentage")
-    return islice(_all(call, query), math.ceil(call.tx.count(query) * share / 100) if share else None)
-
-
-def _all(call: Call, query: Query) -> Iterator[Document]:
-    while True:
-        page = call.tx.list(query)
-        yield from page.documents
-        if page.next_token is None:
-            return
-        query = replace(query, token=page.next_token)
+    return islice(call.tx.every(query), math.ceil(call.tx.count(query) * share / 100) if share else None)

@@ -54,13 +54,7 @@ def _number(version: str) -> tuple[int, ...]:
 def _versions(call: Call, hub: Document, type_: str, name: str) -> Iterator[Document]:
     """The versions of a content."""
     facets = {"HubContentType": type_, "HubContentName": name.lower()}
-    query = Query(HUB_CONTENT.id, hub.region, parent=hub.key, facets=facets, limit=_PAGE)
-    while True:
-        page = call.tx.list(query)
-        yield from page.documents
-        if page.next_token is None:
-            return
-        query = replace(query, token=page.next_token)
+    return call.tx.every(Query(HUB_CONTENT.id, hub.region, parent=hub.key, facets=facets, limit=_PAGE))
 
 
 def _latest(call: Call, hub: Document, type_: str, name: str) -> Document | None:

@@ -137,7 +137,7 @@ def _check_endpoint(call: Call, endpoint: Document) -> None:
 def other_on(tx: Transaction, document: Document) -> Document | None:
     """The experiment that has changed the endpoint of another, which has not begun; None if there is none."""
     query = Query(EXPERIMENT.id, document.region, facets={_ON: document.body["_endpoint"]}, limit=100)
-    others = (each for each in tx.list(query).documents if each.status not in ENDED and each.key != document.key)
+    others = (each for each in tx.every(query) if each.status not in ENDED and each.key != document.key)
     return next((each for each in others if FORMER in each.body), None)
 
 

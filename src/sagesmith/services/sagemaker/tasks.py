@@ -158,13 +158,7 @@ def _stream_of(line: str, stream: str, own_stream: str) -> str:
 def all_documents(tx: Transaction, kind: str, status: str | None = None) -> Iterator[Document]:
     """Every document of a kind, in every region."""
     for region in tx.regions():
-        token = None
-        while True:
-            page = tx.list(Query(kind, region, status=status, limit=100, token=token))
-            yield from page.documents
-            token = page.next_token
-            if token is None:
-                break
+        yield from tx.every(Query(kind, region, status=status, limit=100))
 
 
 def observe(backend: Backend, task_id: str) -> TaskObservation | None:

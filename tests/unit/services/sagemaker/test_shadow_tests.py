@@ -1,6 +1,7 @@
 """The life of a shadow test, against the real store and model servers that do what a test says."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,6 +250,20 @@ def test_a_stop_that_makes_no_sense_is_refused(endpoint: World, actions: dict[st
     with pytest.raises(AwsError, match=words):
         endpoint.call("StopInferenceExperiment", Name="E", ModelVariantActions=actions)
     assert status(endpoint) == "Running"
+
+
+def test_an_endpoint_in_use_is_known_however_many_tests_ended_on_it(endpoint: World) -> None:
+    endpoint.call("CreateInferenceExperiment", **request())
+    until(endpoint, "Running")
+    first = endpoint.stored("inference-experiment", "E")
+    with endpoint.store.write() as tx:
+        for number in range(101):
+            name = f"old-{number}"
+            tx.create(replace(first, key=name, name=name, arn=f"{first.arn}-{name}", status="Completed"))
+    endpoint.call("CreateInferenceExperiment", **request("F"))
+    endpoint.until(lambda: status(endpoint, "F") == "Cancelled")
+    assert status(endpoint) == "Running"
+    assert "is used by inference experiment" in endpoint.stored("inference-experiment", "F").body["StatusReason"]
 
 
 def test_an_endpoint_of_several_variants_takes_no_test(endpoint: World) -> None:
