@@ -1,6 +1,8 @@
 """SNS and SQS, called through botocore's clients, on a real store; HTTP subscribers are real servers."""
 
+import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sns import deliveries
 from sagesmith.services.sns.deliveries import Deliveries
 from sagesmith.services.sqs import messages
+from sagesmith.store import Query
 from sagesmith.wire.app import Dispatcher
 from tests.unit.services.home import home_in
 from tests.unit.wire.clients import ACCOUNT, CALLER, client_for
@@ -162,6 +165,70 @@ def test_who_does_not_take_a_notification_is_asked_four_times(
     assert len(subscriber.got) == deliveries.ATTEMPTS == 4
 
 
+def test_what_cannot_be_asked_holds_nothing_up(home: Home, topics: Any, subscriber: Subscriber) -> None:
+    arn = topics.create_topic(Name="done")["TopicArn"]
+    for url in (f"http://{'x' * 70}.example/", subscriber.url):
+        topics.subscribe(TopicArn=arn, Protocol="http", Endpoint=url)
+    with home.store.read() as tx:
+        due = tx.list(Query(deliveries.KIND, "all")).documents
+    assert len(due) == 2
+    Deliveries(home.store).deliver()
+    assert len(subscriber.got) == 1
+    with home.store.read() as tx:
+        (left,) = tx.list(Query(deliveries.KIND, "all")).documents
+    assert left.body["attempts"] == 1
+
+
+def test_who_answers_byte_by_byte_is_given_up(home: Home, topics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "ANSWER_SECONDS", 0.5)
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            peer, _ = listening.accept()
+            with peer, contextlib.suppress(OSError):
+                while not over.wait(0.05):
+                    peer.sendall(b"H")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        arn = topics.create_topic(Name="done")["TopicArn"]
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        topics.subscribe(TopicArn=arn, Protocol="http", Endpoint=url)
+        delivering = threading.Thread(target=Deliveries(home.store).deliver)
+        delivering.start()
+        delivering.join(20)
+        given_up = not delivering.is_alive()
+        over.set()
+        dripping.join()
+        delivering.join()
+    assert given_up
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WaitTimeSeconds", 21),
+        ("WaitTimeSeconds", -1),
+        ("VisibilityTimeout", 43_201),
+        ("MaxNumberOfMessages", 11),
+        ("MaxNumberOfMessages", 0),
+    ],
+)
+def test_nobody_waits_or_hides_messages_for_longer_than_sqs_lets_them(queues: Any, name: str, value: int) -> None:
+    url = queues.create_queue(QueueName="q")["QueueUrl"]
+    queues.send_message(QueueUrl=url, MessageBody="x")
+    assert refused(queues.receive_message, QueueUrl=url, **{name: value})[:2] == ("InvalidParameterValue", 400)
+    (message,) = queues.receive_message(QueueUrl=url)["Messages"]
+    handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 43_201}
+    assert refused(queues.change_message_visibility, **handle)[:2] == ("InvalidParameterValue", 400)
+
+
+@pytest.mark.parametrize("asked", [{"MaxResults": 0}, {"MaxResults": 1, "NextToken": "none"}])
+def test_a_page_of_queues_that_cannot_be_is_refused(queues: Any, asked: dict[str, Any]) -> None:
+    assert refused(queues.list_queues, **asked)[:2] == ("InvalidParameterValue", 400)
+
+
 def test_a_job_cannot_have_the_platform_ask_servers(home: Home) -> None:
     job = replace(CALLER, job_arn=f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:training-job/j")
     topics = connect(home, "sns", principal=job)
@@ -177,6 +244,9 @@ def test_a_job_cannot_have_the_platform_ask_servers(home: Home) -> None:
         ("sqs", f"arn:aws:sqs:us-east-1:{ACCOUNT}:none", "InvalidParameter", 400),
         ("http", "https://localhost/", "InvalidParameter", 400),
         ("http", "http://localhost:no/", "InvalidParameter", 400),
+        ("http", "http://localhost:99999/", "InvalidParameter", 400),
+        ("http", "http://localhost/ö", "InvalidParameter", 400),
+        ("http", "http://[::1/", "InvalidParameter", 400),
         ("http", "http://user:word@localhost/", "InvalidParameter", 400),
         ("pigeon", "home", "InvalidParameter", 400),
         ("email", "a@example.com", "NotImplementedException", 501),

@@ -3,8 +3,11 @@
 The document's time of change is when it is due. Source: https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 """
 
+import contextlib
 import http.client
+import socket
 import ssl
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -87,6 +90,15 @@ class Deliveries:
 
 def _send(delivery: Document) -> str | None:
     """Why it was not taken, None if it was. Redirects are not followed."""
+    try:
+        status = _status(delivery)
+    # ValueError: of a URL that cannot be asked, such as one whose host is none.
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return repr(error)
+    return None if 200 <= status < 300 else f"status {status}"
+
+
+def _status(delivery: Document) -> int:
     parts = urlsplit(delivery.body["url"])
     host, port = parts.hostname or "", parts.port
     connection: http.client.HTTPConnection
@@ -96,14 +108,22 @@ def _send(delivery: Document) -> str | None:
     else:
         connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    # The connection's own limit is that of one read: who answers byte by byte would hold up all others.
+    late = threading.Timer(ANSWER_SECONDS, _cut, (connection,))
+    late.daemon = True
     try:
+        connection.connect()
+        late.start()
         connection.request("POST", target, delivery.body["content"].encode(), delivery.body["headers"])
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return repr(error)
+        return connection.getresponse().status
     finally:
+        late.cancel()
         connection.close()
-    return None if 200 <= status < 300 else f"status {status}"
+
+
+def _cut(connection: http.client.HTTPConnection) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def moment(seconds: float) -> str:

@@ -132,8 +132,7 @@ class Subscriptions:
             return
         if protocol not in _WEB:
             raise invalid(f"Does not support this protocol string: {protocol}")
-        parts = urlsplit(endpoint)
-        if parts.scheme != protocol or not parts.hostname or not _PORT.fullmatch(parts.netloc):
+        if not _can_be_asked(protocol, endpoint):
             raise invalid("Endpoint must match the specified protocol")
         if context.principal.job_arn is not None:
             # The platform sends it from outside the sandbox, from where this machine's own ports can be reached.
@@ -193,6 +192,16 @@ def _find(tx: Transaction, context: RequestContext, arn: str) -> Document:
     if subscription is None or subscription.kind != SUBSCRIPTION or subscription.region != context.region:
         raise AwsError("NotFound", "Subscription does not exist", 404)
     return subscription
+
+
+def _can_be_asked(protocol: str, endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return False
+    fits = parts.scheme == protocol and bool(parts.hostname) and bool(_PORT.fullmatch(parts.netloc))
+    return fits and port != 0 and endpoint.isascii() and endpoint.isprintable()
 
 
 def _is(subscription: Document, protocol: str, endpoint: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import orjson
 
 from sagesmith.identifiers import random_uuid
-from sagesmith.services.sqs.queues import KIND, MESSAGE, attribute, queue_at
+from sagesmith.services.sqs.queues import KIND, MESSAGE, attribute, queue_at, require
 from sagesmith.store import Document, Query, Store, Transaction
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import AwsError, NotImplementedException
@@ -21,6 +21,8 @@ MOST_WAITING = 4
 """Calls that wait for a message at once; one more is answered at once, as a short poll is. Each has a thread."""
 
 _LOOK_SECONDS = 0.2
+_LIMITS = {"MaxNumberOfMessages": (1, 10), "VisibilityTimeout": (0, 43_200), "WaitTimeSeconds": (0, 20)}
+"""Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html"""
 _NOT_BUILT = (
     "DelaySeconds",
     "MessageAttributes",
@@ -62,11 +64,8 @@ class Messages:
 
     def receive_message(self, context: RequestContext, params: Params) -> Params:
         """Up to ten messages; waits for one if there is none and the caller, or the queue, says for how long."""
-        if params.get("MaxNumberOfMessages", 1) not in range(1, 11):
-            message = (
-                f"Value {params['MaxNumberOfMessages']} for parameter MaxNumberOfMessages is invalid. Reason: Must be "
-            )
-            raise AwsError("InvalidParameterValue", f"{message}between 1 and 10, if provided.")
+        for name, (least, most) in _LIMITS.items():
+            require(name, params.get(name), least, most)
         with self._store.read() as tx:
             queue = queue_at(tx, context, params["QueueUrl"])
         wait = params.get("WaitTimeSeconds", int(attribute(queue, "ReceiveMessageWaitTimeSeconds")))
@@ -105,6 +104,7 @@ class Messages:
         return {"Successful": done, "Failed": failed}
 
     def change_message_visibility(self, context: RequestContext, params: Params) -> Params:
+        require("VisibilityTimeout", params["VisibilityTimeout"], *_LIMITS["VisibilityTimeout"])
         key = _message_of(params["ReceiptHandle"])
         with self._store.write() as tx:
             queue = queue_at(tx, context, params["QueueUrl"])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from sagesmith.services.base import Home
-from sagesmith.store import Document, Query, Transaction
+from sagesmith.store import Document, InvalidToken, Query, Transaction
 from sagesmith.wire.context import Handler, Params, RequestContext
 from sagesmith.wire.errors import AwsError, NotImplementedException
 
@@ -102,9 +102,13 @@ class Queues:
 
     def list_queues(self, context: RequestContext, params: Params) -> Params:
         prefix, limit = params.get("QueueNamePrefix", ""), params.get("MaxResults", _DEFAULT_PAGE)
+        require("MaxResults", limit, 1, _DEFAULT_PAGE)
         query = Query(KIND, context.region, sort="name", descending=False, limit=limit, token=params.get("NextToken"))
-        with self._store.read() as tx:
-            page = tx.list(query)
+        try:
+            with self._store.read() as tx:
+                page = tx.list(query)
+        except InvalidToken as error:
+            raise AwsError("InvalidParameterValue", "The NextToken is invalid.") from error
         urls = [self._url_of(context, each.name) for each in page.documents if each.name.startswith(prefix)]
         return {"QueueUrls": urls, "NextToken": page.next_token if "MaxResults" in params else None}
 
@@ -148,7 +152,7 @@ class Queues:
 
 
 def queue_at(tx: Transaction, context: RequestContext, url: str) -> Document:
-    """The queue of a URL, whatever host is in it, locked against others who would take its messages.
+    """The queue of a URL, whatever host is in it.
 
     Raises:
         AwsError: there is none.
@@ -158,6 +162,19 @@ def queue_at(tx: Transaction, context: RequestContext, url: str) -> Document:
     if queue is None or account != context.account_id:
         raise no_queue()
     return queue
+
+
+def require(name: str, value: int | None, least: int, most: int) -> None:
+    """Make sure that a number is within its limits, if it is given.
+
+    Raises:
+        AwsError: InvalidParameterValue.
+    """
+    if value is not None and not least <= value <= most:
+        message = (
+            f"Value {value} for parameter {name} is invalid. Reason: Must be between {least} and {most}, if provided."
+        )
+        raise AwsError("InvalidParameterValue", message)
 
 
 def attribute(queue: Document, name: str) -> str:
