@@ -72,6 +72,11 @@ class SlotFile:
             os.utime(self._descriptor)
             fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _flock(fcntl.F_UNLCK, slot.number, 1))
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the endpoint was deleted, and this process has no slot of it any more."""
+        return not self._mine and not self.path.exists()
+
     def close(self) -> None:
         """Free all slots that this process has."""
         if self._descriptor >= 0:

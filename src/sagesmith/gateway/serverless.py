@@ -126,6 +126,7 @@ class Serverless:
         key = (context.region, route.name.lower())
         file = self._files.get(key)
         if file is None:
+            self._forget_gone()
             file = self._files[key] = SlotFile(path_of(self._slots, *key))
         began = time.time()
         slot = file.take(limits.concurrency)
@@ -151,6 +152,11 @@ class Serverless:
             ]
         for name, value, unit in values:
             self._lines.note(waking.context.region, waking.name, limits.variant, name, value, unit)
+
+    def _forget_gone(self) -> None:
+        """Close the files of endpoints that were deleted: each is a descriptor."""
+        for key in [key for key, file in self._files.items() if file.is_gone]:
+            self._files.pop(key).close()
 
     async def run(self) -> None:
         """Write metrics once a second, until it is cancelled."""

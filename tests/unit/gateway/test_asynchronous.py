@@ -1,16 +1,19 @@
 """What InvokeEndpointAsync asks for, and the queue that its requests wait in."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
 
 import pytest
 
-from sagesmith.gateway.asynchronous import asking
+from sagesmith.config import Platform
+from sagesmith.gateway.asynchronous import asking, front
 from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.objects import Place, PlaceInvalid, parse_place
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
 from sagesmith.http.messages import Headers
+from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute, write_routes
 from sagesmith.wire.errors import AwsError
 
 INPUT = (b"x-amzn-sagemaker-inputlocation", b"s3://b/k")
@@ -169,3 +172,43 @@ def test_a_request_expires_while_it_waits_and_not_when_it_was_begun() -> None:
     assert backlog.take() == entry(3, 200)
     backlog.put_back(entry(1, 100))
     assert backlog.take_expired(150) == entry(1, 100)
+
+
+def test_what_is_done_takes_no_place_until_it_would_have_expired() -> None:
+    backlog = Backlog()
+    waiting = entry(0, expires_ms=10, identity="waits")
+    backlog.add(waiting)
+    for number in range(1, 20_000):
+        done = entry(number, identity=str(number))
+        backlog.add(done)
+        backlog.forget(done)
+    assert len(backlog._expiring) < 2_000
+    assert backlog.take_expired(20) == waiting
+
+
+def test_a_router_that_could_not_prepare_the_queue_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the disk is full as the first endpoint of the kind is made."""
+    monkeypatch.setattr(front, "LOOK_SECONDS", 0.01)
+    platform = Platform(
+        str(tmp_path), "127.0.0.1", 1, 2, 0, "123456789012", "us-east-1", "sqlite://", "http://127.0.0.1:9", "a", "b",
+        str(tmp_path), 1,
+    )  # fmt: skip
+    variant = VariantRoute("v", 1, [])
+    route = EndpointRoute("Churn", "InService", [variant], asynchronous=AsyncRoute(1.5, 1, "s3://out", ""))
+    platform.dir.routes_file.parent.mkdir(parents=True)
+    platform.dir.sockets.mkdir(parents=True, exist_ok=True)
+    write_routes(platform.dir.routes_file, {"us-east-1": {"churn": route}})
+    platform.dir.asynchronous.write_text("in the way")
+
+    async def main() -> None:
+        found = front.AsyncFront(platform, lambda *_: route)
+        running = asyncio.create_task(found.run())
+        await asyncio.sleep(0.05)
+        platform.dir.asynchronous.unlink()
+        async with asyncio.timeout(20):
+            while found._worker is None:  # noqa: ASYNC110 (it has no event)
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())

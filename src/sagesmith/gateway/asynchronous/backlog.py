@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from sagesmith.gateway.asynchronous.records import Entry
 
+_SLACK = 1000
+"""Places of requests that are done, beside as many as wait, before they are cleared away."""
+
 
 @dataclass(slots=True)
 class Backlog:
@@ -35,6 +38,10 @@ class Backlog:
         """One is done."""
         self.known.pop(entry.name, None)
         self.idle.discard(entry)
+        # Most are done hours before they would expire.
+        if len(self._expiring) > 2 * len(self.known) + _SLACK:
+            self._expiring = [(each.expires_ms, each) for each in self.idle]
+            heapq.heapify(self._expiring)
 
     def take(self) -> Entry | None:
         """The oldest that waits."""

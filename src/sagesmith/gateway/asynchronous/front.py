@@ -91,7 +91,18 @@ class AsyncFront:
         return _accepted(context, record)
 
     async def run(self) -> None:
-        """Work the queue off whenever no other router does, until cancelled."""
+        """Work the queue off whenever no other router does, until cancelled.
+
+        What stands in the way, such as a full disk, may go: a router that gave up would leave the queue to nobody.
+        """
+        while True:
+            try:
+                await self._take_over()
+            except OSError as error:
+                log.error("the queue cannot be worked off", reason=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _take_over(self) -> None:
         while not self._is_needed():  # noqa: ASYNC110 (files have no event)
             await asyncio.sleep(LOOK_SECONDS)
         self._platform.dir.asynchronous.mkdir(mode=0o700, exist_ok=True)
