@@ -120,6 +120,8 @@ class ComponentReconciler:
         settled = with_instances(document, kept)
         answering = Counter((each.fleet, each.variant) for each in kept if each.serving)
         settled = deployments.move(settled, answering, _AS_MANY_AS_THERE_IS_ROOM_FOR, now)
+        if "_next" in document.body and "_next" not in settled.body:
+            settled = placement.unsettled(settled)
         if settled.status != "Creating":
             self._tell(endpoint, settled, observed)
         if settled != document:

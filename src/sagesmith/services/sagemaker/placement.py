@@ -42,6 +42,11 @@ def is_settled(endpoint: Document, document: Document, instances: Sequence[Insta
     return list(instances) == instances_of(document) and all(each.host in hosts for each in instances if each.wanted)
 
 
+def unsettled(document: Document) -> Document:
+    """A component to look for places of again: with a fleet that ends, instances that are managed may become idle."""
+    return replace(document, body={**document.body, "_placed_on": None})
+
+
 def place(tx: Transaction, document: Document, instances: Sequence[Instance], now: float) -> Document:
     """The component as stored, with a place for each of these copies for which there is room.
 

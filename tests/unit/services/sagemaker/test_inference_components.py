@@ -506,6 +506,25 @@ def test_an_endpoint_keeps_the_variants_that_its_components_are_on(world: World)
     assert hosts(world, "b") == [0]
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["done", "rolled back"])
+def test_an_instance_that_only_an_update_needed_is_given_back_after_it(world: World, fails: bool) -> None:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
+    host(world, hosting(ManagedInstanceScaling=scaling))
+    create(world, cpus=2.0)
+    serve(world)
+    changed = specification(cpus=2.0, memory_mb=2048)
+    world.call("UpdateInferenceComponent", InferenceComponentName="ic", Specification=changed)
+    world.turn()
+    assert instances(world) == 2
+    if fails:
+        next(each for each in world.backend.present.values() if not each.events).say("Failed", failure_reason="no")
+        world.turn()
+    serve(world)
+    world.turn()
+    assert describe(world)["InferenceComponentStatus"] == "InService"
+    assert instances(world) == 1
+
+
 def test_managed_scaling_brings_an_instance_for_copies_that_have_no_room_and_takes_it_away_again(world: World) -> None:
     scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
     host(world, hosting(ManagedInstanceScaling=scaling))
