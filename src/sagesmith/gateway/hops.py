@@ -23,21 +23,21 @@ class Hops:
         self._without: set[str] = set()
         self._turn = 0
 
-    def least_busy(self, addresses: Sequence[str]) -> FramesClient | None:
-        """The connection with the fewest requests under way, of several each in turn; None if a model server has none,
-        for it would be passed over for ever."""
+    def least_busy(self, addresses: Sequence[str]) -> tuple[str, FramesClient] | None:
+        """The connection with the fewest requests under way, of several each in turn, and whose it is; None if a model
+        server has none, for it would be passed over for ever."""
         if len(addresses) == 1:
             found = self._open.get(addresses[0])
-            return found if found is not None and found.open else None
-        best: FramesClient | None = None
+            return (addresses[0], found) if found is not None and found.open else None
+        best: tuple[str, FramesClient] | None = None
         self._turn += 1
         first = self._turn % len(addresses)
         for place in range(first - len(addresses), first):
             found = self._open.get(addresses[place])
             if found is None or not found.open:
                 return None
-            if best is None or found.outstanding < best.outstanding:
-                best = found
+            if best is None or found.outstanding < best[1].outstanding:
+                best = addresses[place], found
         return best
 
     def outstanding(self, address: str) -> int:

@@ -48,16 +48,9 @@ MAX_COPIES = 64
 
 _RETRY_SECONDS = 0.05
 _MAX_CLIENTS = 512
-_FROM_MODEL = frozenset(
-    (
-        b"content-type",
-        b"content-length",
-        b"x-amzn-sagemaker-custom-attributes",
-        NEW_SESSION_ID,
-        CLOSED_SESSION_ID,
-    )
-)
+_FROM_MODEL = frozenset((b"content-type", b"content-length", b"x-amzn-sagemaker-custom-attributes"))
 _OF_SESSIONS = frozenset((NEW_SESSION_ID, CLOSED_SESSION_ID))
+_OF_STATEFUL = _FROM_MODEL | _OF_SESSIONS
 _BUSY = (b"x-sagesmith-busy", b"1")
 _NONE_DOWN: set[str] = set()
 _NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
@@ -126,7 +119,7 @@ class Invoker:
                 self._meter.note_no_capacity(context.region, name, error.route.name, error.route.component)
             _log(context, operation, name, None, started, error.status, error.code)
             raise
-        kept = self.headers_of(context, route, variant, address, answer)
+        kept = self.headers_of(context, route, variant, address if wanted.session is not None else None, answer)
         if operation == "InvokeEndpoint":
             self.note(context, route, variant, 200, took, started)
             _log(context, operation, name, variant.name, started)
@@ -166,10 +159,10 @@ class Invoker:
         except NoCapacity:
             return None  # `invoke` says it, and counts it
         hop = None if chosen is None or chosen[0].containers else self._hops.least_busy(chosen[1])
-        if chosen is None or hop is None or hop.outstanding >= MAX_OUTSTANDING:
+        if chosen is None or hop is None or self._under_way_at(hop[0]) >= MAX_OUTSTANDING:
             return None
         prompt = _Prompt(self, context, route, chosen[0], wanted, body, reply, started, time.perf_counter())
-        return hop.ask(wanted.headers, body, prompt.answered)
+        return hop[1].ask(wanted.headers, body, prompt.answered)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that nothing here waits for."""
@@ -190,8 +183,12 @@ class Invoker:
         address: str | None,
         answer: Response,
     ) -> Headers:
-        """What the caller gets of an answer's headers, and what we say beside."""
-        kept = [item for item in answer.headers if item[0] in _FROM_MODEL]
+        """What the caller gets of an answer's headers, and what we say beside.
+
+        Args:
+            address: who answered, if the caller asked for a session; nobody else begins or closes one.
+        """
+        kept = [item for item in answer.headers if item[0] in (_FROM_MODEL if address is None else _OF_STATEFUL)]
         if address is not None and any(item[0] in _OF_SESSIONS for item in kept):
             self._sessions.note(context.region, route.name, variant.name, address, kept)
         kept.append((b"x-amzn-invoked-production-variant", variant.name.encode()))
@@ -227,6 +224,8 @@ class Invoker:
                 client = self._least_busy(addresses)
                 asked = time.perf_counter()
                 try:
+                    if self._under_way_at(client.address) >= MAX_OUTSTANDING:
+                        raise _Busy
                     answer = await self._asking(context, route, variant, client, wanted, body)
                 except _Busy:
                     busy = True

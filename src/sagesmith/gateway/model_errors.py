@@ -32,7 +32,7 @@ async def of_answer(context: Asked, endpoint: str, answer: Response, container: 
     """The ModelError for an answer that is no success, or the API's own error that our model server says it is."""
     text = await _text(answer)
     refused = next((value for name, value in answer.headers if name == _REFUSED), None)
-    if refused is not None:
+    if refused is not None and 400 <= answer.status < 600:
         return AwsError(refused.decode("latin-1"), text or "", answer.status)
     kind = "client" if 400 <= answer.status < 500 else "server"
     if text is None:

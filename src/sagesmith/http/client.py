@@ -58,6 +58,7 @@ class Client:
         self._idle_seconds = idle_seconds
         self._max_idle = max_idle
         self._idle: list[ClientConnection] = []
+        self._connecting = 0
         self._all: set[ClientConnection] = set()
         self._path: str | None = None
         self._host, self._port = "", 0
@@ -88,8 +89,8 @@ class Client:
 
     @property
     def outstanding(self) -> int:
-        """Requests under way: connections that are not idle."""
-        return len(self._all) - len(self._idle)
+        """Requests under way: connections that are not idle, and those that are being made."""
+        return len(self._all) - len(self._idle) + self._connecting
 
     async def request(
         self,
@@ -131,7 +132,12 @@ class Client:
                 replayable = isinstance(body, bytes) and not connection.heard
                 if not replayable or not (method in _IDEMPOTENT or connection.refused):
                     raise
-        return await (await self._connect()).request(method, target, headers, body, seconds)
+        self._connecting += 1
+        try:
+            connection = await self._connect()
+        finally:
+            self._connecting -= 1
+        return await connection.request(method, target, headers, body, seconds)
 
     def close(self) -> None:
         """Close all connections; requests under way are broken off."""
