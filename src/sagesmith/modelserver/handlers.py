@@ -164,7 +164,8 @@ def import_user_module(settings: Settings) -> ModuleType | None:
             return None
         found = ", ".join(sorted(path.name for path in code_dir.glob("*"))[:20]) or "nothing"
         raise LoadError(f"SAGEMAKER_PROGRAM={program}: there is no such file in {code_dir} (it holds {found})")
-    for directory in (code_dir, script.parent):
+    # Of many models each one's namespace finds its modules: a path that all share would lead each to the others'.
+    for directory in () if settings.multi_model else (code_dir, script.parent):
         if str(directory) not in sys.path:
             sys.path.insert(0, str(directory))
     importlib.invalidate_caches()

@@ -152,3 +152,26 @@ def test_threads_of_many_models_mix_up_no_module_while_others_are_loaded(tmp_pat
         """,
     )
     assert said == "[]\n"
+
+
+def test_no_model_finds_a_module_that_only_another_one_has(tmp_path: Path) -> None:
+    said = ran(
+        tmp_path,
+        """
+        from dataclasses import replace
+        from sagesmith.modelserver.handlers import import_user_module
+        from sagesmith.modelserver.settings import Settings
+        (folder / "one" / "ones.py").touch()
+        (folder / "two" / "inference.py").write_text("import ones")
+        settings = Settings.from_environment({"SAGEMAKER_MULTI_MODEL": "true"})
+        before = list(sys.path)
+        for name, namespace in (("one", one), ("two", two)):
+            try:
+                with namespace.importing():
+                    print(import_user_module(replace(settings, code_dir=folder / name)).__file__)
+            except ImportError as error:
+                print(error)
+        print(sys.path == before)
+        """,
+    )
+    assert said.splitlines() == [f"{tmp_path}/one/inference.py", "No module named 'ones'", "True"]
