@@ -93,14 +93,22 @@ class Loader:
     def stop(self) -> None:
         self._jobs.put(None)
 
-    async def load(self, fetched: Fetched) -> LoadedModel:
+    async def load(self, fetched: Fetched, began: Callable[[], None]) -> LoadedModel:
         """Load a model.
+
+        Args:
+            began: called, by the loop, when those before it are done with.
 
         Raises:
             NoRoom: it does not fit beside those that are loaded.
             InvocationError: it cannot be loaded.
         """
-        return await self._do(lambda: self._load(fetched))
+
+        def load() -> LoadedModel:
+            self._loop.call_soon_threadsafe(began)
+            return self._load(fetched)
+
+        return await self._do(load)
 
     async def unload(self, model: LoadedModel) -> None:
         """Free what a model takes."""

@@ -36,7 +36,7 @@ class Models:
     Args:
         loader: who loads and frees them.
         store: where they come from.
-        on_stuck: called when a model is loaded for so long that the process has to start anew.
+        on_stuck: called when a model has been loading for so long that the process has to start anew.
     """
 
     def __init__(self, settings: Settings, loader: Loader, store: ModelStore, on_stuck: Callable[[], None]) -> None:
@@ -128,26 +128,37 @@ class Models:
 
     async def load(self, name: str, make_room: Callable[[], Awaitable[None]]) -> LoadedModel:
         """`cache.Host.load`."""
-        stuck = asyncio.get_running_loop().call_later(LOAD_SECONDS, self._on_stuck)
+        fetched = await self._fetch(name, make_room)
         try:
-            fetched = await self._fetch(name, make_room)
-            try:
-                while True:
-                    began = time.perf_counter()
-                    try:
-                        model = await self._loader.load(fetched)
-                    except NoRoom:
-                        await make_room()
-                        continue
-                    took = time.perf_counter() - began
-                    self._measured["ModelLoadingTime"].append(took * 1e6)
-                    logger.info("Loaded %s: %.1f MiB, %.0f ms", name, model.taken / 2**20, took * 1e3)
-                    return model
-            except BaseException:
-                await self._drop(fetched)
-                raise
+            while True:
+                try:
+                    return await self._loaded(name, fetched)
+                except NoRoom:
+                    await make_room()
+        except BaseException:
+            await self._drop(fetched)
+            raise
+
+    async def _loaded(self, name: str, fetched: Fetched) -> LoadedModel:
+        """Have a model loaded; its time begins when it is its turn, however long those before it took."""
+        loop = asyncio.get_running_loop()
+        began = 0.0
+        stuck: asyncio.TimerHandle | None = None
+
+        def begin() -> None:
+            nonlocal began, stuck
+            began = time.perf_counter()
+            stuck = loop.call_later(LOAD_SECONDS, self._on_stuck)
+
+        try:
+            model = await self._loader.load(fetched, begin)
         finally:
-            stuck.cancel()
+            if stuck is not None:
+                stuck.cancel()
+        took = time.perf_counter() - began
+        self._measured["ModelLoadingTime"].append(took * 1e6)
+        logger.info("Loaded %s: %.1f MiB, %.0f ms", name, model.taken / 2**20, took * 1e3)
+        return model
 
     async def unload(self, name: str, model: LoadedModel) -> None:
         """`cache.Host.unload`."""
