@@ -132,10 +132,12 @@ class Capturer:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._much.wait(), FLUSH_SECONDS)
             self._much.clear()
-            self.flush()
+            if not self.flush():
+                # Every record that comes would have all that wait be written again.
+                await asyncio.sleep(FLUSH_SECONDS)
 
-    def flush(self) -> None:
-        """Write what was gathered since the last time; what cannot be written waits, up to a bound."""
+    def flush(self) -> bool:
+        """Write what was gathered since the last time; what cannot be written waits, up to a bound: False then."""
         if self._dropped:
             log.warning("captured records were dropped", count=self._dropped)
             self._dropped = 0
@@ -143,6 +145,8 @@ class Capturer:
             self._write()
         except OSError as error:
             log.warning("captured records could not be written", reason=str(error))
+            return False
+        return True
 
     def _write(self) -> None:
         if not self._records:

@@ -1,12 +1,16 @@
 """A router's connections of frames to model servers that know them, see `sagesmith.http.frames`."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from sagesmith.http.frames_client import FramesClient, FramesRefused, connect
 
 _UNIX = "unix:"
 _KNOWN_WITHOUT = 4096
+AGAIN_SECONDS = 30.0
+"""How long a model server goes by HTTP that offers frames and then does not speak them: its program may just have
+started anew."""
 
 
 class Hops:
@@ -20,7 +24,7 @@ class Hops:
         self._answer_seconds = answer_seconds
         self._open: dict[str, FramesClient] = {}
         self._connecting: dict[str, asyncio.Task[None]] = {}
-        self._without: set[str] = set()
+        self._without: dict[str, float] = {}
         self._turn = 0
 
     def least_busy(self, addresses: Sequence[str]) -> tuple[str, FramesClient] | None:
@@ -48,7 +52,9 @@ class Hops:
     def offered(self, address: str) -> None:
         """A model server says that it knows frames: connect, beside what goes on."""
         known = self._open.get(address)
-        if (known is not None and known.open) or address in self._connecting or address in self._without:
+        if (known is not None and known.open) or address in self._connecting:
+            return
+        if self._without and self._without.get(address, 0.0) > time.monotonic():
             return
         if address.startswith(_UNIX):
             task = self._connecting[address] = asyncio.create_task(self._connect(address))
@@ -68,8 +74,9 @@ class Hops:
         except FramesRefused:
             if len(self._without) >= _KNOWN_WITHOUT:
                 self._without.clear()
-            self._without.add(address)
+            self._without[address] = time.monotonic() + AGAIN_SECONDS
             return
+        self._without.pop(address, None)
         for gone in [known for known, each in self._open.items() if each.closed]:
             del self._open[gone]
         self._open[address] = client

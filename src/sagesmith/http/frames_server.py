@@ -38,6 +38,8 @@ class FramesConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._server.opened(self)
+        if self._server.closing:
+            self.finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.closed(self)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sagesmith.gateway import capturing
 from sagesmith.gateway.capturing import Asked, Capturer
 from sagesmith.http.messages import Response
 from sagesmith.routes import CaptureRoute, EndpointRoute, VariantRoute
@@ -120,3 +121,26 @@ def test_of_an_answer_too_large_to_hold_no_record_is_kept(tmp_path: Path, monkey
             yield piece
 
     assert captured(tmp_path, CAPTURE, ASKED, Response(200, [], pieces())) == []
+
+
+def test_a_full_disk_is_tried_once_a_second_however_much_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(capturing, "SOON_BYTES", 1)
+    (tmp_path / "captures").write_text("in the way")
+    capturer = Capturer(tmp_path / "captures")
+    variant = VariantRoute("V", 1.0, [], capture=CAPTURE)
+    route = EndpointRoute("ep", "InService", [variant])
+
+    async def main() -> None:
+        monkeypatch.setattr(capturing, "FLUSH_SECONDS", 3600.0)
+        running = asyncio.create_task(capturer.run())
+        for _ in range(100):
+            capturer.capture(ASKED, route, variant, ANSWER)
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(main())
+    printed = capfd.readouterr()
+    assert (printed.out + printed.err).count("could not be written") == 1

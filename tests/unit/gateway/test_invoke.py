@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sagesmith.credentials import Principal
-from sagesmith.gateway import invoke, model_errors
+from sagesmith.gateway import hops, invoke, model_errors
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.serverless import Serverless
@@ -153,3 +153,24 @@ def test_what_containers_took_is_written_though_the_invocation_did_not_come_to_i
     meter.note_container(("us-east-1", "Churn", "v", "first"), 200, 0.1, direct=False)
     meter.flush()
     assert [json.loads(line)["container"] for path in tmp_path.iterdir() for line in path.open()] == ["first"]
+
+
+def test_a_model_server_that_could_not_speak_frames_for_a_moment_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hops, "AGAIN_SECONDS", 0.0)
+
+    async def main() -> None:
+        found = hops.Hops(60.0)
+        address = f"unix:{tmp_path / 's'}"
+        found.offered(address)
+        await until(lambda: not found._connecting)
+        model = Model()
+        server = await serve(model.handle, unix=tmp_path / "s", on_connect=model.connect)
+        found.offered(address)
+        await until(lambda: not found._connecting)
+        assert found.least_busy([address]) is not None
+        found.close()
+        await server.close(0)
+
+    asyncio.run(main())

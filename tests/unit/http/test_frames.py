@@ -274,6 +274,19 @@ def test_a_header_with_a_line_break_is_no_two_headers(tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_connection_that_is_made_as_the_server_ends_is_left_at_once(tmp_path: Path) -> None:
+    def take(headers: Headers, body: bytes, answer: Answer) -> Callable[[], None]:
+        return nothing
+
+    async def main() -> None:
+        async with speaking(tmp_path, take) as (server, _):
+            server.closing = True
+            late = await connect(tmp_path / "s", 60.0)
+            await asyncio.wait_for(until(lambda: late.closed), 5)
+
+    run(main)
+
+
 def silent(sent: list[bytes]) -> Take:
     """Says with the bytes that a test gives it what it likes, in place of an answer."""
 
