@@ -45,6 +45,8 @@ def run(directory: Path, environments: Environments | None = None, warm: "Warmed
         return 0  # The task has its agent.
     if task_dir.agent.exists():
         return 0  # It had one, and a task is run once.
+    if warm is not None:
+        warm.leave()
     write_identity(task_dir.agent, ProcessIdentity.own())
     # Looked for after the identity is there: from now on whoever writes it also sends the signal.
     if task_dir.stop.exists():

@@ -48,6 +48,10 @@ class Warmed:
     server: Early
     control: socket.socket
 
+    def leave(self) -> None:
+        """Be nobody's any more: whoever ends what a process that is gone kept ready must not end a task's agent."""
+        self.task.directory.agent.unlink(missing_ok=True)
+
     def join(self, task: Task) -> None:
         """Become a task's: its directories are the sandbox's from now on.
 
@@ -59,6 +63,8 @@ class Warmed:
         former.opt_ml.rename(task.directory.opt_ml)
         former.scratch.rename(task.directory.scratch)
         former.agent_log.rename(task.directory.agent_log)
+        if former.process.exists():
+            former.process.rename(task.directory.process)
         self.server.sockets.rename(target)
         self.server.sockets = target
         task.uid = self.server.uid

@@ -149,6 +149,7 @@ class WarmPool:
             answer = server.control.recv(len(TAKEN))
         if answer != TAKEN:
             _end(server)
+            _clear(TaskDir(task), sockets)
             return None
         remove_tree(server.directory.root)
         return server.process
@@ -296,6 +297,16 @@ def _nobodys(spec: TaskSpec) -> TaskSpec:
         kms_key_id=None,
         handover=None,
     )
+
+
+def _clear(task: TaskDir, sockets: Path) -> None:
+    """Remove what a warm agent that has ended left of a task that it had not taken yet: another one is to begin it, and
+    would take an identity in its place for one that ran it."""
+    for path in (task.report, task.output, task.metrics, task.process, task.agent_log):
+        path.unlink(missing_ok=True)
+    for path in (task.opt_ml, task.scratch, sockets):
+        remove_tree(path)
+    task.agent.unlink(missing_ok=True)
 
 
 def _end(server: _Server) -> None:

@@ -219,3 +219,31 @@ def test_warm_servers_end_with_the_process_that_keeps_them(tasks: Tasks, store: 
         time.sleep(0.01)
     LocalBackend(tasks.data / "tasks", tasks.sockets, warm_servers=1).close()
     assert not list(warm_directory(tasks.data / "tasks").glob("*"))
+
+
+def test_a_task_whose_warm_agent_was_killed_before_it_had_taken_it_gets_another(
+    warm: WarmTasks, store: RunningStore
+) -> None:
+    spec = warm.server(store, "half", WHO)
+    waited = warm.warmed(spec)
+    folder = warm.data / "tasks" / "half"
+    # In its way: the agent has written its identity into the task's directory by then, and fails.
+    (folder / "sandbox" / "tmp").mkdir(parents=True)
+    seen = warm.up(spec)
+    assert agent_of(seen) != waited
+    assert request(seen, "POST", "/invocations") == (200, b"of-half:nothing")
+
+
+def test_who_comes_back_ends_no_agent_that_has_taken_a_task(
+    warm: WarmTasks, store: RunningStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = warm.server(store, "taken", WHO)
+    waited = warm.warmed(spec)
+    with monkeypatch.context() as patch:
+        # The process that kept it ends before it has removed the directory that it was kept in.
+        patch.setattr("sagesmith.compute.warm.remove_tree", lambda path: None)
+        warm.backend.start([spec])
+    LocalBackend(warm.data / "tasks", warm.sockets, warm_servers=1).close()
+    seen = warm.wait(spec.id, is_up)
+    assert agent_of(seen) == waited
+    assert request(seen, "POST", "/invocations") == (200, b"of-taken:nothing")
