@@ -16,7 +16,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,14 @@ class Fetched:
 
 
 @dataclass(slots=True)
+class _Turns:
+    """Whose turn it is at a model, and how many want it or have it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    wanted: int = 0
+
+
+@dataclass(slots=True)
 class ModelStore:
     """Fetches one task's models. Thread safe; each model is one thread's at a time.
 
@@ -81,9 +89,9 @@ class ModelStore:
     task: Task
     models: Models
     limit_bytes: int
-    _taken: dict[str, int] = field(default_factory=dict)
+    _taken: dict[str, Fetched] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _busy: dict[str, threading.Lock] = field(default_factory=dict)
+    _busy: dict[str, "_Turns"] = field(default_factory=dict)
 
     def fetch(self, name: str) -> Fetched:
         """Download a model and unpack it.
@@ -97,13 +105,14 @@ class ModelStore:
         uri = uri_of(self.models.s3_uri, name)
         identifier = hashlib.sha256(name.encode()).hexdigest()[:32]
         began = time.perf_counter()
-        with self._lock_of(identifier):
+        with self._turn_of(identifier):
             self._remove(identifier)
             target = self.task.directory.models / identifier
             try:
                 (target / "model").mkdir(parents=True)
                 self._bring(uri, target)
-                size = _size(target)
+                found = Fetched(identifier, f"{INSIDE}/{identifier}/model", _size(target))
+                self._take(found, uri)
             except OSError as error:
                 self._remove(identifier)
                 if error.errno in _FULL:
@@ -112,18 +121,23 @@ class ModelStore:
             except ModelRefused:
                 self._remove(identifier)
                 raise
-            with self._lock:
-                self._taken[identifier] = size
         self.note({"ModelDownloadingTime": [(time.perf_counter() - began) * _MICROSECONDS]})
-        return Fetched(identifier, f"{INSIDE}/{identifier}/model", size)
+        return found
 
     def drop(self, identifier: str) -> None:
         """Remove a model's files, if they are there."""
         with self._lock:
-            known = identifier in self._taken
-        if known:
-            with self._lock_of(identifier):
-                self._remove(identifier)
+            known = self._taken.get(identifier)
+        if known is not None:
+            self.give_back(known)
+
+    def give_back(self, found: Fetched) -> None:
+        """Remove what one `fetch` has brought, unless another one has brought the model anew."""
+        with self._turn_of(found.id):
+            with self._lock:
+                is_there = self._taken.get(found.id) is found
+            if is_there:
+                self._remove(found.id)
 
     def reset(self) -> None:
         """Remove the files of all models: the model server has begun anew."""
@@ -190,7 +204,7 @@ class ModelStore:
 
     def _room(self) -> int:
         with self._lock:
-            left = self.limit_bytes - sum(self._taken.values())
+            left = self.limit_bytes - self._taken_bytes()
         free = shutil.disk_usage(self.task.directory.models).free - _DISK_RESERVE_BYTES
         return max(0, min(left, free))
 
@@ -200,9 +214,30 @@ class ModelStore:
         with contextlib.suppress(FileNotFoundError):
             remove_tree(self.task.directory.models / identifier)
 
-    def _lock_of(self, identifier: str) -> threading.Lock:
+    def _take(self, found: Fetched, uri: str) -> None:
+        """Count a model that was brought; others may have been meanwhile, so that there is no room for it any more."""
         with self._lock:
-            return self._busy.setdefault(identifier, threading.Lock())
+            if self._taken_bytes() + found.size > self.limit_bytes:
+                raise ModelRefused("NoRoom", f"There is no room on the disk for {uri}.")
+            self._taken[found.id] = found
+
+    def _taken_bytes(self) -> int:
+        return sum(each.size for each in self._taken.values())
+
+    @contextlib.contextmanager
+    def _turn_of(self, identifier: str) -> Iterator[None]:
+        """One thread's turn at a model. Nothing is kept of a model that nobody is at: any name may be asked for."""
+        with self._lock:
+            turns = self._busy.setdefault(identifier, _Turns())
+            turns.wanted += 1
+        try:
+            with turns.lock:
+                yield
+        finally:
+            with self._lock:
+                turns.wanted -= 1
+                if not turns.wanted:
+                    del self._busy[identifier]
 
 
 def uri_of(prefix: str, name: str) -> str:
@@ -260,18 +295,28 @@ def _answer(store: ModelStore, connection: socket.socket) -> None:
     connection.settimeout(_LINE_SECONDS)
     with connection.makefile("rwb") as stream:
         line = stream.readline(_LINE_BYTES)
-        if line:
-            stream.write(json.dumps(_said(store, line)).encode() + b"\n")
+        if not line:
+            return
+        said, found = _said(store, line)
+        try:
+            stream.write(json.dumps(said).encode() + b"\n")
+            stream.flush()
+        except OSError:
+            # Who asked is gone, and nobody else knows that it is there.
+            if found is not None:
+                store.give_back(found)
+            raise
 
 
-def _said(store: ModelStore, line: bytes) -> dict[str, Any]:
+def _said(store: ModelStore, line: bytes) -> tuple[dict[str, Any], Fetched | None]:
+    """The answer to a wish, and what was fetched for it."""
     try:
         asked: Any = json.loads(line)
         if not isinstance(asked, dict):
             raise TypeError("a wish is an object")
         if "fetch" in asked:
             found = store.fetch(str(asked["fetch"]))
-            return {"id": found.id, "path": found.path, "size": found.size}
+            return {"id": found.id, "path": found.path, "size": found.size}, found
         if "drop" in asked:
             store.drop(str(asked["drop"]))
         elif "reset" in asked:
@@ -279,10 +324,10 @@ def _said(store: ModelStore, line: bytes) -> dict[str, Any]:
         elif "note" in asked:
             store.note(asked["note"])
     except ModelRefused as error:
-        return {"error": error.kind, "message": str(error)}
+        return {"error": error.kind, "message": str(error)}, None
     except (ValueError, TypeError, AttributeError) as error:
-        return {"error": "BadRequest", "message": f"{type(error).__name__}: {error}"}
-    return {}
+        return {"error": "BadRequest", "message": f"{type(error).__name__}: {error}"}, None
+    return {}, None
 
 
 def _size(folder: Path) -> int:
