@@ -304,3 +304,30 @@ def test_a_place_of_the_platforms_own_is_not_read(tmp_path: Path) -> None:
         assert b"secret" not in said
 
     run(tmp_path, test)
+
+
+def test_a_full_disk_for_notices_asks_no_model_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_AWAY_SECONDS", 0.01)
+    asked = 0
+
+    async def count(request: Request) -> Response:
+        nonlocal asked
+        asked += 1
+        return Response(200, [], b"answer")
+
+    async def test(world: World) -> None:
+        world.route(await world.model("model", count))
+        notices = world.platform.dir.async_notices
+        notices.parent.mkdir(parents=True, exist_ok=True)
+        notices.write_text("in the way")
+        record = world.ask(b"1", topics={"SuccessTopic": "arn:aws:sns:us-east-1:123456789012:done"})
+        async with working(world):
+            async with world.put:
+                await world.put.wait_for(lambda: f"/out/{record.entry.id}" in world.objects)
+            await asyncio.sleep(0.2)
+            notices.unlink()
+            assert await world.outcome(record) == (True, b"answer")
+            assert [path.stem for path in notices.iterdir()] == [record.entry.id]
+        assert asked == 1
+
+    run(tmp_path, test)

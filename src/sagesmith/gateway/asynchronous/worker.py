@@ -311,8 +311,7 @@ class Worker:
                 return _AWAY_SECONDS
         topic = notices.topic_of(record, outcome)
         if topic is not None:
-            directory = self._platform.dir.async_notices
-            await asyncio.to_thread(notices.write, directory, record, variant, topic, outcome, time.time())
+            await self._write_notice(record, variant, topic, outcome)
         self._performer.discard(record)
         await asyncio.to_thread(self._records.remove, queue, record.entry)
         status = 200 if failure is None else failure.status
@@ -330,6 +329,19 @@ class Worker:
             milliseconds=round(time.time() * 1000 - record.entry.received_ms, 2),
         )
         return None
+
+    async def _write_notice(self, record: Record, variant: str | None, topic: str, outcome: Answer | Failed) -> None:
+        """Have somebody told. A disk that is full is waited for here: to begin the request anew would ask its model
+        again and again."""
+        directory, now = self._platform.dir.async_notices, time.time()
+        while True:
+            try:
+                await asyncio.to_thread(notices.write, directory, record, variant, topic, outcome, now)
+            except OSError as error:
+                log.warning("a notice could not be written", endpoint=record.endpoint, reason=str(error))
+                await asyncio.sleep(_AWAY_SECONDS)
+            else:
+                return
 
     def _hops(self, slot: _Slot) -> list[Hop]:
         """The containers that a request goes through."""
