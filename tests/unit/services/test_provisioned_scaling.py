@@ -63,7 +63,10 @@ def test_target_tracking_follows_the_utilization_up_to_max_concurrency(world: Wo
     step(world)
     assert provisioned(world) == 4, "three times as much would be more than may run at all"
     (activity,) = client.describe_scaling_activities(ServiceNamespace="sagemaker")["ScalingActivities"]
-    assert activity["Description"].startswith("Setting desired provisioned concurrency to")
+    assert activity["Description"] == "Setting desired provisioned concurrency to 4."
+    step(world)
+    (activity,) = client.describe_scaling_activities(ServiceNamespace="sagemaker")["ScalingActivities"]
+    assert activity["StatusCode"] == "Successful"
 
 
 @pytest.mark.parametrize(

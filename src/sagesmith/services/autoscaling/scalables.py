@@ -19,6 +19,7 @@ from sagesmith.services.sagemaker.endpoints import (
 )
 from sagesmith.services.sagemaker.inference_components import INFERENCE_COMPONENT
 from sagesmith.store import Document, Transaction
+from sagesmith.wire.context import Params
 
 VARIANT = "sagemaker:variant:DesiredInstanceCount"
 PROVISIONED = "sagemaker:variant:DesiredProvisionedConcurrency"
@@ -34,12 +35,19 @@ class Scalable:
         count: how many instances or copies it is to have.
         with_count: the document with another count, if it is InService.
         never_empty: why it must have one at least; empty if it need not.
+        most: how many it can have, whatever its target's bounds are; None if nothing but them says so.
     """
 
     document: Document
     count: int
     with_count: Callable[[int], Document]
     never_empty: str = ""
+    most: int | None = None
+
+    def within(self, body: Params) -> tuple[int, int]:
+        """The least and the most that it may have by the document of its target."""
+        least, most = int(body["MinCapacity"]), int(body["MaxCapacity"])
+        return (least, most) if self.most is None else (min(least, self.most), min(most, self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,9 @@ def _provisioned(tx: Transaction, region: str, resource_id: str) -> Scalable | N
     return Scalable(
         endpoint,
         variant["count"],
-        lambda count: with_provisioned(endpoint, variant["name"], min(count, most)),
+        lambda count: with_provisioned(endpoint, variant["name"], count),
         "a serverless variant's provisioned concurrency can be none only by a configuration without it",
+        most,
     )
 
 

@@ -64,12 +64,13 @@ def _scaled(tx: Transaction, target: Document, scalable: Scalable, now: float) -
     body = target.body
     if body.get("_bring"):
         target = replace(target, body={name: value for name, value in body.items() if name != "_bring"})
-        if scalable.count < body["MinCapacity"]:
+        least, most = scalable.within(body)
+        if scalable.count < least:
             cause = f"minimum capacity was set to {body['MinCapacity']}"
-            return _brought(tx, target, scalable, body["MinCapacity"], cause, now)
-        if scalable.count > body["MaxCapacity"]:
+            return _brought(tx, target, scalable, least, cause, now)
+        if scalable.count > most:
             cause = f"maximum capacity was set to {body['MaxCapacity']}"
-            return _brought(tx, target, scalable, body["MaxCapacity"], cause, now)
+            return _brought(tx, target, scalable, most, cause, now)
     return _followed(tx, target, scalable, now)
 
 
@@ -77,7 +78,7 @@ def _followed(tx: Transaction, target: Document, scalable: Scalable, now: float)
     """The target after its policies had their way."""
     body, current = target.body, scalable.count
     wishes = [wish for policy in body["_policies"].values() for wish in _wishes(tx, target, policy, current, now)]
-    capacity = decisions.chosen(current, [wish.capacity for wish in wishes], body["MinCapacity"], body["MaxCapacity"])
+    capacity = decisions.chosen(current, [wish.capacity for wish in wishes], *scalable.within(body))
     suspended = body["SuspendedState"].get(
         "DynamicScalingOutSuspended" if capacity > current else "DynamicScalingInSuspended"
     )
