@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,15 +164,26 @@ class RoutesFile:
         self._routes: Routes = {}
 
     def find(self, region: str, endpoint: str) -> EndpointRoute | None:
+        return self.all().get(region, {}).get(endpoint.lower())
+
+    def all(self) -> Routes:
+        """The table as it stands in the file, an empty one if there is none."""
         try:
             status = os.stat(self._path)  # noqa: PTH116 (half the time of Path's)
         except FileNotFoundError:
-            return None
+            return {}
         stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
         if stamp != self._stamp:
             self._routes = _parse(Path(self._path).read_bytes())
             self._stamp = stamp
-        return self._routes.get(region, {}).get(endpoint.lower())
+        return self._routes
+
+    def asynchronous(self) -> Iterator[tuple[str, EndpointRoute, AsyncRoute]]:
+        """The endpoints in service that take asynchronous requests, with their regions."""
+        for region, endpoints in self.all().items():
+            for route in endpoints.values():
+                if route.asynchronous is not None:
+                    yield region, route, route.asynchronous
 
 
 def _parse(content: bytes) -> Routes:

@@ -51,7 +51,6 @@ _MAX_CLIENTS = 512
 _FROM_MODEL = frozenset((b"content-type", b"content-length", b"x-amzn-sagemaker-custom-attributes"))
 _OF_SESSIONS = frozenset((NEW_SESSION_ID, CLOSED_SESSION_ID))
 _OF_STATEFUL = _FROM_MODEL | _OF_SESSIONS
-_BUSY = (b"x-sagesmith-busy", b"1")
 _NONE_DOWN: set[str] = set()
 _NO_INSTANCES = "A transient exception occurred while retrieving variant instances. Please try again later."
 _ASYNCHRONOUS = (
@@ -489,7 +488,7 @@ class _Prompt:
         if isinstance(result, Exception):
             how = model_errors.TIMED_OUT if isinstance(result, TimedOut) else model_errors.BROKE_OFF
             self._failed(model_errors.without_answer(context, route.name, how), took)
-        elif result.status == 503 and _BUSY in result.headers:
+        elif result.status == 503 and model_errors.BUSY in result.headers:
             if result.close is not None:
                 result.close()
             self._reply.leave()
@@ -558,7 +557,7 @@ async def _ask(
         raise model_errors.without_answer(context, route.name, model_errors.TIMED_OUT, container) from None
     except (Disconnected, BadAnswer):
         raise model_errors.without_answer(context, route.name, model_errors.BROKE_OFF, container) from None
-    if answer.status == 503 and _BUSY in answer.headers:
+    if answer.status == 503 and model_errors.BUSY in answer.headers:
         if answer.close is not None:
             answer.close()
         raise _Busy

@@ -13,6 +13,8 @@ TIMED_OUT = (
     "each container in Amazon CloudWatch, resolve the issue, and try again."
 )
 BROKE_OFF = "The connection to container {container} was closed before it answered."
+BUSY = (b"x-sagesmith-busy", b"1")
+"""The header of a 503 by which a model server of ours says that no handler saw the request."""
 _MESSAGE_BYTES = 16 << 10
 _REFUSED = b"x-sagesmith-refused"
 """By it a model server, or who fetches its models, says that its answer is an error of the API: the code's name."""

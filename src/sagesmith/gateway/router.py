@@ -74,15 +74,16 @@ class Router:
         self.meter = Meter(platform.dir.invocations)
         self.capturer = Capturer(platform.dir.captures)
         self.serverless = Serverless(platform.dir.wakes, platform.dir.slots, platform.dir.invocations)
+        routes = RoutesFile(platform.dir.routes_file)
         self._invoker = Invoker(
-            RoutesFile(platform.dir.routes_file),
+            routes,
             Sessions(platform.dir.sessions),
             self.serverless,
             pinned=platform.dir.gate_identity,
             meter=self.meter,
             capturer=self.capturer,
         )
-        self.asynchronous = AsyncFront(platform, self._invoker.find)
+        self.asynchronous = AsyncFront(platform, routes, self._invoker.find)
         self._api = Client(f"unix:{platform.dir.api_socket}", answer_seconds=API_SECONDS)
 
     def close(self) -> None:

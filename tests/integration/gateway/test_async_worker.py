@@ -12,12 +12,11 @@ import pytest
 from sagesmith.config import Platform
 from sagesmith.gateway.asynchronous import worker as workers
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
-from sagesmith.gateway.asynchronous.table import Table
 from sagesmith.gateway.asynchronous.worker import Worker
 from sagesmith.http.messages import Handler, Request, Response
 from sagesmith.http.server import serve
 from sagesmith.identifiers import random_uuid
-from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute, write_routes
+from sagesmith.routes import AsyncRoute, EndpointRoute, RoutesFile, VariantRoute, write_routes
 
 QUEUE = ("us-east-1", "churn")
 
@@ -112,7 +111,7 @@ async def opened(root: Path) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def working(world: World) -> AsyncIterator[Worker]:
-    worker = Worker(world.platform, world.records, Table(world.platform.dir.routes_file))
+    worker = Worker(world.platform, world.records, RoutesFile(world.platform.dir.routes_file))
     task = asyncio.create_task(worker.run())
     try:
         yield worker

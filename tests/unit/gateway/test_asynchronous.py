@@ -13,7 +13,7 @@ from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.objects import Place, PlaceInvalid, parse_place
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
 from sagesmith.http.messages import Headers
-from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute, write_routes
+from sagesmith.routes import AsyncRoute, EndpointRoute, RoutesFile, VariantRoute, write_routes
 from sagesmith.wire.errors import AwsError
 
 INPUT = (b"x-amzn-sagemaker-inputlocation", b"s3://b/k")
@@ -201,7 +201,7 @@ def test_a_router_that_could_not_prepare_the_queue_tries_again(tmp_path: Path, m
     platform.dir.asynchronous.write_text("in the way")
 
     async def main() -> None:
-        found = front.AsyncFront(platform, lambda *_: route)
+        found = front.AsyncFront(platform, RoutesFile(platform.dir.routes_file), lambda *_: route)
         running = asyncio.create_task(found.run())
         await asyncio.sleep(0.05)
         platform.dir.asynchronous.unlink()

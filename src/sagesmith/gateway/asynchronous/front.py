@@ -17,10 +17,9 @@ from sagesmith.gateway.asynchronous import asking
 from sagesmith.gateway.asynchronous.asking import Asked
 from sagesmith.gateway.asynchronous.objects import PlaceInvalid, parse_place
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
-from sagesmith.gateway.asynchronous.table import Table
 from sagesmith.http.messages import Headers, Request, Response
 from sagesmith.identifiers import random_uuid
-from sagesmith.routes import AsyncRoute, EndpointRoute
+from sagesmith.routes import AsyncRoute, EndpointRoute, RoutesFile
 from sagesmith.wire.context import RequestContext
 from sagesmith.wire.errors import AwsError
 
@@ -45,14 +44,15 @@ class AsyncFront:
     """One a router.
 
     Args:
+        routes: the table that the API process writes.
         find: the endpoint of a request; raises what the caller is to see where there is none.
     """
 
-    def __init__(self, platform: Platform, find: Find) -> None:
+    def __init__(self, platform: Platform, routes: RoutesFile, find: Find) -> None:
         self._platform = platform
         self._find = find
         self._records = Records(platform.dir.async_queue)
-        self._table = Table(platform.dir.routes_file)
+        self._routes = routes
         self._worker: Worker | None = None
         self._untold: deque[bytes] = deque()
 
@@ -121,7 +121,7 @@ class AsyncFront:
         from sagesmith.gateway.asynchronous.worker import Worker
 
         while True:
-            self._worker = Worker(self._platform, self._records, self._table)
+            self._worker = Worker(self._platform, self._records, self._routes)
             try:
                 await self._worker.run()
             except Exception:
@@ -132,7 +132,7 @@ class AsyncFront:
 
     def _is_needed(self) -> bool:
         """Whether there is an endpoint that takes asynchronous requests, or was when some came."""
-        return self._platform.dir.async_queue.is_dir() or any(True for _ in self._table.asynchronous())
+        return self._platform.dir.async_queue.is_dir() or any(True for _ in self._routes.asynchronous())
 
     def _tell(self, record: Record) -> None:
         """Tell whoever works the queue off. Who is not there yet will find the file."""

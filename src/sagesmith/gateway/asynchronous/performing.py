@@ -25,7 +25,6 @@ MAX_INPUT_BYTES = MAX_ANSWER_BYTES = 1 << 30
 """Source: https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html (payloads up to 1 GB)."""
 
 _DEFAULT_TYPE = "application/octet-stream"
-_BUSY = (b"x-sagesmith-busy", b"1")
 _CUSTOM_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"
 _TOO_MUCH_INPUT = "The input {uri} has more than 1 GB, which is the most that an asynchronous request may have."
 _TOO_MUCH_ANSWER = "Received a response from primary that has more than 1 GB, which is the most that can be stored."
@@ -267,7 +266,7 @@ async def _ask(record: Record, hop: Hop, headers: Headers, content: bytes | Asyn
         )
     except ConnectFailed as error:
         raise NotTaken from error
-    if answer.status == 503 and _BUSY in answer.headers:
+    if answer.status == 503 and model_errors.BUSY in answer.headers:
         _close(answer)
         raise NotTaken
     if not 200 <= answer.status < 300:

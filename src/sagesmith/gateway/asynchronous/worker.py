@@ -23,9 +23,8 @@ from sagesmith.gateway.asynchronous.metering import AsyncMeter
 from sagesmith.gateway.asynchronous.objects import Objects, StoreAway
 from sagesmith.gateway.asynchronous.performing import Answer, Failed, Hop, Lost, NotTaken, Performer, Times
 from sagesmith.gateway.asynchronous.records import Entry, Queue, Record, Records
-from sagesmith.gateway.asynchronous.table import Table
 from sagesmith.http.client import Client
-from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute, container_address
+from sagesmith.routes import AsyncRoute, EndpointRoute, RoutesFile, VariantRoute, container_address
 
 MAX_ATTEMPTS = 3
 """How many model servers may break off while they have a request before it has failed."""
@@ -72,10 +71,10 @@ class _Slot:
 class Worker:
     """Works the queue off. One in all routers; belongs to one event loop."""
 
-    def __init__(self, platform: Platform, records: Records, table: Table) -> None:
+    def __init__(self, platform: Platform, records: Records, routes: RoutesFile) -> None:
         self._platform = platform
         self._records = records
-        self._table = table
+        self._routes = routes
         self._objects = Objects(platform)
         self._performer = Performer(self._objects, platform.dir.async_answers)
         self._meter = AsyncMeter(platform.dir.invocations)
@@ -159,7 +158,7 @@ class Worker:
                 path.unlink(missing_ok=True)
 
     def _note_backlogs(self) -> None:
-        for region, route, _ in self._table.asynchronous():
+        for region, route, _ in self._routes.asynchronous():
             self._meter.backlog(region, route, self._queues.get((region, route.name.lower())))
 
     def _begin_what_can(self) -> None:
@@ -168,7 +167,7 @@ class Worker:
         for queue, backlog in random.sample([*self._queues.items()], len(self._queues)):
             while len(self._tasks) < MAX_UNDER_WAY and (expired := backlog.take_expired(now_ms)) is not None:
                 self._start(self._expire(queue, expired))
-            route = self._table.find(*queue) if backlog.idle else None
+            route = self._routes.find(*queue) if backlog.idle else None
             if route is None or route.asynchronous is None:
                 continue
             while len(self._tasks) < MAX_UNDER_WAY and (slot := self._slot(route, route.asynchronous)) is not None:
@@ -220,7 +219,7 @@ class Worker:
         again: float | None = _AWAY_SECONDS
         try:
             found = await self._read(queue, entry)
-            route = self._table.find(*queue)
+            route = self._routes.find(*queue)
             variant = route.variants[0].name if route is not None and route.variants else None
             failed = Failed(_EXPIRED, "ExpiredRequests")
             again = None if found is None else await self._finish(queue, found[0], variant, {}, failed)
