@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import subprocess
 import tempfile
 from importlib import metadata
@@ -31,6 +33,7 @@ _OURS = frozenset({"mlflow", "mlflow-skinny"})
 _STANDS_FOR = {"xgboost": "xgboost-cpu"}
 """By a library's name, the distribution that has it here: the other one requires NVIDIA's NCCL."""
 _KEEP_AS_IT_IS = "MLFLOW_DISABLE_ENV_CREATION"
+_OTHER_FILE = re.compile(r"(?P<option>-r|-c|--requirement|--constraint)[ =]*(?P<file>.+)")
 
 
 def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
@@ -85,7 +88,17 @@ def wanting(folder: Path) -> list[str]:
     file = folder / "requirements.txt"
     if not file.is_file() or os.environ.get(_KEEP_AS_IT_IS, "").lower() in ("1", "true"):
         return []
-    return unsatisfied(file.read_text(encoding="utf-8").splitlines())
+    found = [_with_whole_path(line, folder) for line in unsatisfied(file.read_text(encoding="utf-8").splitlines())]
+    # MLflow writes the constraints that a model was saved under: by themselves they want nothing.
+    return [] if all(line.startswith(("-c", "--constraint")) for line in found) else found
+
+
+def _with_whole_path(line: str, folder: Path) -> str:
+    """A line that names another file, which is relative to the one that the line was in."""
+    named = _OTHER_FILE.fullmatch(line)
+    if named is None or "://" in named["file"]:
+        return line
+    return f"{named['option']} {shlex.quote(str(folder / named['file']))}"
 
 
 def _install_what_is_missing(folder: Path) -> None:
