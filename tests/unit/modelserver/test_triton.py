@@ -2,12 +2,14 @@
 
 import json
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sagesmith.modelserver.errors import BadInput
-from sagesmith.modelserver.triton import config, tensors
+from sagesmith.modelserver.triton import config, models, tensors
 
 CONFIGURATION = """
 name: "sums"  # what it is called
@@ -127,3 +129,31 @@ def test_an_output_that_the_model_has_not_is_refused_in_tritons_words() -> None:
     asked = tensors.read(request(inputs=[], outputs=[{"name": "y"}]), "application/json")
     with pytest.raises(BadInput, match="unexpected inference output 'y' for model 'm'"):
         tensors.write("m", "1", asked, {})
+
+
+def test_a_number_that_its_datatype_does_not_hold_is_a_bad_request() -> None:
+    with pytest.raises(BadInput):
+        tensors.read(request(inputs=[tensor(datatype="UINT8", data=[300, 0, 0, 0])]), "application/json")
+
+
+def test_a_python_model_has_modules_beside_it_and_dataclasses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    version = tmp_path / "sums" / "1"
+    version.mkdir(parents=True)
+    (version / "beside_the_model.py").write_text("FACTOR = 2\n")
+    (version / "model.py").write_text(
+        "from __future__ import annotations\n"
+        "from dataclasses import dataclass\n"
+        "import numpy as np\n"
+        "import triton_python_backend_utils as pb_utils\n"
+        "from beside_the_model import FACTOR\n"
+        "@dataclass\n"
+        "class Kept:\n"
+        "    factor: int\n"
+        "class TritonPythonModel:\n"
+        "    def execute(self, requests):\n"
+        "        made = pb_utils.Tensor('y', np.array([Kept(FACTOR).factor]))\n"
+        "        return [pb_utils.InferenceResponse([made]) for _ in requests]\n"
+    )
+    asked = tensors.read(request(inputs=[tensor()]), "application/json")
+    assert models.load(tmp_path / "sums").run(asked)["y"].tolist() == [2]

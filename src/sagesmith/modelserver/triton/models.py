@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict  # noqa: UP035
 
@@ -138,6 +139,12 @@ def _python(folder: Path, file: Path, settings: dict[str, Any]) -> Run:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickle look their module up by its name.
+    sys.modules[spec.name] = module
+    if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() != "true":
+        # As the Python backend's stub has it, for what lies beside model.py; a path that many models share would lead
+        # each to the others'.
+        sys.path += [str(file.parent), str(folder)]
     spec.loader.exec_module(module)
     model = module.TritonPythonModel()
     described = {"name": folder.name, "backend": "python", "max_batch_size": 0, **settings}

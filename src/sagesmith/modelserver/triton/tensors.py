@@ -70,7 +70,7 @@ def read(body: bytes, content_type: str) -> Request:
         binary = frozenset(each["name"] for each in outputs if (each.get("parameters") or {}).get("binary_data"))
         everything = parameters.get("binary_data_output") and not outputs
         names = [each["name"] for each in outputs]
-    except (ValueError, TypeError, AttributeError, struct.error) as error:
+    except (ValueError, OverflowError, TypeError, AttributeError, struct.error) as error:
         raise BadInput(f"failed to parse the request: {error}") from error
     except KeyError as error:
         raise BadInput(f"failed to parse the request: it has no {error}") from error
