@@ -10,6 +10,7 @@ import json
 import mimetypes
 import os
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -115,7 +116,7 @@ def payloads_in(content: bytes, load: Load) -> Iterator[Payload]:
                 file = archive.extractfile(member)
                 body = file.read() if file is not None else b""
                 yield Payload(_content_type(name, load.content_types), body)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         said = f"the sample payload {load.payload_uri} is not a .tar.gz archive"
         raise TaskFailed(f"ClientError: {said}: {error}") from error
 

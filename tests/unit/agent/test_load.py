@@ -38,6 +38,12 @@ def packed(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def damaged(content: bytes) -> bytes:
+    """With nonsense where the compressed content of its file is."""
+    half = len(content) // 2
+    return content[:half] + b"\xff" * 200 + content[half + 200 :]
+
+
 def test_each_file_is_a_request_of_the_type_that_its_name_tells_if_that_is_supported() -> None:
     content = packed(**{"a/row.csv": b"1", "b.json": b"{}", "c.png": b"x", "._row.csv": b"of a Mac"})
     assert list(payloads_in(content, LOAD)) == [
@@ -53,8 +59,9 @@ def test_each_file_is_a_request_of_the_type_that_its_name_tells_if_that_is_suppo
         (b"1,2,3", "is not a .tar.gz archive"),
         (packed(big=bytes(MAX_PAYLOAD_BYTES + 1)), "too large for a request"),
         (packed(row=b"1" * 100)[:60], "is not a .tar.gz archive"),
+        (damaged(packed(row=b" ".join(b"%d" % (each * each) for each in range(50_000)))), "is not a .tar.gz archive"),
     ],
-    ids=["no archive", "too large", "torn"],
+    ids=["no archive", "too large", "torn", "damaged"],
 )
 def test_a_payload_that_is_none_fails_the_task(content: bytes, words: str) -> None:
     with pytest.raises(TaskFailed, match=words):
