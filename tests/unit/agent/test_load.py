@@ -40,8 +40,8 @@ def packed(**files: bytes) -> bytes:
 
 def damaged(content: bytes) -> bytes:
     """With nonsense where the compressed content of its file is."""
-    half = len(content) // 2
-    return content[:half] + b"\xff" * 200 + content[half + 200 :]
+    at = len(content) // 3
+    return content[:at] + b"\xff" * 200 + content[at + 200 :]
 
 
 def test_each_file_is_a_request_of_the_type_that_its_name_tells_if_that_is_supported() -> None:
