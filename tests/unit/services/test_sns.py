@@ -179,6 +179,27 @@ def test_what_cannot_be_asked_holds_nothing_up(home: Home, topics: Any, subscrib
     assert left.body["attempts"] == 1
 
 
+def test_a_server_that_is_silent_is_waited_for_once_for_all_that_is_due(
+    home: Home, topics: Any, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        for number in range(8):
+            arn = topics.create_topic(Name=f"t{number}")["TopicArn"]
+            topics.subscribe(TopicArn=arn, Protocol="http", Endpoint=url)
+        topics.subscribe(TopicArn=arn, Protocol="http", Endpoint=subscriber.url)
+        Deliveries(home.store).deliver()
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert len(subscriber.got) == 1
+    with home.store.read() as tx:
+        left = tx.list(Query(deliveries.KIND, "all")).documents
+    assert [each.body["attempts"] for each in left] == [1] * 8
+
+
 def test_who_answers_byte_by_byte_is_given_up(home: Home, topics: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "ANSWER_SECONDS", 0.5)
     over = threading.Event()

@@ -68,12 +68,28 @@ class Deliveries:
         with self._store.read() as tx:
             query = Query(KIND, _REGION, updated_before=now, sort="updated_at", descending=False, limit=_PAGE)
             due = tx.list(query).documents
-        if due:
-            with ThreadPoolExecutor(min(_AT_ONCE, len(due)), thread_name_prefix="sns") as pool:
-                list(pool.map(self._attempt, due))
+        servers: dict[str, list[Document]] = {}
+        for delivery in due:
+            servers.setdefault("/".join(delivery.body["url"].split("/", 3)[:3]), []).append(delivery)
+        if servers:
+            with ThreadPoolExecutor(min(_AT_ONCE, len(servers)), thread_name_prefix="sns") as pool:
+                list(pool.map(self._attempt_all, servers.values()))
 
-    def _attempt(self, delivery: Document) -> None:
-        problem = _send(delivery)
+    def _attempt_all(self, deliveries: list[Document]) -> None:
+        """What is due at one server. One that does not answer is not waited for again for each of them."""
+        away = None
+        for delivery in deliveries:
+            problem = away
+            if away is None:
+                try:
+                    problem = _send(delivery)
+                # ValueError: of a URL that cannot be asked, such as one whose host is none.
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    problem = repr(error)
+                    away = problem if isinstance(error, OSError) else None
+            self._note(delivery, problem)
+
+    def _note(self, delivery: Document, problem: str | None) -> None:
         attempts = delivery.body["attempts"] + 1
         if problem is not None:
             log.warning("a notification was not taken", url=delivery.body["url"], attempt=attempts, reason=problem)
@@ -89,16 +105,11 @@ class Deliveries:
 
 
 def _send(delivery: Document) -> str | None:
-    """Why it was not taken, None if it was. Redirects are not followed."""
-    try:
-        status = _status(delivery)
-    # ValueError: of a URL that cannot be asked, such as one whose host is none.
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return repr(error)
-    return None if 200 <= status < 300 else f"status {status}"
+    """Why it was not taken, None if it was. Redirects are not followed.
 
-
-def _status(delivery: Document) -> int:
+    Raises:
+        OSError, HTTPException, ValueError: it was not answered.
+    """
     parts = urlsplit(delivery.body["url"])
     host, port = parts.hostname or "", parts.port
     connection: http.client.HTTPConnection
@@ -115,10 +126,11 @@ def _status(delivery: Document) -> int:
         connection.connect()
         late.start()
         connection.request("POST", target, delivery.body["content"].encode(), delivery.body["headers"])
-        return connection.getresponse().status
+        status = connection.getresponse().status
     finally:
         late.cancel()
         connection.close()
+    return None if 200 <= status < 300 else f"status {status}"
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:
