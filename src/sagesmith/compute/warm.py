@@ -59,6 +59,7 @@ _READ_AT_IMPORT = (
     ),
     *("NCCL_", "TF_", "XLA_", "DNNL_", "ONEDNN_", "KERAS_", "HF_HOME", "HF_HUB_", "HUGGINGFACE_", "TRANSFORMERS_"),
     *("TOKENIZERS_", "SAFETENSORS_", "USE_", "ACCELERATE_", "PROTOCOL_BUFFERS_", "GRPC_", "ABSL_", "XDG_", "MPL"),
+    *("MLFLOW_LOGGING_", "MLFLOW_CONFIGURE_", "OTEL_", "PYDANTIC_", "ORT_", "OPENSSL_"),
     *("PYTHON", "UV_", "UVLOOP_", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG", "TZ", "TMP", "TEMP", "PATH", "HOME"),
     "SAGESMITH_HANDLERS",
 )

@@ -80,7 +80,7 @@ def must_start_anew(settings: Settings) -> bool:
     folders = [settings.code_dir]
     if settings.program is not None:
         folders.append((settings.code_dir / settings.program).parent)
-    names = {path.stem for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    names = {path.name.partition(".")[0] for folder in folders if folder.is_dir() for path in folder.iterdir()}
     return not names.isdisjoint(sys.modules)
 
 
