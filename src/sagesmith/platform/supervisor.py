@@ -49,6 +49,8 @@ _NEEDED_BY_TASKS = ("ray-driver", "ray-gate", "store")
 _ANSWERED_BY = {"admin": "api"}
 """Which child it is that answers at an address, where that is not called like it."""
 _CLUSTERS_JOBS = 1000
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""Of the API process: with an arena a thread, what pages of logs took once stays with the thread that read them."""
 
 
 class _ComputeSettings(TypedDict):
@@ -244,7 +246,7 @@ class Supervisor:
         api = [sys.executable, "-m", "sagesmith.platform", "api", "--data", data]
         lease = [self._lease[0]] if self._lease else []
         api += ["--lease", str(lease[0])] if lease else []
-        children.append(Child("api", api, logs / "api.log", environment, descriptors=lease, nice=FIRST))
+        children.append(Child("api", api, logs / "api.log", environment | _FEW_ARENAS, descriptors=lease, nice=FIRST))
         if self.platform.compute == "ray":
             driver = driver_command(self._directory.root)
             children.append(Child("ray-driver", driver, logs / "ray-driver.log", environment))
