@@ -6,7 +6,7 @@ functions of values.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-deploy-models.html
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,13 @@ def hosts_of(variant: Mapping[str, Any]) -> list[int]:
     return kept + _unused(kept, variant["count"] - len(kept))
 
 
-def with_host(hosts: list[int]) -> list[int]:
-    """The hosts and one more."""
-    return hosts + _unused(hosts, 1)
+def with_host(hosts: list[int], held: Collection[int]) -> list[int]:
+    """The hosts and one more.
+
+    Args:
+        held: the hosts of copies, gone ones too: who has not looked yet would take a new one of that number for them.
+    """
+    return hosts + _unused([*hosts, *held], 1)
 
 
 def choose(instance_type: str, hosts: Iterable[int], copies: Iterable[Copy], asks: Copy, strategy: str) -> int | None:

@@ -40,12 +40,12 @@ def problems(variant: Params) -> Iterator[str]:
         yield "InstanceType is required for a variant with ManagedInstanceScaling."
 
 
-def grown(variant: Mapping[str, Any], hosts: list[int]) -> list[int] | None:
-    """The instances of an endpoint's variant and one more; None if there may be no more."""
+def grown(variant: Mapping[str, Any], hosts: list[int], held: Collection[int]) -> list[int] | None:
+    """The instances of an endpoint's variant and one more, none of `held`; None if there may be no more."""
     scaling = variant.get("scaling") or {}
     if not _is_enabled(scaling) or len(hosts) >= scaling.get("MaxInstanceCount", len(hosts) + 1):
         return None
-    return with_host(hosts)
+    return with_host(hosts, held)
 
 
 def released(variant: Mapping[str, Any], hosts: list[int], used: Collection[int]) -> list[int]:

@@ -108,7 +108,7 @@ def _placement(
         if host is None:
             host = capacity.choose(variant["instance_type"], hosts, copies.values(), asks, own["strategy"])
         if host is None and asks.needs.fits(capacity.whole(variant["instance_type"])):
-            more = instance_scaling.grown(variant, hosts)
+            more = instance_scaling.grown(variant, hosts, {each.host for each in taken})
             host, hosts = (None, hosts) if more is None else (more[-1], more)
         if host is not None and spot not in held:
             held[spot] = host

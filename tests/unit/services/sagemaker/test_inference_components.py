@@ -9,7 +9,8 @@ import pytest
 
 from sagesmith.compute.base import MetricSample
 from sagesmith.services.cloudwatch import alarms
-from sagesmith.services.sagemaker.placement import NOT_ENOUGH
+from sagesmith.services.sagemaker.model_servers import instances_of
+from sagesmith.services.sagemaker.placement import NOT_ENOUGH, place
 from sagesmith.store import Metric, Window
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.components import (
@@ -523,6 +524,23 @@ def test_an_instance_that_only_an_update_needed_is_given_back_after_it(world: Wo
     world.turn()
     assert describe(world)["InferenceComponentStatus"] == "InService"
     assert instances(world) == 1
+
+
+def test_an_instance_that_came_in_the_stead_of_one_that_is_gone_is_not_taken_twice(world: World) -> None:
+    scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 3}
+    host(world, hosting(ManagedInstanceScaling=scaling))
+    create(world, "a", cpus=2.0)
+    create(world, "b", cpus=2.0)
+    serve(world)
+    assert (hosts(world, "a"), hosts(world, "b")) == ([0], [1])
+    none = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 0}]
+    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=none)
+    with world.store.write() as tx:
+        document = world.stored(KIND, "b")
+        place(tx, document, instances_of(document), time.time())
+    world.turn(3)
+    assert sorted([*hosts(world, "a"), *hosts(world, "b")]) == [0, 1]
+    assert instances(world) == 2
 
 
 def test_managed_scaling_brings_an_instance_for_copies_that_have_no_room_and_takes_it_away_again(world: World) -> None:
