@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from sagesmith import logging
-from sagesmith.gateway import invocation, model_errors, response_stream
+from sagesmith.gateway import invocation, response_stream
 from sagesmith.gateway.capturing import Asked, Capturer
 from sagesmith.gateway.components import NoCapacity
 from sagesmith.gateway.containers import Containers
-from sagesmith.gateway.hops import Hops
 from sagesmith.gateway.invocation import NEW_SESSION, Invocation
+from sagesmith.gateway.invocation_log import log_invocation, original_status
 from sagesmith.gateway.metering import Meter
+from sagesmith.gateway.prompt import Prompt
 from sagesmith.gateway.serverless import Serverless, Waking
+from sagesmith.gateway.servers import Busy, ModelServers, ask
 from sagesmith.gateway.sessions import CLOSED_SESSION_ID, NEW_SESSION_ID, Session, Sessions
 from sagesmith.gateway.targets import choose, session_not_found
 from sagesmith.http import frames
@@ -28,26 +30,18 @@ from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Reply, Request, Response
 from sagesmith.routes import EndpointRoute, RoutesFile, ServerlessRoute, VariantRoute
 from sagesmith.wire.context import RequestContext
-from sagesmith.wire.errors import AwsError, InternalFailure
-from sagesmith.wire.protocols.rest_json import error_answer
+from sagesmith.wire.errors import AwsError
 
 MAX_BODY_BYTES = 6_291_456
 """`BodyBlob` in the service's model."""
 
-ANSWER_SECONDS = 60.0
-"""How long a container may take, as AWS gives it."""
-
 PATIENCE_SECONDS = 2.0
 """How long a request waits for a model server that is being restarted."""
-
-MAX_OUTSTANDING = 1024
-"""How many invocations of one model server a router has under way; one more is refused."""
 
 MAX_COPIES = 64
 """How many copies for shadow variants a router has under way."""
 
 _RETRY_SECONDS = 0.05
-_MAX_CLIENTS = 512
 _FROM_MODEL = frozenset((b"content-type", b"content-length", b"x-amzn-sagemaker-custom-attributes"))
 _OF_SESSIONS = frozenset((NEW_SESSION_ID, CLOSED_SESSION_ID))
 _OF_STATEFUL = _FROM_MODEL | _OF_SESSIONS
@@ -92,12 +86,10 @@ class Invoker:
         self._capturer = capturer
         self._copies: set[asyncio.Task[None]] = set()
         self._sessions = sessions
-        self._pinned = pinned
         self._sleep = sleep
-        self._hops = Hops(ANSWER_SECONDS)
+        self.servers = ModelServers(pinned)
         self._beside: set[asyncio.Task[None]] = set()
-        self._clients: dict[str, Client] = {}
-        self._containers = Containers(_ask, (_Busy, ConnectFailed), self._client, meter)
+        self._containers = Containers(ask, (Busy, ConnectFailed), self.servers.client, meter)
 
     async def invoke(
         self, context: RequestContext, operation: str, endpoint: str, request: Request, body: bytes
@@ -116,17 +108,17 @@ class Invoker:
         except AwsError as error:
             if isinstance(error, NoCapacity) and self._meter is not None:
                 self._meter.note_no_capacity(context.region, name, error.route.name, error.route.component)
-            _log(context, operation, name, None, started, error.status, error.code)
+            log_invocation(context, operation, name, None, started, error.status, error.code)
             raise
         kept = self.headers_of(context, route, variant, address if wanted.session is not None else None, answer)
         if operation == "InvokeEndpoint":
             self.note(context, route, variant, 200, took, started)
-            _log(context, operation, name, variant.name, started)
+            log_invocation(context, operation, name, variant.name, started)
             return Response(200, kept, answer.body, answer.close)
 
         def ended(code: str | None) -> None:
             self.note(context, route, variant, 200 if code is None else 0, took, started)
-            _log(context, operation, name, variant.name, started, 200, code)
+            log_invocation(context, operation, name, variant.name, started, 200, code)
 
         events = response_stream.events(answer, ended)
         return Response(200, response_stream.headers_of(answer, kept), events, answer.close)
@@ -154,13 +146,13 @@ class Invoker:
         if wanted.session is not None or wanted.target_container is not None or not route.is_ordinary:
             return None
         try:
-            chosen = choose(context, route, wanted, None, _NONE_DOWN, self._under_way_at)
+            chosen = choose(context, route, wanted, None, _NONE_DOWN, self.servers.under_way_at)
         except NoCapacity:
             return None  # `invoke` says it, and counts it
-        hop = None if chosen is None or chosen[0].containers else self._hops.least_busy(chosen[1])
-        if chosen is None or hop is None or self._under_way_at(hop[0]) >= MAX_OUTSTANDING:
+        hop = None if chosen is None or chosen[0].containers else self.servers.hops.least_busy(chosen[1])
+        if chosen is None or hop is None or self.servers.is_full(hop[0]):
             return None
-        prompt = _Prompt(self, context, route, chosen[0], wanted, body, reply, started, time.perf_counter())
+        prompt = Prompt(self, context, route, chosen[0], wanted, body, reply, started, time.perf_counter())
         return hop[1].ask(wanted.headers, body, prompt.answered)
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
@@ -170,9 +162,7 @@ class Invoker:
         task.add_done_callback(self._beside.discard)
 
     def close(self) -> None:
-        self._hops.close()
-        for client in self._clients.values():
-            client.close()
+        self.servers.close()
 
     def headers_of(
         self,
@@ -213,33 +203,33 @@ class Invoker:
             if waking is None and (route.asynchronous is not None or route.serverless is not None):
                 return await self._send_otherwise(context, route, wanted, body, started)
             session = self._session(context, route, wanted)
-            chosen = choose(context, route, wanted, session, down, self._under_way_at)
+            chosen = choose(context, route, wanted, session, down, self.servers.under_way_at)
             if chosen is not None:
                 variant, addresses = chosen
                 self._containers.require(route, variant, wanted)
                 if route.shadows and not copied:
                     copied = True
                     self._copy(context, route, wanted, body)
-                client = self._least_busy(addresses)
+                client = self.servers.least_busy(addresses)
                 asked = time.perf_counter()
                 try:
-                    if self._under_way_at(client.address) >= MAX_OUTSTANDING:
-                        raise _Busy
+                    if self.servers.is_full(client.address):
+                        raise Busy
                     answer = await self._asking(context, route, variant, client, wanted, body)
-                except _Busy:
+                except Busy:
                     busy = True
                     down.add(client.address)
                     continue
                 except ConnectFailed:
                     down.add(client.address)
-                    self._clients.pop(client.address, None)
+                    self.servers.forget(client.address)
                     continue
                 except AwsError as error:
-                    self.note(context, route, variant, _original(error), time.perf_counter() - asked, started)
+                    self.note(context, route, variant, original_status(error), time.perf_counter() - asked, started)
                     raise
                 took = time.perf_counter() - asked
                 if frames.OFFER in answer.headers:
-                    self._hops.offered(client.address)
+                    self.servers.hops.offered(client.address)
                 answer = self.received(context, route, variant, wanted, body, answer)
                 return route, variant, client.address, answer, took
             if waking is not None and route.serverless is not None and not busy:
@@ -309,10 +299,10 @@ class Invoker:
         wanted: Invocation,
         body: bytes,
     ) -> Awaitable[Response]:
-        """`_ask`, through all containers if the variant has several."""
+        """`ask`, through all containers if the variant has several."""
         if variant.containers:
             return self._containers.ask(context, route, variant, client, wanted, body)
-        return _ask(context, route, client, wanted, body)
+        return ask(context, route, client, wanted, body)
 
     def note(
         self,
@@ -328,7 +318,7 @@ class Invoker:
             whole = time.perf_counter() - started
             instances = max(1, len(variant.addresses))
             component = variant.component
-            concurrent = 1 + self._outstanding(variant.addresses) if component else 0
+            concurrent = 1 + self.servers.outstanding(variant.addresses) if component else 0
             self._meter.note(
                 context.region,
                 route.name,
@@ -340,11 +330,6 @@ class Invoker:
                 component,
                 concurrent,
             )
-
-    def _outstanding(self, addresses: list[str]) -> int:
-        """How many invocations of these model servers this router has under way."""
-        clients = (client for each in addresses if (client := self._clients.get(each)) is not None)
-        return sum(client.outstanding for client in clients) + sum(map(self._hops.outstanding, addresses))
 
     def received(
         self,
@@ -389,7 +374,7 @@ class Invoker:
         self, context: RequestContext, route: EndpointRoute, shadow: VariantRoute, wanted: Invocation, body: bytes
     ) -> None:
         """Ask a shadow variant; its answer is measured and, if it is to be, captured, and nobody gets it."""
-        client = self._least_busy(shadow.addresses)
+        client = self.servers.least_busy(shadow.addresses)
         asked = time.perf_counter()
         status = 200
         try:
@@ -401,8 +386,8 @@ class Invoker:
                 async for _ in answer.body:
                     pass
         except AwsError as error:
-            status = _original(error)
-        except (_Busy, ConnectFailed, Disconnected, TimedOut, BadAnswer):
+            status = original_status(error)
+        except (Busy, ConnectFailed, Disconnected, TimedOut, BadAnswer):
             status = 503
         self.note(context, route, shadow, status, time.perf_counter() - asked, asked)
 
@@ -420,175 +405,3 @@ class Invoker:
         if session is None:
             raise session_not_found(wanted.session, route.name)
         return session
-
-    def _least_busy(self, addresses: list[str]) -> Client:
-        if len(addresses) == 1:
-            return self._client(addresses[0])
-        shuffled = random.sample(addresses, len(addresses))
-        return self._client(min(shuffled, key=self._under_way_at))
-
-    def _under_way_at(self, address: str) -> int:
-        """Requests of this router's that are under way to a model server."""
-        client = self._clients.get(address)
-        return self._hops.outstanding(address) + (0 if client is None else client.outstanding)
-
-    def _client(self, address: str) -> Client:
-        client = self._clients.get(address)
-        if client is None:
-            if len(self._clients) >= _MAX_CLIENTS:
-                self._forget_idle()
-            client = Client(address, answer_seconds=ANSWER_SECONDS, stall_seconds=ANSWER_SECONDS, ca_file=self._pinned)
-            self._clients[address] = client
-        return client
-
-    def _forget_idle(self) -> None:
-        """Addresses of endpoints that are gone pile up; who is needed again is connected again."""
-        for address, client in list(self._clients.items()):
-            if not client.outstanding:
-                client.close()
-                del self._clients[address]
-
-
-class _Prompt:
-    """An invocation that was taken at once, until it is answered."""
-
-    __slots__ = ("_asked", "_body", "_context", "_invoker", "_reply", "_route", "_started", "_variant", "_wanted")
-
-    def __init__(
-        self,
-        invoker: Invoker,
-        context: RequestContext,
-        route: EndpointRoute,
-        variant: VariantRoute,
-        wanted: Invocation,
-        body: bytes,
-        reply: Reply,
-        started: float,
-        asked: float,
-    ) -> None:
-        self._invoker = invoker
-        self._context = context
-        self._route = route
-        self._variant = variant
-        self._wanted = wanted
-        self._body = body
-        self._reply = reply
-        self._started = started
-        self._asked = asked
-
-    def answered(self, result: Response | Exception) -> None:
-        took = time.perf_counter() - self._asked
-        try:
-            self._pass_on(result, took)
-        except Exception:
-            self._fault()
-
-    def _pass_on(self, result: Response | Exception, took: float) -> None:
-        context, route = self._context, self._route
-        if isinstance(result, Exception):
-            how = model_errors.TIMED_OUT if isinstance(result, TimedOut) else model_errors.BROKE_OFF
-            self._failed(model_errors.without_answer(context, route.name, how), took)
-        elif result.status == 503 and model_errors.BUSY in result.headers:
-            if result.close is not None:
-                result.close()
-            self._reply.leave()
-        elif not 200 <= result.status < 300:
-            self._invoker.beside(self._refused(result, took))
-        else:
-            result = self._invoker.received(context, route, self._variant, self._wanted, self._body, result)
-            headers = self._invoker.headers_of(context, route, self._variant, None, result)
-            self._reply.answer(Response(200, headers, result.body, result.close))
-            # The answer leaves at the end of this turn of the loop: what nobody waits for comes after it.
-            asyncio.get_running_loop().call_soon(self._account, 200, took, None)
-
-    async def _refused(self, answer: Response, took: float) -> None:
-        try:
-            self._failed(await model_errors.of_answer(self._context, self._route.name, answer), took)
-        except Exception:
-            self._fault()
-
-    def _fault(self) -> None:
-        """A fault of ours: the caller is not to wait for ever."""
-        request_id = self._context.request_id
-        log.exception("a request failed", request_id=request_id, endpoint=self._route.name)
-        failure = InternalFailure("We encountered an internal error. Please try again.")
-        self._reply.answer(error_answer(failure, request_id, "Message"))
-
-    def _failed(self, error: AwsError, took: float) -> None:
-        self._reply.answer(error_answer(error, self._context.request_id, "Message"))
-        self._account(_original(error), took, error)
-
-    def _account(self, status: int, took: float, error: AwsError | None) -> None:
-        self._invoker.note(self._context, self._route, self._variant, status, took, self._started)
-        variant = None if error else self._variant.name
-        shown, code = (error.status, error.code) if error else (200, None)
-        _log(self._context, "InvokeEndpoint", self._route.name, variant, self._started, shown, code)
-
-
-class _Busy(Exception):
-    """A model server has as many invocations waiting as it takes."""
-
-
-async def _ask(
-    context: RequestContext,
-    route: EndpointRoute,
-    client: Client,
-    wanted: Invocation,
-    body: bytes,
-    container: str = model_errors.PRIMARY,
-    seconds: float | None = None,
-) -> Response:
-    """The success that a model server answers.
-
-    Args:
-        container: what it is called.
-        seconds: how long it may take to begin with it; None: as long as any.
-
-    Raises:
-        ConnectFailed: it does not listen; it has got nothing.
-        _Busy: no handler saw it.
-        AwsError: ModelError.
-    """
-    if client.outstanding >= MAX_OUTSTANDING:
-        raise _Busy
-    try:
-        answer = await client.request("POST", b"/invocations", wanted.headers, body, answer_seconds=seconds)
-    except TimedOut:
-        raise model_errors.without_answer(context, route.name, model_errors.TIMED_OUT, container) from None
-    except (Disconnected, BadAnswer):
-        raise model_errors.without_answer(context, route.name, model_errors.BROKE_OFF, container) from None
-    if answer.status == 503 and model_errors.BUSY in answer.headers:
-        if answer.close is not None:
-            answer.close()
-        raise _Busy
-    if not 200 <= answer.status < 300:
-        raise await model_errors.of_answer(context, route.name, answer, container)
-    return answer
-
-
-def _original(error: AwsError) -> int:
-    """The status that a model answered, 0 if it did not."""
-    return int(error.members.get("OriginalStatusCode", error.status))
-
-
-def _log(
-    context: RequestContext,
-    operation: str,
-    endpoint: str,
-    variant: str | None,
-    started: float,
-    status: int = 200,
-    error: str | None = None,
-) -> None:
-    log.info(
-        "invocation",
-        request_id=context.request_id,
-        region=context.region,
-        operation=operation,
-        endpoint=endpoint,
-        variant=variant,
-        principal=context.principal.arn,
-        status=status,
-        error=error,
-        milliseconds=round((time.perf_counter() - started) * 1000, 2),
-    )

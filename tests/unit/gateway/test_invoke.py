@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sagesmith.credentials import Principal
-from sagesmith.gateway import hops, invoke, model_errors
+from sagesmith.gateway import hops, model_errors, servers
 from sagesmith.gateway.invoke import Invoker
 from sagesmith.gateway.metering import Meter
 from sagesmith.gateway.serverless import Serverless
@@ -76,7 +76,7 @@ async def invoking(folder: Path) -> AsyncIterator[tuple[Invoker, Model]]:
     serverless = Serverless(folder / "wakes", folder / "slots", folder / "invocations")
     invoker = Invoker(RoutesFile(folder / "routes.json"), Sessions(folder / "sessions"), serverless)
     await ordinary(invoker, b"first")
-    await until(lambda: invoker._hops.least_busy(variant.addresses) is not None)
+    await until(lambda: invoker.servers.hops.least_busy(variant.addresses) is not None)
     try:
         yield invoker, model
     finally:
@@ -99,7 +99,7 @@ def at_once(invoker: Invoker, body: bytes) -> Reply | None:
 def test_a_model_server_has_no_more_under_way_than_the_limit_however_they_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framed_first: bool
 ) -> None:
-    monkeypatch.setattr(invoke, "MAX_OUTSTANDING", 4)
+    monkeypatch.setattr(servers, "MAX_OUTSTANDING", 4)
 
     async def main() -> None:
         async with invoking(tmp_path) as (invoker, model):
