@@ -92,10 +92,13 @@ def test_a_killed_process_is_started_again(new_platform: Callable[..., Running],
 
 def test_the_platform_comes_before_its_jobs(platform: Running) -> None:
     """Whoever waits for an answer does not wait for node agents that start, which are many."""
-    job = jobs.shell_job(platform, "sleep 600")
-    while not (agents := [each for each in platform.status()["processes"] if each["name"].startswith("agent:")]):
-        pass
-    assert os.getpriority(os.PRIO_PROCESS, agents[0]["pid"]) == 10
+    job = jobs.shell_job(platform, "echo begun; sleep 600")
+    group = "/aws/sagemaker/TrainingJobs"
+    logs, client = platform.client("logs"), platform.client("sagemaker")
+    while not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] or not jobs.job_log(platform, job):
+        assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
+    agents = [each for each in platform.status()["processes"] if each["name"] == f"agent:{job}"]
+    assert [os.getpriority(os.PRIO_PROCESS, each["pid"]) for each in agents] == [10]
     first = -10 if os.geteuid() == 0 else 0
     for each in platform.status()["processes"]:
         if each["name"] in ("api", "router", "store"):
