@@ -274,7 +274,8 @@ def test_a_model_server_reaches_no_socket_but_its_own(platform: Running) -> None
         assert run(f"cat {directory.keys}/master.key {directory.platform_file}; ls {directory.tasks}") == ""
         # The socket that the platform speaks to becomes a link to the platform's own.
         run(f"cd /run/sagesmith && mv http.sock moved && ln -s {directory.api_socket} http.sock")
-        # Connections that are kept open still lead to the model server; more of them than there are must be made anew.
+        # Connections that are kept open still lead to the model server; more of them than there are must be made anew, by
+        # requests that are too large for a frame.
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: _outcome(run), range(4)))
         assert "ServiceUnavailable" in answers
@@ -285,7 +286,7 @@ def test_a_model_server_reaches_no_socket_but_its_own(platform: Running) -> None
 
 def _outcome(run: Any) -> str:
     try:
-        return str(run("sleep 0.5; echo from the model server"))
+        return str(run("sleep 0.5; echo from the model server" + " " * 70_000))
     except ClientError as error:
         return str(error.response["Error"]["Code"])
 
