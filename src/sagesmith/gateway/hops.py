@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sagesmith.http.frames_client import FramesClient, FramesRefused, connect
 
@@ -26,6 +26,10 @@ class Hops:
         self._connecting: dict[str, asyncio.Task[None]] = {}
         self._without: dict[str, float] = {}
         self._turn = 0
+
+    def ready(self, addresses: Iterable[str]) -> bool:
+        """Whether all these model servers are connected."""
+        return all((found := self._open.get(each)) is not None and found.open for each in addresses)
 
     def least_busy(self, addresses: Sequence[str]) -> tuple[str, FramesClient] | None:
         """The connection with the fewest requests under way, of several each in turn, and whose it is; None if a model

@@ -145,6 +145,11 @@ class Invoker:
         route = self.find(context, wanted.endpoint)
         if wanted.session is not None or wanted.target_container is not None or not route.is_ordinary:
             return None
+        # Were one left to `invoke` after it was chosen, that would choose again, and it would get less than its weight.
+        if len(route.variants) > 1 and not all(
+            self.servers.hops.ready(each.addresses) for each in route.variants if each.weight
+        ):
+            return None
         try:
             chosen = choose(context, route, wanted, None, _NONE_DOWN, self.servers.under_way_at)
         except NoCapacity:

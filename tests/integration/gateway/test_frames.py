@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -229,3 +230,23 @@ def test_a_model_server_whose_answer_is_no_header_of_http_costs_a_model_error(do
     with pytest.raises(ClientError) as raised:
         client.invoke_endpoint(EndpointName="Churn", Body=b"split", ContentType="text/csv")
     assert raised.value.response["OriginalStatusCode"] == 0
+
+
+def test_a_variant_that_speaks_no_frames_gets_as_much_as_its_weight_says(door: Door, sockets: Path) -> None:
+    """One whose turn it was, and that was left to the ordinary way, would be chosen for once more, and have half of it."""
+
+    async def plain(request: Request) -> Response:
+        return Response(200, [(b"content-type", b"text/csv")], await request.body.read(100))
+
+    behind(door, sockets / "framed")
+    door.peer(sockets / "plain", plain)
+    route = (
+        VariantRoute("framed", 1, [f"unix:{sockets / 'framed'}"]),
+        VariantRoute("plain", 1, [f"unix:{sockets / 'plain'}"]),
+    )
+    door.route("Churn", *route)
+    client = door.client("sagemaker-runtime")
+    asked = [client.invoke_endpoint(EndpointName="Churn", Body=b"ab", ContentType="text/csv") for _ in range(400)]
+    shares = Counter(each["InvokedProductionVariant"] for each in asked)
+    # 200 of 400, give or take five deviations of 10; the fault made it 100.
+    assert 150 < shares["plain"] < 250
