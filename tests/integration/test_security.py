@@ -274,8 +274,8 @@ def test_a_model_server_reaches_no_socket_but_its_own(platform: Running) -> None
         assert run(f"cat {directory.keys}/master.key {directory.platform_file}; ls {directory.tasks}") == ""
         # The socket that the platform speaks to becomes a link to the platform's own.
         run(f"cd /run/sagesmith && mv http.sock moved && ln -s {directory.api_socket} http.sock")
-        # Connections that are kept open still lead to the model server; more of them than there are must be made anew, by
-        # requests that are too large for a frame.
+        # Connections that are kept open still lead to the model server; more of them than there are must be made anew.
+        # Requests that are too large for a frame need one each.
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: _outcome(run), range(4)))
         assert "ServiceUnavailable" in answers

@@ -233,18 +233,14 @@ def test_a_model_server_whose_answer_is_no_header_of_http_costs_a_model_error(do
 
 
 def test_a_variant_that_speaks_no_frames_gets_as_much_as_its_weight_says(door: Door, sockets: Path) -> None:
-    """One whose turn it was, and that was left to the ordinary way, would be chosen for once more, and have half of it."""
+    """One whose turn it was, and that was left to the ordinary way, would be chosen for anew, and have half of it."""
 
     async def plain(request: Request) -> Response:
         return Response(200, [(b"content-type", b"text/csv")], await request.body.read(100))
 
     behind(door, sockets / "framed")
     door.peer(sockets / "plain", plain)
-    route = (
-        VariantRoute("framed", 1, [f"unix:{sockets / 'framed'}"]),
-        VariantRoute("plain", 1, [f"unix:{sockets / 'plain'}"]),
-    )
-    door.route("Churn", *route)
+    door.route("Churn", *(VariantRoute(name, 1, [f"unix:{sockets / name}"]) for name in ("framed", "plain")))
     client = door.client("sagemaker-runtime")
     asked = [client.invoke_endpoint(EndpointName="Churn", Body=b"ab", ContentType="text/csv") for _ in range(400)]
     shares = Counter(each["InvokedProductionVariant"] for each in asked)
