@@ -140,7 +140,10 @@ class Router:
                 random_uuid(), signature.service, "", signature.region, principal, request.peer, "", ""
             )
             return self._invoker.at_once(context, *invocation, request.headers, body, reply, started)
+        except AwsError:
+            return None
         except Exception:
+            log.exception("a request could not be taken at once", target=_shown(request))
             return None
 
     async def _answer(self, request: Request, request_id: str, signature: sigv4.Signature) -> Response:
