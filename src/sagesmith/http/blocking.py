@@ -31,6 +31,9 @@ BlockingHandler = Callable[[str, bytes, Headers, bytes], Response]
 """Answers a request, given its method, target, headers and body, with a body of bytes."""
 
 _READ_SIZE = 256 << 10
+_SEND_SIZE = 1 << 20
+"""Of an answer, the kernel takes so much at once, as far as `net.core.wmem_max` lets it: for each piece less, whoever
+writes it waits until the peer has had its turn."""
 
 
 class BlockingServer:
@@ -86,6 +89,7 @@ class BlockingServer:
                 logger.exception("a connection could not be accepted")
                 time.sleep(0.1)  # out of descriptors, most likely: some of them will be free again
                 continue
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_SIZE)
             connection = _Connection(accepted, self._answer, self._body_size)
             with self._lock:
                 self._connections[accepted] = connection

@@ -43,7 +43,7 @@ MAX_BODY_BYTES = 16 << 20
 
 log = logging.get("api")
 
-SWITCH_INTERVAL_SECONDS = 0.0005
+SWITCH_INTERVAL_SECONDS = 0.0001
 
 
 class Api:

@@ -1,7 +1,8 @@
 """The events of log streams.
 
 Events are packed: a chunk (see `logchunks`) is a run of successive events of one stream. The last chunk of a stream
-grows with every append until it holds SEAL_BYTES; it is compressed then and never touched again.
+grows with every append until it holds SEAL_BYTES; it is compressed then and never touched again. What is appended at
+once is cut into chunks of CHUNK_BYTES, so that a page of a stream that grows fast is few of them.
 """
 
 import heapq
@@ -20,10 +21,14 @@ from sagesmith.store.schema import log_chunks, log_streams
 from sagesmith.store.tokens import decode_token, encode_token
 
 SEAL_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
+"""For each chunk of a page other threads have the interpreter twice: while its row is fetched, and while that is
+decompressed."""
 EVENT_OVERHEAD_BYTES = 26
 """What CloudWatch Logs counts for an event besides its message (API reference, PutLogEvents)."""
 _SWEEP = 18
-"""How many chunks are read at once: a page of 1 MiB begins and ends in the middle of one."""
+"""How many chunks are asked for at once: a page of 1 MiB begins and ends in the middle of one, and none may be larger
+than SEAL_BYTES."""
 
 _s, _c = log_streams.c, log_chunks.c
 _CHUNK = (_c.first_sequence, _c.last_sequence, _c.min_ms, _c.max_ms, _c.sealed, _c.payload)
@@ -91,7 +96,7 @@ def _append_chunks(connection: Connection, stream_id: int, last: int, events: Se
     low, high = (None, None) if tail is None else (tail.min_ms, tail.max_ms)
     fresh = tail is None
     place = 0
-    for end in _cuts(events, SEAL_BYTES - len(payload)):
+    for end in _cuts(events, CHUNK_BYTES - len(payload)):
         part = events[place:end]
         if payload:
             payload += b","
@@ -123,7 +128,7 @@ def _cuts(events: Sequence[LogEvent], room: int) -> Iterator[int]:
         before = sizes[end - 1] if end else 0
         end = min(bisect_left(sizes, before + room, lo=end) + 1, len(events))
         yield end
-        room = SEAL_BYTES
+        room = CHUNK_BYTES
 
 
 def expire(connection: Connection, region: str, group: str, before_ms: int, limit: int) -> int:
@@ -147,7 +152,10 @@ def offset(connection: Connection, region: str, group: str, stream: str) -> int:
 
 
 def _payload(chunk: Row[Any]) -> bytes:
-    return modern(zlib.decompress(chunk.payload) if chunk.sealed else bytes(chunk.payload))
+    if not chunk.sealed:
+        return modern(bytes(chunk.payload))
+    # In one piece, which is seldom more than this: for each piece of its answer zlib gives the interpreter away.
+    return modern(zlib.decompress(chunk.payload, bufsize=CHUNK_BYTES + SEAL_BYTES))
 
 
 def _unpack(chunk: Row[Any]) -> list[tuple[int, int, int, str]]:
@@ -197,21 +205,23 @@ def read(
     while found < limit and after < before:
         parameters = {"b_id": row.id, "b_start": start_ms, "b_end": end_ms}
         bound = {"b_after": place} if forward else {"b_before": place}
-        chunks = connection.execute(statement.limit(_SWEEP), {**parameters, **bound}).all()
-        for chunk in chunks:
-            piece = _piece(chunk, after, before, start_ms, end_ms)
-            there = len(piece.sequences)
-            room = None if max_bytes is None else max_bytes - used
-            piece.limit(limit - found, room, forward, least=0 if pieces else 1)
-            if piece.sequences:
-                pieces.append(piece)
-                found += len(piece.sequences)
-                used += len(piece.payload) + 1
-            if len(piece.sequences) < there:
-                return _page(pieces, forward)
-        if len(chunks) < _SWEEP:
+        seen = 0
+        with connection.execute(statement.limit(_SWEEP), {**parameters, **bound}) as chunks:
+            for chunk in chunks:
+                seen += 1
+                piece = _piece(chunk, after, before, start_ms, end_ms)
+                there = len(piece.sequences)
+                room = None if max_bytes is None else max_bytes - used
+                piece.limit(limit - found, room, forward, least=0 if pieces else 1)
+                if piece.sequences:
+                    pieces.append(piece)
+                    found += len(piece.sequences)
+                    used += len(piece.payload) + 1
+                if len(piece.sequences) < there:
+                    return _page(pieces, forward)
+                place = chunk.last_sequence if forward else chunk.first_sequence
+        if seen < _SWEEP:
             break
-        place = chunks[-1].last_sequence if forward else chunks[-1].first_sequence
         if not forward and place <= after:
             break
     return _page(pieces, forward)
