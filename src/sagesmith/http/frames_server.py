@@ -33,6 +33,7 @@ class FramesConnection(asyncio.Protocol):
         self._reader = frames.Reader()
         self._under_way: Dict[int, Callable[[], None]] = {}  # noqa: UP006
         self._streams: Dict[int, _Stream] = {}  # noqa: UP006
+        self._lost = False
         self.deadline = NEVER
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,12 +43,12 @@ class FramesConnection(asyncio.Protocol):
             self.finish()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._server.closed(self)
+        self._lost = True
+        self._on_loop(self._server.closed, self)
         under_way, self._under_way = self._under_way, {}
         for cancel in under_way.values():
             cancel()
-        for stream in list(self._streams.values()):
-            stream.cancel()
+        self._on_loop(self._cancel_streams)
 
     def pause_writing(self) -> None:
         """A peer that does not take its answers may not ask on."""
@@ -66,9 +67,7 @@ class FramesConnection(asyncio.Protocol):
                 elif frame.kind == frames.CANCEL:
                     self._cancel(frame.number)
                 elif frame.kind == frames.TAKEN:
-                    stream = self._streams.get(frame.number)
-                    if stream is not None:
-                        stream.taken(frame.amount)
+                    self._on_loop(self._taken, frame.number, frame.amount)
         except frames.BadFrame:
             self._transport.abort()
 
@@ -93,8 +92,24 @@ class FramesConnection(asyncio.Protocol):
         cancel = self._under_way.pop(number, None)
         if cancel is not None:
             cancel()
+        self._on_loop(self._cancel_stream, number)
+
+    def _on_loop(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Do what belongs to the event loop's thread, which is this one but for who says otherwise."""
+        call(*arguments)
+
+    def _taken(self, number: int, amount: int) -> None:
         stream = self._streams.get(number)
         if stream is not None:
+            stream.taken(amount)
+
+    def _cancel_stream(self, number: int) -> None:
+        stream = self._streams.get(number)
+        if stream is not None:
+            stream.cancel()
+
+    def _cancel_streams(self) -> None:
+        for stream in list(self._streams.values()):
             stream.cancel()
 
     def _answer(self, number: int, response: Response) -> None:
@@ -111,17 +126,18 @@ class FramesConnection(asyncio.Protocol):
             self._transport.write(frames.frame(frames.ANSWER, number, response.status, head, body))
             return
         self._transport.write(frames.frame(frames.BEGIN, number, response.status, head))
-        self._begin(number, response)
+        self._on_loop(self._begin, number, response, True)
 
-    def _begin(self, number: int, response: Response) -> _Stream:
+    def _begin(self, number: int, response: Response, wanted: bool) -> None:
         stream = self._streams[number] = _Stream(number, response, self._transport.write)
         stream.task.add_done_callback(lambda _: self._streams.pop(number, None))
-        return stream
+        if not wanted or self._lost:
+            stream.cancel()
 
     def _drop(self, number: int, response: Response) -> None:
         """An answer that nobody waits for any more: who makes it must learn that."""
         if not isinstance(response.body, bytes):
-            self._begin(number, response).cancel()
+            self._on_loop(self._begin, number, response, False)
         elif response.close is not None:
             response.close()
 

@@ -16,6 +16,7 @@ from sagesmith.http import frames
 from sagesmith.http.frames_server import FramesConnection
 from sagesmith.http.messages import BodyTooLarge, Response
 from sagesmith.modelserver import answers, codecs
+from sagesmith.modelserver.desk import Desk, DeskConnection, Mover
 from sagesmith.modelserver.errors import BadInput, InvocationError, Overloaded, Refused, TimedOut
 from sagesmith.modelserver.streams import PieceStream
 from sagesmith.modelserver.worker import Invocation, WorkerPool
@@ -61,6 +62,8 @@ class Application:
         self._models = models
         self.pool = WorkerPool(loop, settings.queue_limit)
         self._queue = models or self.pool
+        if offers_frames and models is None and settings.workers == 1:
+            self.pool.desk = Desk(loop, self.watch)
         self.ready = False
         self.execution_parameters: Callable[[], Any] | None = None
         self._settings = settings
@@ -157,17 +160,44 @@ class Application:
         if request.target != frames.TARGET:
             takeover.refuse(Response(405, [JSON_HEADER, (b"allow", b"GET, POST")]))
             return
-        takeover.switch(lambda server: FramesConnection(server, self.take))
+        desk = self.pool.desk
+        if desk is None:
+            takeover.switch(lambda server: FramesConnection(server, self.take))
+        else:
+            takeover.switch(lambda server: Mover(desk, lambda: DeskConnection(desk, server, self.take_at_desk)))
+
+    def take_at_desk(self, headers: Headers, body: bytes, answer: Callable[[Response], None]) -> Callable[[], None]:
+        """`take` by whichever thread reads at the desk."""
+        reply = _FrameReply(headers, answer)
+        if not self.ready:
+            reply.set_exception(Overloaded("The model is still being loaded."))
+            return _nothing
+        invocation = self._read(headers, body, reply)
+        invocation.at_desk = True
+        try:
+            self.pool.take_in(invocation)
+        except Overloaded as error:
+            reply.set_exception(error)
+            return _nothing
+        return partial(self.pool.cancel, invocation)
+
+    def watch(self) -> None:
+        """Give up a handler that runs for too long, should one."""
+        if self._watch is None and self._queue.pending:
+            self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
 
     def _invocation(self, headers: Headers, body: bytes, reply: Reply) -> Invocation:
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
+        return self._read(headers, body, reply)
+
+    def _read(self, headers: Headers, body: bytes, reply: Reply) -> Invocation:
         content_type = accept = b""
         for name, value in headers:
             if name == b"content-type":
                 content_type = content_type or value
             elif name == b"accept":
                 accept = accept or value
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
         return Invocation(
             body=body,
             content_type=content_type.decode("latin-1") if content_type else codecs.JSON,

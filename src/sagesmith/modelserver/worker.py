@@ -7,6 +7,7 @@ the main thread (signal handlers, some native libraries) works as it does in AWS
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -20,8 +21,11 @@ from sagesmith.modelserver.streams import PieceStream
 if TYPE_CHECKING:
     from sagesmith.http.messages import Headers
     from sagesmith.modelserver.answers import Answer
+    from sagesmith.modelserver.desk import Desk
     from sagesmith.modelserver.errors import InvocationError
 
+
+logger = logging.getLogger("sagesmith.modelserver")
 
 _NOT_RUNNING = float("inf")
 """Since when a handler runs that waits for its client."""
@@ -52,6 +56,7 @@ class Invocation:
 
     Attributes:
         future: where its answer goes.
+        at_desk: it came to the worker's `desk`: its reply may be given by any thread.
         cancelled: nobody waits for it any more.
         rest: what is still to be done for it, by itself; None before a worker has seen it. It sets `answer`.
     """
@@ -62,6 +67,7 @@ class Invocation:
     headers: Headers
     future: Reply
     answer: Answer | None = None
+    at_desk: bool = False
     cancelled: bool = False
     rest: Callable[[], None] | None = None
 
@@ -80,6 +86,9 @@ class WorkerPool:
 
     `submit`, `queue`, `cancel`, `pending`, `running_since` and `abandon` belong to the event loop's thread, `stop` to
     anyone, the rest to a worker's.
+
+    Attributes:
+        desk: where its only worker reads and answers requests itself, if there is one. Set before that runs.
 
     Args:
         loop: where answers are delivered.
@@ -106,12 +115,15 @@ class WorkerPool:
         self._changed = threading.Condition()
         self._stopped = False
         self._done: deque[Invocation] = deque()
+        self._for_loop: deque[Invocation] = deque()
+        self._listens = False
         self._delivering = False
         self._timer: asyncio.TimerHandle | None = None
         self._arrived: list[Invocation] = []
         self._running: dict[int, list[Invocation]] = {}
         self._since: dict[int, float] = {}
         self._pending = 0
+        self.desk: Desk | None = None
 
     @property
     def pending(self) -> int:
@@ -151,12 +163,27 @@ class WorkerPool:
         Raises:
             Overloaded: the queue is full.
         """
-        if self._pending >= self._limit:
-            raise Overloaded(f"The model server has {self._pending} invocations waiting; it takes no more.")
-        self._pending += 1
+        with self._changed:
+            self._count_in()
         if not self._arrived:
             self._loop.call_soon(self._hand_over)
         self._arrived.append(invocation)
+
+    def take_in(self, invocation: Invocation) -> None:
+        """Queue an invocation that came to the `desk`, by the thread that has its lock.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+        with self._changed:
+            self._count_in()
+            self._waiting.append(invocation)
+        self._ring()
+
+    def _count_in(self) -> None:
+        if self._pending >= self._limit:
+            raise Overloaded(f"The model server has {self._pending} invocations waiting; it takes no more.")
+        self._pending += 1
 
     @staticmethod
     def cancel(invocation: Invocation) -> None:
@@ -201,11 +228,15 @@ class WorkerPool:
         Args:
             execute: settles or leaves each invocation of a batch, once, and never raises.
         """
+        desk = self.desk
         while True:
-            batch = self._next()
+            batch = self._next() if desk is None else self._next_at(desk)
             if not batch:
                 return
-            self._work(batch, execute)
+            if desk is None:
+                self._work(batch, execute)
+            else:
+                self._work_at(desk, batch, execute)
 
     def turn(self, execute: Callable[[list[Invocation]], None]) -> bool:
         """Work on one batch, if anything waits; whether more does. See `run`."""
@@ -216,6 +247,30 @@ class WorkerPool:
         return bool(self._waiting)
 
     def _work(self, batch: list[Invocation], execute: Callable[[list[Invocation]], None]) -> None:
+        self._execute(batch, execute)
+        self._deliver_soon()
+
+    def _work_at(self, desk: Desk, batch: list[Invocation], execute: Callable[[list[Invocation]], None]) -> None:
+        """`_work`, and answer by this thread what came to the desk."""
+        desk.begins()
+        self._execute(batch, execute)
+        desk.ends()
+        others = False
+        with desk.writing():
+            while self._done:
+                try:
+                    invocation = self._done.popleft()
+                except IndexError:  # the event loop has delivered it
+                    break
+                if invocation.at_desk:
+                    self._settle_one(invocation)
+                else:
+                    self._for_loop.append(invocation)
+                    others = True
+        if others:
+            self._deliver_soon()
+
+    def _execute(self, batch: list[Invocation], execute: Callable[[list[Invocation]], None]) -> None:
         worker = threading.get_ident()
         wanted = []
         for invocation in batch:
@@ -229,6 +284,8 @@ class WorkerPool:
             execute(wanted)
             self._since.pop(worker, None)
             self._running.pop(worker, None)
+
+    def _deliver_soon(self) -> None:
         # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
         if not self._delivering:
             self._delivering = True
@@ -239,6 +296,7 @@ class WorkerPool:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        self._ring()
 
     def abandon(self, error: InvocationError) -> None:
         """Answer what a worker has seen with `error` and what waits with 503: the process is about to start anew."""
@@ -259,6 +317,7 @@ class WorkerPool:
             self._waiting.extend(self._arrived)
             self._changed.notify(len(self._arrived))
         self._arrived.clear()
+        self._ring()
         if self.wake is not None:
             self.wake()
         if self.batch_limit > 1:
@@ -273,6 +332,24 @@ class WorkerPool:
                 self._changed.wait()
             return self._take()
 
+    def _next_at(self, desk: Desk) -> list[Invocation]:
+        """`_next`, of a worker that has a desk."""
+        while True:
+            desk.look()
+            with self._changed:
+                if self._waiting:
+                    return self._take()
+                if self._stopped:
+                    return []
+                self._listens = True
+            desk.wait()
+            self._listens = False
+
+    def _ring(self) -> None:
+        """Let a worker that waits at its desk see what came elsewhere."""
+        if self._listens and self.desk is not None:
+            self.desk.ring()
+
     def _take(self) -> list[Invocation]:
         """A batch of what waits, empty if nothing does; the lock is held."""
         if not self._waiting:
@@ -285,10 +362,21 @@ class WorkerPool:
 
     def _deliver(self) -> None:
         self._delivering = False
-        while self._done:
-            invocation = self._done.popleft()
+        for done in (self._for_loop, self._done):
+            while done:
+                try:
+                    invocation = done.popleft()
+                except IndexError:  # its worker has delivered it
+                    break
+                self._settle_one(invocation)
+
+    def _settle_one(self, invocation: Invocation) -> None:
+        with self._changed:
             self._pending -= 1
+        try:
             self._settle(invocation)
+        except Exception:
+            logger.exception("an answer could not be delivered")
 
     def _deliver_again(self) -> None:
         if self._timer is None and self._pending:
