@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from sagesmith.agent.failures import MAX_REASON
 
 _PREFIX = "AlgorithmError: "
+REASONS = ("ClientError: ", _PREFIX, "InternalServerError: ")
+"""How AWS's FailureReasons begin."""
 _TOOLKIT_SAYS_NOTHING = 'ErrorMessage ""'
 _LAUNCHER_TRACEBACK = "in execute_commands\n"
 _LAUNCHER_SAYS_NOTHING = "Training Execution failed."
@@ -63,6 +65,12 @@ def algorithm_error(said: str, lines: Sequence[str], exit_code: int) -> str:
         own = own[max((number for number, line in enumerate(own) if line.startswith(_LAUNCHER_STARTS)), default=0) :]
         said = f"{_last_words(own, room - len(last) - 1)}\n{last}"
     return f"{_PREFIX}{said[:room]}{suffix}"
+
+
+def complete(reason: str, exit_code: int) -> str:
+    """The FailureReason of a program that gives a whole one itself."""
+    suffix = f", exit code: {exit_code}"
+    return f"{reason[: MAX_REASON - len(suffix)]}{suffix}"
 
 
 def _before(lines: Sequence[str], marks: Sequence[re.Pattern[str]]) -> Sequence[str]:

@@ -134,7 +134,9 @@ def add_programs(root: Path, programs: Sequence[str]) -> None:
 
 
 def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:
-    """An image's own command: a script of the environment, run by the overlay's interpreter."""
+    """An image's own command, run by the overlay's interpreter: a module (`-m name`), or a script of the environment."""
+    if command[0] == "-m":
+        return [f"{VENV}/bin/python", *command]
     script = environment.path / "bin" / command[0]
     return [f"{VENV}/bin/python", str(script), *command[1:]]
 
@@ -158,11 +160,22 @@ def container_variables(runtime: Runtime, environment: BuiltEnvironment) -> dict
 
 
 def server_packages(python_path: Path) -> list[tuple[Path, str, bool]]:
-    """The mounts that show the model server's two packages, and nothing else of ours, below `PACKAGE_DIRECTORY`."""
-    names = ("__init__.py", "modelserver", "http")
+    """The mounts that show what a model server needs, and nothing else of ours, below `PACKAGE_DIRECTORY`."""
+    names = ("__init__.py", "modelserver", "http", "algorithms")
     return [(python_path / name, f"{PACKAGE_DIRECTORY}/sagesmith/{name}", False) for name in names]
 
 
-def training_packages() -> list[tuple[Path, str, bool]]:
-    """The mount that shows training code what `sagesmith.agent.toolkits` holds, at `TOOLKITS`."""
-    return [(Path(__file__).parent / "toolkits", TOOLKITS, False)]
+def training_packages(runtime: Runtime) -> list[tuple[Path, str, bool]]:
+    """The mounts that show training code what `sagesmith.agent.toolkits` holds, at `TOOLKITS`, and a built-in algorithm
+    its own package."""
+    ours = Path(__file__).parents[1]
+    names = ("__init__.py", "algorithms") if is_algorithm(runtime) else ()
+    shown = [(ours / name, f"{PACKAGE_DIRECTORY}/sagesmith/{name}", False) for name in names]
+    return [(Path(__file__).parent / "toolkits", TOOLKITS, False), *shown]
+
+
+def is_algorithm(runtime: Runtime) -> bool:
+    """Whether an image has one of the built-in algorithms."""
+    from sagesmith.images.registry import ALGORITHM
+
+    return ALGORITHM in runtime.variables

@@ -13,16 +13,17 @@ from sagesmith.agent.handover import be_ready
 from sagesmith.agent.inputs.channels import Inputs
 from sagesmith.agent.mirror import Mirror, kept_up_to_date
 from sagesmith.agent.process import Ended
-from sagesmith.agent.reasons import algorithm_error, out_of_memory
+from sagesmith.agent.reasons import REASONS, algorithm_error, complete, out_of_memory
 from sagesmith.agent.runtime import (
     TOOLKITS,
     container_variables,
     image_command,
+    is_algorithm,
     sdk_runtime,
     training_packages,
     with_sdk,
 )
-from sagesmith.agent.sandbox import HOME, Sandbox, SandboxFailed, check, own_tree
+from sagesmith.agent.sandbox import HOME, PACKAGE_DIRECTORY, Sandbox, SandboxFailed, check, own_tree
 from sagesmith.agent.ssh import with_ssh
 from sagesmith.agent.task import Task, read_failure_file, real_directory
 from sagesmith.agent.tensorboard import event_files
@@ -52,6 +53,7 @@ class Staged:
 
     Attributes:
         mirrors: a training task's folders that are kept in step with S3, by what they have.
+        explains: what is run gives the whole reason of a failure itself, with AWS's word for whose it is.
     """
 
     isolation: "Sandbox | Container"
@@ -59,6 +61,7 @@ class Staged:
     variables: dict[str, str]
     inputs: Inputs
     mirrors: Mapping[str, Mirror] = field(default_factory=dict)
+    explains: bool = False
 
 
 def train(task: Task) -> Ending:
@@ -146,6 +149,8 @@ class _Shipped:
     @classmethod
     def of(cls, task: Task, runtime: Runtime) -> "_Shipped":
         environment, paths = task.ensure(runtime), [TOOLKITS]
+        if is_algorithm(runtime):
+            paths.append(PACKAGE_DIRECTORY)
         sdk = sdk_runtime(runtime, [*task.spec.command, *task.spec.arguments])
         if sdk is not None:
             environment, packages = with_sdk(environment, task.ensure(sdk))
@@ -154,7 +159,7 @@ class _Shipped:
 
     def stage(self, task: Task, variables: dict[str, str], inputs: Inputs) -> Staged:
         spec = task.spec
-        sandbox = inputs.seen_from(task.sandbox(self.environment, self.paths, training_packages()))
+        sandbox = inputs.seen_from(task.sandbox(self.environment, self.paths, training_packages(self.runtime)))
         sandbox = with_ssh(task, sandbox, task.directory.scratch / "venv")
         own_tree(task.directory.scratch / "venv", task.uid)
         command = [*(spec.command or image_command(self.environment, self.runtime.train_command)), *spec.arguments]
@@ -164,7 +169,7 @@ class _Shipped:
             sandbox = replace(sandbox, work=HOME)
             # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
             variables |= {"USER": "root", "LOGNAME": "root"}
-        return Staged(sandbox, command, variables, inputs)
+        return Staged(sandbox, command, variables, inputs, explains=is_algorithm(self.runtime))
 
 
 def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tuple[Ended, str | None]:
@@ -185,10 +190,10 @@ def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tupl
     lines = task.output.last_lines()[:1]
     if ended.exit_code != 0 and lines and lines[0].startswith(_BWRAP):
         return ended, f"InternalServerError: {check() or lines[0]}"[:MAX_REASON]
-    return ended, _failure_reason(task, ended)
+    return ended, _failure_reason(task, ended, staged.explains)
 
 
-def _failure_reason(task: Task, ended: Ended) -> str | None:
+def _failure_reason(task: Task, ended: Ended, explains: bool) -> str | None:
     """AWS's FailureReason, None if user code did what it should."""
     # A program that was asked to end may do so with any exit code.
     if ended.exit_code == 0 or ended.stopped or ended.timed_out:
@@ -196,6 +201,8 @@ def _failure_reason(task: Task, ended: Ended) -> str | None:
     if task.limits.ran_out_of_memory():
         return out_of_memory(task.spec.instance_type, task.limits.memory_bytes or 0, ended.exit_code)
     said = read_failure_file(real_directory(task.directory.opt_ml, layout.FAILURE.parent), MAX_REASON)
+    if explains and said.startswith(REASONS):
+        return complete(said, ended.exit_code)
     return algorithm_error(said, task.output.last_lines(), ended.exit_code)
 
 

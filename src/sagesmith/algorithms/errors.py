@@ -1,8 +1,11 @@
 """What goes wrong in an algorithm, in the words that become a job's FailureReason or an endpoint's answer.
 
 Failure
-├── CustomerError     the data, the hyperparameters or the model artifact are at fault: "ClientError: …"
-└── AlgorithmError    the algorithm cannot go on for a reason of its own: "AlgorithmError: …"
+├── CustomerError                the data, the hyperparameters or the model artifact are at fault: "ClientError: …"
+│   └── BadRequest               a request is not what its content type says, or not what the model takes
+│       ├── UnsupportedContentType
+│       └── UnsupportedAccept
+└── AlgorithmError               the algorithm cannot go on for a reason of its own: "AlgorithmError: …"
 """
 
 
@@ -25,6 +28,18 @@ class Failure(Exception):
 
 class CustomerError(Failure):
     prefix = "ClientError"
+
+
+class BadRequest(CustomerError):
+    pass
+
+
+class UnsupportedContentType(BadRequest):
+    pass
+
+
+class UnsupportedAccept(BadRequest):
+    pass
 
 
 class AlgorithmError(Failure):

@@ -62,6 +62,7 @@ _READ_AT_IMPORT = (
     *("MLFLOW_LOGGING_", "MLFLOW_CONFIGURE_", "OTEL_", "PYDANTIC_", "ORT_", "OPENSSL_"),
     *("PYTHON", "UV_", "UVLOOP_", "LD_", "GLIBC_", "MALLOC_", "LC_", "LANG", "TZ", "TMP", "TEMP", "PATH", "HOME"),
     "SAGESMITH_HANDLERS",
+    "SAGESMITH_ALGORITHM",
 )
 """Variables that begin so may be read by libraries when they are imported: who sets one gets a process of its own."""
 

@@ -22,6 +22,8 @@ _DEEP_LEARNING = re.compile(
     r"(?:-(?P<processor>cpu|gpu))?(?:-py(?P<major>[23])(?P<minor>\d*))?(?:-.*)?"
 )
 _MACHINES = ("x86_64", "aarch64")
+ALGORITHM = "SAGESMITH_ALGORITHM"
+"""The variable by which an image says which built-in algorithm it has."""
 # What AWS's containers of every framework set.
 _COMMON_VARIABLES = {
     "LANG": "C.UTF-8",
@@ -121,8 +123,10 @@ def catalogue() -> Mapping[str, Family]:
     text = resources.files("sagesmith.images").joinpath("catalogue.toml").read_text(encoding="utf-8")
     families: dict[str, Family] = {}
     for name, entry in tomllib.loads(text).items():
-        for repository in entry.get("repositories", [name]):
-            families[repository] = _family(repository, entry)
+        algorithms = entry.get("algorithms", {})
+        for repository in entry.get("repositories", list(algorithms) or [name]):
+            variables = {ALGORITHM: algorithms[repository]} if repository in algorithms else {}
+            families[repository] = _family(repository, entry, variables)
     return families
 
 
@@ -241,7 +245,7 @@ def _tags(family: Family) -> str:
     return ", ".join(release.tag for release in family.releases)
 
 
-def _family(name: str, entry: dict[str, Any]) -> Family:
+def _family(name: str, entry: dict[str, Any], variables: Mapping[str, str]) -> Family:
     product = entry["product"]
     distribution = entry.get("distribution", product)
     releases = tuple(
@@ -260,7 +264,7 @@ def _family(name: str, entry: dict[str, Any]) -> Family:
         repository=name,
         product=product,
         train=tuple(entry["train"]),
-        variables=_COMMON_VARIABLES | entry.get("variables", {}),
+        variables=_COMMON_VARIABLES | entry.get("variables", {}) | variables,
         releases=releases,
         versioned=entry.get("versioned", False),
         named_by=entry.get("named_by", "version"),

@@ -60,7 +60,7 @@ def wait(path: str) -> None:
 
 def _import(framework: str, connection: socket.socket) -> bool:
     """Import what models of a framework mostly need; False if the agent was ready before that."""
-    for name in (f"sagesmith.modelserver.frameworks.{framework}", *_ALWAYS, *_IN_ADVANCE.get(framework, ())):
+    for name in (f"sagesmith.modelserver.frameworks.{framework}", *_ALWAYS, *_in_advance(framework)):
         if select.select([connection], [], [], 0)[0]:
             return False
         try:
@@ -68,6 +68,14 @@ def _import(framework: str, connection: socket.socket) -> bool:
         except Exception as error:  # Whoever needs it sees the error then, and whose it is.
             sys.stderr.write(f"{name} is not imported in advance: {error}\n")
     return True
+
+
+def _in_advance(framework: str) -> tuple[str, ...]:
+    if framework != "algorithm":
+        return _IN_ADVANCE.get(framework, ())
+    from sagesmith.algorithms import catalogue
+
+    return (catalogue.algorithm(os.environ["SAGESMITH_ALGORITHM"]).load.partition(":")[0],)
 
 
 def must_start_anew(settings: Settings) -> bool:

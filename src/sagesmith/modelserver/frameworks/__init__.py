@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sagesmith.modelserver.handlers import Handlers
 
-_MODULES = ("huggingface", "mlflow", "pytorch", "scikit_learn", "tensorflow", "triton", "xgboost")
+_MODULES = ("algorithm", "huggingface", "mlflow", "pytorch", "scikit_learn", "tensorflow", "triton", "xgboost")
 
 
 def mlflow_needs_more(model_dir: Path) -> bool:

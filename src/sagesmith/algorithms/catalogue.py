@@ -1,0 +1,26 @@
+"""All built-in algorithms, by name and by image."""
+
+from functools import cache
+from importlib import import_module
+
+from sagesmith.algorithms.declaration import Algorithm
+
+NAMES: tuple[str, ...] = ("kmeans",)
+
+
+def algorithm(name: str) -> Algorithm:
+    """The declaration of an algorithm, which imports nothing heavy.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    if name not in NAMES:
+        raise KeyError(name)
+    declared: Algorithm = import_module(f"sagesmith.algorithms.{name}.declaration").ALGORITHM
+    return declared
+
+
+@cache
+def by_repository() -> dict[str, str]:
+    """The algorithms' names by those of their images."""
+    return {repository: name for name in NAMES for repository in algorithm(name).repositories}

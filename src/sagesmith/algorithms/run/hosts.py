@@ -1,0 +1,170 @@
+"""Several instances of a job that exchange what they know: everybody's bytes to everybody, over TCP.
+
+The first instance listens, the others connect; a job's instances share a network of their own, in which nobody else is.
+All call the same functions in the same order. An instance that ends makes all others fail instead of wait.
+"""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from sagesmith.algorithms.errors import AlgorithmError
+from sagesmith.algorithms.run.state import State, pack, unpack
+
+if TYPE_CHECKING:
+    from sagesmith.algorithms.run.job import Job
+
+PORT = 7771
+JOIN_SECONDS = 600.0
+_LENGTH = struct.Struct("!Q")
+_S = TypeVar("_S", bound=State)
+
+
+class Hosts:
+    """The instances of a job, connected.
+
+    Attributes:
+        rank: this one's place, the first has 0.
+        size: how many there are.
+    """
+
+    def __init__(self, names: tuple[str, ...], rank: int, peers: list[socket.socket]) -> None:
+        self.rank = rank
+        self.size = len(names)
+        self._names = names
+        self._peers = peers
+
+    def gather(self, data: bytes) -> list[bytes]:
+        """Everybody's data, in the order of the instances, to everybody.
+
+        Raises:
+            AlgorithmError: an instance has ended.
+        """
+        if self.size == 1:
+            return [data]
+        if self.rank == 0:
+            everything = [data, *(self._receive(peer, number) for number, peer in enumerate(self._peers, 1))]
+            for number, peer in enumerate(self._peers, 1):
+                for each in everything:
+                    self._send(peer, each, number)
+            return everything
+        leader = self._peers[0]
+        self._send(leader, data, 0)
+        return [self._receive(leader, 0) for _ in range(self.size)]
+
+    def merge(self, state: _S, fresh: _S) -> None:
+        """Make one state of everybody's; afterwards all have it.
+
+        Args:
+            fresh: a state to restore others into, of which nothing is needed but its type.
+        """
+        if self.size == 1:
+            return
+        mine, *rest = self.gather(pack(state.arrays()))
+        state.restore(unpack(mine))
+        others = []
+        for data in rest:
+            other = _another(fresh)
+            other.restore(unpack(data))
+            others.append(other)
+        state.merge(others)
+
+    def any(self, mine: bool) -> bool:
+        """Whether it is so on any instance."""
+        return any(data == b"1" for data in self.gather(b"1" if mine else b"0"))
+
+    def close(self) -> None:
+        for peer in self._peers:
+            peer.close()
+
+    def _send(self, peer: socket.socket, data: bytes, rank: int) -> None:
+        try:
+            peer.sendall(_LENGTH.pack(len(data)))
+            peer.sendall(data)
+        except OSError as error:
+            raise self._gone(rank) from error
+
+    def _receive(self, peer: socket.socket, rank: int) -> bytes:
+        (length,) = _LENGTH.unpack(self._exactly(peer, _LENGTH.size, rank))
+        return self._exactly(peer, length, rank)
+
+    def _exactly(self, peer: socket.socket, length: int, rank: int) -> bytes:
+        data = bytearray(length)
+        view, filled = memoryview(data), 0
+        while filled < length:
+            try:
+                count = peer.recv_into(view[filled:])
+            except OSError as error:
+                raise self._gone(rank) from error
+            if count == 0:
+                raise self._gone(rank)
+            filled += count
+        return bytes(data)
+
+    def _gone(self, rank: int) -> AlgorithmError:
+        return AlgorithmError(f"The instance {self._names[rank]} has ended: see its log stream for the reason.")
+
+
+@contextmanager
+def connected(job: "Job") -> Iterator[Hosts]:
+    """The instances of a job; of a single one, nothing is opened.
+
+    Raises:
+        AlgorithmError: one of them did not come.
+    """
+    rank = job.hosts.index(job.host)
+    if len(job.hosts) == 1:
+        peers: list[socket.socket] = []
+    elif rank == 0:
+        peers = _wait_for_all(job.hosts)
+    else:
+        peers = [_join(job.hosts[0], rank)]
+    hosts = Hosts(job.hosts, rank, peers)
+    try:
+        yield hosts
+    finally:
+        hosts.close()
+
+
+def _wait_for_all(names: tuple[str, ...]) -> list[socket.socket]:
+    peers: dict[int, socket.socket] = {}
+    deadline = time.monotonic() + JOIN_SECONDS
+    with socket.create_server(("", PORT), backlog=len(names)) as server:
+        while len(peers) < len(names) - 1:
+            server.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                missing = ", ".join(name for rank, name in enumerate(names) if rank and rank not in peers)
+                raise AlgorithmError(f"These instances did not begin within {JOIN_SECONDS:.0f} s: {missing}.") from None
+            connection.settimeout(None)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            (rank,) = _LENGTH.unpack(connection.recv(_LENGTH.size, socket.MSG_WAITALL))
+            peers[rank] = connection
+    return [peers[rank] for rank in sorted(peers)]
+
+
+def _join(leader: str, rank: int) -> socket.socket:
+    deadline = time.monotonic() + JOIN_SECONDS
+    while True:
+        try:
+            connection = socket.create_connection((leader, PORT), timeout=5)
+            break
+        except OSError as error:
+            # It may not listen yet: it checks its own configuration and data first.
+            if time.monotonic() > deadline:
+                raise AlgorithmError(f"The instance {leader} cannot be reached: {error}.") from error
+            time.sleep(0.1)
+    connection.settimeout(None)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(_LENGTH.pack(rank))
+    return connection
+
+
+def _another(state: _S) -> _S:
+    from copy import copy
+
+    return copy(state)

@@ -1,0 +1,52 @@
+"""The built-in algorithms' images: a request is the algorithm's own business from its bytes to those of the answer.
+
+Which algorithm it is, the image says by `SAGESMITH_ALGORITHM`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from sagesmith.algorithms import serving
+from sagesmith.algorithms.errors import BadRequest, CustomerError, Failure, UnsupportedAccept, UnsupportedContentType
+from sagesmith.modelserver import handlers
+from sagesmith.modelserver.errors import BadInput, HandlerFailed, InvocationError, LoadError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+_STATUS = {UnsupportedContentType: 415, UnsupportedAccept: 406}
+
+
+def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
+    """The model that a job of the algorithm has left.
+
+    Raises:
+        LoadError: it is none of this algorithm's.
+    """
+    name = os.environ["SAGESMITH_ALGORITHM"]
+    if module is not None:
+        raise LoadError("A built-in algorithm's image serves models without a script; this one has code.")
+    try:
+        predictor = serving.load(name, model_dir)
+    except CustomerError as error:
+        raise LoadError(error.reason) from error
+
+    def transform(model: Any, content: Any, content_type: str, accept: str, _context: handlers.Context) -> Any:
+        body = content.encode("utf-8") if isinstance(content, str) else content
+        try:
+            return model.answer(body, content_type, accept)
+        except Failure as error:
+            raise _refused(error) from error
+
+    return handlers.Handlers(predictor, model_dir, transform)
+
+
+def _refused(error: Failure) -> InvocationError:
+    kind = type(error).__name__
+    if isinstance(error, BadRequest):
+        status = _STATUS.get(type(error), 400)
+        return BadInput(str(error), kind=kind, status=status)
+    return HandlerFailed(str(error), kind=kind)

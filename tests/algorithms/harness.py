@@ -1,0 +1,131 @@
+"""Runs built-in algorithms as their images do, in their images' environments, without a platform around them."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import sagesmith
+from sagesmith.algorithms import catalogue
+from sagesmith.config import default_cache_dir
+from sagesmith.images import environments, registry
+
+SOURCE = Path(sagesmith.__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A channel's files by name, and what a job says of it."""
+
+    files: Mapping[str, bytes | str]
+    content_type: str | None = None
+    mode: str = "File"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training job's end.
+
+    Attributes:
+        root: its /opt/ml.
+        failure: what it says of its failure, "" if it has none.
+    """
+
+    name: str
+    root: Path
+    exit_code: int
+    log: str
+    failure: str
+    metrics: Mapping[str, list[float]] = field(default_factory=dict)
+
+    def answer(self, body: bytes | str, content_type: str, accept: str = "*/*") -> bytes:
+        """A request's answer; fails the test if it has none."""
+        ended = self.ask(body, content_type, accept)
+        assert ended.returncode == 0, ended.stderr.decode()
+        return ended.stdout
+
+    def ask(self, body: bytes | str, content_type: str, accept: str = "*/*") -> subprocess.CompletedProcess[bytes]:
+        """The same for one that may be refused."""
+        data = body.encode() if isinstance(body, str) else body
+        options = ["--root", str(self.root), "--content-type", content_type, "--accept", accept]
+        return subprocess.run(
+            [python(self.name), "-m", "sagesmith.algorithms", "answer", self.name, *options],
+            input=data,
+            capture_output=True,
+            env=_variables(),
+            check=False,
+        )
+
+
+@cache
+def python(name: str) -> str:
+    """The interpreter of an algorithm's environment, which is built if need be."""
+    runtime = registry.resolve(f"{catalogue.algorithm(name).repositories[0]}:1")
+    return str(environments.ensure(runtime, default_cache_dir(), print).path / "bin" / "python")
+
+
+def train(
+    name: str,
+    root: Path,
+    hyperparameters: Mapping[str, object],
+    channels: Mapping[str, Channel],
+    hosts: Iterable[str] = ("algo-1",),
+) -> Trained:
+    """Train as an image does; several hosts are started by `start`."""
+    prepare(root, hyperparameters, channels, "algo-1", list(hosts))
+    return finish(name, root, start(name, root))
+
+
+def prepare(
+    root: Path, hyperparameters: Mapping[str, object], channels: Mapping[str, Channel], host: str, hosts: list[str]
+) -> None:
+    """Lay out /opt/ml for a job's host."""
+    config = root / "input" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (root / "model").mkdir(exist_ok=True)
+    (root / "output" / "data").mkdir(parents=True, exist_ok=True)
+    given = {name: str(value) for name, value in hyperparameters.items()}
+    (config / "hyperparameters.json").write_text(json.dumps(given))
+    (config / "resourceconfig.json").write_text(json.dumps({"current_host": host, "hosts": hosts}))
+    entries = {}
+    for name, channel in channels.items():
+        entry = {
+            "TrainingInputMode": channel.mode,
+            "S3DistributionType": "FullyReplicated",
+            "RecordWrapperType": "None",
+        }
+        entries[name] = entry | ({"ContentType": channel.content_type} if channel.content_type else {})
+        folder = root / "input" / "data" / name
+        for path, content in channel.files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
+    (config / "inputdataconfig.json").write_text(json.dumps(entries))
+
+
+def start(name: str, root: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [python(name), "-m", "sagesmith.algorithms", "train", name, "--root", str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_variables(),
+    )
+
+
+def finish(name: str, root: Path, process: "subprocess.Popen[bytes]") -> Trained:
+    output, _ = process.communicate()
+    log, failure = output.decode("utf-8", "replace"), root / "output" / "failure"
+    metrics: dict[str, list[float]] = {}
+    for metric in catalogue.algorithm(name).metrics:
+        found = [float(value) for value in re.findall(metric.regex, log)]
+        if found:
+            metrics[metric.name] = found
+    said = failure.read_text() if failure.is_file() else ""
+    return Trained(name, root, process.returncode, log, said, metrics)
+
+
+def _variables() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
