@@ -86,6 +86,7 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== licences";     $(BIN)/python scripts/check-licences.py --check
 	@echo "== API coverage"; $(BIN)/python scripts/api-coverage.py --check
 	@echo "== settings";     $(BIN)/python scripts/configuration.py --check
+	@echo "== algorithms";   $(BIN)/python scripts/algorithm-docs.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
 PEERS := bentoml fastapi litserve mlflow mlserver ray-serve

@@ -134,7 +134,7 @@ def add_programs(root: Path, programs: Sequence[str]) -> None:
 
 
 def image_command(environment: BuiltEnvironment, command: list[str]) -> list[str]:
-    """An image's own command, run by the overlay's interpreter: a module (`-m name`), or a script of the environment."""
+    """An image's own command, run by the overlay's interpreter: a module (`-m name`) or the environment's script."""
     if command[0] == "-m":
         return [f"{VENV}/bin/python", *command]
     script = environment.path / "bin" / command[0]

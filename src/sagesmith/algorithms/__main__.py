@@ -1,7 +1,7 @@
 """`python -m sagesmith.algorithms train|answer [NAME]`.
 
-`train` is what an algorithm's image runs in a training job. `answer` answers one request, from standard input to standard
-output, with the model of a job: no server is needed to look at it.
+`train` is what an algorithm's image runs in a training job. `answer` answers one request, from standard input to
+standard output, with the model of a job: no server is needed to look at it.
 """
 
 import argparse

@@ -40,8 +40,8 @@ class Hyperparameter:
         name: AWS's name.
         kind: what its string is to be.
         meaning: a sentence for the documentation, without its range and default.
-        default: its value where a job does not have it, of `kind`'s type, or a word of `words`; None for a required one and for one that
-            the algorithm chooses itself (`chosen` says how).
+        default: its value where a job does not have it, of `kind`'s type, or a word of `words`; None for a required one
+            and for one that the algorithm chooses itself (`chosen` says how).
         required: a job must have it.
         low, high: the range, both ends within it unless `above` or `below` say otherwise.
         above, below: the ends themselves are not allowed.

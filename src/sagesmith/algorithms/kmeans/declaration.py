@@ -8,8 +8,8 @@ ALGORITHM = Algorithm(
     title="K-Means",
     repositories=("kmeans",),
     summary=(
-        "Finds k groups of rows so that rows of a group are close to its centre. One pass keeps more centres than asked "
-        "for, each a running mean of the rows closest to it; at the end Lloyd's algorithm makes k of them."
+        "Finds k groups of rows so that rows of a group are close to its centre. One pass keeps more centres than "
+        "asked for, each a running mean of the rows closest to it; at the end Lloyd's algorithm makes k of them."
     ),
     schema=Schema(
         parameters=(

@@ -1,6 +1,6 @@
 """A training job's log, in the form that AWS's algorithms print: their documented regular expressions find it.
 
-Sources: the logs in https://github.com/aws/amazon-sagemaker-examples/tree/main/introduction_to_amazon_algorithms, and the
+Sources: the logs in https://github.com/aws/amazon-sagemaker-examples (introduction_to_amazon_algorithms), and the
 MetricDefinitions that DescribeTrainingJob shows of AWS's own images.
 """
 

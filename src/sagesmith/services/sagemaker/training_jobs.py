@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from sagesmith.algorithms.declaration import Algorithm
+from sagesmith.services.sagemaker.built_in_algorithms import algorithm_of, check_metrics, metric_definitions
 from sagesmith.services.sagemaker.engine import Call, Kind, Refusal, Unbuilt, Wording
 from sagesmith.services.sagemaker.job_components import track
 from sagesmith.services.sagemaker.jobs.base import (
@@ -39,12 +41,17 @@ def _check(params: Params) -> None:
             raise ValidationException(f"The request is missing {member}.")
     if not params["AlgorithmSpecification"].get("TrainingImage"):
         raise ValidationException("AlgorithmSpecification needs a TrainingImage.")
+    check_metrics(params["AlgorithmSpecification"], _algorithm(params))
     check_resources(params)
     check_channels(params)
     check_checkpoints(params)
     check_tensorboard(params)
     _check_rules(params)
     _check_spot(params)
+
+
+def _algorithm(params: Params) -> Algorithm | None:
+    return algorithm_of(params["AlgorithmSpecification"], params.get("HyperParameters") or {})
 
 
 def _check_rules(params: Params) -> None:
@@ -109,8 +116,10 @@ def _not_evaluated(call: Call, tool: str, rules: list[Params]) -> list[Params]:
 def _filled_in(params: Params) -> Params:
     """Members of the input with what AWS's Describe adds to them: the SDK's `attach` reads a KmsKeyId always."""
     algorithm, output = params["AlgorithmSpecification"], params["OutputDataConfig"]
+    built_in = _algorithm(params)
+    metrics = {} if built_in is None else {"MetricDefinitions": metric_definitions(built_in)}
     members: Params = {
-        "AlgorithmSpecification": {"EnableSageMakerMetricsTimeSeries": False, **algorithm},
+        "AlgorithmSpecification": {"EnableSageMakerMetricsTimeSeries": built_in is not None, **algorithm, **metrics},
         "OutputDataConfig": {"KmsKeyId": "", "CompressionType": "GZIP", **output},
     }
     if channels := params.get("InputDataConfig"):

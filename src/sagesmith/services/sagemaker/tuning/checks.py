@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sagesmith.services.sagemaker.built_in_algorithms import algorithm_of, check_tuning
 from sagesmith.services.sagemaker.engine import Kind
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning.definitions import (
@@ -31,6 +32,7 @@ MAX_VARIABLES = 48
 the documentation of `HyperParameterTrainingJobDefinition.Environment` does."""
 _AUTOTUNED = 20
 """Training jobs for each hyperparameter that is searched, if Autotune is to find out how many there should be."""
+_RANGES = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 """Static hyperparameters that tell Hyperband how many epochs there are at most."""
 
@@ -126,7 +128,13 @@ def _space(definition: Definition) -> Space:
 def _check_objective(definition: Definition) -> None:
     if not definition.objective:
         raise ValidationException("The objective of the hyperparameter tuning job is missing.")
-    metrics = definition.given["AlgorithmSpecification"].get("MetricDefinitions") or ()
+    specification = definition.given["AlgorithmSpecification"]
+    algorithm = algorithm_of(specification, definition.static)
+    if algorithm is not None:
+        searched = [each["Name"] for member in _RANGES for each in definition.ranges.get(member) or ()]
+        check_tuning(algorithm, specification["TrainingImage"], definition.objective, searched)
+        return
+    metrics = specification.get("MetricDefinitions") or ()
     if all(each["Name"] != definition.metric for each in metrics):
         raise ValidationException(
             "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric "
