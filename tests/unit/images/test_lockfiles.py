@@ -54,7 +54,9 @@ def test_no_lock_file_brings_cuda_to_a_machine_without_a_gpu(name: str) -> None:
     [
         name
         for name in SHIPPED
-        if not name.startswith(("build-", "sagemaker-sdk-")) and name not in ("chainer", "spark", "toolkit")
+        if not name.startswith(("build-", "sagemaker-sdk-"))
+        and name not in ("chainer", "spark", "toolkit")
+        and sources(name)
     ],
 )
 def test_every_environment_has_what_the_model_server_and_the_toolkit_import(name: str) -> None:
@@ -74,3 +76,8 @@ def test_every_environment_has_what_the_model_server_and_the_toolkit_import(name
     }
     assert toolkit | {"httptools", "uvloop", "joblib", "pandas"} <= names
     assert not names & {"sagemaker-training", "inotify-simple"}
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if not sources(name)])
+def test_an_environment_without_the_toolkit_has_what_the_model_server_imports(name: str) -> None:
+    assert {"httptools", "uvloop", "numpy"} <= {distribution for distribution, _ in requirements(name)}
