@@ -23,8 +23,8 @@ def requirements(name: str) -> list[tuple[str, str]]:
 
 
 def sources(name: str) -> list[str]:
-    """The lock files of what an environment has beside a lock file's wheels, published as sources only: the toolkit that
-    runs users' scripts, and what the lock file names; nothing at all where it names `none`."""
+    """The lock files of what an environment has beside a lock file's wheels, published as sources only: the toolkit
+    that runs users' scripts, and what the lock file names; nothing at all where it names `none`."""
     named = _SOURCES.findall(read(name))
     return [] if named == ["none"] else ["toolkit", *named]
 
