@@ -1,0 +1,26 @@
+"""Each built-in algorithm by the SDK v2, from `record_set` or an upload to predictions of an endpoint."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration import programs
+from tests.integration.conftest import Running
+from tests.integration.programs import Seen
+
+pytestmark = pytest.mark.sdk
+
+
+def run(platform: Running, name: str, folder: Path) -> Seen:
+    """The program `algorithm_<name>.py`."""
+    return programs.run(platform, "sdk-v2", f"algorithm_{name}.py", folder)
+
+
+def test_kmeans_finds_the_groups_that_there_are(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "kmeans", tmp_path)
+    assert 0.2 < seen["train"]["metrics"]["train:msd"] < 1.0
+    assert "train:msd" in seen["train"]["definitions"]
+    clusters = [each["closest_cluster"][0] for each in seen["predict"]]
+    assert clusters[0] == clusters[1]
+    assert len(set(clusters)) == 3
+    assert all(each["distance_to_cluster"][0] < 3 for each in seen["predict"])
