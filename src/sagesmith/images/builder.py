@@ -38,7 +38,8 @@ def build(
         else [*index_arguments(environ), *torch_arguments(torch(runtime.lock), environ)]
     )
     run([*install, *hashed, *source], variables, path.parent, what, progress)
-    run([*install, "--offline", "--no-index", *map(str, wheels)], variables, path.parent, what, progress)
+    if wheels:
+        run([*install, "--offline", "--no-index", *map(str, wheels)], variables, path.parent, what, progress)
 
 
 def _at_hand(cache: Path, runtime: Runtime) -> bool:
