@@ -2,6 +2,7 @@
 
 Failure
 ├── CustomerError                the data, the hyperparameters or the model artifact are at fault: "ClientError: …"
+│   ├── Unreadable               data are at fault, and there is a place to name
 │   └── BadRequest               a request is not what its content type says, or not what the model takes
 │       ├── UnsupportedContentType
 │       └── UnsupportedAccept
@@ -28,6 +29,20 @@ class Failure(Exception):
 
 class CustomerError(Failure):
     prefix = "ClientError"
+
+
+class Unreadable(CustomerError):
+    """Data that is not what it should be.
+
+    Args:
+        place: where it stands: the file, and the line and column or the record.
+        why: what is wrong there.
+    """
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"Unable to read data in {place}: {why}")
+        self.place = place
+        self.why = why
 
 
 class BadRequest(CustomerError):
