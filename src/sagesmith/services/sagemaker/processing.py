@@ -9,7 +9,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import view_of
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting, noting_end, noting_start
 from sagesmith.services.sagemaker.processing_jobs import (
     PROCESSING_JOB,
     TASK_PREFIX,
@@ -62,9 +62,7 @@ class ProcessingJobs:
         return noting(document, wait)
 
     def reaches(self, document: Document, stage: Stage) -> Document:
-        if stage.state != "Downloading" or "ProcessingStartTime" in document.body:
-            return document
-        return replace(document, body={**document.body, "ProcessingStartTime": stage.at})
+        return noting_start(document, stage, "ProcessingStartTime")
 
     def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
         return document
@@ -73,15 +71,10 @@ class ProcessingJobs:
         return None
 
     def ends(self, document: Document, ending: Ending) -> Document:
-        body = dict(document.body)
-        if ending.started_at is not None:
-            started = body.setdefault("ProcessingStartTime", ending.started_at)
-            body["ProcessingEndTime"] = max(ending.at, started)
+        ended = noting_end(document, ending, "ProcessingStartTime", "ProcessingEndTime")
         if message := ending.detail.get("exit_message"):
-            body["ExitMessage"] = _first_kilobyte(message)
-        if ending.reason:
-            body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
-        return replace(document, status=ending.status, body=body)
+            return replace(ended, body={**ended.body, "ExitMessage": _first_kilobyte(message)})
+        return ended
 
     def follow(self, tx: Transaction, document: Document) -> None:
         follow(tx, document)

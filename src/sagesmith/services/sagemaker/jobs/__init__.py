@@ -18,6 +18,8 @@ from sagesmith.services.sagemaker.jobs.base import (
     gang_of,
     move,
     noting,
+    noting_end,
+    noting_start,
     spent_seconds,
 )
 from sagesmith.services.sagemaker.jobs.gang import Stage
@@ -41,5 +43,7 @@ __all__ = [
     "gang_of",
     "move",
     "noting",
+    "noting_end",
+    "noting_start",
     "spent_seconds",
 ]
