@@ -55,20 +55,25 @@ class Rows:
 
     Args:
         csv: the names, in order, of what a CSV answer has of each row; all if empty.
+        name: under which a JSON answer has those of all rows.
+        verbose: answers requests that ask for more by `verbose=true` in their Accept header; None: there is no more.
     """
 
     algorithm: Algorithm
     model: Model
     csv: tuple[str, ...] = ()
+    name: str = "predictions"
+    verbose: Model | None = None
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         readable(content_type, self.algorithm)
         chosen = writable(accept, self.algorithm)
         batch = decode(body, content_type, self.model.columns, dense=not self.model.sparse)
-        predictions = self.model.predict(batch)
+        model = self.verbose if self.verbose is not None and asks_for_more(accept) else self.model
+        predictions = model.predict(batch)
         if chosen == CSV and self.csv:
             predictions = [{name: each[name] for name in self.csv} for each in predictions]
-        return encode(predictions, chosen)
+        return encode(predictions, chosen, self.name)
 
 
 def readable(content_type: str, algorithm: Algorithm) -> str:
@@ -98,6 +103,11 @@ def writable(accept: str, algorithm: Algorithm) -> str:
             return algorithm.accepts[0]
     allowed = ", ".join(algorithm.accepts)
     raise UnsupportedAccept(f"Accept type {accept} is not supported. Supported types: {allowed}")
+
+
+def asks_for_more(accept: str) -> bool:
+    """Whether an Accept header has the parameter `verbose=true`, by which AWS's algorithms tell more."""
+    return any(each.replace(" ", "").lower() == "verbose=true" for each in accept.split(";")[1:])
 
 
 def media_type(header: str) -> str:

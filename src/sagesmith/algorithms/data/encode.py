@@ -18,11 +18,12 @@ from sagesmith.algorithms.errors import UnsupportedAccept
 Predictions = Sequence[Mapping[str, Any]]
 
 
-def encode(predictions: Predictions, accept: str) -> tuple[bytes, str]:
+def encode(predictions: Predictions, accept: str, name: str = "predictions") -> tuple[bytes, str]:
     """The body that says what was predicted, and its content type.
 
     Args:
         predictions: for each row names and numbers, texts, or lists of them.
+        name: under which a JSON answer has them all.
         accept: one content type; parameters do not matter.
 
     Raises:
@@ -32,11 +33,11 @@ def encode(predictions: Predictions, accept: str) -> tuple[bytes, str]:
     form = _FORMS.get(kind)
     if form is None:
         raise UnsupportedAccept(f"Accept type {accept} is not supported. Supported types: {', '.join(_FORMS)}")
-    return form(predictions), kind
+    return _json(predictions, name) if kind == JSON else form(predictions), kind
 
 
-def _json(predictions: Predictions) -> bytes:
-    return json.dumps({"predictions": list(predictions)}, default=_plain).encode()
+def _json(predictions: Predictions, name: str = "predictions") -> bytes:
+    return json.dumps({name: list(predictions)}, default=_plain).encode()
 
 
 def _json_lines(predictions: Predictions) -> bytes:
