@@ -24,3 +24,17 @@ def test_kmeans_finds_the_groups_that_there_are(platform: Running, tmp_path: Pat
     assert clusters[0] == clusters[1]
     assert len(set(clusters)) == 3
     assert all(each["distance_to_cluster"][0] < 3 for each in seen["predict"])
+
+
+def test_knn_finds_the_classes_that_neighbors_have(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "knn", tmp_path)
+    assert seen["train"]["test:accuracy"] > 0.85
+    right = [found == label for found, label in zip(seen["predict"]["found"], seen["predict"]["labels"], strict=True)]
+    assert sum(right) >= 16
+
+
+def test_random_cut_forest_scores_what_is_unusual_highest(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "randomcutforest", tmp_path)
+    assert seen["train"]["test:recall"] == 1.0
+    *usual, one, other = seen["predict"]
+    assert min(one, other) > 1.5 * max(usual)

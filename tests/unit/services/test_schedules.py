@@ -1,7 +1,5 @@
 """When scheduled actions run."""
 
-import zoneinfo
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -100,17 +98,3 @@ def test_a_rate_with_a_start_runs_at_once() -> None:
     schedule = parse("rate(1 hour)", None, at("2026-01-01T00:00:00"), at_once=True)
     assert shown(schedule.next_after(at("2025-12-31T23:59:59"))) == "2026-01-01T00:00:00"
     assert shown(schedule.next_after(at("2026-01-01T00:00:00"))) == "2026-01-01T01:00:00"
-
-
-@pytest.fixture
-def no_time_zones_of_the_machine() -> Iterator[None]:
-    zoneinfo.reset_tzpath(to=())
-    zoneinfo.ZoneInfo.clear_cache()
-    yield
-    zoneinfo.reset_tzpath()
-    zoneinfo.ZoneInfo.clear_cache()
-
-
-@pytest.mark.usefixtures("no_time_zones_of_the_machine")
-def test_time_zones_are_known_on_a_machine_that_has_no_database_of_them() -> None:
-    assert after("at(2026-07-01T12:00:00)", "2026-06-01T00:00:00", "Europe/Zurich") == "2026-07-01T10:00:00"

@@ -13,7 +13,7 @@ from sagesmith.services.sagemaker import deployments, fleet, instance_scaling, s
 from sagesmith.services.sagemaker.component_specs import component_variants, components_of
 from sagesmith.services.sagemaker.endpoint_configs import ENDPOINT_CONFIG, require_servable
 from sagesmith.services.sagemaker.engine import Call, Kind, Lifecycle, Refusal, Wording
-from sagesmith.services.sagemaker.models import MODEL, first_to_serve, is_multi_model, several
+from sagesmith.services.sagemaker.models import MODEL, first_to_serve, several
 from sagesmith.store import Document
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
@@ -48,8 +48,11 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
         if variant.get("ServerlessConfig"):
             serverless_variants.require_servable(model)
         container, others = first_to_serve(model), several(model)
-        if config.get("AsyncInferenceConfig"):
-            _require_asynchronous(container, others)
+        if others.get("direct") and config.get("AsyncInferenceConfig"):
+            message = (
+                "AsyncInferenceConfig cannot be given with a model whose InferenceExecutionConfig has the mode Direct."
+            )
+            raise ValidationException(message)
         found.append(
             {
                 "name": variant["VariantName"],
@@ -65,23 +68,6 @@ def _variants(call: Call, config: Params, variants: Sequence[Params]) -> list[di
             }
         )
     return found
-
-
-def _require_asynchronous(container: Params, others: Params) -> None:
-    """InvokeEndpointAsync names neither a container nor a model of several.
-
-    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointAsync.html
-
-    Raises:
-        ValidationException: the model needs that.
-    """
-    if others.get("direct"):
-        what = "a model whose InferenceExecutionConfig has the mode Direct"
-    elif is_multi_model(container):
-        what = "a container of the mode MultiModel: InvokeEndpointAsync has no TargetModel"
-    else:
-        return
-    raise ValidationException(f"AsyncInferenceConfig cannot be given with {what}.")
 
 
 def _capacity(variant: Params) -> dict[str, Any]:

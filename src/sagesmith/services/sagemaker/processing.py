@@ -9,7 +9,7 @@ from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import view_of
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting, noting_end, noting_start
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
 from sagesmith.services.sagemaker.processing_jobs import (
     PROCESSING_JOB,
     TASK_PREFIX,
@@ -62,7 +62,9 @@ class ProcessingJobs:
         return noting(document, wait)
 
     def reaches(self, document: Document, stage: Stage) -> Document:
-        return noting_start(document, stage, "ProcessingStartTime")
+        if stage.state != "Downloading" or "ProcessingStartTime" in document.body:
+            return document
+        return replace(document, body={**document.body, "ProcessingStartTime": stage.at})
 
     def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
         return document
@@ -71,10 +73,15 @@ class ProcessingJobs:
         return None
 
     def ends(self, document: Document, ending: Ending) -> Document:
-        ended = noting_end(document, ending, "ProcessingStartTime", "ProcessingEndTime")
+        body = dict(document.body)
+        if ending.started_at is not None:
+            started = body.setdefault("ProcessingStartTime", ending.started_at)
+            body["ProcessingEndTime"] = max(ending.at, started)
         if message := ending.detail.get("exit_message"):
-            return replace(ended, body={**ended.body, "ExitMessage": _first_kilobyte(message)})
-        return ended
+            body["ExitMessage"] = _first_kilobyte(message)
+        if ending.reason:
+            body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
+        return replace(document, status=ending.status, body=body)
 
     def follow(self, tx: Transaction, document: Document) -> None:
         follow(tx, document)

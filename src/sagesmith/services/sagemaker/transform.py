@@ -8,7 +8,7 @@ from sagesmith.compute.base import TaskSpec, Transform
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.job_components import follow
-from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting, noting_end, noting_start
+from sagesmith.services.sagemaker.jobs import Ending, Gang, Stage, Wait, noting
 from sagesmith.services.sagemaker.serving import model_container, model_data, source_archive
 from sagesmith.services.sagemaker.transform_jobs import TASK_PREFIX, TRANSFORM_JOB
 from sagesmith.store import Document, Transaction
@@ -53,7 +53,9 @@ class TransformJobs:
         return noting(document, wait)
 
     def reaches(self, document: Document, stage: Stage) -> Document:
-        return noting_start(document, stage, "TransformStartTime")
+        if stage.state != "Downloading" or "TransformStartTime" in document.body:
+            return document
+        return replace(document, body={**document.body, "TransformStartTime": stage.at})
 
     def restarts(self, document: Document, now: float, *, interrupted: bool) -> Document:
         return document
@@ -62,7 +64,13 @@ class TransformJobs:
         return None
 
     def ends(self, document: Document, ending: Ending) -> Document:
-        return noting_end(document, ending, "TransformStartTime", "TransformEndTime")
+        body = dict(document.body)
+        if ending.started_at is not None:
+            started = body.setdefault("TransformStartTime", ending.started_at)
+            body["TransformEndTime"] = max(ending.at, started)
+        if ending.reason:
+            body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
+        return replace(document, status=ending.status, body=body)
 
     def follow(self, tx: Transaction, document: Document) -> None:
         follow(tx, document)

@@ -45,22 +45,6 @@ def test_an_endpoint_of_many_models_needs_their_prefix(world: World) -> None:
     assert world.call("ListEndpoints")["Endpoints"] == []
 
 
-def test_a_container_of_many_models_takes_no_asynchronous_requests_for_they_name_none(world: World) -> None:
-    container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://b/models/"}
-    world.call("CreateModel", ModelName="m", PrimaryContainer=container)
-    asynchronous = {"OutputConfig": {"S3OutputPath": "s3://b/answers/"}}
-    world.call(
-        "CreateEndpointConfig",
-        EndpointConfigName="c",
-        ProductionVariants=[variant("m")],
-        AsyncInferenceConfig=asynchronous,
-    )
-    with pytest.raises(AwsError, match="InvokeEndpointAsync has no TargetModel") as refused:
-        world.call("CreateEndpoint", EndpointName="ep", EndpointConfigName="c")
-    assert refused.value.code == "ValidationException"
-    assert world.call("ListEndpoints")["Endpoints"] == []
-
-
 def test_batch_transform_takes_no_container_of_many_models(world: World) -> None:
     container = {"Image": IMAGE, "Mode": "MultiModel", "ModelDataUrl": "s3://b/models/"}
     world.call("CreateModel", ModelName="m", PrimaryContainer=container)

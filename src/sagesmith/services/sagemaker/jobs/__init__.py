@@ -18,8 +18,6 @@ from sagesmith.services.sagemaker.jobs.base import (
     gang_of,
     move,
     noting,
-    noting_end,
-    noting_start,
     spent_seconds,
 )
 from sagesmith.services.sagemaker.jobs.gang import Stage
@@ -43,7 +41,5 @@ __all__ = [
     "gang_of",
     "move",
     "noting",
-    "noting_end",
-    "noting_start",
     "spent_seconds",
 ]

@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol
 
 from sagesmith.compute.base import TaskSpec
 from sagesmith.services.base import Home
-from sagesmith.services.sagemaker import tasks
 from sagesmith.services.sagemaker.engine import Kind, Lifecycle, Refusal, Wording, sagemaker_shapes
 from sagesmith.services.sagemaker.jobs.gang import Stage
 from sagesmith.store import Document, Transaction
@@ -200,23 +199,6 @@ def noting(document: Document, wait: Wait) -> Document:
     if document.body.get("_waits_for") == wait.message:
         return document
     return replace(document, body={**document.body, "_waits_for": wait.message})
-
-
-def noting_start(document: Document, stage: Stage, member: str) -> Document:
-    """`JobKind.reaches` of a kind that tells of its stages only when the first one of work began, in this member."""
-    if stage.state != "Downloading" or member in document.body:
-        return document
-    return replace(document, body={**document.body, member: stage.at})
-
-
-def noting_end(document: Document, ending: Ending, start: str, end: str) -> Document:
-    """`JobKind.ends` of such a kind, whose members for the times at which its work started and ended these are."""
-    body = dict(document.body)
-    if ending.started_at is not None:
-        body[end] = max(ending.at, body.setdefault(start, ending.started_at))
-    if ending.reason:
-        body["FailureReason"] = ending.reason[: tasks.MAX_FAILURE_REASON]
-    return replace(document, status=ending.status, body=body)
 
 
 def spent_seconds(document: Document) -> float:
