@@ -64,7 +64,8 @@ class Trained:
 @cache
 def python(name: str) -> str:
     """The interpreter of an algorithm's environment, which is built if need be."""
-    runtime = registry.resolve(f"{catalogue.algorithm(name).repositories[0]}:1")
+    repository = catalogue.algorithm(name).repositories[0]
+    runtime = registry.resolve(f"{repository}:{registry.catalogue()[repository].releases[-1].tag}")
     return str(environments.ensure(runtime, default_cache_dir(), print).path / "bin" / "python")
 
 

@@ -38,3 +38,10 @@ def test_random_cut_forest_scores_what_is_unusual_highest(platform: Running, tmp
     assert seen["train"]["test:recall"] == 1.0
     *usual, one, other = seen["predict"]
     assert min(one, other) > 1.5 * max(usual)
+
+
+def test_xgboost_without_a_script_learns_which_quadrants_are_positive(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "xgboost", tmp_path)
+    assert seen["train"]["validation:auc"] > 0.9
+    answers, labels = seen["predict"]["answers"], seen["predict"]["labels"]
+    assert sum((answer > 0.5) == label for answer, label in zip(answers, labels, strict=True)) >= 18

@@ -216,15 +216,6 @@ def test_xgboost_reads_records_of_amazons_protobuf(platform: Running) -> None:
     assert "16 rows of 3 here, master: True" in log
 
 
-def test_xgboost_without_a_script_is_refused_with_the_reason(platform: Running) -> None:
-    job = jobs.start_job(
-        platform, jobs.name("algorithm"), AlgorithmSpecification={"TrainingImage": XGBOOST, "TrainingInputMode": "File"}
-    )
-    described = jobs.wait_job(platform, job)
-    assert described["TrainingJobStatus"] == "Failed"
-    assert "XGBoost's algorithm mode, which trains without a script, is not built yet" in described["FailureReason"]
-
-
 def test_hugging_face_trains_and_serves_a_pipeline_for_the_models_task(platform: Running) -> None:
     suffix = "transformers4.49.0-cpu-py311-ubuntu22.04"
     training = f"{DLC}/huggingface-pytorch-training:2.5.1-{suffix}"

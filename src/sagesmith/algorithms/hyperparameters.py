@@ -50,6 +50,7 @@ class Hyperparameter:
         chosen: what stands in its place where it has no default, for the documentation.
         tunable: None if a tuning job may not search it.
         check: of a `text`, its own reader: takes the string, returns the value, raises ValueError with a message.
+        aliases: other names that a job may give it by.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Hyperparameter:
     chosen: str = ""
     tunable: Tunable | None = None
     check: Callable[[str], Any] | None = None
+    aliases: tuple[str, ...] = ()
 
     def read(self, text: str) -> Any:
         """The value that a job's string stands for.
@@ -146,6 +148,7 @@ class Schema:
             CustomerError: of the first that is wrong: unknown, missing, outside its range, against a rule.
         """
         known = {each.name: each for each in self.parameters}
+        given = self._by_own_name(given)
         unknown = sorted(name for name in given if name not in known and not name.startswith("_"))
         if unknown:
             were = "was" if len(unknown) == 1 else "were"
@@ -170,6 +173,13 @@ class Schema:
                     f"{_PREAMBLE} (caused by ValidationError)\n\nCaused by: {rule.message.format(**values)}"
                 )
         return values
+
+    def _by_own_name(self, given: Mapping[str, str]) -> dict[str, str]:
+        names = {alias: each.name for each in self.parameters for alias in each.aliases}
+        twice = sorted(alias for alias, name in names.items() if alias in given and name in given)
+        if twice:
+            raise CustomerError(f"{_PREAMBLE}: '{twice[0]}' is another name of '{names[twice[0]]}': give one of them")
+        return {names.get(name, name): value for name, value in given.items()}
 
 
 def objective(given: Mapping[str, str]) -> str | None:

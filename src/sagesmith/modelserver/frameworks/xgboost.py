@@ -1,4 +1,5 @@
-"""XGBoost's defaults in framework mode: requests become DMatrix objects, `model_fn` is the user's.
+"""XGBoost's defaults in framework mode: requests become DMatrix objects, `model_fn` is the user's. Without a script a
+model is the built-in algorithm's.
 
 Source: https://sagemaker.readthedocs.io/en/stable/frameworks/xgboost/using_xgboost.html ("Deploy Open Source XGBoost
 Models") and github.com/aws/sagemaker-xgboost-container.
@@ -14,7 +15,8 @@ import scipy.sparse
 import xgboost
 
 from sagesmith.modelserver import codecs, handlers
-from sagesmith.modelserver.errors import BadInput, LoadError, UnsupportedInput
+from sagesmith.modelserver.errors import BadInput, UnsupportedInput
+from sagesmith.modelserver.frameworks import algorithm
 from sagesmith.modelserver.rows import Rows, agrees, split
 
 if TYPE_CHECKING:
@@ -27,10 +29,7 @@ LIBSVM = frozenset({"text/libsvm", "text/x-libsvm"})
 
 def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
     if module is None:
-        raise LoadError(
-            "XGBoost's algorithm mode, which serves a model without a script, is not built yet. Give the model a "
-            "script with a model_fn (entry_point of XGBoostModel)."
-        )
+        return algorithm.load(None, model_dir)
     return handlers.load(module, model_dir, handlers.Defaults(None, to_dmatrix, _predict, codecs.encode, rows))
 
 

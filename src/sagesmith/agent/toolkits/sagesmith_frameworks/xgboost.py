@@ -1,22 +1,20 @@
-"""The XGBoost container's `train` in framework mode.
+"""The XGBoost container's `train`: in framework mode the user's script, in algorithm mode the built-in algorithm.
 
 Source: github.com/aws/sagemaker-xgboost-container.
 """
 
-from sagemaker_training import environment, errors
+import os
+import sys
+
+from sagemaker_training import environment
 from sagesmith_frameworks import script
 
 
 def main() -> None:
-    """Run the script.
-
-    Raises:
-        ClientError: there is none: the job is for the built-in algorithm.
-    """
+    """Run the script; without one, become the algorithm's process, whose exit code is the job's."""
     env = environment.Environment()
-    if env.user_entry_point is None:
-        raise errors.ClientError(
-            "XGBoost's algorithm mode, which trains without a script, is not built yet. Give the estimator a script "
-            "(entry_point of sagemaker.xgboost.XGBoost)."
-        )
-    script.run(env)
+    if env.user_entry_point is not None:
+        script.run(env)
+        return
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "sagesmith.algorithms", "train"])  # noqa: S606 - no shell

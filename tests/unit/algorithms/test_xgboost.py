@@ -1,0 +1,118 @@
+"""XGBoost's hyperparameters, requests and answers, as far as they need no XGBoost."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sagesmith.algorithms.declaration import CSV, JSON, JSON_LINES, LIBSVM, RECORDIO
+from sagesmith.algorithms.errors import BadRequest, CustomerError
+from sagesmith.algorithms.xgboost import answers, requests
+from sagesmith.algorithms.xgboost.hyperparameters import SCHEMA
+
+SOFTPROB = np.array([[0.5, 0.25, 0.25]], np.float32)
+
+
+def read(**given: object) -> dict[str, Any]:
+    return SCHEMA.read({"num_round": "1", **{name: str(value) for name, value in given.items()}})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"objective": "multi:softmax"}, "Require input for parameter 'num_class'"),
+        ({"eval_metric": "auc", "objective": "reg:squarederror"}, "Metric 'auc' can only be applied"),
+        ({"eval_metric": "aft-nloglik"}, "Metric 'aft-nloglik' can only be applied"),
+        ({"eval_metric": "rmse@2"}, "Metric 'rmse@2' is not supported"),
+        ({"eval_metric": "ndcg@x"}, "Threshold value 't' in 'ndcg@t' expects float input"),
+        ({"monotone_constraints": "(1,0)"}, "monotone_constraints can be used only when"),
+        ({"monotone_constraints": "(1,2)", "tree_method": "hist"}, "it must be a tuple of -1, 0 and 1"),
+        ({"interaction_constraints": "[[0,1]]"}, "interaction_constraints can be used only when"),
+        ({"interaction_constraints": "__import__('os')", "tree_method": "hist"}, "could not parse value"),
+        ({"updater": "grow_colmaker,grow_histmaker"}, "only one tree grow plugin"),
+        ({"updater": "shotgun"}, "gblinear takes one of"),
+        ({"subsample": "0"}, "less than or equal to the exclusive minimum of 0"),
+        ({"eta": "0.1", "learning_rate": "0.2"}, "'learning_rate' is another name of 'eta'"),
+        ({"depth": "3"}, "'depth' was unexpected"),
+    ],
+)
+def test_hyperparameters_that_do_not_go_are_refused(given: dict[str, str], words: str) -> None:
+    with pytest.raises(CustomerError, match=r"Failed to validate hyperparameters") as caught:
+        read(**given)
+    assert words in str(caught.value)
+
+
+def test_hyperparameters_have_the_other_names_that_the_container_knows() -> None:
+    values = read(learning_rate=0.5, reg_alpha=2, min_split_loss=3, reg_lambda=4)
+    assert (values["eta"], values["alpha"], values["gamma"], values["lambda"]) == (0.5, 2, 3, 4)
+
+
+def test_lists_of_hyperparameters_are_read() -> None:
+    values = read(eval_metric="error@0.3, auc", objective="binary:logistic", updater="grow_colmaker,prune")
+    assert values["eval_metric"] == ["error@0.3", "auc"]
+    assert values["updater"] == "grow_colmaker,prune"
+
+
+def test_a_cell_without_a_value_is_a_missing_one() -> None:
+    rows = requests.rows(b"1,,3\n4,5,6\n", CSV, CSV, 3)
+    assert np.array_equal(rows, np.array([[1, np.nan, 3], [4, 5, 6]], np.float32), equal_nan=True)
+
+
+def test_the_separator_of_csv_is_found_out() -> None:
+    assert requests.rows(b"1;2.5;3\n", CSV, CSV, 3).tolist() == [[1, 2.5, 3]]
+
+
+def test_libsvm_may_have_labels_and_lacks_what_is_missing() -> None:
+    rows = requests.rows(b"1 0:2 2:3\n1:4\n", LIBSVM, LIBSVM, 4)
+    assert rows.shape == (2, 4)
+    assert rows.toarray().tolist() == [[2, 0, 3, 0], [0, 4, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "words"),
+    [
+        (b"", CSV, "it has no rows"),
+        (b"1,2\n", CSV, "Feature size of csv inference data 2 is not consistent"),
+        (b"1,2,3\n1,2,x\n", CSV, "line 2, column 3: 'x' is not a number"),
+        (b"7:1\n", LIBSVM, "Feature size of libsvm inference data 8 is larger"),
+        (b"1:2 1=3\n", LIBSVM, "line 1, column 2: '1=3' is not of the form"),
+    ],
+)
+def test_requests_that_are_not_what_they_say_are_refused(body: bytes, kind: str, words: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        requests.rows(body, kind, kind, 3)
+    assert words in str(caught.value)
+
+
+def test_answers_are_in_one_line_of_csv_and_in_a_batch_in_a_line_each() -> None:
+    numbers = np.array([0.5, 0.25], np.float32)
+    assert answers.encode(numbers, CSV, False) == b"0.5,0.25"
+    assert answers.encode(numbers, CSV, True) == b"0.5\n0.25\n"
+    assert answers.encode(SOFTPROB, CSV, False) == b"[0.5, 0.25, 0.25]"
+    assert answers.encode(numbers, JSON, False) == b"[0.5, 0.25]"
+    assert answers.encode(numbers, JSON_LINES, False).splitlines() == [b'{"score": 0.5}', b'{"score": 0.25}']
+
+
+def test_what_is_selected_of_classes_is_answered_in_its_order() -> None:
+    keys = ("predicted_label", "labels", "probability", "probabilities", "predicted_score")
+    (found,) = answers.select(SOFTPROB, keys, "multi:softprob", 3)
+    assert math.isnan(found.pop("predicted_score"))
+    assert found == {
+        "predicted_label": 0,
+        "labels": [0, 1, 2],
+        "probability": 0.5,
+        "probabilities": [0.5, 0.25, 0.25],
+    }
+    assert answers.encode_selected([found], keys[:4], CSV, False) == b'0,"[0, 1, 2]",0.5,"[0.5, 0.25, 0.25]"'
+    assert answers.encode_selected([found], keys[:4], RECORDIO, False)
+
+
+def test_binary_answers_have_the_probabilities_of_both_classes() -> None:
+    (found,) = answers.select(np.array([0.75], np.float32), ("probabilities", "predicted_label"), "binary:logistic", 0)
+    assert found == {"probabilities": [0.25, 0.75], "predicted_label": 1}
+
+
+def test_nothing_can_be_selected_of_rankings() -> None:
+    with pytest.raises(CustomerError, match="`rank:ndcg` unsupported for selectable inference"):
+        answers.check("rank:ndcg")
