@@ -65,7 +65,7 @@ class Settings:
             code_dir=_code_dir(environ.get("SAGEMAKER_SUBMIT_DIRECTORY", ""), base),
             program=environ.get("SAGEMAKER_PROGRAM") or None,
             framework=environ.get("SAGESMITH_HANDLERS") or None,
-            default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json"),
+            default_accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or _default_accept(environ),
             workers=int(_number(environ, "SAGEMAKER_MODEL_SERVER_WORKERS", 1)),
             queue_limit=int(_number(environ, "SAGEMAKER_MODEL_SERVER_QUEUE_SIZE", 256)),
             invocation_timeout_seconds=_number(environ, "SAGEMAKER_MODEL_SERVER_TIMEOUT_SECONDS", timeout),
@@ -78,6 +78,12 @@ class Settings:
             memory_bytes=int(_number(environ, "SAGESMITH_MEMORY_BYTES", 0)) or None,
             models_bytes=int(_number(environ, "SAGESMITH_MODEL_CACHE_BYTES", 0)) or None,
         )
+
+
+def _default_accept(environ: Mapping[str, str]) -> str:
+    """A built-in algorithm chooses itself what to answer with; scripts are told JSON."""
+    chooses = "SAGESMITH_ALGORITHM" in environ and not environ.get("SAGEMAKER_PROGRAM")
+    return "*/*" if chooses else "application/json"
 
 
 def _max_payload_bytes(environ: Mapping[str, str]) -> int:
