@@ -36,7 +36,8 @@ class State(Protocol):
     def merge(self, others: list[Self]) -> None:
         """Take in what other instances know, each of its own rows. All began the pass with the same state.
 
-        The result depends on nothing but the states and their order.
+        What all knew when the pass began must count once: a state that adds up over passes keeps that apart. The
+        result depends on nothing but the states and their order.
         """
         ...
 
