@@ -136,6 +136,15 @@ def peek_columns(source: Source, labels: int | None = None) -> int:
     return highest + 1
 
 
+def streams(source: Source, epoch: int = 0) -> Iterator[tuple[Stream, str]]:
+    """A channel's files (or its pipe) as they are, for formats that are not rows, and what each is for people.
+
+    Raises:
+        CustomerError: a file cannot be opened.
+    """
+    return _parts(source, epoch, None)
+
+
 def parameters(content_type: str) -> tuple[str, dict[str, str]]:
     """A content type's name, and its parameters, all in lower case."""
     name, *rest = (each.strip().lower() for each in content_type.split(";"))
