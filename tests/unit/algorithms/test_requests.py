@@ -39,6 +39,21 @@ def test_rows_come_out_of_every_content_type(body, content_type):
     assert batch.features.dtype == np.float32
 
 
+def test_protobuf_of_other_layouts_and_one_length_is_told_apart_from_request_to_request():
+    wide = recordio.write([protobuf.write({"values": np.arange(4, dtype="float32")})])
+    double = recordio.write([protobuf.write({"values": np.arange(2.0)})])
+    named = recordio.write([protobuf.write({"valuez": np.arange(4, dtype="float32")})])
+    kind = "application/x-recordio-protobuf"
+    assert len(wide) == len(double) == len(named)
+    for _ in range(2):
+        assert decode(wide, kind, None).features.tolist() == [[0, 1, 2, 3]]
+        assert decode(double, kind, None).features.tolist() == [[0, 1]]
+        with pytest.raises(BadRequest, match="have no 'values'"):
+            decode(named, kind, None)
+    with pytest.raises(BadRequest, match=r"record 2 .*: The row has 2 features, but the first row has 4"):
+        decode(wide + double, kind, None)
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [

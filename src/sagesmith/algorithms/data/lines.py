@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sagesmith.algorithms.data.checks import other_kind
-from sagesmith.algorithms.data.recordio import Stream
+from sagesmith.algorithms.data.recordio import Stream, room
 from sagesmith.algorithms.errors import Unreadable
 
 BLOCK_BYTES = 8 << 20
@@ -39,7 +39,7 @@ class Block(NamedTuple):
 
 def blocks(stream: Stream, size: int = BLOCK_BYTES) -> Iterator[Block]:
     """The lines of a stream, as many at a time as `size` bytes hold; longer ones whole too."""
-    buffer = bytearray(size)
+    buffer = bytearray(room(stream, size))
     filled, line, ended = 0, 1, False
     while not ended:
         while filled < len(buffer) and not ended:

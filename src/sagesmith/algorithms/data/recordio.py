@@ -10,6 +10,7 @@ Source: https://mxnet.apache.org/versions/1.9.1/api/architecture/note_data_loadi
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,7 +75,7 @@ def frames(stream: Stream, name: str, chunk_bytes: int = CHUNK_BYTES) -> Iterato
     Raises:
         Unreadable: it is not RecordIO, or is cut off within a record.
     """
-    buffer = bytearray(max(chunk_bytes, 64))
+    buffer = bytearray(room(stream, max(chunk_bytes, 64)))
     filled = offset = records = 0
     ended = False
     while not ended:
@@ -94,6 +95,11 @@ def frames(stream: Stream, name: str, chunk_bytes: int = CHUNK_BYTES) -> Iterato
         whole = buffer if rest < len(buffer) else bytearray(2 * len(buffer))
         whole[:rest] = buffer[position:filled]
         buffer, filled, offset = whole, rest, offset + position
+
+
+def room(stream: Stream, size: int) -> int:
+    """How large a buffer should be to begin with: a request's body needs no megabytes."""
+    return min(size, len(stream.getbuffer()) + 1) if isinstance(stream, BytesIO) else size
 
 
 def write(records: Iterable[bytes]) -> bytes:
