@@ -1,0 +1,209 @@
+"""Newton's method over passes: the gradients of all models and their curvature are sums over the rows.
+
+A pass sums the losses and gradients of all models at their present weights, and the curvature over as many rows as it
+takes to know it well (Byrd et al., On the Use of Stochastic Hessian Information in Optimization Methods for Machine
+Learning, 2011). At its end each model takes a step to the least of its parabola with the penalties on it, found by
+coordinate descent where there is an L1 penalty (Yuan, Ho and Lin, An Improved GLMNET for L1-regularized Logistic
+Regression, 2012); one whose loss has risen goes back, and takes a shorter step (Levenberg and Marquardt). The sums of
+several instances add up to those that one instance would have had.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.linear_learner.penalties import Penalties, least
+from sagesmith.algorithms.linear_learner.problem import Problem
+
+_CHUNK = 4096
+_CURVATURE_FLOPS = 1e10
+_ROWS_A_WEIGHT = 10
+_ENOUGH = 1e-6
+_NARROW = 0.003
+_NARROWING = 0.75
+
+Prepare = Callable[[Batch], tuple[Any, Any]]
+"""From a batch to its rows and labels as they are trained on."""
+
+
+@dataclass(slots=True)
+class Newton:
+    """The state of a pass, and what the passes before have led to: see `run.state.State`.
+
+    Attributes:
+        weights: where the pass measures the losses, shape (models, classes, width).
+        best: the weights of each model with the least loss that was measured; `objective` is that loss with penalties,
+            `gradient` and `hessian` are those of its mean loss there.
+        damping: how much shorter than Newton's each model's step is.
+        kink: how wide the loss' kinks are at present: they begin wide, for bold steps, and become narrow.
+    """
+
+    problem: Problem
+    penalties: Penalties
+    prepare: Prepare
+    weights: Any
+    best: Any = None
+    objective: Any = None
+    gradient: Any = None
+    hessian: Any = None
+    damping: Any = None
+    kink: float = 1.0
+    losses: Any = field(init=False)
+    counts: Any = field(init=False)
+    slopes: Any = field(init=False)
+    curves: Any = field(init=False)
+    curved: Any = field(init=False)
+    rows: int = 0
+    curved_rows: int = 0
+
+    def __post_init__(self) -> None:
+        models = len(self.weights)
+        self.best = self.weights.copy()
+        self.objective = np.full(models, np.inf)
+        self.gradient = np.zeros_like(self.weights)
+        self.hessian = np.zeros((len(self._curved_models), self.size, self.size))
+        self.damping = np.zeros(models)
+        self._begin()
+
+    @property
+    def size(self) -> int:
+        """The number of weights of a model."""
+        return int(self.weights[0].size)
+
+    @property
+    def kinked(self) -> bool:
+        return self.problem.loss is not None and self.problem.loss.kinked
+
+    def update(self, batch: Batch) -> None:
+        chunks = list(self._chunks(batch))
+        for losses, counts, slopes, curves, curved in _pool().map(self._measured, chunks):
+            self.losses += losses
+            self.counts += counts
+            self.slopes += slopes
+            if curves is not None:
+                self.curves += curves
+                self.curved += curved
+        self.rows += len(batch)
+
+    def merge(self, others: list["Newton"]) -> None:
+        for other in others:
+            self.losses += other.losses
+            self.counts += other.counts
+            self.slopes += other.slopes
+            self.curves += other.curves
+            self.curved += other.curved
+            self.rows += other.rows
+
+    def mean_losses(self) -> Any:
+        """Of the pass so far, without penalties."""
+        return self.losses / np.maximum(self.counts, 1e-300)
+
+    def step(self) -> bool:
+        """End a pass: choose where the next one measures. Whether no further one is needed."""
+        objective = self.mean_losses() + self.penalties.of(self.weights)
+        better = objective <= self.objective
+        self.damping = np.where(better, self.damping / 4, np.maximum(4 * self.damping, 0.1))
+        self.damping[self.damping < 1e-4] = 0.0
+        self._accept(better, objective)
+        gained = np.array([self._next(model) for model in range(len(self.weights))])
+        narrow = not self.kinked or self.kink <= _NARROW
+        self.kink = max(_NARROW, _NARROWING * self.kink)
+        self._begin()
+        if self._exact:
+            self.best = self.weights.copy()
+            return True
+        return narrow and bool((gained <= _ENOUGH * np.abs(self.objective)).all())
+
+    def arrays(self) -> Mapping[str, Any]:
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        for name in _ARRAYS:
+            setattr(self, name, arrays[name])
+        self.rows, self.curved_rows, self.kink = int(self.rows), int(self.curved_rows), float(self.kink)
+
+    @property
+    def _exact(self) -> bool:
+        """One pass determines the best weights."""
+        return self.problem.loss is not None and self.problem.loss.constant
+
+    @property
+    def _curved_models(self) -> range:
+        """The models with a curvature of their own; all others have that of the first."""
+        alike = self._exact and self.problem.positive is None
+        return range(1 if alike else len(self.weights))
+
+    def _begin(self) -> None:
+        models = len(self.weights)
+        self.losses, self.counts, self.curved = np.zeros(models), np.zeros(models), np.zeros(models)
+        self.slopes = np.zeros_like(self.weights)
+        self.curves = np.zeros_like(self.hessian)
+        self.rows = self.curved_rows = 0
+
+    def _accept(self, better: Any, objective: Any) -> None:
+        self.best = np.where(better[:, None, None], self.weights, self.best)
+        self.objective = np.where(better, objective, self.objective)
+        mean = self.slopes / np.maximum(self.counts, 1e-300)[:, None, None]
+        self.gradient = np.where(better[:, None, None], mean, self.gradient)
+        hessian = self.curves / np.maximum(self.curved, 1e-300)[: len(self.curves), None, None]
+        self.hessian = np.where(better[: len(hessian), None, None], hessian, self.hessian)
+
+    def _next(self, model: int) -> float:
+        """Place a model's weights for the next pass; by how much its parabola falls from the best to there."""
+        hessian = self.hessian[min(model, len(self.hessian) - 1)]
+        found, gain = least(self.best[model], self.gradient[model], hessian, self.penalties, model, self.damping[model])
+        self.weights[model] = found
+        return gain
+
+    def _chunks(self, batch: Batch) -> Iterator[tuple[Batch, bool]]:
+        limit = max(_ROWS_A_WEIGHT * self.size, _CURVATURE_FLOPS / (len(self._curved_models) * self.size**2))
+        for number, piece in enumerate(batch.pieces(_CHUNK)):
+            seen = self.rows + number * _CHUNK
+            curved = self._exact or self.curved_rows < limit or 8 * self.curved_rows <= seen
+            self.curved_rows += curved * len(piece)
+            yield piece, curved
+
+    def _measured(self, chunk: tuple[Batch, bool]) -> tuple[Any, Any, Any, Any, Any]:
+        """Sums over some rows: losses, counts, slopes, and if they are wanted curvature and its counts."""
+        batch, curved = chunk
+        rows, labels = self.prepare(batch)
+        raw, counts = self.problem.raw(rows, self.weights), self.problem.counts(labels)
+        losses = (self.problem.losses(raw, labels, self.kink) * counts).sum(axis=0, dtype=np.float64)
+        slopes = self.problem.slopes(raw, labels, self.kink) * counts[:, :, None]
+        gradient = (rows.T @ slopes.reshape(len(rows), -1)).T.reshape(self.weights.shape).astype(np.float64)
+        total = np.broadcast_to(counts.sum(axis=0, dtype=np.float64), losses.shape)
+        if not curved:
+            return losses, total, gradient, None, None
+        models = self._curved_models
+        curves = np.stack([self.problem.curvature(rows, raw, labels, counts, model, self.kink) for model in models])
+        return losses, total, gradient, curves, total
+
+
+_ARRAYS = (
+    "weights",
+    "best",
+    "objective",
+    "gradient",
+    "hessian",
+    "damping",
+    "kink",
+    "losses",
+    "counts",
+    "slopes",
+    "curves",
+    "curved",
+    "rows",
+    "curved_rows",
+)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    import os
+
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="newton")

@@ -1,0 +1,125 @@
+"""The rows of a job: where they are read, how they are checked and counted."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.data.read import batches
+from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.linear_learner.scaling import Moments
+from sagesmith.algorithms.run.hosts import Hosts
+from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.run.replay import Replay
+from sagesmith.algorithms.run.state import pack, unpack
+
+_BLOCK_BYTES = 16 << 20
+_BLOCK_ROWS = 1 << 16
+DENSE_COLUMNS = 1024
+"""Rows of so many features are made dense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The job's rows.
+
+    Attributes:
+        sample: the first of this instance's rows for training.
+        sparse: they stay sparse.
+        judged: where the best model is chosen, and its channel's name.
+    """
+
+    rows: Replay
+    sample: list[Batch]
+    columns: int
+    sparse: bool
+    moments: Moments
+    judged: tuple[str, Replay]
+
+    @classmethod
+    def opened(cls, job: Job, hosts: Hosts) -> "Data":
+        wanted = None if job.values["feature_dim"] == "auto" else int(job.values["feature_dim"])
+        rows = Replay(lambda epoch: read(job, "train", wanted, epoch))
+        sample = rows.head(job.values["num_point_for_scaler"])
+        if not sample:
+            raise CustomerError("The channel 'train' has no rows.")
+        columns = sample[0].columns
+        moments = Moments.of(sample, columns)
+        everybody = [Moments.restored(unpack(data)) for data in hosts.gather(pack(moments.arrays()))]
+        for other in everybody:
+            if len(other.means) != columns + 1:
+                raise CustomerError(f"The instances have rows of {columns} and of {len(other.means) - 1} features.")
+        moments = everybody[0]
+        for other in everybody[1:]:
+            moments = moments.merged(other)
+        judged = ("train", Replay(lambda _: iter(sample)))
+        if "validation" in job.sources:
+            judged = ("validation", Replay(lambda epoch: read(job, "validation", columns, epoch)))
+        return cls(rows, sample, columns, sample[0].sparse and columns > DENSE_COLUMNS, moments, judged)
+
+
+def read(job: Job, channel: str, columns: int | None, epoch: int) -> Iterator[Batch]:
+    """A channel's rows, their labels checked.
+
+    Raises:
+        CustomerError: a label is none of a class.
+    """
+    source = job.sources[channel]
+    count, step = labels_of(job.values), job.values["mini_batch_size"]
+    rows = max(1, _BLOCK_BYTES // (4 * max(columns or 64, 1)) // step) * step
+    seen = 0
+    for batch in batches(source, labels=1, rows=min(rows, max(65536 // step, 1) * step), columns=columns, epoch=epoch):
+        if count:
+            labels = batch.labels
+            wrong = np.flatnonzero((labels < 0) | (labels >= count) | (labels != np.floor(labels)))
+            if len(wrong):
+                raise CustomerError(
+                    f"The label of row {seen + int(wrong[0]) + 1} of the channel '{channel}' is {labels[wrong[0]]:g}. "
+                    f"Labels of a {job.values['predictor_type']} must be the integers from 0 to {count - 1}."
+                )
+        seen += len(batch)
+        yield batch
+
+
+def labels_of(values: Mapping[str, Any]) -> int:
+    """The number of classes, 0 of a regressor."""
+    if values["predictor_type"] == "regressor":
+        return 0
+    return 2 if values["predictor_type"] == "binary_classifier" else int(values["num_classes"])
+
+
+def see_classes(seen: Any, values: Mapping[str, Any]) -> None:
+    """See that a classifier has more than one class to learn.
+
+    Raises:
+        CustomerError: it has one.
+    """
+    there = np.flatnonzero(seen)
+    if len(seen) and len(there) == 1:
+        raise CustomerError(
+            f"All rows of the channel 'train' have the label {there[0]}: a {values['predictor_type']} needs rows of at "
+            "least two classes."
+        )
+
+
+def class_weights(job: Job, hosts: Hosts, data: Data) -> tuple[tuple[float, ...], Any]:
+    """Weights of positive rows to choose from, and those of all classes."""
+    values = job.values
+    word = values["positive_example_weight_mult"]
+    multiclass = values["predictor_type"] == "multiclass_classifier"
+    binary = values["predictor_type"] == "binary_classifier"
+    if binary and word not in ("balanced", "auto"):
+        return (float(word),), None
+    if not binary and not (multiclass and values["balance_multiclass_weights"]):
+        return (1.0,), None
+    counts = np.zeros(labels_of(values), np.int64)
+    for batch in data.rows():
+        counts += np.bincount(batch.labels.astype(np.intp), minlength=len(counts))
+    counts = np.sum([unpack(each)["counts"] for each in hosts.gather(pack({"counts": counts}))], axis=0)
+    see_classes(counts, values)
+    if multiclass:
+        return (1.0,), counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    balanced = float(counts[0] / counts[1])
+    return ((balanced,) if word == "balanced" else (1.0, balanced, float(np.sqrt(balanced)))), None

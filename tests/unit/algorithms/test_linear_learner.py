@@ -1,0 +1,266 @@
+"""Linear Learner's parts: losses, both ways of training, the choice of models and thresholds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import linear_model
+from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
+
+from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.linear_learner import losses, metrics
+from sagesmith.algorithms.linear_learner.candidates import candidates
+from sagesmith.algorithms.linear_learner.descent import Descent, Optimizer
+from sagesmith.algorithms.linear_learner.learner import Learner
+from sagesmith.algorithms.linear_learner.metrics import Criterion, best_threshold
+from sagesmith.algorithms.linear_learner.newton import Newton
+from sagesmith.algorithms.linear_learner.penalties import Penalties
+from sagesmith.algorithms.linear_learner.problem import Problem
+from sagesmith.algorithms.linear_learner.scaling import Moments, Scaling
+from sagesmith.algorithms.linear_learner.schema import LOSSES, SCHEMA
+
+SETTINGS: Mapping[str, Any] = {"margin": 1.0, "quantile": 0.8, "huber_delta": 0.7, "loss_insensitivity": 0.2}
+POINTWISE = [name for kind in ("regressor", "binary_classifier") for name in LOSSES[kind]]
+
+
+def table(rows: int = 400, columns: int = 5, seed: int = 0) -> tuple[Any, Any]:
+    random = np.random.default_rng(seed)
+    features = random.normal(size=(rows, columns)).astype(np.float32)
+    raw = features @ np.arange(1, columns + 1) / columns + random.normal(size=rows)
+    return features, (raw > 0.3).astype(np.float32)
+
+
+def prepare(batch: Batch) -> tuple[Any, Any]:
+    return np.column_stack([batch.features, np.ones(len(batch), np.float32)]), batch.labels
+
+
+def newton(loss: str, l1: list[float], wd: list[float], columns: int = 6, classes: int = 1) -> Newton:
+    problem = Problem(classes, None if loss == "softmax_loss" else losses.loss(loss, SETTINGS))
+    weights = np.zeros((len(l1), classes, columns))
+    return Newton(problem, Penalties(np.array(l1), np.array(wd)), prepare, weights)
+
+
+def descent(models: int = 2) -> Descent:
+    problem = Problem(1, losses.loss("logistic", SETTINGS))
+    penalties = Penalties(np.zeros(models), np.full(models, 1e-3))
+    return Descent(problem, penalties, prepare, Optimizer("adam", np.full(models, 0.05)), 50, np.zeros((models, 1, 6)))
+
+
+def trained(method: Newton, batch: Batch, passes: int = 40) -> Newton:
+    for _ in range(passes):
+        method.update(batch)
+        if method.step():
+            break
+    return method
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize("kink", [0.0, 0.5])
+def test_slopes_are_the_derivatives_of_the_losses(name: str, kink: float) -> None:
+    loss = losses.loss(name, SETTINGS)
+    raw = np.linspace(-3, 3, 61)[:, None] + 0.0123
+    for label in (np.zeros((1, 1)), np.ones((1, 1))):
+        step = 1e-6
+        numeric = (loss.value(raw + step, label, kink) - loss.value(raw - step, label, kink)) / (2 * step)
+        assert loss.slope(raw, label, kink) == pytest.approx(numeric, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["logistic", "softmax_loss"])
+@pytest.mark.parametrize("wd", [1e-3, 1e-1])
+def test_newtons_method_finds_what_scikit_learn_finds(name: str, wd: float) -> None:
+    features, labels = table()
+    classes = 1
+    if name == "softmax_loss":
+        labels, classes = (features[:, 0] > 0) + (features[:, 1] > 0.2) * 1.0, 3
+    method = trained(newton(name, [0.0], [wd], classes=classes), Batch(features, labels))
+    theirs = linear_model.LogisticRegression(C=1 / (len(labels) * wd), tol=1e-10, max_iter=1000).fit(features, labels)
+    reference = theirs.coef_ if classes > 1 else theirs.coef_[:1]
+    assert method.best[0, :, :-1] == pytest.approx(reference, abs=2e-3)
+
+
+def test_the_squared_loss_takes_one_pass_for_models_of_all_penalties() -> None:
+    features, labels = table()
+    method = newton("squared_loss", [0.0, 0.0, 0.1], [0.0, 0.2, 0.0])
+    method.update(Batch(features, labels))
+    assert method.step()
+    plain = linear_model.LinearRegression().fit(features, labels)
+    assert method.best[0, 0, :-1] == pytest.approx(plain.coef_, abs=1e-4)
+    ridge = linear_model.Ridge(alpha=0.2 * len(labels) / 2).fit(features, labels)
+    assert method.best[1, 0, :-1] == pytest.approx(ridge.coef_, abs=1e-4)
+    lasso = linear_model.Lasso(alpha=0.05, tol=1e-6).fit(features, labels)
+    assert method.best[2, 0, :-1] == pytest.approx(lasso.coef_, abs=1e-4)
+
+
+@pytest.mark.parametrize("quantile", [0.2, 0.8])
+def test_the_share_of_labels_below_a_predicted_quantile_is_the_quantile(quantile: float) -> None:
+    features, _ = table(2000)
+    labels = (features.sum(axis=1) + np.random.default_rng(1).normal(size=2000)).astype(np.float32)
+    problem = Problem(1, losses.loss("quantile_loss", {**SETTINGS, "quantile": quantile}))
+    method = Newton(problem, Penalties(np.zeros(1), np.zeros(1)), prepare, np.zeros((1, 1, 6)))
+    rows, _ = prepare(Batch(features, labels))
+    weights = trained(method, Batch(features, labels)).best
+    assert (labels < rows @ weights[0, 0]).mean() == pytest.approx(quantile, abs=0.01)
+
+
+def test_sums_of_two_instances_take_the_step_of_one() -> None:
+    features, labels = table()
+    whole = newton("logistic", [0.0, 1e-2], [1e-3, 0.0])
+    first, second = newton("logistic", [0.0, 1e-2], [1e-3, 0.0]), newton("logistic", [0.0, 1e-2], [1e-3, 0.0])
+    for _ in range(3):
+        whole.update(Batch(features, labels))
+        first.update(Batch(features[:150], labels[:150]))
+        second.update(Batch(features[150:], labels[150:]))
+        alone = second.arrays()
+        first.merge([second])
+        second.restore({name: np.array(array) for name, array in first.arrays().items()})
+        assert alone["rows"] == 250
+        for each in (whole, first, second):
+            each.step()
+    assert first.weights == pytest.approx(whole.weights, abs=1e-5)
+    assert np.array_equal(first.weights, second.weights)
+
+
+@pytest.mark.parametrize(
+    "make", [descent, lambda: newton("logistic", [0.0, 1e-2], [1e-3, 0.0])], ids=["adam", "newton"]
+)
+def test_a_state_that_was_restored_goes_on_to_the_last_bit(make: Any) -> None:
+    features, labels = table()
+    one, other = Learner(make(), np.zeros(2, np.int64)), Learner(make(), np.zeros(2, np.int64))
+    one.update(Batch(features, labels))
+    saved = {name: np.array(array) for name, array in one.arrays().items()}
+    other.restore(saved)
+    for learner in (one, other):
+        learner.method.step()
+        learner.update(Batch(features[::-1].copy(), labels[::-1].copy()))
+        learner.method.step()
+    assert np.array_equal(one.method.weights, other.method.weights)
+    with pytest.raises(ValueError, match="shape"):
+        other.restore(saved | {"method_weights": np.zeros((3, 1, 6))} | {"kept": np.zeros((2, 6))})
+
+
+@pytest.mark.parametrize(("name", "rate"), [("sgd", 0.05), ("adam", 0.05), ("rmsprop", 0.05), ("adagrad", 0.3)])
+def test_every_gradient_method_comes_close_to_the_least_loss(name: str, rate: float) -> None:
+    features, labels = table(2000)
+    method = descent(1)
+    method.optimizer = Optimizer(name, np.array([rate]), factor=0.99, every=10)
+    for _ in range(15):
+        method.step()
+        method.update(Batch(features, labels))
+    best = linear_model.LogisticRegression(C=1 / (2000 * 1e-3)).fit(features, labels)
+    least = log_loss(labels, best.predict_proba(features)[:, 1])
+    assert method.mean_losses()[0] < 1.02 * least
+
+
+def test_merged_gradient_methods_mean_their_weights_by_rows() -> None:
+    features, labels = table()
+    one, other = descent(1), descent(1)
+    one.update(Batch(features[:100], labels[:100]))
+    other.update(Batch(features[100:], labels[100:]))
+    expected = one.weights * 0.25 + other.weights * 0.75
+    one.merge([other])
+    assert one.weights == pytest.approx(expected, abs=1e-6)
+
+
+def test_rows_are_scaled_and_weights_brought_back() -> None:
+    features, labels = table()
+    features = features * [1, 10, 100, 1e-3, 0] + [0, 1e5, 3, 0, 7]
+    features = features.astype(np.float32)
+    batches = [Batch(features[:100], labels[:100]), Batch(features[100:], labels[100:])]
+    moments = Moments.of(batches, 5)
+    assert moments.means[:5] == pytest.approx(features.astype(np.float64).mean(axis=0))
+    values = SCHEMA.read({"predictor_type": "regressor"})
+    scaling = Scaling.chosen(values, moments, False)
+    rows = scaling.features(features)
+    assert rows[:, :4].std(axis=0) == pytest.approx(1, abs=1e-4)
+    assert rows.mean(axis=0) == pytest.approx([0, 0, 0, 0, 0, 1], abs=1e-4)
+    weights = np.random.default_rng(0).normal(size=(1, 6))
+    original, intercepts = scaling.original(weights)
+    direct = features.astype(np.float64) @ original + intercepts
+    assert direct[:, 0] == pytest.approx(scaling.raw(rows @ weights[0]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "measure"),
+    [
+        (Criterion("accuracy"), lambda said, true: (said == true).mean()),
+        (Criterion("f_beta"), lambda said, true: f1_score(true, said)),
+        (
+            Criterion("precision_at_target_recall", target=0.9),
+            lambda said, true: precision_score(true, said) if recall_score(true, said) >= 0.9 else -1,
+        ),
+        (
+            Criterion("recall_at_target_precision", target=0.9),
+            lambda said, true: recall_score(true, said) if precision_score(true, said, zero_division=0) >= 0.9 else -1,
+        ),
+    ],
+    ids=["accuracy", "f_beta", "precision", "recall"],
+)
+def test_no_threshold_is_better_than_the_one_that_is_chosen(criterion: Criterion, measure: Any) -> None:
+    random = np.random.default_rng(3)
+    labels = (random.random(200) < 0.4).astype(np.float32)
+    scores = np.round(np.clip(random.normal(0.3 + 0.3 * labels, 0.2), 0, 1), 2).astype(np.float32)
+    threshold, value = best_threshold(scores, labels, criterion, 0.5)
+    all_values = [measure(scores >= cut, labels == 1) for cut in np.arange(-0.005, 1.01, 0.01)]
+    assert value == pytest.approx(max(all_values))
+    assert measure(scores >= threshold, labels == 1) == pytest.approx(value)
+
+
+def test_a_threshold_that_is_as_good_as_any_is_not_moved() -> None:
+    scores, labels = np.array([0.1, 0.9], np.float32), np.array([0, 1], np.float32)
+    assert best_threshold(scores, labels, Criterion("accuracy"), 0.5) == (0.5, 1.0)
+
+
+def test_metrics_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(4)
+    labels = (random.random(300) < 0.3).astype(np.float32)
+    scores = np.round(random.normal(labels, 1.0), 1)
+    found = metrics.binary(scores, labels, 0.5, 1.0)
+    assert found["binary_f_1.000"] == pytest.approx(f1_score(labels, scores >= 0.5))
+    assert found["roc_auc_score"] == pytest.approx(roc_auc_score(labels, scores))
+    confusion = metrics.Confusion.empty(3, 2)
+    wanted = random.integers(3, size=100)
+    shares = random.random((100, 3)) + np.eye(3)[wanted]
+    confusion.add(shares, wanted.astype(np.float32))
+    many = confusion.metrics(1.0)
+    assert many["macro_f_1.000"] == pytest.approx(f1_score(wanted, shares.argmax(1), average="macro"))
+    assert many["macro_recall"] == pytest.approx(recall_score(wanted, shares.argmax(1), average="macro"))
+    second = np.sort(shares, axis=1)[:, 1]
+    assert many["multiclass_top_k_accuracy_2"] == pytest.approx((shares[np.arange(100), wanted] >= second).mean())
+
+
+def values(**given: str) -> dict[str, Any]:
+    return SCHEMA.read({"predictor_type": "regressor"} | given)
+
+
+def test_the_first_model_is_the_one_that_the_job_describes() -> None:
+    found = candidates(values(l1="0.5", wd="0.25"), optimizer="newton", weights=10, tuned=False)
+    assert (found[0].l1, found[0].wd) == (0.5, 0.25)
+    assert len(found) == len(set(found)) == 8
+    rates = candidates(values(learning_rate="0.2", num_models="40"), optimizer="adam", weights=10, tuned=False)
+    assert rates[0].learning_rate == 0.2
+    assert len(set(rates)) == 40
+
+
+def test_a_tuning_job_trains_one_model() -> None:
+    assert len(candidates(values(num_models="7"), optimizer="newton", weights=10, tuned=True)) == 1
+
+
+def test_positive_weights_are_tried_with_the_first_penalties() -> None:
+    found = candidates(values(), optimizer="newton", weights=10, tuned=False, positives=(1.0, 9.0, 3.0))
+    assert {each.positive for each in found[:3]} == {1.0, 9.0, 3.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "'predictor_type' is a required property"),
+        ({"predictor_type": "multiclass_classifier"}, "'num_classes' is a required property"),
+        ({"predictor_type": "regressor", "loss": "logistic"}, "'logistic' is not a loss of a regressor"),
+        ({"predictor_type": "regressor", "momentum": "1"}, "'momentum'"),
+    ],
+)
+def test_hyperparameters_that_do_not_fit_are_refused(given: dict[str, str], said: str) -> None:
+    with pytest.raises(CustomerError, match=said):
+        SCHEMA.read(given)
