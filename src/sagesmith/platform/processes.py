@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,9 @@ _prctl = ctypes.CDLL(None).prctl
 BACKOFF_MAX_SECONDS = 5.0
 STEADY_AFTER_SECONDS = 30.0
 LOG_LIMIT_BYTES = 20 << 20
+KILL_SECONDS = 10.0
+COLLECTED_SECONDS = 3.0
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +160,31 @@ def rotate(log: Path, limit_bytes: int = LOG_LIMIT_BYTES) -> None:
 
 
 def end(processes: Sequence[psutil.Process], grace_seconds: float) -> None:
-    """SIGTERM to all, SIGKILL to those that are left after the grace; returns when none is left."""
+    """SIGTERM to all, SIGKILL to those that are left after the grace; returns when none runs.
+
+    Then it waits a little until they are collected, for people who look for what is left see them. Nobody may ever do
+    so: in a container the first process is often a program that knows nothing of children that are not its own.
+    """
     for process in processes:
         _signal(process, signal.SIGTERM)
-    _, alive = psutil.wait_procs(list(processes), grace_seconds)
-    for process in alive:
+    for process in _wait(processes, grace_seconds, _runs):
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(alive, 10)
+    _wait(processes, KILL_SECONDS, _runs)
+    _wait(processes, COLLECTED_SECONDS, psutil.Process.is_running)
+
+
+def _wait(
+    processes: Sequence[psutil.Process], seconds: float, is_there: Callable[[psutil.Process], bool]
+) -> list[psutil.Process]:
+    """Wait until none of the processes is there, at most so long; returns those that still are."""
+    give_up = time.monotonic() + seconds
+    while (left := [each for each in processes if is_there(each)]) and time.monotonic() < give_up:
+        time.sleep(_POLL_SECONDS)
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    return process.is_running() and ProcessIdentity.of(process.pid) is not None
 
 
 def _signal(process: psutil.Process, number: int) -> None:

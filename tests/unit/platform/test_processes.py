@@ -1,12 +1,15 @@
 """The supervisor's children: noted on disk for `status`, `down` and the next `up`, their logs kept short."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sagesmith.platform import processes
@@ -83,3 +86,34 @@ def test_a_log_within_its_limit_is_left_alone(tmp_path: Path) -> None:
     rotate(log, limit_bytes=100)
     rotate(tmp_path / "none.log", limit_bytes=100)
     assert [path.name for path in tmp_path.iterdir()] == ["api.log"]
+
+
+@contextlib.contextmanager
+def _child_of_one_that_collects_none(command: str) -> Iterator[psutil.Process]:
+    """A process whose parent is like the first one of many a container. It says a line when it is ready."""
+    parent = subprocess.Popen(["sh", "-c", f"({command}) & exec sleep 600"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    try:
+        parent.stdout.readline()
+        (child,) = psutil.Process(parent.pid).children()
+        yield child
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def test_what_nobody_collects_is_not_waited_for_as_if_it_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COLLECTED_SECONDS", 0.0)
+    with _child_of_one_that_collects_none("echo ready; exec sleep 600") as child:
+        began = time.monotonic()
+        processes.end([child], 600.0)
+        assert time.monotonic() - began < 300
+        assert child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_does_not_heed_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "COLLECTED_SECONDS", 0.0)
+    deaf = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+    with _child_of_one_that_collects_none(deaf) as child:
+        processes.end([child], 0.1)
+        assert child.status() == psutil.STATUS_ZOMBIE
