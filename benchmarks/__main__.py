@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import (
+    algorithm_formats,
     capture,
     concurrency,
     control_plane,
@@ -60,6 +61,7 @@ SECTIONS: dict[str, Callable[[Running], Figures]] = {
     "capture": capture.figures,
     "density": density.figures,
     "transform": transform.figures,
+    "algorithm-formats": algorithm_formats.figures,
     "s3": s3.figures,
     "s3-huge": s3.huge,
 }
