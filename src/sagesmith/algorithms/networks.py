@@ -1,0 +1,66 @@
+"""What algorithms that are PyTorch networks share: repeatable starts, weights without pickle, checkpoints."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.run.state import unpack, write
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def begin(seed: int = 0) -> np.random.Generator:
+    """Make what follows repeatable on a machine, on all its cores; a generator for everything outside of PyTorch."""
+    torch.manual_seed(seed)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    return np.random.default_rng(seed)
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write a network's weights, and nothing else."""
+    write(path, {name: value.detach().numpy() for name, value in network.state_dict().items()})
+
+
+def load_weights(network: nn.Module, path: Path, title: str) -> None:
+    """Read what `save_weights` has written, for answering.
+
+    Raises:
+        CustomerError: the file is another network's.
+    """
+    try:
+        arrays = unpack(path.read_bytes())
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
+        raise CustomerError(f"The model artifact is not one of {title}: {path.name}: {error}") from error
+    network.eval()
+
+
+def checkpoint(job: Job, state: Mapping[str, Any]) -> None:
+    """Keep a state (tensors, numbers, strings, and dicts and lists of them) for a job that has to begin again."""
+    if job.leads and job.checkpoints.is_dir():
+        temporary = job.checkpoints / f".{CHECKPOINT}.tmp"
+        torch.save(dict(state), temporary)
+        temporary.replace(job.checkpoints / CHECKPOINT)
+
+
+def resumed(job: Job) -> dict[str, Any] | None:
+    """The job's checkpoint, if it has one.
+
+    Raises:
+        CustomerError: it is no such file.
+    """
+    path = job.checkpoints / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # of zipfile, pickle and PyTorch, without a base of their own
+        raise CustomerError(f"The checkpoint {path.name} cannot be resumed from: {error}") from error
+    return dict(state)
