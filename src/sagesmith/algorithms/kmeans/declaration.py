@@ -1,15 +1,38 @@
 """K-Means as AWS describes it."""
 
-from sagesmith.algorithms.declaration import CSV, JSON, JSON_LINES, RECORDIO, Algorithm, Channel, Metric
-from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, Tunable
+import json
+
+from sagesmith.algorithms.declaration import CSV, JSON, JSON_LINES, RECORDIO, Algorithm, Channel, Example, Metric
+from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
+
+_METRICS = ("msd", "ssd")
+
+
+def _metrics(text: str) -> str:
+    """A JSON list of metrics, or their names with commas between them, as SDK v2 puts them."""
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        listed = [each.strip() for each in text.split(",")]
+    if not isinstance(listed, list) or not listed or any(each not in _METRICS for each in listed):
+        raise ValueError(f'{text!r} is not a list of {" and ".join(_METRICS)}, such as ["msd","ssd"]')
+    return json.dumps(sorted(set(listed)))
+
+
+def _quality(channel: str, metric: str, meaning: str) -> Metric:
+    regex = rf"#quality_metric: host=\S+,(?: epoch=\d+,)? {channel} {metric} <loss>=(\S+)"
+    return Metric(f"{channel}:{metric}", regex, meaning, "Minimize")
+
 
 ALGORITHM = Algorithm(
     name="kmeans",
     title="K-Means",
     repositories=("kmeans",),
     summary=(
-        "Finds k groups of rows so that rows of a group are close to its centre. One pass keeps more centres than "
-        "asked for, each a running mean of the rows closest to it; at the end Lloyd's algorithm makes k of them."
+        "Finds k groups of rows so that rows of a group are close to its centre. The first pass keeps more centres "
+        "than asked for, each a running mean of the rows closest to it, and beside them a sample of the rows, both of "
+        "a fixed size; Lloyd's algorithm (scikit-learn's) makes k centres of them at its end. Each further epoch is "
+        "one exact step of Lloyd's algorithm over all rows."
     ),
     schema=Schema(
         parameters=(
@@ -17,7 +40,11 @@ ALGORITHM = Algorithm(
             Hyperparameter("k", "integer", "The number of clusters.", required=True, low=1),
             Hyperparameter("epochs", "integer", "The number of passes over the training data.", default=1, low=1),
             Hyperparameter(
-                "eval_metrics", "text", "Metrics to report, a JSON list of `msd` and `ssd`.", default='["msd"]'
+                "eval_metrics",
+                "text",
+                "Metrics to report, a JSON list of `msd` (mean squared distance) and `ssd` (their sum).",
+                default='["msd"]',
+                check=_metrics,
             ),
             Hyperparameter(
                 "extra_center_factor",
@@ -27,6 +54,12 @@ ALGORITHM = Algorithm(
                 low=1,
                 words=("auto",),
                 tunable=Tunable(4, 10),
+            ),
+            Hyperparameter(
+                "force_dense",
+                "boolean",
+                "SDK v2's class sets it, AWS's page has it not: sparse rows are taken as dense ones in any case.",
+                default=True,
             ),
             Hyperparameter(
                 "half_life_time_size",
@@ -64,7 +97,7 @@ ALGORITHM = Algorithm(
             Hyperparameter(
                 "local_lloyd_tol",
                 "real",
-                "Lloyd's algorithm ends when its loss changes by less than this share.",
+                "Lloyd's algorithm ends when ten iterations lower its loss by no more than this share.",
                 default=0.0001,
                 low=0,
                 high=1,
@@ -78,37 +111,16 @@ ALGORITHM = Algorithm(
                 tunable=Tunable(3000, 15000),
             ),
         ),
-        rules=(Rule(lambda values: values["eval_metrics"] is not None, "eval_metrics"),),
     ),
     channels=(
         Channel("train", "Rows to learn from.", (RECORDIO, CSV), required=True, distribution="ShardedByS3Key"),
         Channel("test", "Rows to measure with.", (RECORDIO, CSV), distribution="FullyReplicated"),
     ),
     metrics=(
-        Metric(
-            "train:msd",
-            r"#quality_metric: host=\S+, train msd <loss>=(\S+)",
-            "Mean squared distance to the closest centre, training data.",
-            "Minimize",
-        ),
-        Metric(
-            "train:ssd",
-            r"#quality_metric: host=\S+, train ssd <loss>=(\S+)",
-            "Sum of squared distances, training data.",
-            "Minimize",
-        ),
-        Metric(
-            "test:msd",
-            r"#quality_metric: host=\S+, test msd <loss>=(\S+)",
-            "Mean squared distance to the closest centre, test data.",
-            "Minimize",
-        ),
-        Metric(
-            "test:ssd",
-            r"#quality_metric: host=\S+, test ssd <loss>=(\S+)",
-            "Sum of squared distances, test data.",
-            "Minimize",
-        ),
+        _quality("train", "msd", "Mean squared distance of a row to the closest centre, training data."),
+        _quality("train", "ssd", "Sum of squared distances of the rows to the closest centre, training data."),
+        _quality("test", "msd", "Mean squared distance of a row to the closest centre, test data."),
+        _quality("test", "ssd", "Sum of squared distances of the rows to the closest centre, test data."),
     ),
     train="sagesmith.algorithms.kmeans.train:train",
     load="sagesmith.algorithms.kmeans.model:load",
@@ -117,7 +129,36 @@ ALGORITHM = Algorithm(
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-api-config.html",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/km-in-formats.html",
+        "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-tuning.html",
+        "Liberty et al., Elastic Machine Learning Algorithms in Amazon SageMaker, SIGMOD 2020",
+        "https://scikit-learn.org/stable/modules/generated/sklearn.cluster.KMeans.html",
+    ),
+    differences=(
+        "The final model is made of a sample of the rows too (20,000 of them, or 500 for each centre), not of the "
+        "extra centres alone. After one epoch over more rows, metrics of the training data are those of the sample.",
+        "Epochs after the first are exact steps of Lloyd's algorithm, unless `half_life_time_size` is set.",
+        "`auto` of `extra_center_factor` is 4, that of `local_lloyd_num_trials` is 5.",
+        "`feature_dim` can be `auto`, but not in Pipe mode.",
     ),
     instances=True,
-    artifact="`centroids.npy`, an array of shape (k, feature_dim)",
+    artifact="`model_algo-1`, as AWS's: an MXNet file with one array, the centres, of shape (k, feature_dim)",
+    examples=(
+        Example(
+            "Cluster rows with SDK v2",
+            """\
+import numpy as np
+from sagemaker import KMeans, get_execution_role
+
+rows = np.random.default_rng(0).normal(size=(2000, 4)).astype("float32")
+rows[:1000] += 5
+kmeans = KMeans(role=get_execution_role(), instance_count=1, instance_type="ml.m5.large", k=2)
+kmeans.fit(kmeans.record_set(rows))
+predictor = kmeans.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+for record in predictor.predict(rows[:2]):
+    print(record.label["closest_cluster"].float32_tensor.values)
+predictor.delete_endpoint()
+""",
+        ),
+    ),
 )

@@ -1,17 +1,18 @@
 """A K-Means model: k centres."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sagesmith.algorithms import catalogue, serving
+from sagesmith.algorithms import catalogue, ndarrays, serving
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import CustomerError
 
-FILE = "centroids.npy"
+# Of distances that are looked at together: they stay in a core's cache.
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,46 +20,104 @@ class Centroids:
     """k centres.
 
     Attributes:
-        values: an array of shape (k, columns).
+        values: a float32 array of shape (k, columns).
     """
 
     values: Any
     sparse: bool = False
+    _terms: tuple[Any, Any, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_terms", _terms(self.values))
 
     @property
     def columns(self) -> int:
         return int(self.values.shape[1])
 
-    def save(self, path: Path) -> None:
-        np.save(path, self.values.astype(np.float32), allow_pickle=False)
+    def closest(self, rows: Any) -> tuple[Any, Any]:
+        """For each row the closest centre's number, and the squared distance to it."""
+        numbers, distances = np.empty(len(rows), np.intp), np.empty(len(rows), np.float32)
+        for part in _blocks(len(rows), len(self.values)):
+            found = _nearest(rows[part], self._terms)
+            # Not from the products: they lose what is small beside the coordinates.
+            apart = rows[part] - self.values[found]
+            numbers[part] = found
+            distances[part] = np.einsum("ij,ij->i", apart, apart)
+        return numbers, distances
 
     def predict(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
-        nearest, distances = closest(self.values, batch.dense())
+        nearest, distances = self.closest(batch.dense())
         return [
-            {"distance_to_cluster": float(distance), "closest_cluster": float(cluster)}
-            for cluster, distance in zip(nearest, np.sqrt(distances), strict=True)
+            {"closest_cluster": float(cluster), "distance_to_cluster": distance}
+            for cluster, distance in zip(nearest.tolist(), np.sqrt(distances).tolist(), strict=True)
         ]
+
+    def save(self, model_dir: Path, host: str) -> None:
+        ndarrays.write(model_dir, host, [self.values])
 
 
 def load(model_dir: Path) -> serving.Predictor:
-    """The model that `train` has written.
+    """The model that `train`, or AWS's own algorithm, has written.
 
     Raises:
         CustomerError: there is none.
     """
-    try:
-        values = np.load(model_dir / FILE, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise CustomerError(f"The model artifact is not one of K-Means: {FILE}: {error}") from error
+    found = ndarrays.read(model_dir, "K-Means")
+    if found.names or len(found.values) != 1 or found.values[0].ndim != 2 or not found.values[0].size:
+        raise CustomerError("The model artifact is not one of K-Means: it is not one array of centres.")
+    values = np.ascontiguousarray(found.values[0], np.float32)
     return serving.Rows(
         catalogue.algorithm("kmeans"), Centroids(values), csv=("closest_cluster", "distance_to_cluster")
     )
 
 
-def closest(centres: Any, rows: Any) -> tuple[Any, Any]:
-    """For each row the closest centre's number, and the squared distance to it."""
-    scores = rows @ (-2.0 * centres.T).astype(rows.dtype)
-    scores += (centres**2).sum(axis=1).astype(rows.dtype)
-    nearest = scores.argmin(axis=1)
-    found = scores[np.arange(len(rows)), nearest] + np.einsum("ij,ij->i", rows, rows)
-    return nearest, np.maximum(found, 0.0)
+def assigned(centres: Any, rows: Any) -> tuple[Any, Any, float]:
+    """What one step of Lloyd's algorithm needs of some rows.
+
+    Returns:
+        the sums of the rows of each centre, of shape (centres, columns); how many they are; the sum of all squared
+        distances.
+    """
+    from scipy.sparse import csr_matrix
+
+    terms = _terms(centres)
+    shape, shift = centres.shape, terms[0]
+    sums, counts, distance = np.zeros(shape, np.float64), np.zeros(len(centres), np.float64), 0.0
+    for part in _blocks(len(rows), len(centres)):
+        block = rows[part] - shift
+        found, scores = _products(block, terms)
+        taken = scores[np.arange(len(block)), found]
+        distance += float(np.maximum(taken + np.einsum("ij,ij->i", block, block), 0).sum(dtype=np.float64))
+        of = csr_matrix((np.ones(len(block), np.float32), found, np.arange(len(block) + 1)), (len(block), len(centres)))
+        number = np.bincount(found, minlength=len(centres))
+        sums += of.T @ block
+        sums += number[:, None] * shift
+        counts += number
+    return sums, counts, distance
+
+
+def _terms(centres: Any) -> tuple[Any, Any, Any]:
+    """The centres' mean, their coordinates from there (times -2, transposed), and those squared and summed."""
+    shift = centres.mean(axis=0, dtype=np.float64)
+    apart = centres - shift
+    return (
+        shift.astype(np.float32),
+        np.ascontiguousarray((-2.0 * apart).T.astype(np.float32)),
+        (apart**2).sum(axis=1).astype(np.float32),
+    )
+
+
+def _products(block: Any, terms: tuple[Any, Any, Any]) -> tuple[Any, Any]:
+    """The closest centres of rows that are counted from the centres' mean; the distances less what all have alike."""
+    scores = block @ terms[1]
+    scores += terms[2]
+    return scores.argmin(axis=1), scores
+
+
+def _nearest(rows: Any, terms: tuple[Any, Any, Any]) -> Any:
+    return _products(rows - terms[0], terms)[0]
+
+
+def _blocks(rows: int, centres: int) -> Iterator[slice]:
+    size = min(max(_BLOCK // centres, 256), 8192)
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))

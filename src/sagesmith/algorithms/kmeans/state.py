@@ -1,72 +1,179 @@
-"""Running means of the rows closest to each of some centres."""
+"""What K-Means knows of a stream of rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.kmeans.model import closest
+from sagesmith.algorithms.kmeans.lloyd import Lloyd
+from sagesmith.algorithms.kmeans.model import assigned
+from sagesmith.algorithms.run.sample import Sample
+
+_ROWS_A_CENTRE = 500
+_FEWEST_ROWS = 20_000
+_LARGEST_SAMPLE = 1 << 25
+AUTO_EXTRA = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the rows are clustered: see the hyperparameters.
+
+    Attributes:
+        extra: how many times k centres a pass keeps, of which the model's are made.
+        half_life: after so many rows a row counts half; 0: never.
+        rank: this instance's.
+    """
+
+    k: int
+    columns: int
+    extra: int = AUTO_EXTRA
+    init: str = "random"
+    half_life: int = 0
+    lloyd: Lloyd = field(default_factory=Lloyd)
+    seed: int = 0
+    rank: int = 0
+
+    @property
+    def centres(self) -> int:
+        return self.k * self.extra
+
+    @property
+    def sampled(self) -> int:
+        """How many rows are kept: so many that centres of them are as good as those of all (the loss differs by about
+        the share of k in them), and no more than fit in some memory."""
+        wanted = max(_FEWEST_ROWS, _ROWS_A_CENTRE * self.k)
+        return max(self.centres, min(wanted, _LARGEST_SAMPLE // self.columns))
 
 
 @dataclass(slots=True)
-class Centres:
-    """The state of a pass: see `run.state.State`.
+class Clusters:
+    """The state of K-Means: see `run.state.State`.
+
+    While it learns it has two views of the rows: more centres than asked for, each the (decaying) mean of the rows
+    closest to it, as AWS's algorithm; and a sample of the rows. Models of any k up to that number of centres are made
+    of them. Once a model is chosen (`refine`), further passes are exact steps of Lloyd's algorithm over all rows.
 
     Attributes:
-        means: shape (centres, columns).
-        counts: how many rows each has; 0 for one that is still to be chosen.
-        distance: the sum of squared distances of the rows that were seen.
+        means, weights: of the many centres; empty until there are enough rows to choose them from.
+        model: the centres that are being refined, empty before.
+        sums, counts, distance: of the pass that refines them.
     """
 
+    plan: Plan
+    sample: Sample
     means: Any
+    weights: Any
+    model: Any
+    sums: Any
     counts: Any
-    seen: int = 0
     distance: float = 0.0
 
     @classmethod
-    def empty(cls, centres: int, columns: int) -> "Centres":
-        return cls(np.zeros((centres, columns), np.float64), np.zeros(centres, np.float64))
+    def empty(cls, plan: Plan) -> "Clusters":
+        none = np.zeros((0, plan.columns))
+        sample = Sample(plan.sampled, plan.columns, plan.seed, plan.rank)
+        return cls(plan, sample, none, np.zeros(0), none, none, np.zeros(0))
+
+    @property
+    def seen(self) -> int:
+        return self.sample.seen
 
     def update(self, batch: Batch) -> None:
         rows = batch.dense()
-        chosen = int((self.counts > 0).sum())
-        if chosen < len(self.counts):
-            taken = rows[: len(self.counts) - chosen]
-            self.means[chosen : chosen + len(taken)] = taken
-            self.counts[chosen : chosen + len(taken)] = 1
-            rows = rows[len(taken) :]
-            self.seen += len(taken)
-        if not len(rows):
-            return
-        nearest, distances = closest(self.means, rows)
-        sums = np.zeros_like(self.means)
-        np.add.at(sums, nearest, rows)
-        counts = np.bincount(nearest, minlength=len(self.counts))
-        self.counts += counts
-        self.means += (sums - counts[:, None] * self.means) / np.maximum(self.counts, 1)[:, None]
-        self.seen += len(rows)
-        self.distance += float(distances.sum())
+        if len(self.model):
+            self._step(rows)
+        else:
+            self._learn(rows)
 
-    def merge(self, others: list["Centres"]) -> None:
-        for other in others:
-            self.means = np.concatenate([self.means, other.means])
-            self.counts = np.concatenate([self.counts, other.counts])
-            self.seen += other.seen
-            self.distance += other.distance
+    def merge(self, others: list["Clusters"]) -> None:
+        if len(self.model):
+            for other in others:
+                self.sums = self.sums + other.sums
+                self.counts = self.counts + other.counts
+                self.distance += other.distance
+            return
+        self.sample.merge([other.sample for other in others])
+        means = np.concatenate([self.means, *(other.means for other in others)])
+        weights = np.concatenate([self.weights, *(other.weights for other in others)])
+        if len(means) > self.plan.centres:
+            fewer = Lloyd(trials=1).fit(means, self.plan.centres, weights)
+            sums = np.zeros_like(fewer.cluster_centers_)
+            np.add.at(sums, fewer.labels_, means * weights[:, None])
+            total = np.bincount(fewer.labels_, weights, self.plan.centres)
+            used = total > 0
+            means, weights = sums[used] / total[used, None], total[used]
+        self.means, self.weights = means, weights
 
     def arrays(self) -> Mapping[str, Any]:
-        return {"means": self.means, "counts": self.counts, "seen": self.seen, "distance": self.distance}
+        return {
+            **self.sample.arrays(),
+            "means": self.means,
+            "weights": self.weights,
+            "model": self.model,
+            "sums": self.sums,
+            "counts": self.counts,
+            "distance": self.distance,
+        }
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
-        self.means, self.counts = arrays["means"], arrays["counts"]
-        self.seen, self.distance = int(arrays["seen"]), float(arrays["distance"])
+        self.sample = self.sample.restored(arrays)
+        self.means, self.weights, self.model = arrays["means"], arrays["weights"], arrays["model"]
+        self.sums, self.counts, self.distance = arrays["sums"], arrays["counts"], float(arrays["distance"])
 
-    def reduced(self, k: int, iterations: int) -> Any:
-        """k centres of these centres."""
-        from sklearn.cluster import KMeans
+    def centres(self, k: int) -> tuple[Any, float]:
+        """The best k centres that it knows, and their mean squared distance: Lloyd's algorithm on the sample, begun
+        several times, once from what the many centres come to; of the many centres alone where late rows count more."""
+        rows, lloyd, many = self.sample.rows(), self.plan.lloyd, None
+        decaying = self.plan.half_life > 0
+        if k <= len(self.means) and (decaying or not self.sample.complete):
+            many = lloyd.fit(self.means, k, self.weights).cluster_centers_
+            if decaying:
+                return many, assigned(many, rows)[2] / len(rows)
+        best = lloyd.fit(rows, k, also=many)
+        return best.cluster_centers_.astype(np.float64), float(best.inertia_) / len(rows)
 
-        used = self.counts > 0
-        found = KMeans(k, n_init=10, max_iter=iterations, random_state=0)
-        return found.fit(self.means[used], sample_weight=self.counts[used]).cluster_centers_
+    def refine(self, model: Any) -> None:
+        """Begin a pass that improves these centres."""
+        self.model = model
+        self.sums, self.counts, self.distance = np.zeros_like(model), np.zeros(len(model)), 0.0
+
+    def refined(self) -> Any:
+        """The centres after a pass: each the mean of its rows. After one that was not finished, as they were."""
+        if self.counts.sum() != self.seen:
+            return self.model
+        return np.where(self.counts[:, None] > 0, self.sums / np.maximum(self.counts, 1)[:, None], self.model)
+
+    def _step(self, rows: Any) -> None:
+        sums, counts, distance = assigned(self.model, rows)
+        self.sums = self.sums + sums
+        self.counts = self.counts + counts
+        self.distance += distance
+
+    def _learn(self, rows: Any) -> None:
+        self.sample.update(rows)
+        if not len(self.means):
+            if self.seen < self.plan.centres:
+                return
+            rows = self.sample.rows()
+            self.means = self._first(rows).astype(np.float64)
+            self.weights = np.zeros(len(self.means))
+        sums, counts, _ = assigned(self.means, rows)
+        if self.plan.half_life:
+            self.weights = self.weights * 0.5 ** (len(rows) / self.plan.half_life)
+        self.weights = self.weights + counts
+        gained = counts > 0
+        share = (1 / self.weights[gained])[:, None]
+        means = self.means.copy()
+        means[gained] += (sums[gained] - counts[gained, None] * means[gained]) * share
+        self.means = means
+
+    def _first(self, rows: Any) -> Any:
+        if self.plan.init == "random":
+            # Their order is random already.
+            return rows[: self.plan.centres]
+        from sklearn.cluster import kmeans_plusplus
+
+        return kmeans_plusplus(rows, self.plan.centres, random_state=self.plan.seed)[0]
