@@ -45,3 +45,11 @@ def test_xgboost_without_a_script_learns_which_quadrants_are_positive(platform: 
     assert seen["train"]["validation:auc"] > 0.9
     answers, labels = seen["predict"]["answers"], seen["predict"]["labels"]
     assert sum((answer > 0.5) == label for answer, label in zip(answers, labels, strict=True)) >= 18
+
+
+def test_pca_projects_on_the_directions_that_there_are(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "pca", tmp_path)
+    assert seen["train"]["train:explained_variance"] > 0.999
+    smallest, largest = seen["predict"]["variance"]
+    assert smallest < largest
+    assert abs(smallest + largest - seen["predict"]["rows"]) < 0.01 * seen["predict"]["rows"]

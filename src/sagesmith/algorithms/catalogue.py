@@ -5,7 +5,16 @@ from importlib import import_module
 
 from sagesmith.algorithms.declaration import Algorithm
 
-NAMES: tuple[str, ...] = ("blazingtext", "kmeans", "knn", "linear_learner", "object2vec", "randomcutforest", "xgboost")
+NAMES: tuple[str, ...] = (
+    "blazingtext",
+    "kmeans",
+    "knn",
+    "linear_learner",
+    "object2vec",
+    "pca",
+    "randomcutforest",
+    "xgboost",
+)
 
 
 def algorithm(name: str) -> Algorithm:
