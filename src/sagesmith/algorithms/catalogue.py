@@ -7,8 +7,10 @@ from sagesmith.algorithms.declaration import Algorithm
 
 NAMES: tuple[str, ...] = (
     "blazingtext",
+    "catboost",
     "kmeans",
     "knn",
+    "lightgbm",
     "linear_learner",
     "object2vec",
     "pca",

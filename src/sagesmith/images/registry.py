@@ -24,6 +24,8 @@ _DEEP_LEARNING = re.compile(
 _MACHINES = ("x86_64", "aarch64")
 ALGORITHM = "SAGESMITH_ALGORITHM"
 """The variable by which an image says which built-in algorithm it has."""
+REPOSITORY = "SAGESMITH_REPOSITORY"
+"""The variable by which it says which of the algorithm's images it is."""
 # What AWS's containers of every framework set.
 _COMMON_VARIABLES = {
     "LANG": "C.UTF-8",
@@ -125,7 +127,9 @@ def catalogue() -> Mapping[str, Family]:
     for name, entry in tomllib.loads(text).items():
         algorithms = entry.get("algorithms", {})
         for repository in entry.get("repositories", list(algorithms) or [name]):
-            variables = {ALGORITHM: algorithms[repository]} if repository in algorithms else {}
+            variables = {}
+            if repository in algorithms:
+                variables = {ALGORITHM: algorithms[repository], REPOSITORY: repository}
             families[repository] = _family(repository, entry, variables)
     return families
 

@@ -53,7 +53,7 @@ class Job:
             CustomerError: hyperparameters or channels are not what the algorithm takes.
         """
         config = root / "input" / "config"
-        given = {name: str(value) for name, value in _read(config / "hyperparameters.json").items()}
+        given = _as_without_script({name: str(value) for name, value in _read(config / "hyperparameters.json").items()})
         resources = _read(config / "resourceconfig.json")
         host = str(resources.get("current_host", "algo-1"))
         hosts = tuple(sorted(resources.get("hosts", [host]), key=_number))
@@ -130,6 +130,22 @@ def _source(channel: Channel, entry: Mapping[str, Any], folder: Path) -> Source:
         mode=mode,
         record_wrapper=str(entry.get("RecordWrapperType", "None")),
     )
+
+
+def _as_without_script(given: dict[str, str]) -> dict[str, str]:
+    """The algorithm's own hyperparameters, of a job that the SDK thinks has a script (JumpStart's): they are JSON then,
+    and have the SDK's own among them."""
+    if "sagemaker_program" not in given:
+        return given
+    return {name: _plain(value) for name, value in given.items() if not name.startswith("sagemaker_")}
+
+
+def _plain(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str) else text
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+_HANDLERS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
 _STATUS = {UnsupportedContentType: 415, UnsupportedAccept: 406}
 
 
@@ -27,7 +28,8 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
         LoadError: it is none of this algorithm's.
     """
     name = os.environ["SAGESMITH_ALGORITHM"]
-    if module is not None:
+    # JumpStart's models bring a script because the SDK wants one; it has nothing in it.
+    if module is not None and any(hasattr(module, name) for name in _HANDLERS):
         raise LoadError("A built-in algorithm's image serves models without a script; this one has code.")
     try:
         predictor = serving.load(name, model_dir)

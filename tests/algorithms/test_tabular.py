@@ -1,0 +1,109 @@
+"""LightGBM and CatBoost in their images' environments: classes, numbers, categories, and what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.algorithms import harness
+from tests.algorithms.harness import Channel, Trained
+
+RANDOM = np.random.default_rng(0)
+ROWS = RANDOM.normal(size=(400, 4))
+ROWS[:, 3] = RANDOM.integers(0, 5, 400)
+NUMBERS = ROWS[:, 0] + ROWS[:, 1] * 2 + (ROWS[:, 3] == 2) * 5
+CLASSES = np.digitize(NUMBERS, [-1, 2]) * 10
+FAST = {"lightgbm": {"num_boost_round": 40}, "catboost": {"iterations": 60, "learning_rate": 0.2}}
+each = pytest.mark.parametrize("name", ["lightgbm", "catboost"])
+
+
+def csv(labels: object, rows: object) -> str:
+    table = np.column_stack([np.asarray(labels), np.asarray(rows)])
+    return "".join(",".join(f"{value:.7g}" for value in row) + "\n" for row in table)
+
+
+def body(rows: object) -> str:
+    return "".join(",".join(f"{value:.7g}" for value in row) + "\n" for row in np.asarray(rows))
+
+
+def train(name: str, root: Path, channels: dict[str, Channel], **given: object) -> Trained:
+    return harness.train(name, root, FAST[name] | given, channels)
+
+
+@each
+def test_classes_are_told_apart_and_answered_with_their_probabilities(name: str, tmp_path: Path) -> None:
+    data = {"train/data.csv": csv(CLASSES, ROWS), "categorical_index.json": json.dumps({"cat_index_list": [4]})}
+    trained = train(name, tmp_path, {"training": Channel(data, "text/csv")})
+    assert trained.exit_code == 0, trained.log
+    assert trained.metrics["multi_logloss" if name == "lightgbm" else "MultiClass"]
+    answer = json.loads(trained.answer(body(ROWS), "text/csv"))
+    assert set(answer) == {"probabilities"}
+    assert np.allclose(np.sum(answer["probabilities"], axis=1), 1)
+    verbose = json.loads(trained.answer(body(ROWS), "text/csv", "application/json;verbose"))
+    assert verbose["labels"] == [0, 10, 20]
+    assert np.mean(verbose["predicted_label"] == CLASSES) > 0.9
+
+
+@each
+def test_numbers_are_learned_by_the_regression_model(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGESMITH_REPOSITORY", f"{name}-regression-model")
+    channels = {
+        "train": Channel({"a.csv": csv(NUMBERS[:300], ROWS[:300])}, "text/csv"),
+        "validation": Channel({"a.csv": csv(NUMBERS[300:], ROWS[300:])}, "text/csv"),
+    }
+    trained = train(name, tmp_path, channels)
+    assert trained.exit_code == 0, trained.log
+    answer = json.loads(trained.answer(body(ROWS[300:]), "text/csv"))
+    left = np.mean((np.array(answer["prediction"]) - NUMBERS[300:]) ** 2)
+    assert left < 0.2 * NUMBERS[300:].var()
+
+
+def test_two_classes_have_a_probability_each(tmp_path: Path) -> None:
+    trained = train("lightgbm", tmp_path, {"training": Channel({"train/a.csv": csv(NUMBERS > 1, ROWS)}, "text/csv")})
+    answer = json.loads(trained.answer(body(ROWS[:3]), "text/csv"))
+    assert np.shape(answer["probabilities"]) == (3, 2)
+
+
+def test_hyperparameters_as_the_sdk_sends_them_beside_a_script_are_read(tmp_path: Path) -> None:
+    given = {"metric": '"auc"', "num_boost_round": '"3"', "sagemaker_program": '"transfer_learning.py"'}
+    data = {"training": Channel({"train/a.csv": csv(NUMBERS > 1, ROWS)}, "text/csv")}
+    trained = harness.train("lightgbm", tmp_path, given, data)
+    assert trained.exit_code == 0, trained.log
+    assert len(trained.metrics["auc"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"train/a.csv": "0,1\n1,x\n"}, "file training/a.csv, line 2, column 2"),
+        ({"train/a.csv": "y,x\n1,2\n"}, "header"),
+        ({"train/a.csv": "1,2\n1,3\n"}, "has one value alone"),
+        ({"train/a.csv": ""}, "it has no CSV files with rows"),
+        ({"train/a.csv": "0,1\n1,2\n", "validation/a.csv": "3,1\n"}, "which the training data have not"),
+        ({"train/a.csv": "0,1\n1,2\n", "validation/a.csv": "1,2,3\n"}, "the training data have 1"),
+        (
+            {"a.csv": "0,1\n1,2\n", "categorical_index.json": '{"cat_index_list": [0]}'},
+            "numbers of columns from 1 to 1",
+        ),
+    ],
+    ids=["text", "header", "one class", "empty", "label", "columns", "categories"],
+)
+def test_data_that_are_wrong_fail_the_job_with_their_place(
+    tmp_path: Path, files: dict[str, bytes | str], words: str
+) -> None:
+    failed = train("lightgbm", tmp_path, {"training": Channel(files, "text/csv")})
+    assert failed.exit_code == 2
+    assert failed.failure.startswith("ClientError: ")
+    assert words in failed.failure
+
+
+@each
+def test_a_model_of_another_algorithm_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text('{"algorithm": "kmeans"}')
+    refused = Trained(name, tmp_path, 0, "", "").ask("1,2", "text/csv")
+    assert refused.returncode == 2
+    assert f"The model artifact is not one of {name}" in refused.stderr.decode()
