@@ -7,13 +7,13 @@ which no HTTP method does.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from sagesmith.http.connection import Connection
+from sagesmith.http.sharing import NO_DESCRIPTORS_SECONDS, PASSING
 
 if TYPE_CHECKING:
     import ssl
@@ -26,9 +26,6 @@ logger = logging.getLogger("sagesmith.http")
 _HANDSHAKE = b"\x16"
 _HANDSHAKE_SECONDS = 20.0
 _LINGER_SECONDS = 2.0
-_NO_DESCRIPTORS_SECONDS = 0.5
-_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""What a loaded machine lacks for a while."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ class SecureListener:
             try:
                 accepted, _ = await self._server.loop.sock_accept(self._listening)
             except OSError as error:
-                if error.errno in _PASSING:
+                if error.errno in PASSING:
                     logger.error("no connection can be accepted: %s", error)
-                    await asyncio.sleep(_NO_DESCRIPTORS_SECONDS)
+                    await asyncio.sleep(NO_DESCRIPTORS_SECONDS)
                 continue
             task = self._server.loop.create_task(self._enter(accepted))
             self._entering.add(task)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from sagesmith.http.connection import Connection
 from sagesmith.http.messages import AtOnce, Handler, Request
 from sagesmith.http.secure import Guard, SecureListener
+from sagesmith.http.sharing import SharedListener
 from sagesmith.http.unix import listen_at
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Server:
         self.connections: set[Served] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
-        self._listener: asyncio.AbstractServer | SecureListener | None = None
+        self._listener: asyncio.AbstractServer | SecureListener | SharedListener | None = None
         self.addresses: list[tuple[str, int]] = []
         """The TCP addresses that it listens on."""
 
@@ -96,7 +97,7 @@ class Server:
         """The TCP port: the one that was taken where 0 was asked for."""
         return self.addresses[0][1]
 
-    def listen(self, listener: asyncio.AbstractServer | SecureListener) -> None:
+    def listen(self, listener: asyncio.AbstractServer | SecureListener | SharedListener) -> None:
         self._listener = listener
         for one in getattr(listener, "sockets", None) or ():
             if one.family in {socket.AF_INET, socket.AF_INET6}:
@@ -174,7 +175,7 @@ async def serve(
         if guard is not None:
             server.listen(SecureListener(server, listening, guard))
         else:
-            server.listen(await server.loop.create_server(lambda: Connection(server), sock=listening, backlog=1024))
+            server.listen(SharedListener(server, listening))
     else:
         raise TypeError("no socket and no address to serve on")
     return server
