@@ -53,3 +53,10 @@ def test_pca_projects_on_the_directions_that_there_are(platform: Running, tmp_pa
     smallest, largest = seen["predict"]["variance"]
     assert smallest < largest
     assert abs(smallest + largest - seen["predict"]["rows"]) < 0.01 * seen["predict"]["rows"]
+
+
+def test_ip_insights_tells_an_entitys_address_from_another(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "ipinsights", tmp_path)
+    assert seen["train"]["train:cross_entropy"] < 0.5
+    own, other = seen["predict"]
+    assert own > other

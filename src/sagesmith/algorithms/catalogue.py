@@ -8,6 +8,7 @@ from sagesmith.algorithms.declaration import Algorithm
 NAMES: tuple[str, ...] = (
     "blazingtext",
     "catboost",
+    "ipinsights",
     "kmeans",
     "knn",
     "lightgbm",
