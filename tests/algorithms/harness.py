@@ -116,6 +116,18 @@ def start(name: str, root: Path) -> "subprocess.Popen[bytes]":
     )
 
 
+def stop_once(process: "subprocess.Popen[bytes]", said: str) -> None:
+    """Ask a job to stop after a line of its log that says something."""
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line.decode())
+        if said in seen[-1]:
+            process.terminate()
+            return
+    raise AssertionError("".join(seen))
+
+
 def finish(name: str, root: Path, process: "subprocess.Popen[bytes]") -> Trained:
     output, _ = process.communicate()
     log, failure = output.decode("utf-8", "replace"), root / "output" / "failure"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.algorithms.data.recordio import write
-from tests.algorithms.harness import Channel, Trained, train
+from tests.algorithms.harness import Channel, Trained, finish, prepare, start, stop_once, train
 
 TOPICS = {
     "fruit": ["apple", "pear", "plum", "cherry", "grape", "melon", "lemon", "peach"],
@@ -145,19 +145,24 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.bin"]
 
 
+def test_a_job_that_is_stopped_keeps_what_it_has_learned(tmp_path: Path) -> None:
+    channels = {"train": Channel({"a": labelled(sentences(2000))})}
+    prepare(tmp_path, CLASSES | {"epochs": 1_000_000}, channels, "algo-1", ["algo-1"])
+    process = start("blazingtext", tmp_path)
+    stop_once(process, "End of epoch")
+    stopped = finish("blazingtext", tmp_path, process)
+    assert stopped.exit_code == 0, stopped.log
+    assert "The job was asked to stop" in stopped.log
+    answer = json.loads(stopped.answer('{"instances": ["danube and volga"]}', "application/json"))
+    assert answer[0]["label"] == ["__label__river"]
+
+
 @pytest.mark.parametrize(
     ("hyperparameters", "text", "message"),
     [
-        ({}, "no label here\n", "No line has a label"),
         ({}, "\n\n", "has no text (file train/a.txt)"),
-        ({}, "", "has no text (file train/a.txt)"),
-        ({}, "__label__1 x y\n__label__1 z\n", "All lines have the same label, __label__1"),
-        ({}, b"\x0a\x23\xd7\xce\x00\x00\x00\x00", "is not text: it has zero bytes"),
         ({"min_count": 9}, "__label__1 x y\n__label__2 z\n", "No word appears 9 times or more"),
         ({"mode": "cbow", "min_count": 9}, "x y\nz\n", "No word appears 9 times or more"),
-        ({"mode": "supervise"}, "", "'supervise' is not one of"),
-        ({"mode": "batch_skipgram", "subwords": "True"}, "", "subwords are learned by the modes cbow and skipgram"),
-        ({"min_char": 7}, "", "min_char (7) must not be greater than max_char (6)"),
         ({"early_stopping": "True"}, "__label__1 x\n__label__2 y\n", "early_stopping needs a channel 'validation'"),
     ],
 )

@@ -60,3 +60,24 @@ def test_ip_insights_tells_an_entitys_address_from_another(platform: Running, tm
     assert seen["train"]["train:cross_entropy"] < 0.5
     own, other = seen["predict"]
     assert own > other
+
+
+def test_blazingtext_tells_what_texts_are_about(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "blazingtext", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.95
+    assert [each["label"][0] for each in seen["predict"]] == ["__label__metal", "__label__fruit"]
+    assert all(len(each["prob"]) == 2 for each in seen["predict"])
+
+
+def test_object2vec_scores_pairs_and_embeds_objects(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "object2vec", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.95
+    same, different, alone = seen["predict"]["predictions"]
+    assert same["scores"][1] > 0.5 > different["scores"][1]
+    assert len(alone["embeddings"]) == 8
+
+
+def test_seq2seq_translates_words(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "seq2seq", tmp_path)
+    assert seen["train"]["validation:perplexity"] < 1.5
+    assert [each["target"] for each in seen["predict"]["predictions"]] == ["deux trois un", "un"]

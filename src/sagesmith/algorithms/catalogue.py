@@ -16,6 +16,12 @@ NAMES: tuple[str, ...] = (
     "object2vec",
     "pca",
     "randomcutforest",
+    "kmeans",
+    "knn",
+    "linear_learner",
+    "object2vec",
+    "randomcutforest",
+    "seq2seq",
     "xgboost",
 )
 
