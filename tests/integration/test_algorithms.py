@@ -81,3 +81,15 @@ def test_seq2seq_translates_words(platform: Running, tmp_path: Path) -> None:
     seen = run(platform, "seq2seq", tmp_path)
     assert seen["train"]["validation:perplexity"] < 1.5
     assert [each["target"] for each in seen["predict"]["predictions"]] == ["deux trois un", "un"]
+
+
+def test_a_tabular_model_of_jumpstart_is_found_trained_and_deployed_by_its_id(
+    platform: Running, tmp_path: Path
+) -> None:
+    seen = run(platform, "jumpstart", tmp_path)
+    assert seen["refuse"] == "AccessDenied"
+    assert seen["train"]["binary_logloss"] < 0.4
+    answer = seen["predict"]
+    assert answer["labels"] == [0, 1]
+    right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
+    assert sum(right) >= 45

@@ -20,11 +20,13 @@ from sagesmith.gateway import s3_errors as errors
 from sagesmith.gateway.s3_address import Address, parse_address
 from sagesmith.gateway.s3_auth import Caller, authenticate
 from sagesmith.gateway.s3_errors import S3Error
+from sagesmith.gateway.s3_jumpstart import READS, JumpStartBuckets
 from sagesmith.gateway.s3_operations import operation_name
 from sagesmith.gateway.s3_regions import DEFAULT_REGION, BucketRegions, region_of_new_bucket
 from sagesmith.gateway.s3_upload import Upload, open_upload
 from sagesmith.http.client import BadAnswer, Client, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Request, Response
+from sagesmith.jumpstart import region_of as region_of_jumpstart
 from sagesmith.wire import sigv4
 
 log = logging.get("s3")
@@ -105,6 +107,7 @@ class S3Front:
         self._host = _authority(platform.s3_endpoint)
         self._internal_bucket = f"sagesmith-internal-{platform.account_id}"
         self._regions = BucketRegions(self._internal_bucket, self._ask)
+        self._jumpstart = JumpStartBuckets(self._ask, self._regions.record)
         self._special: dict[str, Callable[[Call], Awaitable[Response]]] = {
             "CreateBucket": self._create_bucket,
             "DeleteBucket": self._delete_bucket,
@@ -135,6 +138,7 @@ class S3Front:
         code = ""
         try:
             call = self._admit(request, request_id, address)
+            await self._jumpstart.fill(address.bucket)
             response = await self._special.get(call.operation, self._pass_on)(call)
         except Disconnected:
             raise
@@ -172,6 +176,8 @@ class S3Front:
         # The store decodes the whole of it, slashes too.
         source_bucket = unquote_to_bytes(copy_source or b"").lstrip(b"/").partition(b"/")[0].decode("latin-1")
         if self._internal_bucket in {address.bucket, source_bucket}:
+            raise errors.access_denied()
+        if region_of_jumpstart(address.bucket) is not None and operation not in READS:
             raise errors.access_denied()
         if address.key is not None and len(address.key) > 1024:
             members = {"Size": str(len(address.key)), "MaxSizeAllowed": "1024"}
@@ -296,7 +302,10 @@ class S3Front:
         return Response(200, headers, body.encode())
 
     async def _list_buckets(self, call: Call) -> Response:
-        return await self._rewritten(call, lambda body: answers.without_bucket(body, self._internal_bucket))
+        def own(name: str) -> bool:
+            return name != self._internal_bucket and region_of_jumpstart(name) is None
+
+        return await self._rewritten(call, lambda body: answers.with_buckets(body, own))
 
     async def _list_objects(self, call: Call) -> Response:
         def ordered(listing: bytes) -> bytes:

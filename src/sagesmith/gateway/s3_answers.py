@@ -1,6 +1,7 @@
 """The store's answers, put into the form that S3 gives them."""
 
 import re
+from collections.abc import Callable
 from html import unescape
 from itertools import pairwise
 from urllib.parse import unquote
@@ -95,9 +96,9 @@ def is_truncated(listing: bytes) -> bool:
     return b"<IsTruncated>true</IsTruncated>" in listing
 
 
-def without_bucket(listing: bytes, hidden: str) -> bytes:
-    """A ListBuckets answer without the bucket `hidden`."""
-    return _BUCKET.sub(lambda match: b"" if match[1] == hidden.encode() else match[0], listing)
+def with_buckets(listing: bytes, shown: Callable[[str], bool]) -> bytes:
+    """A ListBuckets answer with those buckets alone that are to be shown."""
+    return _BUCKET.sub(lambda match: match[0] if shown(match[1].decode()) else b"", listing)
 
 
 def with_location(body: bytes, base_url: str) -> bytes:
