@@ -129,6 +129,10 @@ def test_a_job_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_path: 
     assert "Resuming from the checkpoint after 20 batches" in second.log
     expected = whole.metrics["validation:perplexity"][2:]
     assert second.metrics["validation:perplexity"] == pytest.approx(expected, rel=1e-4)
+    prepare(root, given, channels(), "algo-1", ["algo-1"])
+    third = finish("seq2seq", root, start("seq2seq", root))
+    assert third.exit_code == 0, third.log
+    assert "validation:perplexity" not in third.metrics
 
 
 def test_a_job_that_is_stopped_keeps_its_best_weights(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""Channels of lines, for algorithms whose rows are not vectors of numbers."""
+"""Lines and JSON, for algorithms whose rows are not vectors of numbers."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from sagesmith.algorithms.data.read import Source, streams
 
@@ -22,3 +24,15 @@ def lines(source: Source, epoch: int = 0) -> Iterator[tuple[bytes, str]]:
                     yield bytes(line), f"{name}, line {number}"
         if rest.strip():
             yield bytes(rest), f"{name}, line {number + 1}"
+
+
+def loads(text: bytes | str) -> Any:
+    """The JSON value that a text is.
+
+    Raises:
+        ValueError: it is none, or too deep a one.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

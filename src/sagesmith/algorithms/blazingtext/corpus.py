@@ -12,6 +12,7 @@ from sagesmith.algorithms.data.recordio import frames
 from sagesmith.algorithms.declaration import JSON_LINES
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.serving import media_type
+from sagesmith.algorithms.text import loads
 
 LABEL = b"__label__"
 _BLOCK_BYTES = 1 << 20
@@ -90,7 +91,7 @@ def _manifest(lines: Iterator[bytes] | Any, name: str) -> Iterator[bytes]:
             continue
         place = f"file {name}, line {number}"
         try:
-            entry = json.loads(line)
+            entry = loads(line)
             source, label = entry["source"], entry.get("label")
         except (ValueError, TypeError, KeyError, AttributeError):
             raise CustomerError(f"Each line must be a JSON object with a 'source' ({place}).") from None
@@ -121,7 +122,7 @@ def _is_label(record: bytes) -> bool:
 
 def _json(record: bytes) -> Any:
     try:
-        return json.loads(record)
+        return loads(record)
     except ValueError:
         return record.decode("utf-8", "replace")
 

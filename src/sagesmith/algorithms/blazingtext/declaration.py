@@ -14,7 +14,7 @@ _COMMON = (
         "Word vectors (`cbow`, `skipgram`, `batch_skipgram`) or text classification (`supervised`).",
         required=True,
         choices=("batch_skipgram", "skipgram", "cbow", "supervised"),
-        tunable=Tunable(categories=("batch_skipgram", "skipgram", "cbow")),
+        tunable=Tunable(categories=("batch_skipgram", "skipgram", "cbow", "supervised")),
     ),
     Hyperparameter(
         "buckets",

@@ -11,6 +11,7 @@ import numpy as np
 from sagesmith.algorithms import catalogue, serving
 from sagesmith.algorithms.declaration import JSON_LINES
 from sagesmith.algorithms.errors import BadRequest, CustomerError
+from sagesmith.algorithms.text import loads
 
 MODEL = "model.bin"
 VECTORS = "vectors.bin"
@@ -111,7 +112,7 @@ def load(model_dir: Path) -> serving.Predictor:
 
 def _instances(body: bytes) -> tuple[list[str], int]:
     try:
-        request = json.loads(body)
+        request = loads(body)
     except ValueError as error:
         raise BadRequest(f"The request is not JSON: {error}") from None
     if not isinstance(request, dict) or not isinstance(request.get("instances"), list):
@@ -130,7 +131,7 @@ def _lines(body: bytes) -> Iterator[tuple[str, int]]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = loads(line)
         except ValueError as error:
             raise BadRequest(f"Line {number} is not JSON: {error}") from None
         if not isinstance(entry, dict) or not isinstance(entry.get("source"), str):

@@ -102,6 +102,8 @@ def _run(job: Job, corpora: dict[str, Corpus], output: Path) -> None:
     ended.set()
     if "Empty vocabulary" in failed:
         raise _no_words(job)
+    if "NaN" in failed:
+        raise CustomerError(f"The weights have become no numbers: lower learning_rate ({failed})")
     if not saved:
         stopped = "The job was stopped before there was a model" if job.stopping.is_set() else "fastText ended"
         raise AlgorithmError(f"{stopped}: {failed or f'exit code {process.returncode}'}")

@@ -15,6 +15,7 @@ from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.object2vec.network import Network
 from sagesmith.algorithms.object2vec.pairs import INPUTS, checked
 from sagesmith.algorithms.sequences import Sequences
+from sagesmith.algorithms.text import loads
 
 FILE = "object2vec.json"
 WEIGHTS = "weights.npz"
@@ -99,7 +100,7 @@ def load(model_dir: Path) -> serving.Predictor:
         CustomerError: there is none.
     """
     try:
-        values = json.loads((model_dir / FILE).read_text(encoding="utf-8"))
+        values = loads((model_dir / FILE).read_text(encoding="utf-8"))
         network = Network(values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CustomerError(f"The model artifact is not one of Object2Vec: {FILE}: {error}") from error
@@ -118,8 +119,8 @@ def _instances(body: bytes, kind: str) -> tuple[list[Any], list[str]]:
     try:
         if kind == JSON_LINES:
             lines = [(line, f"line {number}") for number, line in enumerate(body.splitlines(), 1) if line.strip()]
-            return [json.loads(line) for line, _ in lines], [place for _, place in lines]
-        request = json.loads(body)
+            return [loads(line) for line, _ in lines], [place for _, place in lines]
+        request = loads(body)
     except ValueError as error:
         raise BadRequest(f"The request is not JSON: {error}") from None
     instances = request.get("instances") if isinstance(request, dict) else None

@@ -11,9 +11,10 @@ import numpy as np
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.sequences import Sequences
-from sagesmith.algorithms.text import lines
+from sagesmith.algorithms.text import lines, loads
 
 INPUTS = ("in0", "in1")
+_GREATEST = 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def checked(sequence: Any, name: str, vocabulary: int, place: str) -> list[int]:
 
 def _entry(line: bytes, place: str) -> dict[str, Any]:
     try:
-        entry = json.loads(line)
+        entry = loads(line)
     except ValueError as error:
         raise CustomerError(f"The line is not JSON: {error} ({place})") from None
     if not isinstance(entry, dict):
@@ -89,7 +90,8 @@ def _entry(line: bytes, place: str) -> dict[str, Any]:
 
 
 def _label(label: Any, classes: int | None, place: str) -> float:
-    if isinstance(label, bool) or not isinstance(label, int | float) or not np.isfinite(label):
+    # An integer may be too large to be a number for NumPy.
+    if isinstance(label, bool) or not isinstance(label, int | float) or not abs(label) < _GREATEST:
         raise CustomerError(f"'label' must be a number: {_short(label)} ({place})")
     if classes is not None and (label != int(label) or not 0 <= label < classes):
         raise CustomerError(f"'label' must be a class from 0 to {classes - 1} (num_classes): {label} ({place})")

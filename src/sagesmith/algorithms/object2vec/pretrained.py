@@ -1,6 +1,5 @@
 """Vectors of tokens that were learned before: GloVe's and fastText's text files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.object2vec.network import Network
+from sagesmith.algorithms.text import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def _path(name: str, sources: Mapping[str, Source]) -> Path:
 
 def _vocabulary(path: Path, count: int) -> dict[str, int]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CustomerError(f"The file auxiliary/{path.name} is not JSON: {error}") from None
     if not isinstance(found, dict) or not all(type(each) is int and 0 <= each < count for each in found.values()):

@@ -1,6 +1,5 @@
 """Pairs of sequences out of protobuf records, and their vocabularies."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from sagesmith.algorithms.data.recordio import Frames, frames
 from sagesmith.algorithms.data.wire import Malformed
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.sequences import Sequences
+from sagesmith.algorithms.text import loads
 
 SOURCE, TARGET = "source", "target"
 FILES = {SOURCE: "vocab.src.json", TARGET: "vocab.trg.json"}
@@ -43,7 +43,7 @@ class Vocabulary:
         """
         place = f"file {path.parent.name}/{path.name}"
         try:
-            numbers = json.loads(path.read_text(encoding="utf-8"))
+            numbers = loads(path.read_text(encoding="utf-8"))
         except OSError:
             raise CustomerError(f"There is no vocabulary: {' and '.join(FILES.values())} ({place})") from None
         except ValueError as error:

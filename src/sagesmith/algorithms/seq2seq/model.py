@@ -18,6 +18,7 @@ from sagesmith.algorithms.seq2seq.corpus import BEGIN, END, FILES, SOURCE, TARGE
 from sagesmith.algorithms.seq2seq.network import Network
 from sagesmith.algorithms.seq2seq.search import Found, beams
 from sagesmith.algorithms.sequences import Sequences
+from sagesmith.algorithms.text import loads
 
 FILE = "seq2seq.json"
 WEIGHTS = "weights.npz"
@@ -100,7 +101,7 @@ def load(model_dir: Path) -> serving.Predictor:
         CustomerError: there is none.
     """
     try:
-        values = json.loads((model_dir / FILE).read_text(encoding="utf-8"))
+        values = loads((model_dir / FILE).read_text(encoding="utf-8"))
         network = Network(values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CustomerError(f"The model artifact is not one of Sequence-to-Sequence: {FILE}: {error}") from error
@@ -110,7 +111,7 @@ def load(model_dir: Path) -> serving.Predictor:
 
 def _instances(body: bytes) -> list[Any]:
     try:
-        request = json.loads(body)
+        request = loads(body)
     except ValueError as error:
         raise BadRequest(f"The request is not JSON: {error}") from None
     instances = request.get("instances") if isinstance(request, dict) else None
@@ -124,7 +125,7 @@ def _lines(body: bytes) -> list[tuple[Any, str]]:
     for number, line in enumerate(body.splitlines(), 1):
         if line.strip():
             try:
-                found.append((json.loads(line), f"line {number}"))
+                found.append((loads(line), f"line {number}"))
             except ValueError as error:
                 raise BadRequest(f"The line is not JSON: {error} (line {number})") from None
     return found

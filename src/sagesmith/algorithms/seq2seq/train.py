@@ -60,7 +60,8 @@ class _Training:
         skip = self._resume(random)
         most, every = self.values["max_num_batches"], self.values["checkpoint_frequency_num_batches"]
         looked, start = self.updates, time.time()
-        for rows in () if self._over() else self._batches(training, random, skip):
+        over = self._over() or 0 < most <= self.updates
+        for rows in () if over else self._batches(training, random, skip):
             self.seen.append(self._update(training, rows))
             if self.job.stopping.is_set():
                 self.job.log.say("The job was asked to stop: the model is made of what was learned so far.")

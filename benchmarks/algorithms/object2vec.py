@@ -1,0 +1,58 @@
+"""Object2Vec as a classifier of texts, against scikit-learn."""
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.algorithms import Row, _docstrings
+from tests.algorithms import harness
+
+_WORDS = 5000
+_HYPERPARAMETERS = {
+    "enc0_network": "pooled_embedding",
+    "enc0_max_seq_len": 40,
+    "enc0_vocab_size": _WORDS,
+    "enc0_token_embedding_dim": 128,
+    "enc1_vocab_size": 2,
+    "enc_dim": 128,
+    "comparator_list": "concat",
+    "mlp_layers": 1,
+    "mlp_dim": 128,
+    "mlp_activation": "relu",
+    "dropout": 0.4,
+    "num_classes": len(_docstrings.PACKAGES),
+    "learning_rate": 0.002,
+    "mini_batch_size": 64,
+    "epochs": 30,
+    "early_stopping_patience": 5,
+}
+
+
+def quality() -> Iterator[Row]:
+    """The share of texts whose package is told; a tenth of the training texts is there to stop by."""
+    train, test = _docstrings.texts()
+    words = Counter(word for _, text in train for word in text.split()).most_common(_WORDS - 1)
+    numbers = {word: number for number, (word, _) in enumerate(words, 1)}
+    cut = len(train) * 9 // 10
+    parts = {"train": train[:cut], "validation": train[cut:], "test": test}
+    with tempfile.TemporaryDirectory() as folder:
+        channels = {name: harness.Channel({"a": _lines(texts, numbers)}) for name, texts in parts.items()}
+        trained = harness.train("object2vec", Path(folder), _HYPERPARAMETERS, channels)
+    ours = trained.metrics["test:accuracy"][-1]
+    yield Row(
+        "object2vec", "docstrings", "accuracy", ours, _docstrings.linear(train, test), "TF-IDF, LogisticRegression"
+    )
+
+
+def _lines(texts: list[tuple[str, str]], numbers: dict[str, int]) -> str:
+    rows = (
+        {
+            "label": _docstrings.PACKAGES.index(label),
+            "in0": [numbers.get(word, 0) for word in text.split()],
+            "in1": [0],
+        }
+        for label, text in texts
+    )
+    return "".join(json.dumps(row) + "\n" for row in rows)
