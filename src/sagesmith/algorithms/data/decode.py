@@ -32,7 +32,7 @@ def decode(body: bytes, content_type: str, columns: int | None, *, dense: bool =
         BadRequest: the body is not what its content type says, or its rows are not as wide; it names line and column.
         UnsupportedContentType: no algorithm takes that.
     """
-    if content_type == CSV and len(body) <= _SMALL_BYTES:
+    if content_type.startswith(CSV) and len(body) <= _SMALL_BYTES:
         table = _small_csv(body, columns)
         if table is not None:
             return Batch(table)

@@ -121,7 +121,7 @@ def peek_columns(source: Source, labels: int | None = None) -> int:
             f"The number of features of channel '{source.name}' cannot be found out in Pipe mode: set feature_dim"
         )
     highest = -1
-    for stream, name in _parts(source, 0, None):
+    for stream, name in parts(source, 0, None):
         if kind == LIBSVM:
             highest = max(highest, text_libsvm.highest_index(stream, name))
         elif kind == CSV:
@@ -132,7 +132,7 @@ def peek_columns(source: Source, labels: int | None = None) -> int:
             for batch in _READERS[kind](stream, name, Wanted(wanted_labels)):
                 return batch.columns
     if highest < 0:
-        raise _no_data(source)
+        raise no_data(source)
     return highest + 1
 
 
@@ -142,7 +142,7 @@ def streams(source: Source, epoch: int = 0) -> Iterator[tuple[Stream, str]]:
     Raises:
         CustomerError: a file cannot be opened.
     """
-    return _parts(source, epoch, None)
+    return parts(source, epoch, None)
 
 
 def parameters(content_type: str) -> tuple[str, dict[str, str]]:
@@ -174,7 +174,7 @@ def _content_type(source: Source, labels: int | None) -> tuple[str, int | None]:
 def _pieces(source: Source, reader: Reader, wanted: Wanted, epoch: int, random: Any) -> Iterator[Batch]:
     """What readers give, of all files; all rows are like the first."""
     found = False
-    for stream, name in _parts(source, epoch, random):
+    for stream, name in parts(source, epoch, random):
         any_here = False
         for batch in reader(stream, name, wanted):
             wanted = wanted.like(batch)
@@ -184,15 +184,20 @@ def _pieces(source: Source, reader: Reader, wanted: Wanted, epoch: int, random: 
         if not any_here and source.mode != "Pipe":
             raise Unreadable(name, "The file is empty")
     if not found:
-        raise _no_data(source)
+        raise no_data(source)
 
 
-def _parts(source: Source, epoch: int, random: Any) -> Iterator[tuple[Stream, str]]:
-    """The streams of a source, and what each is for people."""
+def parts(source: Source, epoch: int, random: Any, *, unwrap: bool = True) -> Iterator[tuple[Stream, str]]:
+    """The streams of a channel, and what each is for people: its files, or the objects that a pipe's records wrap.
+
+    Args:
+        random: a NumPy generator to shuffle the files by, None for the order of their paths.
+        unwrap: False to have a pipe as one stream of records.
+    """
     if source.mode == "Pipe":
-        yield from _piped(source, epoch)
+        yield from _piped(source, epoch, unwrap)
         return
-    paths = list(_files(source.folder)) if source.folder.is_dir() else []
+    paths = files(source)
     if random is not None:
         random.shuffle(paths)
     for path in paths:
@@ -205,18 +210,22 @@ def _parts(source: Source, epoch: int, random: Any) -> Iterator[tuple[Stream, st
             yield stream, name
 
 
-def _piped(source: Source, epoch: int) -> Iterator[tuple[Stream, str]]:
+def _piped(source: Source, epoch: int, unwrap: bool) -> Iterator[tuple[Stream, str]]:
     path = source.folder.with_name(f"{source.folder.name}_{epoch}")
     with path.open("rb", buffering=0) as stream:
-        if source.record_wrapper == "RecordIO":
+        if unwrap and source.record_wrapper == "RecordIO":
             for number, each in enumerate(wrapped(stream, f"channel {source.name}"), 1):
                 yield each, f"channel {source.name}, object {number}"
         else:
             yield stream, f"channel {source.name}"
 
 
+def files(source: Source) -> list[Path]:
+    """All files of a channel, in the order of their paths, without hidden ones and markers such as `_SUCCESS`."""
+    return list(_files(source.folder)) if source.folder.is_dir() else []
+
+
 def _files(folder: Path) -> Iterator[Path]:
-    """All files, in the order of their paths, without hidden ones and markers such as `_SUCCESS`."""
     for entry in sorted(os.scandir(folder), key=lambda each: each.name):
         if entry.name.startswith((".", "_")):
             continue
@@ -226,5 +235,6 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def _no_data(source: Source) -> CustomerError:
+def no_data(source: Source) -> CustomerError:
+    """The error of a channel without rows."""
     return CustomerError(f"Unable to read data channel '{source.name}': it has no data")

@@ -1,0 +1,207 @@
+"""Images with what is known of them, in the forms that the image algorithms take: RecordIO, lists, annotations, masks.
+
+Sources:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/image-classification.html#IC-inputoutput
+    https://docs.aws.amazon.com/sagemaker/latest/dg/object-detection.html#object-detection-inputoutput
+    https://docs.aws.amazon.com/sagemaker/latest/dg/semantic-segmentation.html#semantic-segmentation-inputoutput
+    https://mxnet.apache.org/versions/1.9.1/api/python/docs/api/mxnet/recordio/index.html (IRHeader)
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sagesmith.algorithms.data.checks import float32
+from sagesmith.algorithms.data.read import Source, files, no_data, parts
+from sagesmith.algorithms.data.recordio import MAGIC, frames
+from sagesmith.algorithms.errors import Unreadable
+
+# flag, label, id, id2; a flag above zero is how many labels follow.
+_HEADER = struct.Struct("<IfQQ")
+_MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+_WRAPPED = struct.pack("<I", MAGIC)
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image and what is known of it.
+
+    Attributes:
+        source: the image as JPEG or PNG, or the file that has it.
+        known: a vector of float32 from an IRHeader or a list; or bytes from elsewhere: JSON, or a mask as PNG.
+        place: where it stands, for errors.
+    """
+
+    source: bytes | Path
+    known: Any
+    place: str
+
+    def pixels(self, mode: str = "RGB") -> Any:
+        """The image as a uint8 array of shape (height, width, channels).
+
+        Raises:
+            Unreadable: it is not one.
+        """
+        data = self.source.read_bytes() if isinstance(self.source, Path) else self.source
+        return pixels(data, self.place, mode)
+
+
+def records(source: Source, epoch: int = 0) -> Iterator[Example]:
+    """The images of application/x-recordio: of MXNet's files, or of an augmented manifest in a pipe.
+
+    The latter gives for each line of the manifest two records, the image first.
+
+    Raises:
+        CustomerError: the channel has no images, or something else.
+    """
+    found = False
+    for stream, name in parts(source, epoch, None, unwrap=False):
+        image: tuple[bytes, str] | None = None
+        for lot in frames(stream, name):
+            for index, record in enumerate(lot):
+                place = lot.place(name, index)
+                found = True
+                if image is not None:
+                    yield Example(image[0], record, image[1])
+                    image = None
+                elif record.startswith(_MARKS):
+                    image = record, place
+                else:
+                    yield _unpacked(record, place)
+        if image is not None:
+            raise Unreadable(image[1], "The image is the last record; an augmented manifest's annotation follows each")
+    if not found:
+        raise no_data(source)
+
+
+def packed(image: bytes, label: Any, number: int = 0) -> bytes:
+    """A record as MXNet's im2rec writes it; a label that is no single number is a vector of them."""
+    labels = np.atleast_1d(np.asarray(label, "<f4"))
+    if np.ndim(label) == 0:
+        return _HEADER.pack(0, float(labels[0]), number, 0) + image
+    return _HEADER.pack(len(labels), 0.0, number, 0) + labels.tobytes() + image
+
+
+def listed(images: Source, lists: Source) -> list[Example]:
+    """The images that the .lst files of a channel name: their number, labels and path, with tabs in between.
+
+    Raises:
+        CustomerError: a line is no such, or its image is not there.
+    """
+    examples = []
+    for path in files(lists):
+        name = f"file {lists.name}/{path.relative_to(lists.folder)}"
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            if line.strip():
+                examples.append(_of_line(line, f"{name}, line {number}", images))
+    if not examples:
+        raise no_data(lists)
+    return examples
+
+
+def annotated(images: Source, annotations: Source, suffix: str) -> list[Example]:
+    """Images with the files of another channel that have the same path but for the suffix: `.json`, or `.png` of masks.
+
+    Raises:
+        CustomerError: an image has none, or there are no images.
+    """
+    known = {path.relative_to(annotations.folder).with_suffix(""): path for path in files(annotations)}
+    known = {stem: path for stem, path in known.items() if path.suffix.lower() == suffix}
+    # AWS's example has annotations beside one another whose images are in folders.
+    flat = {stem.name: path for stem, path in known.items()}
+    examples = []
+    for path in files(images):
+        if path.suffix.lower() not in _SUFFIXES:
+            continue
+        place = f"file {images.name}/{path.relative_to(images.folder)}"
+        stem = path.relative_to(images.folder).with_suffix("")
+        annotation = known.get(stem) or flat.get(stem.name)
+        if annotation is None:
+            raise Unreadable(place, f"Channel '{annotations.name}' has no {stem.name}{suffix} for the image")
+        examples.append(Example(path, annotation.read_bytes(), place))
+    if not examples:
+        raise no_data(images)
+    return examples
+
+
+def pixels(data: bytes, place: str, mode: str = "RGB") -> Any:
+    """A JPEG or PNG as a uint8 array of shape (height, width, channels), without channels for modes of one.
+
+    Args:
+        mode: Pillow's name of what its pixels are; "" as they are.
+
+    Raises:
+        Unreadable: it is not one.
+    """
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        # A large image is its owner's affair; a huge one is refused.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+                return np.array(image.convert(mode) if mode and image.mode != mode else image)
+        except Exception as error:
+            # Pillow's plugins raise what their parsing happens to end in.
+            raise Unreadable(place, f"The image is not a JPEG or PNG that can be read: {error}") from None
+
+
+def mask(data: Any, place: str, table: Any = None) -> Any:
+    """A mask as a uint8 array of shape (height, width): the class of each pixel, 255 for none.
+
+    Args:
+        data: a PNG of one channel, with a palette or grey.
+        table: of a label map; None to take pixels as they are.
+
+    Raises:
+        Unreadable: it is not one.
+    """
+    if not isinstance(data, bytes) or not data.startswith(_MARKS[1]):
+        raise Unreadable(place, "The annotation is not a PNG mask")
+    found = pixels(data, f"the mask of {place}", "")
+    if found.ndim != 2 or (found.dtype != bool and (found.min(initial=0) < 0 or found.max(initial=0) > 255)):
+        raise Unreadable(place, "The mask has more than one channel of 8 bits")
+    classes = found.astype(np.uint8)
+    return classes if table is None else table[classes]
+
+
+def _unpacked(record: bytes, place: str) -> Example:
+    """An image behind an IRHeader."""
+    if record.startswith(_WRAPPED):
+        why = "The record is RecordIO itself: a channel of RecordIO files has RecordWrapperType None"
+        raise Unreadable(place, why)
+    if len(record) < _HEADER.size:
+        raise Unreadable(place, f"Unable to parse record: {len(record)} bytes are too few for an image with its header")
+    flag, label, _, _ = _HEADER.unpack_from(record)
+    start = _HEADER.size + 4 * flag
+    if start >= len(record) or not record.startswith(_MARKS, start):
+        raise Unreadable(
+            place,
+            "Unable to parse record: it is neither an image nor one behind MXNet's header. "
+            "Please make sure input data is in correct recordio format",
+        )
+    labels = np.frombuffer(record, "<f4", flag, _HEADER.size) if flag else np.array([label], np.float32)
+    return Example(record[start:], labels, place)
+
+
+def _of_line(line: bytes, place: str, images: Source) -> Example:
+    try:
+        cells = line.decode().strip().split("\t")
+        # AWS's page shows its example with spaces.
+        cells = cells if len(cells) > 1 else line.decode().split()
+        labels = float32([float(cell) for cell in cells[1:-1]])
+    except ValueError:
+        raise Unreadable(place, "The line is not an image's number, labels and path, with tabs in between") from None
+    if len(cells) < 3 or not np.isfinite(labels).all():
+        raise Unreadable(place, "The line is not an image's number, labels and path, with tabs in between")
+    path = images.folder / cells[-1].strip().removeprefix("./")
+    if not path.resolve().is_relative_to(images.folder.resolve()) or not path.is_file():
+        raise Unreadable(place, f"Channel '{images.name}' has no image '{cells[-1]}'")
+    return Example(path, labels, f"file {images.name}/{cells[-1].strip()}")
