@@ -8,6 +8,7 @@ import pytest
 
 from sagesmith.store import Store
 from tests.integration.postgres import database
+from tests.stores import new_store
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store.open(url)
+def store(url: str, tmp_path: Path) -> Iterator[Store]:
+    opened = new_store(tmp_path / "store.db") if url.startswith("sqlite") else Store.open(url)
     yield opened
     opened.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagesmith.gateway.server_tls import ensure_server_certificate, server_context
+from sagesmith.http import secure
 from sagesmith.http.messages import Request, Response
 from sagesmith.http.secure import Guard
 from sagesmith.http.server import Server, serve
@@ -98,7 +99,11 @@ def test_loopback_is_served_without_tls_where_that_is_allowed(host: str, tmp_pat
     asyncio.run(main())
 
 
-def test_a_client_that_says_nothing_or_nonsense_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_client_that_says_nothing_or_nonsense_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secure, "_HANDSHAKE_SECONDS", 3.0)
+
     async def main() -> None:
         async with guarded(tmp_path) as server:
             silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(5)]

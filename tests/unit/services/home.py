@@ -6,7 +6,7 @@ from typing import Any, cast
 from sagesmith.config import DataDir, Platform
 from sagesmith.credentials import KeyRing
 from sagesmith.services.base import Home
-from sagesmith.store import Store
+from tests.stores import new_store
 from tests.unit.wire.clients import ACCOUNT, REGION
 
 
@@ -30,4 +30,4 @@ def home_in(directory: Path) -> Home:
         cache=str(directory / "cache"),
         routers=1,
     )
-    return Home(platform, Store.open(platform.database_url), cast("Any", None), keyring)
+    return Home(platform, new_store(layout.database), cast("Any", None), keyring)

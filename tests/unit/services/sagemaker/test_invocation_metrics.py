@@ -14,13 +14,14 @@ from sagesmith.gateway.metering import Meter
 from sagesmith.routes import AsyncRoute, EndpointRoute, VariantRoute
 from sagesmith.services.sagemaker.invocation_metrics import NAMESPACE, InvocationMetrics
 from sagesmith.store import Aggregate, Metric, Store, Window
+from tests.stores import new_store
 
 REGION = "us-east-1"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store.open(f"sqlite:///{tmp_path / 'store.db'}")
+    made = new_store(tmp_path / "store.db")
     yield made
     made.close()
 

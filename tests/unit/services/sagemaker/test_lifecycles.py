@@ -10,13 +10,14 @@ from sagesmith.services.sagemaker.endpoints import ENDPOINT
 from sagesmith.services.sagemaker.engine import IllegalMove, guard
 from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.store import Document, Store
+from tests.stores import new_store
 
 REGION = "us-east-1"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path}/store.db")
+    opened = new_store(tmp_path / "store.db")
     opened.on_change(guard([TRAINING_JOB, ENDPOINT]))
     yield opened
     opened.close()

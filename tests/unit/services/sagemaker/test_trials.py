@@ -10,6 +10,7 @@ from sagesmith.services.sagemaker.training_jobs import TRAINING_JOB
 from sagesmith.services.sagemaker.tuning.definitions import Definition, definitions_of
 from sagesmith.services.sagemaker.tuning.trials import FACET, TrainingJob, Trials, best_of
 from sagesmith.store import Document, Store, Transaction
+from tests.stores import new_store
 from tests.unit.services.sagemaker.tunings import tuning_job
 from tests.unit.services.sagemaker.world import REGION
 
@@ -28,7 +29,7 @@ def child(number: int, status: str = "Completed") -> Document:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(f"sqlite:///{tmp_path}/store.db")
+    store = new_store(tmp_path / "store.db")
     with store.write() as tx:
         for number in range(COUNT):
             tx.create(child(number, "InProgress" if number >= COUNT - 2 else "Completed"))

@@ -22,10 +22,11 @@ from sagesmith.services.sagemaker.serving import EndpointReconciler
 from sagesmith.services.sagemaker.shadow_tests import ShadowTestReconciler
 from sagesmith.services.sagemaker.tuning.reconciler import TuningReconciler
 from sagesmith.services.sagemaker.warm_pools import WarmPools
-from sagesmith.store import Document, Store
+from sagesmith.store import Document
 from sagesmith.wire.context import Params, RequestContext
 from sagesmith.wire.models import load_model
 from sagesmith.wire.validation import Validator
+from tests.stores import new_store
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -173,7 +174,7 @@ class World:
             routers=1,
         )
         self.platform.dir.run.mkdir(parents=True, exist_ok=True)
-        self.store = Store.open(self.platform.database_url)
+        self.store = new_store(root / "db.sqlite")
         for observe in observers():
             self.store.on_change(observe)
         self.backend = MemoryBackend()
