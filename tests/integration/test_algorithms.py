@@ -93,3 +93,9 @@ def test_a_tabular_model_of_jumpstart_is_found_trained_and_deployed_by_its_id(
     assert answer["labels"] == [0, 1]
     right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
     assert sum(right) >= 45
+
+
+def test_lda_finds_the_topics_that_documents_were_made_of(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "lda", tmp_path)
+    assert "train:pwll" in seen["train"]
+    assert seen["predict"] < 0.05

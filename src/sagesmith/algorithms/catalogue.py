@@ -12,6 +12,7 @@ NAMES: tuple[str, ...] = (
     "ipinsights",
     "kmeans",
     "knn",
+    "lda",
     "lightgbm",
     "linear_learner",
     "object2vec",
