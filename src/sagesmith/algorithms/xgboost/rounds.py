@@ -108,7 +108,8 @@ def early_stopping(job: Job, metrics: Sequence[str], measured: bool) -> list[Any
             metric_name=name,
             data_name="validation",
             maximize=None if name is None else maximized(name),
-            save_best=True,
+            # A linear model has no rounds to go back by.
+            save_best=job.values["booster"] != "gblinear",
         )
     ]
 
