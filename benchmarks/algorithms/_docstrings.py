@@ -28,14 +28,3 @@ def _of_package(name: str) -> Iterator[tuple[str, str]]:
                 for line in (ast.get_docstring(node) or "").lower().splitlines():
                     if len(line.split()) >= _WORDS:
                         yield name, " ".join(line.split())
-
-
-def linear(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float:
-    """The share of texts whose label a linear model of words and pairs of words tells."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=20, max_iter=1000))
-    model.fit([text for _, text in train], [label for label, _ in train])
-    return float(model.score([text for _, text in test], [label for label, _ in test]))

@@ -1,4 +1,4 @@
-"""BlazingText against fastText called directly, and against scikit-learn."""
+"""BlazingText against fastText called directly."""
 
 import json
 import subprocess
@@ -34,9 +34,6 @@ def quality() -> Iterator[Row]:
         ours, _ = _ours(Path(folder), train, test)
         bare, _ = _bare(Path(folder), train, test)
         yield Row("blazingtext", "docstrings", "accuracy", ours, bare, "fastText")
-        yield Row(
-            "blazingtext", "docstrings", "accuracy", ours, _docstrings.linear(train, test), "TF-IDF, LogisticRegression"
-        )
 
 
 def speed() -> Iterator[Row]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import sagesmith
 from sagesmith.algorithms import catalogue
@@ -138,6 +139,14 @@ def finish(name: str, root: Path, process: "subprocess.Popen[bytes]") -> Trained
             metrics[metric.name] = found
     said = failure.read_text() if failure.is_file() else ""
     return Trained(name, root, process.returncode, log, said, metrics)
+
+
+def program(name: str, file: str) -> Any:
+    """What a program of `programs` writes as JSON, run in an algorithm's environment."""
+    command = [python(name), str(Path(__file__).parent / "programs" / file)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=_variables(), check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
 
 
 def _variables() -> dict[str, str]:

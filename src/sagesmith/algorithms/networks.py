@@ -14,13 +14,26 @@ from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import unpack, write
 
 CHECKPOINT = "checkpoint.pt"
+# What a core does in a millisecond or so. With less in each batch, cores that others keep busy hold up all.
+_MULTIPLICATIONS = 30_000_000
 
 
 def begin(seed: int = 0) -> np.random.Generator:
-    """Make what follows repeatable on a machine, on all its cores; a generator for everything outside of PyTorch."""
+    """Make what follows repeatable on a machine; a generator for everything outside of PyTorch."""
     torch.manual_seed(seed)
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     return np.random.default_rng(seed)
+
+
+def use_cores(network: nn.Module, uses: int) -> None:
+    """Use all cores for a network, or one where others had more to wait than to do.
+
+    Args:
+        uses: how often a batch uses each weight (its rows, or its tokens), more or less.
+    """
+    tables = sum(each.weight.numel() for each in network.modules() if isinstance(each, nn.Embedding))
+    weights = sum(each.numel() for each in network.parameters()) - tables
+    worth = weights * uses > _MULTIPLICATIONS
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if worth else 1)
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
@@ -40,6 +53,7 @@ def load_weights(network: nn.Module, path: Path, title: str) -> None:
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise CustomerError(f"The model artifact is not one of {title}: {path.name}: {error}") from error
     network.eval()
+    use_cores(network, 1)
 
 
 def checkpoint(job: Job, state: Mapping[str, Any]) -> None:

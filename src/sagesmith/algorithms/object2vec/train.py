@@ -38,6 +38,7 @@ def train(job: Job) -> None:
     channels = {name: data.read(source, values) for name, source in job.sources.items() if name != "auxiliary"}
     network = Network(values)
     Pretrained.into(network, values, job.sources)
+    networks.use_cores(network, values["mini_batch_size"] * (1 + values["negative_sampling_rate"]))
     training = _Training(job, values, network)
     training.fit(channels["train"], channels.get("validation"), random)
     (job.model / FILE).write_text(json.dumps(dict(values)))

@@ -23,6 +23,8 @@ from sagesmith.algorithms.sequences import Sequences, orders
 
 _OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}
 _SEARCH_ROWS = 32
+_TOKENS = 20
+"""Of a sequence, more or less."""
 
 
 def train(job: Job) -> None:
@@ -34,6 +36,7 @@ def train(job: Job) -> None:
     values = dict(job.values) | {"source_words": sizes[SOURCE], "target_words": sizes[TARGET]}
     random = networks.begin()
     network = Network(values)
+    networks.use_cores(network, values["batch_size"] * _TOKENS)
     signs = tuple(vocabularies[TARGET].numbers[sign] for sign in (BEGIN, END))
     _Training(job, values, network, (signs[0], signs[1])).fit(training, validation, random)
     (job.model / FILE).write_text(json.dumps(values))
