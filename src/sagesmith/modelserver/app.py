@@ -63,7 +63,7 @@ class Application:
         self.pool = WorkerPool(loop, settings.queue_limit)
         self._queue = models or self.pool
         if offers_frames and models is None and settings.workers == 1:
-            self.pool.desk = Desk(loop, self.watch)
+            self.pool.desk = Desk(loop, self._help)
         self.ready = False
         self.execution_parameters: Callable[[], Any] | None = None
         self._settings = settings
@@ -181,8 +181,9 @@ class Application:
             return _nothing
         return partial(self.pool.cancel, invocation)
 
-    def watch(self) -> None:
-        """Give up a handler that runs for too long, should one."""
+    def _help(self) -> None:
+        """The worker has been busy for a while: deliver what its batch has so far, and watch how long it will be."""
+        self.pool.deliver()
         if self._watch is None and self._queue.pending:
             self._watch = self._loop.call_later(self._settings.invocation_timeout_seconds, self._look_for_stuck)
 

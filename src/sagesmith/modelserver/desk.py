@@ -44,8 +44,7 @@ class Desk:
 
     Args:
         loop: who reads while the worker does not.
-        on_help: called by the event loop when it begins to read, and each time that it has read: the worker has been
-            busy for longer than a moment.
+        on_help: called by the event loop now and then while the worker is busy for longer than a moment.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_help: Callable[[], None]) -> None:
@@ -255,7 +254,12 @@ class _Transport:
             if not data:
                 self._end()
                 return False
-            self._connection.data_received(data)
+            try:
+                self._connection.data_received(data)
+            except Exception:  # a fault of ours, which is to end neither the worker nor the event loop
+                logger.exception("a connection failed")
+                self._end()
+                return False
         return True
 
     def flush(self) -> None:

@@ -84,8 +84,8 @@ Left = Tuple[Invocation, Callable[[], None]]  # noqa: UP006
 class WorkerPool:
     """A bounded queue before the worker threads.
 
-    `submit`, `queue`, `cancel`, `pending`, `running_since` and `abandon` belong to the event loop's thread, `stop` to
-    anyone, the rest to a worker's.
+    `submit`, `queue`, `cancel`, `pending`, `running_since`, `deliver` and `abandon` belong to the event loop's thread,
+    `stop` and `take_in` to anyone, the rest to a worker's.
 
     Attributes:
         desk: where its only worker reads and answers requests itself, if there is one. Set before that runs.
@@ -289,7 +289,7 @@ class WorkerPool:
         # Set before the loop clears it: at worst the loop is woken for nothing, never not woken.
         if not self._delivering:
             self._delivering = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            self._loop.call_soon_threadsafe(self.deliver)
 
     def stop(self) -> None:
         """Let every worker end after what it is doing and what waits."""
@@ -360,7 +360,8 @@ class WorkerPool:
                 batch.append(self._waiting.popleft())
         return batch
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """Deliver what workers are done with."""
         self._delivering = False
         for done in (self._for_loop, self._done):
             while done:
@@ -384,7 +385,7 @@ class WorkerPool:
 
     def _deliver_early(self) -> None:
         self._timer = None
-        self._deliver()
+        self.deliver()
         self._deliver_again()
 
     def _settle(self, invocation: Invocation) -> None:

@@ -60,11 +60,13 @@ class Serving:
         seen: the bodies that the handler was called with, batch by batch.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, handler_seconds: str = "60") -> None:
         self.path = path
+        self._handler_seconds = handler_seconds
         self.seen: list[list[bytes]] = []
         self.goes_on, self.began = threading.Event(), threading.Event()
         self.goes_on.set()
+        self.stuck, self.slow_goes_on = threading.Event(), threading.Event()
         self.loop = asyncio.new_event_loop()
         self._listening = threading.Event()
         self._closing: asyncio.Event
@@ -77,8 +79,9 @@ class Serving:
         self._threads[1].start()
 
     async def _serve(self) -> None:
-        settings = Settings.from_environment({"SAGEMAKER_MODEL_SERVER_QUEUE_SIZE": str(QUEUE)})
-        self.application = Application(settings, self.loop, lambda: None, offers_frames=True)
+        variables = {"SAGEMAKER_MODEL_SERVER_QUEUE_SIZE": str(QUEUE)}
+        settings = Settings.from_environment({**variables, "SAGEMAKER_MODEL_SERVER_TIMEOUT": self._handler_seconds})
+        self.application = Application(settings, self.loop, self.stuck.set, offers_frames=True)
         self.application.ready = True
         self._closing = asyncio.Event()
         server = await serve(self.application.handle, unix=self.path, on_connect=self.application.connect)
@@ -91,6 +94,8 @@ class Serving:
         self.began.set()
         self.goes_on.wait()
         for one in batch:
+            if one.body == b"slow":
+                self.slow_goes_on.wait()
             self.answer(one)
 
     def answer(self, one: Invocation) -> None:
@@ -116,6 +121,7 @@ class Serving:
 
     def end(self) -> None:
         self.goes_on.set()
+        self.slow_goes_on.set()
         self.on_loop(self._closing.set)
         self._threads[0].join()
         self.pool.stop()
@@ -183,6 +189,32 @@ def test_what_is_taken_back_while_a_handler_runs_is_not_begun(serving: Serving) 
     serving.goes_on.set()
     assert [peer.next().number for _ in range(2)] == [1, 3]
     assert serving.seen == [[b"held"], [b"wanted"]]
+
+
+def test_what_takes_long_in_a_batch_keeps_no_other_answer_waiting(serving: Serving) -> None:
+    peer = Peer(serving.path)
+    serving.hold()
+    peer.ask(1, b"held")
+    serving.began.wait()
+    peer.ask(2, b"quick")
+    peer.ask(3, b"slow")
+    serving.wait_for_pending(3)
+    serving.goes_on.set()
+    assert [peer.next()[:3] for _ in range(2)] == [(frames.ANSWER, 1, 200), (frames.ANSWER, 2, 200)]
+    serving.slow_goes_on.set()
+    assert peer.next()[:3] == (frames.ANSWER, 3, 200)
+    assert serving.seen == [[b"held"], [b"quick", b"slow"]]
+
+
+def test_a_handler_that_never_returns_is_given_up(tmp_path: Path) -> None:
+    serving = Serving(tmp_path / "s", handler_seconds="0.1")
+    peer = Peer(serving.path)
+    serving.hold()
+    peer.ask(1, b"stuck")
+    given_up = peer.next()
+    assert (given_up.number, given_up.value) == (1, 504)
+    serving.stuck.wait()
+    serving.end()
 
 
 def test_a_peer_that_is_gone_takes_back_what_it_asked(serving: Serving) -> None:
