@@ -1,4 +1,4 @@
-"""LightGBM and CatBoost in their images' environments: classes, numbers, categories, and what is refused."""
+"""The tabular algorithms of JumpStart in their images' environments: classes, numbers, categories, refusals."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,13 @@ ROWS = RANDOM.normal(size=(400, 4))
 ROWS[:, 3] = RANDOM.integers(0, 5, 400)
 NUMBERS = ROWS[:, 0] + ROWS[:, 1] * 2 + (ROWS[:, 3] == 2) * 5
 CLASSES = np.digitize(NUMBERS, [-1, 2]) * 10
-FAST = {"lightgbm": {"num_boost_round": 40}, "catboost": {"iterations": 60, "learning_rate": 0.2}}
-each = pytest.mark.parametrize("name", ["lightgbm", "catboost"])
+FAST = {
+    "lightgbm": {"num_boost_round": 40},
+    "catboost": {"iterations": 60, "learning_rate": 0.2},
+    "tabtransformer": {"n_epochs": 15, "learning_rate": 0.01, "n_blocks": 1, "batch_size": 32, "input_dim": "16"},
+}
+METRICS = {"lightgbm": "multi_logloss", "catboost": "MultiClass", "tabtransformer": "accuracy_score"}
+each = pytest.mark.parametrize("name", list(FAST))
 
 
 def csv(labels: object, rows: object) -> str:
@@ -36,7 +41,7 @@ def test_classes_are_told_apart_and_answered_with_their_probabilities(name: str,
     data = {"train/data.csv": csv(CLASSES, ROWS), "categorical_index.json": json.dumps({"cat_index_list": [4]})}
     trained = train(name, tmp_path, {"training": Channel(data, "text/csv")})
     assert trained.exit_code == 0, trained.log
-    assert trained.metrics["multi_logloss" if name == "lightgbm" else "MultiClass"]
+    assert trained.metrics[METRICS[name]]
     answer = json.loads(trained.answer(body(ROWS), "text/csv"))
     assert set(answer) == {"probabilities"}
     assert np.allclose(np.sum(answer["probabilities"], axis=1), 1)

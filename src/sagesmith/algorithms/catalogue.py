@@ -19,6 +19,7 @@ NAMES: tuple[str, ...] = (
     "pca",
     "randomcutforest",
     "seq2seq",
+    "tabtransformer",
     "xgboost",
 )
 

@@ -47,15 +47,13 @@ class Model:
     """A model of JumpStart.
 
     Attributes:
+        id: JumpStart's name of it, and the name of its image.
         task: `classification` or `regression`.
     """
 
+    id: str
     algorithm: str
     task: str
-
-    @property
-    def id(self) -> str:
-        return f"{self.algorithm}-{self.task}-model"
 
     @property
     def spec_key(self) -> str:
@@ -72,7 +70,13 @@ class Model:
         return f"source-directory-tarballs/{self.algorithm}/{folder}/{self.task}/v{VERSION}/sourcedir.tar.gz"
 
 
-MODELS = tuple(Model(name, task) for name in ("catboost", "lightgbm") for task in ("classification", "regression"))
+MODELS = tuple(
+    Model(repository, name, task)
+    for name in ("catboost", "lightgbm", "tabtransformer")
+    for repository in catalogue.algorithm(name).repositories
+    for task in ("classification", "regression")
+    if task in repository
+)
 
 
 def manifest() -> list[dict[str, Any]]:

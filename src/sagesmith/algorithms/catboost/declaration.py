@@ -120,5 +120,5 @@ ALGORITHM = Algorithm(
     ),
     differences=DIFFERENCES,
     artifact="`catboost.cbm`, which `catboost.CatBoost` loads, and `model.json`",
-    examples=(Example("Classification with the SageMaker Python SDK v2", example("catboost")),),
+    examples=(Example("Classification with the SageMaker Python SDK v2", example("catboost-classification-model")),),
 )

@@ -140,5 +140,5 @@ ALGORITHM = Algorithm(
     ),
     differences=DIFFERENCES,
     artifact="`lightgbm.txt`, which `lightgbm.Booster` loads, and `model.json`",
-    examples=(Example("Classification with the SageMaker Python SDK v2", example("lightgbm")),),
+    examples=(Example("Classification with the SageMaker Python SDK v2", example("lightgbm-classification-model")),),
 )

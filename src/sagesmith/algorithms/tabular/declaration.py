@@ -31,7 +31,7 @@ DIFFERENCES = (
 )
 
 
-def example(name: str) -> str:
+def example(model_id: str) -> str:
     """A program that trains and asks a classification model of JumpStart by the SDK v2."""
     return f"""\
 import json
@@ -43,12 +43,12 @@ from sagemaker import hyperparameters, image_uris, model_uris, script_uris
 from sagemaker.estimator import Estimator
 
 session = sagemaker.Session()
-model_id, version, instance_type = "{name}-classification-model", "*", "ml.m5.xlarge"
+model_id, version, instance_type = "{model_id}", "*", "ml.m5.xlarge"
 generator = np.random.default_rng(0)
 features = generator.normal(size=(500, 4))
 target = (features[:, 0] + features[:, 1] > 0).astype(int)
 np.savetxt("data.csv", np.column_stack([target, features]), delimiter=",", fmt="%g")
-data = session.upload_data("data.csv", key_prefix="{name}/training/train")
+data = session.upload_data("data.csv", key_prefix="{model_id}/train")
 
 common = {{"model_id": model_id, "model_version": version}}
 estimator = Estimator(
