@@ -85,6 +85,16 @@ def test_sparse_rows_give_the_components_of_dense_ones(mode: str) -> None:
     np.testing.assert_allclose(model_of(dense, 4).lengths, model_of(sparse, 4).lengths, rtol=1e-5)
 
 
+@pytest.mark.parametrize("columns", [20, 900], ids=["narrow", "wide"])
+def test_a_sketch_of_long_batches_is_as_good(columns: int) -> None:
+    random = np.random.default_rng(0)
+    rows = (random.normal(size=(8000, columns)) * 0.8 ** np.arange(columns)).astype(np.float32)
+    state = begin(columns, 4, "randomized", -1, True)
+    state.update(Batch(rows))
+    reference = PCA(4, svd_solver="covariance_eigh").fit(rows.astype(np.float64))
+    np.testing.assert_allclose(model_of(state, 4).lengths[::-1], reference.singular_values_, rtol=1e-3)
+
+
 def test_a_large_mean_loses_nothing() -> None:
     rows = np.random.default_rng(0).normal(size=(2000, 4)).astype(np.float32) * np.float32([1, 2, 3, 4])
     far = (rows + 2**16).astype(np.float32)

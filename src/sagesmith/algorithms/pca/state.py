@@ -35,7 +35,7 @@ class Moments:
 
     def update(self, batch: Batch) -> None:
         scatter = self.scatter.copy()
-        for block in _blocks(batch):
+        for block in _blocks(batch, max(_BLOCK // batch.columns, _FEWEST)):
             rows, mean = _from_mean(block, self.centred)
             scatter += rows.T @ rows
             self._moved(scatter, len(rows), mean)
@@ -101,7 +101,7 @@ class Sketch:
         self.rows = np.zeros((0, self.columns), np.float32)
 
     def update(self, batch: Batch) -> None:
-        for block in _blocks(batch, 4 * self.size):
+        for block in _blocks(batch, max(4 * self.size, _FEWEST)):
             rows, mean = _from_mean(block, self.centred)
             self._add(rows, len(rows), mean, float(np.einsum("ij,ij->", rows, rows, dtype=np.float64)))
 
@@ -141,8 +141,12 @@ def _largest(rows: Any, size: int) -> Any:
         return rows
     from scipy.linalg import eigh
 
-    products = (rows @ rows.T).astype(np.float64)
-    _, vectors = eigh(products, subset_by_index=(len(rows) - size, len(rows) - 1))
+    # Of both products the smaller one: they have the same values.
+    if len(rows) > rows.shape[1]:
+        side = rows.shape[1]
+        values, vectors = eigh((rows.T @ rows).astype(np.float64), subset_by_index=(side - size, side - 1))
+        return (vectors * np.sqrt(np.maximum(values, 0))).T[::-1].astype(np.float32)
+    _, vectors = eigh((rows @ rows.T).astype(np.float64), subset_by_index=(len(rows) - size, len(rows) - 1))
     return vectors.T[::-1].astype(np.float32) @ rows
 
 
@@ -153,6 +157,8 @@ def _from_mean(block: Any, centred: bool) -> tuple[Any, Any]:
     return block - mean.astype(np.float32), mean
 
 
-def _blocks(batch: Batch, fewest: int = _FEWEST) -> Iterator[Any]:
-    for piece in batch.pieces(max(_BLOCK // batch.columns, fewest, _FEWEST)):
+def _blocks(batch: Batch, of_wide: int) -> Iterator[Any]:
+    """The rows, many together; of tables that are wider than `of_wide` no more than that."""
+    most = of_wide if batch.columns > of_wide else max(_BLOCK // batch.columns, _FEWEST)
+    for piece in batch.pieces(most):
         yield piece.dense()
