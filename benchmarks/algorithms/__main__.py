@@ -1,4 +1,4 @@
-"""`python -m benchmarks.algorithms [quality|speed] [NAME …]`: the rows of all or some algorithms, in Markdown."""
+"""`python -m benchmarks.algorithms [quality|speed|memory] [NAME …]`: rows of all or some algorithms, in Markdown."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ NAMES = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("quality", "speed"), default="quality")
+    parser.add_argument("what", nargs="?", choices=("quality", "speed", "memory"), default="quality")
     parser.add_argument("names", nargs="*", default=[], help=f"of {', '.join(NAMES)}")
     options = parser.parse_args()
     write = sys.stdout.write

@@ -1,0 +1,133 @@
+"""Tables of numbers as jobs have them, and programs that are measured from their start to their end."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sagesmith.algorithms import ndarrays
+from sagesmith.algorithms.data import protobuf, recordio
+from sagesmith.algorithms.declaration import RECORDIO
+from tests.algorithms import harness
+
+COLUMNS = 50
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A program that has ended well: its wall time, and the most memory that it had."""
+
+    seconds: float
+    peak_megabytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows that two programs learn from.
+
+    Attributes:
+        npy: the rows as an array's file.
+        root: /opt/ml of a job with them as its channel `train`, in recordio-protobuf.
+    """
+
+    npy: Path
+    root: Path
+
+    def rows(self) -> Any:
+        return np.load(self.npy, mmap_mode="r")
+
+    def ours(self, name: str, hyperparameters: Mapping[str, object]) -> Ended:
+        """Train as an image does."""
+        channels = {"train": harness.Channel({}, RECORDIO)}
+        harness.prepare(self.root, hyperparameters, channels, "algo-1", ["algo-1"])
+        command = ["-m", "sagesmith.algorithms", "train", name, "--root", str(self.root)]
+        return _run([harness.python(name), *command])
+
+    def theirs(self, name: str, program: str) -> tuple[Ended, Any]:
+        """Run a program with the rows' file and that of its result, an array, as arguments."""
+        result = self.npy.with_suffix(".result.npy")
+        ended = _run([harness.python(name), "-c", program, str(self.npy), str(result)])
+        return ended, np.load(result)
+
+    def model(self) -> ndarrays.NDArrays:
+        return ndarrays.read(self.root / "model", "this algorithm")
+
+
+@contextmanager
+def table(rows: int, make: Callable[[int, int], Any]) -> Iterator[Table]:
+    """A table in a temporary directory.
+
+    Args:
+        make: given the number of the first row and how many, float32 rows.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        channel = folder / "ml" / "input" / "data" / "train"
+        channel.mkdir(parents=True)
+        columns = make(0, 1).shape[1]
+        array = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float32, (rows, columns))
+        with (channel / "rows.pbr").open("wb") as file:
+            for first in range(0, rows, _CHUNK):
+                part = make(first, min(_CHUNK, rows - first))
+                array[first : first + len(part)] = part
+                file.write(_records(part))
+        array.flush()
+        del array
+        yield Table(folder / "rows.npy", folder / "ml")
+
+
+def numbers(first: int, count: int) -> Any:
+    """Normally distributed rows, in which there is nothing to find."""
+    return np.random.default_rng((1, first)).standard_normal((count, COLUMNS), np.float32)
+
+
+def groups(first: int, count: int) -> Any:
+    """Rows around thirty centres of unlike sizes and widths that overlap."""
+    fixed = np.random.default_rng(2)
+    centres = fixed.normal(0, 1, (30, COLUMNS)).astype(np.float32)
+    shares = fixed.dirichlet(np.full(30, 0.8))
+    widths = fixed.gamma(4, 0.25, 30).astype(np.float32)
+    random = np.random.default_rng((3, first))
+    numbers_of = random.choice(30, count, p=shares)
+    noise = random.standard_normal((count, COLUMNS), np.float32)
+    return centres[numbers_of] + noise * widths[numbers_of, None]
+
+
+def directions(first: int, count: int) -> Any:
+    """Rows whose variance falls by a tenth from direction to direction."""
+    mixing = (
+        np.linalg.qr(np.random.default_rng(4).normal(size=(COLUMNS, COLUMNS)))[0] * 0.9 ** np.arange(COLUMNS)[:, None]
+    )
+    return (
+        np.random.default_rng((5, first)).standard_normal((count, COLUMNS), np.float32) @ mixing.astype(np.float32) + 3
+    )
+
+
+def _records(rows: Any) -> bytes:
+    """RecordIO-protobuf: all records are of one layout, so one is a pattern for the others."""
+    marker = np.arange(1, rows.shape[1] + 1, dtype=np.float32)
+    pattern = recordio.write([protobuf.write({"values": marker})])
+    at = pattern.index(marker.tobytes())
+    records = np.tile(np.frombuffer(pattern, np.uint8), (len(rows), 1))
+    records[:, at : at + marker.nbytes] = np.ascontiguousarray(rows, np.float32).view(np.uint8)
+    return records.tobytes()
+
+
+def _run(command: list[str]) -> Ended:
+    environment = os.environ | {"PYTHONPATH": str(harness.SOURCE)}
+    start = time.monotonic()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"It ended with {process.returncode}: {command[:6]}")
+    return Ended(time.monotonic() - start, usage.ru_maxrss / 1024)
