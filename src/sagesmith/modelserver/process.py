@@ -165,10 +165,12 @@ class ModelServer:
         if again:
             _flush()
             os.execv(self._restart[0], self._restart)  # noqa: S606
+        # Before the main thread is told to end: an interpreter that ends starts no more threads.
+        ended = loop.run_in_executor(None, self._ended.wait, END_SECONDS) if loaded else None
         application.pool.stop()
         if self._many is not None:
             self._many.stop()
-        if loaded and await loop.run_in_executor(None, self._ended.wait, END_SECONDS):
+        if ended is not None and await ended:
             # The main thread ends the process, with the user's exit handlers, unless a thread of the user's keeps it.
             await asyncio.sleep(END_SECONDS)
         _flush()

@@ -193,6 +193,16 @@ def test_sigterm_lets_the_running_invocation_end(server: Start) -> None:
     assert running.process.wait(60) == 0
 
 
+def test_sigterm_ends_an_idle_server_with_its_exit_handlers_and_without_a_fault(server: Start) -> None:
+    saves = "import atexit\natexit.register(print, 'saved')\n"
+    for _ in range(3):  # two threads end, and which one is first is not ours to say
+        running = server(saves + SLOW).wait_until_ready()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(30) == 0
+        assert running.output().rstrip().endswith("saved")
+        assert "Traceback" not in running.output()
+
+
 def test_threads_that_user_code_leaves_running_do_not_keep_the_process(server: Start) -> None:
     thread = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
     running = server(thread + "def model_fn(d): pass\ndef transform_fn(m, b, c, a): return b").wait_until_ready()
