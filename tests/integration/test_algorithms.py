@@ -99,3 +99,19 @@ def test_lda_finds_the_topics_that_documents_were_made_of(platform: Running, tmp
     seen = run(platform, "lda", tmp_path)
     assert "train:pwll" in seen["train"]
     assert seen["predict"] < 0.05
+
+
+def test_linear_learner_tells_on_which_side_of_a_plane_rows_lie(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "linear_learner", tmp_path)
+    assert seen["train"]["test:binary_f_beta"] > 0.95
+    assert seen["train"]["validation:objective_loss:final"] < 0.2
+    found, labels = seen["predict"]["found"], seen["predict"]["labels"]
+    assert sum(each == label for each, label in zip(found, labels, strict=True)) >= 95
+    assert all(0 <= score <= 1 for score in seen["predict"]["scores"])
+
+
+def test_factorization_machines_learn_who_likes_what(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "factorization_machines", tmp_path)
+    assert seen["train"]["test:rmse"] < 0.3
+    pairs = zip(seen["predict"]["scores"], seen["predict"]["ratings"], strict=True)
+    assert sum(abs(score - rating) for score, rating in pairs) / 200 < 0.3

@@ -96,7 +96,7 @@ class Hyperparameter:
         if self.kind == "choice":
             return "one of " + ", ".join(f"`{each}`" for each in self.choices)
         if self.kind == "boolean":
-            return "`true` or `false`"
+            return "`true` or `false`" + "".join(f", or `{word}`" for word in self.words)
         if self.kind == "text":
             return "text"
         noun = "an integer" if self.kind == "integer" else "a number"

@@ -237,7 +237,7 @@ def values(**given: str) -> dict[str, Any]:
 def test_the_first_model_is_the_one_that_the_job_describes() -> None:
     found = candidates(values(l1="0.5", wd="0.25"), optimizer="newton", weights=10, tuned=False)
     assert (found[0].l1, found[0].wd) == (0.5, 0.25)
-    assert len(found) == len(set(found)) == 8
+    assert len(found) == len(set(found)) == 9
     rates = candidates(values(learning_rate="0.2", num_models="40"), optimizer="adam", weights=10, tuned=False)
     assert rates[0].learning_rate == 0.2
     assert len(set(rates)) == 40
@@ -264,3 +264,10 @@ def test_positive_weights_are_tried_with_the_first_penalties() -> None:
 def test_hyperparameters_that_do_not_fit_are_refused(given: dict[str, str], said: str) -> None:
     with pytest.raises(CustomerError, match=said):
         SCHEMA.read(given)
+
+
+@pytest.mark.parametrize(("given", "shift"), [("True", 5.0), ("false", 0.0), ("auto", 5.0)])
+def test_a_flag_is_read_as_the_sdk_writes_it(given: str, shift: float) -> None:
+    moments = Moments(2, np.array([5.0, 0.0]), np.array([2.0, 2.0]))
+    values = SCHEMA.read({"predictor_type": "regressor", "unbias_data": given})
+    assert Scaling.chosen(values, moments, False).shift.tolist() == [shift]

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-MODELS = 8
+MODELS = 12
+_HEAVY = 256
+_HEAVY_MODELS = 8
+"""Of models with more weights fewer are trained."""
 _SPARING = 2_000_000
 """Numbers that all models together may have before `auto` takes fewer of them."""
 
@@ -21,6 +24,10 @@ _BOTH_AUTO = (
     (0.0, 1e-1),
     (1e-2, 0.0),
     (1e-4, 0.0),
+    (0.0, 3e-3),
+    (0.0, 3e-2),
+    (0.0, 3e-4),
+    (3e-3, 0.0),
 )
 _AUTO = (0.0, 1e-4, 1e-3, 1e-2, 1e-5, 1e-1)
 _CLOSE = (1.0, 0.1, 10.0)
@@ -66,7 +73,7 @@ def candidates(
 def _wanted(values: Mapping[str, Any], weights: int) -> int:
     if values["num_models"] != "auto":
         return int(values["num_models"])
-    return max(1, min(MODELS, _SPARING // max(weights, 1)))
+    return max(1, min(MODELS if weights <= _HEAVY else _HEAVY_MODELS, _SPARING // max(weights, 1)))
 
 
 def _penalties(values: Mapping[str, Any]) -> Iterator[tuple[float, float]]:

@@ -141,7 +141,7 @@ ALGORITHM = Algorithm(
     differences=(
         "`optimizer` `auto` is Newton's method where a model has up to 1,024 weights; AWS's is `adam`. The loss that "
         "is minimised is the same, and is reached in fewer passes; learning rates do not matter to it.",
-        "`num_models` `auto` is 8 here, 32 there.",
+        "`num_models` `auto` is up to 12 here, 32 there.",
         "`quantile_loss` at quantile q predicts so that the label is less than the prediction with probability q, as "
         "the SDK's documentation says; AWS's page has it the other way round.",
         "Means and standard deviations are exact where the job has fewer rows than `num_point_for_scaler`.",

@@ -53,6 +53,7 @@ class Descent:
         weights: shape (models, classes, width), float32.
         first, second: the method's running means of gradients and of their squares.
         losses, counts: of the present pass, measured before each step.
+        expected: the mean losses of the last pass.
     """
 
     problem: Problem
@@ -63,6 +64,7 @@ class Descent:
     weights: Any
     first: Any = None
     second: Any = None
+    expected: Any = field(init=False)
     losses: Any = field(init=False)
     counts: Any = field(init=False)
     steps: int = 0
@@ -71,6 +73,7 @@ class Descent:
     def __post_init__(self) -> None:
         self.weights = self.weights.astype(np.float32)
         self.first, self.second = np.zeros_like(self.weights), np.zeros_like(self.weights)
+        self.expected = np.full(len(self.weights), np.inf)
         self._begin()
 
     @property
@@ -99,6 +102,7 @@ class Descent:
 
     def step(self) -> bool:
         """End a pass. Never sure that no further one is needed."""
+        self.expected = self.mean_losses()
         self._begin()
         return False
 
@@ -150,4 +154,4 @@ class Descent:
         return first / (np.sqrt(second) + _TINY)
 
 
-_ARRAYS = ("weights", "first", "second", "losses", "counts", "steps", "rows")
+_ARRAYS = ("weights", "first", "second", "expected", "losses", "counts", "steps", "rows")

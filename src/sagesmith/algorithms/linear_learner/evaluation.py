@@ -35,6 +35,11 @@ class Judge:
     beta: float
 
     @property
+    def by_loss(self) -> bool:
+        """Models are compared by their losses."""
+        return self.criterion is None or self.criterion.is_loss
+
+    @property
     def name(self) -> str:
         """The criterion's, as AWS's log has it."""
         if self.criterion is None or self.criterion.is_loss:

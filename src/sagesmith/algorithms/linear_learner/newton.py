@@ -21,7 +21,7 @@ from sagesmith.algorithms.linear_learner.penalties import Penalties, least
 from sagesmith.algorithms.linear_learner.problem import Problem
 
 _CHUNK = 4096
-_CURVATURE_FLOPS = 1e10
+_CURVATURE_FLOPS = 2e9
 _ROWS_A_WEIGHT = 10
 _ENOUGH = 1e-6
 _NARROW = 0.003
@@ -40,6 +40,7 @@ class Newton:
         best: the weights of each model with the least loss that was measured; `objective` is that loss with penalties,
             `gradient` and `hessian` are those of its mean loss there.
         damping: how much shorter than Newton's each model's step is.
+        expected: the mean loss that each model's parabola has where the next pass measures.
         kink: how wide the loss' kinks are at present: they begin wide, for bold steps, and become narrow.
     """
 
@@ -53,6 +54,7 @@ class Newton:
     hessian: Any = None
     damping: Any = None
     kink: float = 1.0
+    expected: Any = None
     losses: Any = field(init=False)
     counts: Any = field(init=False)
     slopes: Any = field(init=False)
@@ -68,6 +70,7 @@ class Newton:
         self.gradient = np.zeros_like(self.weights)
         self.hessian = np.zeros((len(self._curved_models), self.size, self.size))
         self.damping = np.zeros(models)
+        self.expected = np.full(models, np.inf)
         self._begin()
 
     @property
@@ -111,6 +114,7 @@ class Newton:
         self.damping[self.damping < 1e-4] = 0.0
         self._accept(better, objective)
         gained = np.array([self._next(model) for model in range(len(self.weights))])
+        self.expected = self.objective - gained - self.penalties.of(self.weights)
         narrow = not self.kinked or self.kink <= _NARROW
         self.kink = max(_NARROW, _NARROWING * self.kink)
         self._begin()
@@ -191,6 +195,7 @@ _ARRAYS = (
     "gradient",
     "hessian",
     "damping",
+    "expected",
     "kink",
     "losses",
     "counts",

@@ -17,6 +17,7 @@ from sagesmith.algorithms.run.state import pack, unpack
 
 _BLOCK_BYTES = 16 << 20
 _BLOCK_ROWS = 1 << 16
+_JUDGED_ROWS = 50_000
 DENSE_COLUMNS = 1024
 """Rows of so many features are made dense."""
 
@@ -26,7 +27,7 @@ class Data:
     """The job's rows.
 
     Attributes:
-        sample: the first of this instance's rows for training.
+        sample: the first of this instance's rows for training, `num_point_for_scaler` of them.
         sparse: they stay sparse.
         judged: where the best model is chosen, and its channel's name.
     """
@@ -42,7 +43,9 @@ class Data:
     def opened(cls, job: Job, hosts: Hosts) -> "Data":
         wanted = None if job.values["feature_dim"] == "auto" else int(job.values["feature_dim"])
         rows = Replay(lambda epoch: read(job, "train", wanted, epoch))
-        sample = rows.head(job.values["num_point_for_scaler"])
+        limit = job.values["num_point_for_scaler"]
+        head = rows.head(max(limit, _JUDGED_ROWS))
+        sample = list(_first(head, limit))
         if not sample:
             raise CustomerError("The channel 'train' has no rows.")
         columns = sample[0].columns
@@ -54,7 +57,7 @@ class Data:
         moments = everybody[0]
         for other in everybody[1:]:
             moments = moments.merged(other)
-        judged = ("train", Replay(lambda _: iter(sample)))
+        judged = ("train", Replay(lambda _: iter(head)))
         if "validation" in job.sources:
             judged = ("validation", Replay(lambda epoch: read(job, "validation", columns, epoch)))
         return cls(rows, sample, columns, sample[0].sparse and columns > DENSE_COLUMNS, moments, judged)
@@ -81,6 +84,15 @@ def read(job: Job, channel: str, columns: int | None, epoch: int) -> Iterator[Ba
                 )
         seen += len(batch)
         yield batch
+
+
+def _first(batches_: list[Batch], rows: int) -> Iterator[Batch]:
+    """No more than so many rows."""
+    for batch in batches_:
+        if rows <= 0:
+            return
+        yield next(batch.pieces(min(rows, len(batch))))
+        rows -= len(batch)
 
 
 def labels_of(values: Mapping[str, Any]) -> int:

@@ -153,5 +153,5 @@ def _of(batch: Batch) -> Moments:
     return Moments(count, np.append(means, mean), np.append(np.maximum(squares, 0), ((labels - mean) ** 2).sum()))
 
 
-def _says(word: str, automatic: bool) -> bool:
-    return automatic if word == "auto" else word == "true"
+def _says(flag: bool | str, automatic: bool) -> bool:
+    return automatic if flag == "auto" else bool(flag)

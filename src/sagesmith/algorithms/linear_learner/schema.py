@@ -23,8 +23,6 @@ LOSSES: Final = {
 }
 """The losses of each predictor type; the first is what `auto` stands for."""
 
-_FLAGS = ("auto", "true", "false")
-
 
 def _auto(
     name: str,
@@ -61,8 +59,9 @@ def _share(name: str, meaning: str, default: float) -> Hyperparameter:
     return Hyperparameter(name, "real", meaning, default=default, low=0, high=1, above=True, below=True)
 
 
-def _flag(name: str, meaning: str, default: str) -> Hyperparameter:
-    return Hyperparameter(name, "choice", meaning, default=default, choices=_FLAGS)
+def _flag(name: str, meaning: str, default: bool | str) -> Hyperparameter:
+    """True, false, or `auto`; the SDK writes `True`."""
+    return Hyperparameter(name, "boolean", meaning, default=default, words=("auto",))
 
 
 def _has_classes(values: Mapping[str, Any]) -> bool:
@@ -167,7 +166,7 @@ _MODEL = (
         default=True,
         tunable=Tunable(categories=("true", "false")),
     ),
-    _flag("normalize_data", "Scale features to a standard deviation of 1.", "true"),
+    _flag("normalize_data", "Scale features to a standard deviation of 1.", True),
     _flag("normalize_label", "Scale a regressor's labels to a standard deviation of 1.", "auto"),
     _flag("unbias_data", "Shift features to a mean of 0. `auto`: with an intercept, of dense data.", "auto"),
     _flag("unbias_label", "Shift a regressor's labels to a mean of 0. `auto`: with an intercept.", "auto"),
@@ -202,7 +201,7 @@ _TRAINING = (
         default="auto",
         low=1,
         words=("auto",),
-        chosen="8, fewer where weights are many",
+        chosen="12, fewer where weights are many",
     ),
     Hyperparameter(
         "optimizer",

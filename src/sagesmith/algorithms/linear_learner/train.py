@@ -125,6 +125,9 @@ class _Task:
         finished = learner.method.step()
         channel, rows = self.data.judged
         values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
+        if channel == "train" and self.judge.by_loss:
+            # All rows say more of a loss than a sample of them.
+            values = -learner.method.expected
         # Instances that have no validation data have samples of their own: the first one's counts.
         said = unpack(self.hosts.gather(pack({"values": values, "losses": losses_, "thresholds": thresholds}))[0])
         tolerance = self.job.values["early_stopping_tolerance"]
