@@ -1,10 +1,11 @@
 """A data set that every Python has: the documentation strings of its own library.
 
-Each line is a text, the package that it is of is its label.
+The words of each line are a text, the package that it is of is its label.
 """
 
 import ast
 import random
+import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,5 +27,6 @@ def _of_package(name: str) -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 for line in (ast.get_docstring(node) or "").lower().splitlines():
-                    if len(line.split()) >= _WORDS:
-                        yield name, " ".join(line.split())
+                    words = re.findall(r"\w\w+", line)
+                    if len(words) >= _WORDS:
+                        yield name, " ".join(words)

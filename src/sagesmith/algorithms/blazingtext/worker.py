@@ -39,6 +39,7 @@ class Worker:
         self.stopping = threading.Event()
         self.best, self.best_epoch = -1.0, 0
         self._error: Exception | None = None
+        self._begun = False
         self._events = os.fdopen(os.dup(1), "w", buffering=1)
         self._progress, target = os.pipe()
         os.dup2(target, 2)
@@ -51,6 +52,9 @@ class Worker:
         early = self._follow(thread)
         if self._error is not None:
             self.tell("failed", message=str(self._error))
+            return
+        if thread.is_alive() and not self._begun:
+            self.tell("failed", message="no text had been learned from")
             return
         if early and self.best >= 0:
             self.tell("stopped", epoch=self.best_epoch)
@@ -92,6 +96,7 @@ class Worker:
             found = _PROGRESS.findall(rest)
             if not found or not thread.is_alive():
                 continue
+            self._begun = True
             done = float(found[-1][0]) / 100
             epoch = min(int(done * epochs), epochs - 1)
             if epoch > seen:
