@@ -21,8 +21,10 @@ start = time.perf_counter()
 import numpy, pyarrow.csv, xgboost
 told, rounds, train, test = json.loads(sys.argv[1])
 def read(path):
-    table = pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(autogenerate_column_names=True))
-    values = numpy.column_stack([each.to_numpy() for each in table.columns]).astype("float32")
+    names = [str(each) for each in range(len(open(path).readline().split(",")))]
+    types = pyarrow.csv.ConvertOptions(column_types={each: pyarrow.float32() for each in names})
+    table = pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(column_names=names), convert_options=types)
+    values = numpy.column_stack([each.to_numpy() for each in table.columns])
     return xgboost.DMatrix(values[:, 1:], label=values[:, 0])
 model = xgboost.train(told, read(train), num_boost_round=rounds, evals=[])
 model.save_model(sys.argv[2])

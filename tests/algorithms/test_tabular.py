@@ -80,31 +80,6 @@ def test_hyperparameters_as_the_sdk_sends_them_beside_a_script_are_read(tmp_path
     assert len(trained.metrics["auc"]) == 3
 
 
-@pytest.mark.parametrize(
-    ("files", "words"),
-    [
-        ({"train/a.csv": "0,1\n1,x\n"}, "file training/a.csv, line 2, column 2"),
-        ({"train/a.csv": "y,x\n1,2\n"}, "header"),
-        ({"train/a.csv": "1,2\n1,3\n"}, "has one value alone"),
-        ({"train/a.csv": ""}, "it has no CSV files with rows"),
-        ({"train/a.csv": "0,1\n1,2\n", "validation/a.csv": "3,1\n"}, "which the training data have not"),
-        ({"train/a.csv": "0,1\n1,2\n", "validation/a.csv": "1,2,3\n"}, "the training data have 1"),
-        (
-            {"a.csv": "0,1\n1,2\n", "categorical_index.json": '{"cat_index_list": [0]}'},
-            "numbers of columns from 1 to 1",
-        ),
-    ],
-    ids=["text", "header", "one class", "empty", "label", "columns", "categories"],
-)
-def test_data_that_are_wrong_fail_the_job_with_their_place(
-    tmp_path: Path, files: dict[str, bytes | str], words: str
-) -> None:
-    failed = train("lightgbm", tmp_path, {"training": Channel(files, "text/csv")})
-    assert failed.exit_code == 2
-    assert failed.failure.startswith("ClientError: ")
-    assert words in failed.failure
-
-
 @each
 def test_a_model_of_another_algorithm_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()

@@ -110,22 +110,12 @@ def test_weights_stand_in_the_second_column_if_the_job_says_so(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("given", "content", "content_type", "words"),
     [
-        ({}, "a,b\n1,2\n", "text/csv", "header"),
-        ({}, "1,2\n1,x\n", "text/csv", "file train/part.csv, line 2, column 2"),
-        ({}, "", "text/csv", "No data in training channel path"),
-        ({}, "1,2\n", "text/csv;label_size=0", "Optional parameter label_size must be equal to 1"),
-        ({}, "1 1:2 1=3\n", "libsvm", "file train/part.csv, line 1"),
-        (
-            {"objective": "binary:logistic"},
-            "1,2\n2,3\n",
-            "csv",
-            "label must be in [0,1] for logistic regression: row 2",
-        ),
         ({"_kfold": 3}, "1,2\n2,3\n", "csv", "_kfold is 3, but there are only 2 rows"),
+        ({"max_bin": 1}, "1,2\n2,3\n", "csv", "max_bin should be greater equal to 2"),
     ],
-    ids=["header", "text", "empty", "no label", "libsvm", "label", "rows"],
+    ids=["rows", "bins"],
 )
-def test_data_that_are_wrong_fail_the_job_with_their_place(
+def test_data_and_hyperparameters_that_do_not_go_together_fail_the_job(
     tmp_path: Path, given: dict[str, object], content: str, content_type: str, words: str
 ) -> None:
     data = {"train": Channel({"part.csv": content}, content_type)}

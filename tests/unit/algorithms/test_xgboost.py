@@ -1,14 +1,16 @@
 """XGBoost's hyperparameters, requests and answers, as far as they need no XGBoost."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.declaration import CSV, JSON, JSON_LINES, LIBSVM, RECORDIO
 from sagesmith.algorithms.errors import BadRequest, CustomerError
-from sagesmith.algorithms.xgboost import answers, requests
+from sagesmith.algorithms.xgboost import answers, requests, tables
 from sagesmith.algorithms.xgboost.hyperparameters import SCHEMA
 
 SOFTPROB = np.array([[0.5, 0.25, 0.25]], np.float32)
@@ -116,3 +118,55 @@ def test_binary_answers_have_the_probabilities_of_both_classes() -> None:
 def test_nothing_can_be_selected_of_rankings() -> None:
     with pytest.raises(CustomerError, match="`rank:ndcg` unsupported for selectable inference"):
         answers.check("rank:ndcg")
+
+
+def channel(folder: Path, content: str, content_type: str) -> Source:
+    (folder / "part.csv").write_text(content)
+    return Source("train", folder, content_type)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "words"),
+    [
+        ("a,b\n1,2\n", "text/csv", "header"),
+        ("1,2\n1,x\n", "text/csv", "file train/part.csv, line 2, column 2"),
+        ("1,2\n", "text/csv;label_size=0", "Optional parameter label_size must be equal to 1"),
+        ("1 1:2 1=3\n", "libsvm", "file train/part.csv, line 1"),
+        ("1,2\n", "csv", "a row has a label, a weight and features; it has 2 columns"),
+    ],
+    ids=["header", "text", "no label", "libsvm", "no weight"],
+)
+def test_data_that_are_wrong_are_refused_with_their_place(
+    tmp_path: Path, content: str, content_type: str, words: str
+) -> None:
+    with pytest.raises(CustomerError) as caught:
+        tables.read(channel(tmp_path, content, content_type), weighted=True)
+    assert words in str(caught.value)
+
+
+def test_weights_are_the_second_column_and_empty_cells_are_missing(tmp_path: Path) -> None:
+    rows = tables.read(channel(tmp_path, "1,2,3,\n4,5,6,7\n", "csv"), weighted=True)
+    assert rows.labels.tolist() == [1, 4]
+    assert rows.weights.tolist() == [2, 5]
+    assert np.array_equal(rows.features, np.array([[3, np.nan], [6, 7]], np.float32), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("objective", "labels", "words"),
+    [
+        ("binary:logistic", [0, 2], "label must be in [0,1] for logistic regression: row 2"),
+        ("multi:softmax", [0, 3], "label must be in [0, num_class): row 2"),
+        ("multi:softmax", [0.5, 1], "label must be in [0, num_class): row 1"),
+        ("count:poisson", [1, -1], "label must be nonnegative: row 2"),
+    ],
+)
+def test_labels_that_the_objective_cannot_have_are_refused(objective: str, labels: list[float], words: str) -> None:
+    with pytest.raises(CustomerError) as caught:
+        tables.check_labels(np.array(labels, np.float32), objective, 3, "train")
+    assert words in str(caught.value)
+
+
+def test_a_channel_of_hidden_and_empty_files_has_no_data(tmp_path: Path) -> None:
+    (tmp_path / "_SUCCESS").write_text("x")
+    source = channel(tmp_path, "", "csv")
+    assert not tables.has_data(source)

@@ -1,10 +1,8 @@
-"""Channels as what XGBoost learns from."""
+"""Channels as what XGBoost learns from. XGBoost itself is imported when there is something for it."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import xgboost
 
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.read import Source, parameters, whole
@@ -69,6 +67,8 @@ def check_labels(labels: Any, objective: str, classes: int | None, channel: str)
 
 def matrix(rows: Batch, threads: int | None) -> Any:
     """Rows as a DMatrix. With several instances to be called on all of them: they agree on the number of columns."""
+    import xgboost
+
     return xgboost.DMatrix(rows.features, label=rows.labels, weight=rows.weights, nthread=threads or -1)
 
 
@@ -80,6 +80,8 @@ def ranked(source: Source) -> Any:
     """
     if parameters(source.content_type)[0] != LIBSVM or source.mode == "Pipe" or not _grouped(source.folder):
         return None
+    import xgboost
+
     try:
         return xgboost.DMatrix(f"{source.folder}?format=libsvm")
     except xgboost.core.XGBoostError as error:
