@@ -1,11 +1,17 @@
 """Channels as batches, in every format and mode."""
 
+import json
 import os
+import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pyarrow
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pyarrow import parquet
 
 from sagesmith.algorithms.data import protobuf, recordio
@@ -79,9 +85,7 @@ def test_libsvm_is_taken_with_weights_comments_and_tabs(tmp_path):
 
 
 def test_parquet_has_its_label_first(tmp_path):
-    target = pyarrow.BufferOutputStream()
-    parquet.write_table(pyarrow.table({name: TABLE[:, at] for at, name in enumerate("abcd")}), target)
-    batch = whole(channel(tmp_path, "application/x-parquet", {"a": target.getvalue().to_pybytes()}))
+    batch = whole(channel(tmp_path, "application/x-parquet", {"a": parquet_of(TABLE)}))
     assert np.array_equal(batch.labels, TABLE[:, 0])
     assert np.array_equal(batch.features, TABLE[:, 1:])
 
@@ -184,3 +188,61 @@ RECORDIO = "application/x-recordio-protobuf"
 def test_what_is_wrong_is_said_with_file_line_and_column(tmp_path, content_type, files, columns, message):
     with pytest.raises(CustomerError, match=message):
         whole(channel(tmp_path, content_type, files), columns=columns)
+
+
+def parquet_of(table):
+    target = pyarrow.BufferOutputStream()
+    parquet.write_table(pyarrow.table({str(at): column for at, column in enumerate(table.T)}), target)
+    return target.getvalue().to_pybytes()
+
+
+WRITTEN = {
+    "text/csv": lambda table: "\n".join(",".join(map(str, row)) for row in table).encode(),
+    "application/x-parquet": parquet_of,
+    "application/jsonlines": lambda table: b"".join(
+        json.dumps({"features": row[1:].tolist(), "label": float(row[0])}).encode() + b"\n" for row in table
+    ),
+    "text/libsvm": lambda table: "\n".join(
+        f"{row[0]} " + " ".join(f"{at}:{each}" for at, each in enumerate(row[1:])) for row in table
+    ).encode(),
+    RECORDIO: lambda table: recordio.write(
+        protobuf.write({"values": row[1:]}, {"values": row[:1]}) for row in table
+    ),
+}  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(WRITTEN)),
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 40), st.integers(2, 6)),
+        elements=st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False),
+    ),
+    st.integers(1, 50),
+)
+def test_numbers_of_every_format_are_read_to_the_last_bit(content_type, table, rows):
+    with tempfile.TemporaryDirectory() as folder:
+        source = channel(Path(folder), content_type, {"part": WRITTEN[content_type](table)})
+        found = list(batches(source, rows=rows, labels=1, dense=True))
+    assert all(len(each) == rows for each in found[:-1])
+    assert np.array_equal(np.concatenate([each.labels for each in found]), table[:, 0])
+    assert np.array_equal(np.concatenate([each.dense() for each in found]), table[:, 1:])
+
+
+@given(
+    st.sampled_from(sorted(WRITTEN)),
+    st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=3),
+    st.integers(0),
+)
+def test_flipped_bytes_and_cut_files_are_read_or_refused_in_our_words(content_type, flips, cut):
+    data = bytearray(WRITTEN[content_type](TABLE))
+    for at, value in flips:
+        data[at % len(data)] = value
+    with tempfile.TemporaryDirectory() as folder:
+        source = channel(Path(folder), content_type, {"part": bytes(data[: len(data) - cut % len(data)])})
+        for columns in (3, None):
+            try:
+                batch = whole(source, labels=1, columns=columns)
+            except CustomerError:
+                continue
+            assert batch.columns == columns or columns is None
