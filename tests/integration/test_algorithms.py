@@ -115,3 +115,11 @@ def test_factorization_machines_learn_who_likes_what(platform: Running, tmp_path
     assert seen["train"]["test:rmse"] < 0.3
     pairs = zip(seen["predict"]["scores"], seen["predict"]["ratings"], strict=True)
     assert sum(abs(score - rating) for score, rating in pairs) / 200 < 0.3
+
+
+def test_ntm_gives_documents_of_a_topic_the_same_weights(platform: Running, tmp_path: Path) -> None:
+    seen = run(platform, "ntm", tmp_path)
+    assert seen["train"]["validation:total_loss"] < 4.1
+    tops = [weights.index(max(weights)) for weights in seen["predict"]]
+    assert tops[:3] == tops[3:]
+    assert len(set(tops)) == 3

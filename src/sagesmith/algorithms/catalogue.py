@@ -15,6 +15,7 @@ NAMES: tuple[str, ...] = (
     "lda",
     "lightgbm",
     "linear_learner",
+    "ntm",
     "object2vec",
     "pca",
     "randomcutforest",

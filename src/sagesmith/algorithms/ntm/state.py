@@ -1,0 +1,127 @@
+"""What NTM knows between batches: a network, and where its optimizer is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.ntm.network import Network
+
+_SEED = 0
+_WARM = 200
+"""So many steps it takes until the divergence counts in full: topics that it has pushed together do not part again."""
+
+
+class Learner:
+    """Learns from batches of documents: see `run.state.State`.
+
+    Args:
+        values: the hyperparameters.
+        rank: of the instance, which draws numbers of its own.
+    """
+
+    def __init__(self, values: Mapping[str, Any], rank: int = 0) -> None:
+        self._values, self._rank = values, rank
+        self.steps = self.documents = 0
+        self.recons = self.kld = 0.0
+        torch.manual_seed(_SEED)
+        self._make()
+
+    def _make(self) -> None:
+        values, topics = self._values, self._values["num_topics"]
+        layers = values["encoder_layers"]
+        layers = (3 * topics, 2 * topics) if layers == "auto" else layers
+        self.network = Network(
+            values["feature_dim"], topics, layers, values["encoder_layers_activation"], values["batch_norm"]
+        )
+        self._optimizer = optimizer(self.network, values)
+
+    def update(self, batch: Batch) -> None:
+        values = self._values
+        rng = np.random.default_rng((_SEED, self._rank, self.steps))
+        rows = batch.features
+        if values["sub_sample"] < 1:
+            rows = rows[np.flatnonzero(rng.random(len(batch)) < values["sub_sample"])]
+        counts = torch.from_numpy(Batch(rows).dense())
+        if not self.steps and len(counts):
+            self.network.begin(counts)
+        self.steps += 1
+        if not len(counts):
+            return
+        # The variance of a single document is none.
+        self.network.train(len(counts) > 1)
+        noise = torch.from_numpy(rng.standard_normal((len(counts), values["num_topics"]), np.float32))
+        recons, kld = self.network.losses(counts, noise)
+        self._optimizer.zero_grad()
+        # A sum, as MXNet has it, not a mean: Adadelta is slow to begin with where gradients are small.
+        (recons + min(1.0, self.steps / _WARM) * kld).sum().backward()
+        for parameter in self.network.parameters():
+            gradient = parameter.grad
+            gradient *= values["rescale_gradient"]
+            if values["clip_gradient"] is not None:
+                gradient.clamp_(-values["clip_gradient"], values["clip_gradient"])
+        self._optimizer.step()
+        self.documents += len(counts)
+        self.recons += float(recons.detach().sum())
+        self.kld += float(kld.detach().sum())
+
+    def losses(self) -> dict[str, float]:
+        """Mean losses since they were last asked for."""
+        count = max(self.documents, 1)
+        found = {"recons": self.recons / count, "kld": self.kld / count}
+        self.documents, self.recons, self.kld = 0, 0.0, 0.0
+        return found
+
+    def merge(self, others: list["Learner"]) -> None:
+        """The mean of all, by the documents that each has seen in this pass."""
+        everybody = [self, *others]
+        total = sum(each.documents for each in everybody)
+        shares = [each.documents / total if total else 1 / len(everybody) for each in everybody]
+        theirs = [each.arrays() for each in everybody]
+        merged = {
+            name: sum(arrays[name] * share for arrays, share in zip(theirs, shares, strict=True)) for name in theirs[0]
+        }
+        counts = {name: sum(arrays[name] for arrays in theirs) for name in ("documents", "recons", "kld")}
+        self.restore(merged | counts | {"steps": self.steps})
+
+    def arrays(self) -> Mapping[str, Any]:
+        arrays = {f"network.{name}": each.detach().numpy() for name, each in self.network.state_dict().items()}
+        for number, state in self._optimizer.state_dict()["state"].items():
+            arrays |= {
+                f"optimizer.{number}.{name}": np.asarray(each) for name, each in state.items() if each is not None
+            }
+        counts = {"steps": self.steps, "documents": self.documents, "recons": self.recons, "kld": self.kld}
+        return {name: each.copy() for name, each in arrays.items()} | counts
+
+    def restore(self, arrays: Mapping[str, Any]) -> None:
+        self._make()
+        tensors = {name: torch.as_tensor(np.asarray(each)) for name, each in arrays.items()}
+        like = self.network.state_dict()
+        self.network.load_state_dict({name: tensors[f"network.{name}"].to(each.dtype) for name, each in like.items()})
+        states: dict[int, dict[str, Any]] = {}
+        for name, each in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimizer":
+                number, _, which = rest.partition(".")
+                states.setdefault(int(number), {})[which] = each.float()
+        if states:
+            self._optimizer.load_state_dict(self._optimizer.state_dict() | {"state": states})
+        self.steps, self.documents = int(arrays["steps"]), int(arrays["documents"])
+        self.recons, self.kld = float(arrays["recons"]), float(arrays["kld"])
+
+
+def optimizer(network: Network, values: Mapping[str, Any]) -> Any:
+    """The optimizer that the hyperparameters have, as MXNet has it."""
+    rate, decay, parameters = values["learning_rate"], values["weight_decay"], network.parameters()
+    match values["optimizer"]:
+        case "sgd":
+            return torch.optim.SGD(parameters, rate, weight_decay=decay)
+        case "adam":
+            return torch.optim.Adam(parameters, rate, weight_decay=decay)
+        case "adagrad":
+            return torch.optim.Adagrad(parameters, rate, weight_decay=decay, eps=1e-7)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, rate, alpha=0.9, weight_decay=decay)
+    return torch.optim.Adadelta(parameters, 1.0, rho=0.9, eps=1e-5, weight_decay=decay)
