@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,12 +121,21 @@ def _records(rows: Any) -> bytes:
     return records.tobytes()
 
 
+# A program's peak memory counts that of whoever started it: so a small one starts it.
+_STARTER = """
+import resource, subprocess, sys, time
+start = time.monotonic()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
 def _run(command: list[str]) -> Ended:
     environment = os.environ | {"PYTHONPATH": str(harness.SOURCE)}
-    start = time.monotonic()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"It ended with {process.returncode}: {command[:6]}")
-    return Ended(time.monotonic() - start, usage.ru_maxrss / 1024)
+    starter = [sys.executable, "-S", "-c", _STARTER, *command]
+    ended = subprocess.run(starter, env=environment, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"It ended with {ended.returncode}: {command[:6]}\n{ended.stderr}")
+    seconds, kilobytes = ended.stdout.split()
+    return Ended(float(seconds), int(kilobytes) / 1024)
