@@ -31,7 +31,7 @@ ALGORITHM = Algorithm(
     summary=(
         "Finds k groups of rows so that rows of a group are close to its centre. The first pass keeps more centres "
         "than asked for, each a running mean of the rows closest to it, and beside them a sample of the rows, both of "
-        "a fixed size; Lloyd's algorithm (scikit-learn's) makes k centres of them at its end. Each further epoch is "
+        "a fixed size; Lloyd's algorithm makes k centres of them at its end. Each further epoch is "
         "one exact step of Lloyd's algorithm over all rows."
     ),
     schema=Schema(
@@ -132,7 +132,7 @@ ALGORITHM = Algorithm(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/km-in-formats.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-tuning.html",
         "Liberty et al., Elastic Machine Learning Algorithms in Amazon SageMaker, SIGMOD 2020",
-        "https://scikit-learn.org/stable/modules/generated/sklearn.cluster.KMeans.html",
+        "Arthur and Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007",
     ),
     differences=(
         "The final model is made of a sample of the rows too (20,000 of them, or 500 for each centre), not of the "

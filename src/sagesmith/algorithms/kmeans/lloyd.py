@@ -1,12 +1,28 @@
-"""Lloyd's algorithm on rows in memory: several beginnings, of which the best one is carried on."""
+"""Lloyd's algorithm on rows in memory: several beginnings, of which the best one is carried on.
 
-import warnings
+Sources: Lloyd, "Least squares quantization in PCM", 1982; Arthur and Vassilvitskii, "k-means++: the advantages of
+careful seeding", SODA 2007, with several candidates for each centre.
+"""
+
+import math
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from sagesmith.algorithms.kmeans.model import Centroids, assigned
 
 # Iterations after which beginnings are compared, and those between two looks at the loss.
 _SHORT, _STEP = 10, 10
 AUTO_TRIALS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Centres, of shape (k, columns), and the (weighted) sum of squared distances to them."""
+
+    centres: Any
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +42,67 @@ class Lloyd:
     tolerance: float = 1e-4
     seed: int = 0
 
-    def fit(self, rows: Any, k: int, weights: Any = None, also: Any = None) -> Any:
-        """The centres and their loss as a fitted `sklearn.cluster.KMeans`.
+    def fit(self, rows: Any, k: int, weights: Any = None, also: Any = None) -> Fitted:
+        """The best centres.
 
         Args:
+            weights: of the rows, of shape (rows,); None where all count alike.
             also: centres to begin from beside the others.
         """
+        random = np.random.default_rng(self.seed)
+        rows = np.ascontiguousarray(rows, np.float32)
+        begun = [chosen(rows, k, self.init, random, weights) for _ in range(self.trials)]
+        begun += [] if also is None else [also]
         short = min(_SHORT, self.iterations)
-        begin = {"kmeans++": "k-means++"}.get(self.init, self.init)
-        tried = [self._fit(rows, k, weights, begin, short, self.seed + trial) for trial in range(self.trials)]
-        if also is not None:
-            tried.append(self._fit(rows, k, weights, also.astype(rows.dtype), short, self.seed))
-        best, left = min(tried, key=lambda each: float(each.inertia_)), self.iterations - short
+        best = min((_carried(rows, each, weights, short) for each in begun), key=lambda each: each.loss)
+        left = self.iterations - short
         while left > 0:
-            after = self._fit(rows, k, weights, best.cluster_centers_, min(_STEP, left), self.seed)
-            settled = best.inertia_ - after.inertia_ <= self.tolerance * best.inertia_
-            best = min(best, after, key=lambda each: float(each.inertia_))
+            after = _carried(rows, best.centres, weights, min(_STEP, left))
+            settled = best.loss - after.loss <= self.tolerance * best.loss
+            best = min(best, after, key=lambda each: each.loss)
             if settled:
                 break
             left -= _STEP
         return best
 
-    @staticmethod
-    def _fit(rows: Any, k: int, weights: Any, init: Any, iterations: int, seed: int) -> Any:
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
 
-        with warnings.catch_warnings():
-            # Fewer distinct rows than k, so that some centres are the same; or more iterations to come.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            fit = KMeans(k, init=init, n_init=1, max_iter=iterations, tol=0, random_state=seed)
-            return fit.fit(rows, sample_weight=weights)
+def chosen(rows: Any, k: int, init: str, random: np.random.Generator, weights: Any = None) -> Any:
+    """Rows to begin from, of shape (k, columns): at random, or each where the rows are far from those before it."""
+    share = np.full(len(rows), 1 / len(rows)) if weights is None else weights / weights.sum()
+    if init == "random":
+        return rows[random.choice(len(rows), k, replace=False)]
+    # From their mean, so that products lose nothing.
+    near = rows - rows.mean(axis=0)
+    norms = np.einsum("ij,ij->i", near, near)
+    places = [int(random.choice(len(rows), p=share))]
+    apart = _apart(near, norms, places)[:, 0]
+    for _ in range(1, k):
+        reach = np.cumsum(apart * share)
+        drawn = random.random(2 + int(math.log(k))) * reach[-1]
+        candidates = np.minimum(np.searchsorted(reach, drawn, "right"), len(rows) - 1)
+        closer = np.minimum(apart[:, None], _apart(near, norms, candidates))
+        best = int((share @ closer).argmin())
+        places.append(int(candidates[best]))
+        apart = closer[:, best]
+    return rows[places]
+
+
+def _apart(rows: Any, norms: Any, places: Any) -> Any:
+    """The squared distances of all rows to some."""
+    return np.maximum(norms[:, None] + norms[places] - 2 * (rows @ rows[places].T), 0)
+
+
+def _carried(rows: Any, centres: Any, weights: Any, iterations: int) -> Fitted:
+    for _ in range(iterations):
+        sums, counts, _ = assigned(centres, rows, weights)
+        used = counts > 0
+        moved = np.where(used[:, None], sums / np.where(used, counts, 1)[:, None], centres)
+        if not used.all():
+            # A centre without rows goes to one of those that are farthest from theirs.
+            distances = Centroids(moved.astype(np.float32)).closest(rows)[1]
+            farthest = np.argsort(-distances, kind="stable")[: int((~used).sum())]
+            moved[np.flatnonzero(~used)[: len(farthest)]] = rows[farthest]
+        if np.array_equal(moved, centres):
+            break
+        centres = moved
+    return Fitted(np.asarray(centres, np.float64), assigned(centres, rows, weights)[2])

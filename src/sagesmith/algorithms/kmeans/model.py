@@ -71,8 +71,8 @@ def load(model_dir: Path) -> serving.Predictor:
     )
 
 
-def assigned(centres: Any, rows: Any) -> tuple[Any, Any, float]:
-    """What one step of Lloyd's algorithm needs of some rows.
+def assigned(centres: Any, rows: Any, weights: Any = None) -> tuple[Any, Any, float]:
+    """What one step of Lloyd's algorithm needs of some rows, which may have weights.
 
     Returns:
         the sums of the rows of each centre, of shape (centres, columns); how many they are; the sum of all squared
@@ -87,9 +87,10 @@ def assigned(centres: Any, rows: Any) -> tuple[Any, Any, float]:
         block = rows[part] - shift
         found, scores = _products(block, terms)
         taken = scores[np.arange(len(block)), found]
-        distance += float(np.maximum(taken + np.einsum("ij,ij->i", block, block), 0).sum(dtype=np.float64))
-        of = csr_matrix((np.ones(len(block), np.float32), found, np.arange(len(block) + 1)), (len(block), len(centres)))
-        number = np.bincount(found, minlength=len(centres))
+        share = np.ones(len(block), np.float32) if weights is None else weights[part].astype(np.float32)
+        distance += float(np.maximum(taken + np.einsum("ij,ij->i", block, block), 0) @ share.astype(np.float64))
+        of = csr_matrix((share, found, np.arange(len(block) + 1)), (len(block), len(centres)))
+        number = np.bincount(found, share, minlength=len(centres))
         sums += of.T @ block
         sums += number[:, None] * shift
         counts += number

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.kmeans.lloyd import Lloyd
+from sagesmith.algorithms.kmeans.lloyd import Lloyd, chosen
 from sagesmith.algorithms.kmeans.model import assigned
 from sagesmith.algorithms.run.sample import Sample
 
@@ -99,10 +99,8 @@ class Clusters:
         means = np.concatenate([self.means, *(other.means for other in others)])
         weights = np.concatenate([self.weights, *(other.weights for other in others)])
         if len(means) > self.plan.centres:
-            fewer = Lloyd(trials=1).fit(means, self.plan.centres, weights)
-            sums = np.zeros_like(fewer.cluster_centers_)
-            np.add.at(sums, fewer.labels_, means * weights[:, None])
-            total = np.bincount(fewer.labels_, weights, self.plan.centres)
+            fewer = Lloyd(trials=1).fit(means, self.plan.centres, weights).centres
+            sums, total, _ = assigned(fewer, means.astype(np.float32), weights)
             used = total > 0
             means, weights = sums[used] / total[used, None], total[used]
         self.means, self.weights = means, weights
@@ -129,11 +127,11 @@ class Clusters:
         rows, lloyd, many = self.sample.rows(), self.plan.lloyd, None
         decaying = self.plan.half_life > 0
         if k <= len(self.means) and (decaying or not self.sample.complete):
-            many = lloyd.fit(self.means, k, self.weights).cluster_centers_
+            many = lloyd.fit(self.means, k, self.weights).centres
             if decaying:
                 return many, assigned(many, rows)[2] / len(rows)
         best = lloyd.fit(rows, k, also=many)
-        return best.cluster_centers_.astype(np.float64), float(best.inertia_) / len(rows)
+        return best.centres, best.loss / len(rows)
 
     def refine(self, model: Any) -> None:
         """Begin a pass that improves these centres."""
@@ -171,9 +169,4 @@ class Clusters:
         self.means = means
 
     def _first(self, rows: Any) -> Any:
-        if self.plan.init == "random":
-            # Their order is random already.
-            return rows[: self.plan.centres]
-        from sklearn.cluster import kmeans_plusplus
-
-        return kmeans_plusplus(rows, self.plan.centres, random_state=self.plan.seed)[0]
+        return chosen(rows, self.plan.centres, self.plan.init, np.random.default_rng(self.plan.seed))
