@@ -15,21 +15,23 @@ _SPARING = 2_000_000
 """Numbers that all models together may have before `auto` takes fewer of them."""
 
 _RATES = {"adam": 0.01, "rmsprop": 0.01, "adagrad": 0.1, "sgd": 0.05}
+# Multiples of 1 / rows, at which a penalty counts as much as one row does.
 _BOTH_AUTO = (
-    (0.0, 1e-4),
-    (0.0, 1e-3),
-    (0.0, 1e-2),
-    (1e-3, 0.0),
-    (0.0, 1e-6),
-    (0.0, 1e-1),
-    (1e-2, 0.0),
-    (1e-4, 0.0),
-    (0.0, 3e-3),
-    (0.0, 3e-2),
-    (0.0, 3e-4),
-    (3e-3, 0.0),
+    (0.0, 1.0),
+    (0.0, 10.0),
+    (0.0, 100.0),
+    (10.0, 0.0),
+    (0.0, 0.1),
+    (0.0, 1000.0),
+    (100.0, 0.0),
+    (1.0, 0.0),
+    (0.0, 30.0),
+    (0.0, 300.0),
+    (0.0, 3.0),
+    (30.0, 0.0),
 )
-_AUTO = (0.0, 1e-4, 1e-3, 1e-2, 1e-5, 1e-1)
+_L1_AUTO = (0.0, 1.0, 10.0, 100.0, 0.1, 1000.0)
+_WD_AUTO = (1.0, 10.0, 100.0, 0.1, 0.01, 1000.0)
 _CLOSE = (1.0, 0.1, 10.0)
 
 
@@ -48,7 +50,13 @@ class Candidate:
 
 
 def candidates(
-    values: Mapping[str, Any], *, optimizer: str, weights: int, tuned: bool, positives: Sequence[float] = (1.0,)
+    values: Mapping[str, Any],
+    *,
+    optimizer: str,
+    weights: int,
+    tuned: bool,
+    rows: int = 10_000,
+    positives: Sequence[float] = (1.0,),
 ) -> list[Candidate]:
     """The models of a job.
 
@@ -56,10 +64,11 @@ def candidates(
         optimizer: `newton`, which knows no learning rates, or a gradient method.
         weights: how many numbers a model has.
         tuned: a tuning job searches, not this one.
+        rows: how many rows there are, as far as is known.
         positives: weights of positive rows to choose from.
     """
     wanted = 1 if tuned else _wanted(values, weights)
-    pairs = list(_penalties(values))
+    pairs = list(_penalties(values, 1 / max(rows, 1)))
     rates = [0.0] if optimizer == "newton" else _learning_rates(values, optimizer)
     # Every pair of penalties with the first learning rate comes before its second.
     found = dict.fromkeys(
@@ -76,15 +85,15 @@ def _wanted(values: Mapping[str, Any], weights: int) -> int:
     return max(1, min(MODELS if weights <= _HEAVY else _HEAVY_MODELS, _SPARING // max(weights, 1)))
 
 
-def _penalties(values: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
+def _penalties(values: Mapping[str, Any], unit: float) -> Iterator[tuple[float, float]]:
     """Pairs of `l1` and `wd`."""
     l1, wd = values["l1"], values["wd"]
     if l1 == "auto" and wd == "auto":
-        yield from _BOTH_AUTO
+        yield from ((unit * one, unit * other) for one, other in _BOTH_AUTO)
     elif l1 == "auto":
-        yield from ((each, wd) for each in _AUTO)
+        yield from ((unit * each, wd) for each in _L1_AUTO)
     elif wd == "auto":
-        yield from ((l1, each) for each in _AUTO)
+        yield from ((l1, unit * each) for each in _WD_AUTO)
     else:
         yield from ((l1 * one, wd * other) for one, other in product(_CLOSE, _CLOSE))
 

@@ -218,8 +218,12 @@ _TRAINING = (
         above=True,
         tunable=Tunable(1e-5, 1.0, scale="Logarithmic"),
     ),
-    _auto("wd", "The weight of the L2 penalty.", "several values", tunable=Tunable(1e-7, 1.0, scale="Logarithmic")),
-    _auto("l1", "The weight of the L1 penalty.", "several values", tunable=Tunable(1e-7, 1.0, scale="Logarithmic")),
+    _auto(
+        "wd", "The weight of the L2 penalty.", "multiples of 1 / rows", tunable=Tunable(1e-7, 1.0, scale="Logarithmic")
+    ),
+    _auto(
+        "l1", "The weight of the L1 penalty.", "multiples of 1 / rows", tunable=Tunable(1e-7, 1.0, scale="Logarithmic")
+    ),
     _auto("momentum", "The momentum of `sgd`.", "0.9", high=1, below=True),
     _auto("beta_1", "The decay of `adam`'s first moments.", "0.9", high=1, below=True),
     _auto("beta_2", "The decay of second moments, `adam`'s and `rmsprop`'s.", "0.999, 0.9", high=1, below=True),

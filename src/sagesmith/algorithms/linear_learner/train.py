@@ -70,7 +70,12 @@ class _Task:
         weights = scaling.width * classes
         method = choices.method(values, weights)
         found = candidates(
-            values, optimizer=method, weights=weights, tuned=job.objective is not None, positives=positives
+            values,
+            optimizer=method,
+            weights=weights,
+            tuned=job.objective is not None,
+            rows=data.moments.count,
+            positives=positives,
         )
         weighted = any(each.positive != 1 for each in found)
         problem = Problem(
