@@ -65,6 +65,8 @@ def test_every_setting_that_is_read_is_declared() -> None:
     told_to_programs = {"SAGESMITH_JOB_CPUS", "SAGESMITH_JOB_MEMORY_BYTES", "SAGESMITH_MEMORY_BYTES"}
     of_models = {"SAGESMITH_HANDLERS", "SAGESMITH_BATCHING", "SAGESMITH_MODEL_CACHE"}
     of_models |= {"SAGESMITH_MODEL_CACHE_BYTES", "SAGESMITH_MODEL_WAIT_SECONDS"}
+    # What an image says of itself.
+    of_models |= {"SAGESMITH_ALGORITHM", "SAGESMITH_REPOSITORY"}
     others = told_to_agents | told_to_programs | of_models | {VARIABLE}
     assert settings(*PACKAGE.rglob("*.py")) - others == set(ALL)
 

@@ -8,6 +8,7 @@ from sagesmith.algorithms.declaration import Algorithm
 NAMES: tuple[str, ...] = (
     "blazingtext",
     "catboost",
+    "deepar",
     "factorization_machines",
     "ipinsights",
     "kmeans",

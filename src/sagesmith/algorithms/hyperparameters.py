@@ -86,6 +86,13 @@ class Hyperparameter:
             self._within(value, text)
         return value
 
+    @property
+    def standard(self) -> Any:
+        """The value where a job has none."""
+        if self.check is not None and isinstance(self.default, str) and self.default not in self.words:
+            return self.check(self.default)
+        return self.default
+
     def wrong(self, text: str, why: str) -> CustomerError:
         """The error that says why a string is not a value of this hyperparameter."""
         return CustomerError(f"{_PREAMBLE} (caused by ValidationError)\n\nCaused by: '{text}' for '{self.name}': {why}")
@@ -166,7 +173,7 @@ class Schema:
                     f"{_PREAMBLE} (caused by ValidationError)\n\nCaused by: '{name}' is a required property"
                 )
             else:
-                values[name] = each.default
+                values[name] = each.standard
         for rule in self.rules:
             if not rule.holds(values):
                 raise CustomerError(
