@@ -271,9 +271,7 @@ estimator = Estimator(
     hyperparameters={"time_freq": "D", "context_length": 14, "prediction_length": 7, "epochs": 20},
 )
 estimator.fit({"train": data})
-predictor = estimator.deploy(
-    1, "ml.m5.large", serializer=JSONSerializer(), deserializer=JSONDeserializer()
-)
+predictor = estimator.deploy(1, "ml.m5.large", serializer=JSONSerializer(), deserializer=JSONDeserializer())
 request = {
     "instances": [{"start": "2024-01-01", "target": [5 * value for value in week * 8]}],
     "configuration": {"num_samples": 100, "output_types": ["mean", "quantiles"], "quantiles": ["0.1", "0.9"]},
