@@ -124,3 +124,17 @@ def test_a_request_of_another_width_is_refused(flat: Trained) -> None:
     assert asked.returncode != 0
     assert b"64" in asked.stderr
     assert b"Traceback" not in asked.stderr
+
+
+def test_a_row_beyond_all_distances_is_refused(flat: Trained) -> None:
+    refused = flat.ask(csv([[1e30] * 64]), "text/csv")
+    assert refused.returncode != 0
+    assert b"too large for 32 bits. Scale the features." in refused.stderr
+    assert b"Traceback" not in refused.stderr
+
+
+def test_a_request_of_many_short_rows_takes_little_memory() -> None:
+    found = harness.program("knn", "knn_memory.py")
+    # All rows' counts of all classes at once would be 1.6 GB.
+    assert found["labels"] == 200_000
+    assert found["grown_bytes"] < 600 << 20

@@ -7,7 +7,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.knn.declaration import FLAT, IVF_PQ
 
 LEAST_PROBES = 16
@@ -58,13 +58,23 @@ def build(rows: Any, kind: str, metric: str, lists: int | str, parts: int) -> An
 
 
 def search(index: Any, queries: Any, k: int) -> tuple[Any, Any]:
-    """The distances to and the numbers of the k nearest rows of each query, the nearest first."""
+    """The distances to and the numbers of the k nearest rows of each query, the nearest first.
+
+    Raises:
+        BadRequest: a query is so far away that its distances are infinite: no row is its neighbour then.
+    """
     distances, places = index.search(queries, k)
     short = np.flatnonzero(places[:, -1] < 0)
-    if len(short):
+    if len(short) and hasattr(index, "nlist"):
         # The lists that were searched have fewer than k rows.
         everywhere = faiss.SearchParametersIVF(nprobe=index.nlist)
         distances[short], places[short] = index.search(queries[short], k, params=everywhere)
+    lost = np.flatnonzero(places[:, -1] < 0)
+    if len(lost):
+        raise BadRequest(
+            f"A row has values of such a magnitude ({float(np.abs(queries[lost[0]]).max()):g}) that its distances are "
+            "too large for 32 bits. Scale the features."
+        )
     return distances, places
 
 

@@ -1,7 +1,7 @@
 """A K-Nearest Neighbors model: an index of sampled rows, and their labels."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.knn import index as indexes
 
 FILE, INDEX, LABELS, PROJECTION = "model.json", "index.faiss", "labels.npy", "projection.npy"
+# Of what is counted at a time, so that a request of many short rows takes no more memory than its answer.
+_CELLS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,11 @@ class Neighbours:
         return self.space.columns
 
     def labelled(self, rows: Any) -> tuple[Any, Any, Any]:
-        """The predicted label of each row, and its neighbours' distances and labels, the nearest first."""
+        """The predicted label of each row, and its neighbours' distances and labels, the nearest first.
+
+        Raises:
+            BadRequest: a row is so far away that its distances are no numbers.
+        """
         distances, places = indexes.search(self.index, self.space.place(rows), self.k)
         found = self.labels[places]
         if self.classes is None:
@@ -85,7 +91,15 @@ class Neighbours:
         winners = counts.reshape(len(found), len(self.classes)).argmax(axis=1)
         return self.classes[winners], distances, self.classes[found]
 
+    def parts(self, batch: Batch) -> Iterator[Batch]:
+        """A batch in such parts as `labelled` can take at once."""
+        classes = 0 if self.classes is None else len(self.classes)
+        return batch.pieces(max(1, _CELLS // (self.k + self.space.width + classes)))
+
     def predict(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
+        return [answer for part in self.parts(batch) for answer in self._answers(part)]
+
+    def _answers(self, batch: Batch) -> list[Mapping[str, Any]]:
         labels, distances, found = self.labelled(batch.dense())
         if not self.verbose:
             return [{"predicted_label": label} for label in labels.tolist()]

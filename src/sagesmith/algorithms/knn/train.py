@@ -71,9 +71,10 @@ def measure(job: Job, model: Neighbours) -> None:
     classifier, total, count = model.classes is not None, 0.0, 0
     rows = job.values["mini_batch_size"]
     for batch in batches(job.sources["test"], labels=1, rows=rows, columns=model.columns, dense=True):
-        labels, _, _ = model.labelled(batch.dense())
-        misses = labels - batch.labels
-        total += float((misses == 0).sum() if classifier else np.square(misses).sum())
+        for part in model.parts(batch):
+            labels, _, _ = model.labelled(part.dense())
+            misses = labels - part.labels
+            total += float((misses == 0).sum() if classifier else np.square(misses).sum())
         count += len(batch)
         if job.stopping.is_set():
             break
