@@ -103,3 +103,21 @@ def test_a_broken_forest_is_refused(forest: Trained, tmp_path: Path) -> None:
     (model / "forest.msgpack").write_bytes((forest.root / "model" / "forest.msgpack").read_bytes()[:5000])
     asked = Trained("randomcutforest", tmp_path, 0, "", "").ask("1,2,3", "text/csv")
     assert b"ClientError: The model artifact is not one of Random Cut Forest" in asked.stderr
+
+
+def test_a_job_that_is_stopped_while_its_trees_grow_keeps_what_has_grown(tmp_path: Path) -> None:
+    rows = RNG.normal(size=(30_000, 3))
+    given = {"feature_dim": 3, "num_trees": 400, "num_samples_per_tree": 256}
+    harness.prepare(tmp_path, given, {"train": table(rows)}, "algo-1", ["algo-1"])
+    process = harness.start("randomcutforest", tmp_path)
+    harness.stop_once(process, "Growing 400 trees")
+    ended = harness.finish("randomcutforest", tmp_path, process)
+    assert ended.exit_code == 0, ended.failure
+    assert "asked to stop" in ended.log and "100 %" not in ended.log
+    assert scores(ended, [[9.0, 9.0, 9.0]])[0] > scores(ended, [[0.0, 0.0, 0.0]])[0]
+
+
+def test_a_row_that_has_no_score_is_refused(forest: Trained) -> None:
+    refused = forest.ask("3e38,3e38,-3e38", "text/csv")
+    assert refused.returncode != 0
+    assert b"too large for 32 bits. Scale the features." in refused.stderr

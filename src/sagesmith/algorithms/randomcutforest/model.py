@@ -1,6 +1,7 @@
 """A Random Cut Forest model: trees that cut samples of the training data at random."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 
 from sagesmith.algorithms import catalogue, serving
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.errors import BadRequest, CustomerError
 
 FILE, FOREST = "model.json", "forest.msgpack"
 _SEED = 1
-_CHUNK = 4096
+_CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Forest:
         Args:
             rows: of shape (rows, columns).
             samples: how many rows each tree has, at most.
-            progress: told now and then which share of the rows is in; True ends it there.
+            progress: told which share of the rows is in, often enough to end within seconds; True ends it there.
         """
         forest = krcf.RandomCutForest(
             {
@@ -60,9 +61,16 @@ class Forest:
         return cls(forest, rows.shape[1])
 
     def scores(self, rows: Any) -> list[float]:
-        """How unusual each row is: about 1 where it is usual, and the greater the more unusual it is."""
+        """How unusual each row is: about 1 where it is usual, and the greater the more unusual it is.
+
+        Raises:
+            BadRequest: a row's values are so large that it has no score.
+        """
         score = self.trees.score
-        return [score(row) for row in rows.tolist()]
+        found = [score(row) for row in rows.tolist()]
+        if not all(map(math.isfinite, found)):
+            raise BadRequest("A row has values that are together too large for 32 bits. Scale the features.")
+        return found
 
     def predict(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
         return [{"score": score} for score in self.scores(batch.dense())]

@@ -39,11 +39,18 @@ def train(job: Job) -> None:
     if len(rows) < samples:
         job.log.warn(f"There are {len(rows)} rows, fewer than num_samples_per_tree ({samples}): each tree has all.")
 
+    told = -1
+
     def progress(share: float) -> bool:
-        job.log.say(f"Growing {trees} trees of a sample of {len(rows)} of {state.seen} rows: {100 * share:.0f} %.")
-        return False
+        nonlocal told
+        if int(20 * share) > told:
+            told = int(20 * share)
+            job.log.say(f"Growing {trees} trees of a sample of {len(rows)} of {state.seen} rows: {100 * share:.0f} %.")
+        return job.stopping.is_set()
 
     forest = Forest.grown(rows, trees, samples, progress)
+    if job.stopping.is_set():
+        job.log.say("The job was asked to stop: the model is made of what was learned so far.")
     forest.save(job.model)
     if "test" in job.sources:
         measure(job, forest, threshold(forest.scores(rows[:_THRESHOLD_ROWS])))
