@@ -1,5 +1,6 @@
 """K-Means: its state, its models, its hyperparameters."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from sklearn.datasets import load_digits, load_wine
 
 from sagesmith.algorithms import catalogue, ndarrays, serving
 from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.kmeans.lloyd import Lloyd
 from sagesmith.algorithms.kmeans.model import Centroids, assigned
 from sagesmith.algorithms.kmeans.state import Clusters, Plan
+from sagesmith.algorithms.kmeans.train import train
+from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.run.log import Log
 
 
 def grouped(rows: int, groups: int = 5, columns: int = 3, seed: int = 0) -> Any:
@@ -157,3 +162,44 @@ def test_metrics_are_read_as_the_page_and_the_sdk_write_them(text: str, metrics:
 def test_other_metrics_are_refused(text: str) -> None:
     with pytest.raises(CustomerError, match="eval_metrics"):
         catalogue.algorithm("kmeans").schema.read({"k": "2", "feature_dim": "2", "eval_metrics": text})
+
+
+def trained(root: Path, rows: Any, **hyperparameters: object) -> str:
+    """The log of a job."""
+    folder = root / "input" / "data" / "train"
+    folder.mkdir(parents=True, exist_ok=True)
+    (root / "model").mkdir(exist_ok=True)
+    np.savetxt(folder / "rows.csv", rows, delimiter=",")
+    algorithm, log = catalogue.algorithm("kmeans"), io.StringIO()
+    given = {name: str(value) for name, value in hyperparameters.items()}
+    sources = {"train": Source("train", folder, "text/csv;label_size=0")}
+    host = ("algo-1",)
+    train(Job(algorithm, algorithm.schema.read(given), given, sources, host, host[0], root, Log(host[0], "", log)))
+    return log.getvalue()
+
+
+def test_several_passes_go_on_with_rows_that_lose_their_weight(tmp_path: Path) -> None:
+    rows = grouped(3000)
+    trained(tmp_path, rows, k=5, feature_dim=3, half_life_time_size=500, epochs=3)
+    model = ndarrays.read(tmp_path / "model", "K-Means").values[0]
+    assert loss(model, rows) <= 1.05 * KMeans(5, n_init=5, random_state=0).fit(rows).inertia_
+
+
+def test_what_instances_knew_before_a_pass_counts_once_where_they_merge() -> None:
+    rows = grouped(4000)
+    first, second = (learned(rows, Plan(5, 3, half_life=1_000_000, rank=rank)) for rank in (0, 1))
+    begun, before, model = dict(first.arrays()), first.weights.sum(), first.centres(5)[0]
+    for each in (first, second):
+        each.restore(begun)
+        each.carry_on(model, 2)
+        each.update(Batch(rows[:100]))
+    first.merge([second])
+    assert first.weights.sum() == pytest.approx(before + 200, rel=1e-3)
+    assert first.seen == 4000
+
+
+def test_a_job_that_has_only_its_model_left_to_write_knows_how_good_it_is(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    whole, again = (trained(tmp_path, grouped(500), k=5, feature_dim=3) for _ in range(2))
+    assert "Resuming" in again
+    assert whole.splitlines()[-1].partition("train msd")[2] == again.splitlines()[-1].partition("train msd")[2] != ""

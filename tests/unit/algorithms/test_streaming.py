@@ -123,12 +123,13 @@ def free_port(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hosts_module, "PORT", found.getsockname()[1])
 
 
-def together(names: tuple[str, ...], run: Any) -> list[Any]:
+def together(names: tuple[str, ...], run: Any, root: Path = Path("/nowhere")) -> list[Any]:
     """What `run(job, hosts)` returns or raises on each of several instances, which are threads here."""
     results: list[Any] = [None] * len(names)
 
     def one(rank: int) -> None:
-        instance = Job(catalogue.algorithm("kmeans"), {}, {}, {}, names, names[rank], Path("/nowhere"), Log("h", "n"))
+        own = root / names[rank]
+        instance = Job(catalogue.algorithm("kmeans"), {}, {}, {}, names, names[rank], own, Log("h", "n"))
         try:
             with connected(instance) as hosts:
                 results[rank] = run(instance, hosts)
@@ -155,6 +156,29 @@ def test_several_instances_end_with_one_state_of_everybodys_rows() -> None:
         return state.rows, state.total.tolist()
 
     assert together(NAMES, run) == [(12, [12, 12])] * 3
+
+
+@pytest.mark.usefixtures("free_port")
+def test_all_instances_go_on_after_the_leaders_checkpoint(tmp_path: Path) -> None:
+    """Another may have an older one, or none: it would wait for passes that the leader does not make."""
+    for name, epochs in zip(NAMES[:2], (2, 1), strict=True):
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        passes(job(tmp_path / name), ALONE, Sum(), lambda _: data(), epochs=epochs)
+
+    def run(instance: Job, hosts: Hosts) -> Any:
+        return passes(instance, hosts, Sum(), lambda _: data(), epochs=2).rows
+
+    assert together(NAMES, run, tmp_path) == [8] * 3
+
+
+@pytest.mark.usefixtures("free_port")
+def test_the_first_instance_says_for_all_which_pass_was_the_last_one() -> None:
+    def run(instance: Job, hosts: Hosts) -> Any:
+        ends = 0 if hosts.rank == 0 else 1
+        passes(instance, hosts, Sum(), lambda _: data(), 3, lambda _, epoch: epoch == ends)
+        return hosts.gather(b"x")
+
+    assert together(NAMES, run) == [[b"x"] * 3] * 3
 
 
 @pytest.mark.usefixtures("free_port")

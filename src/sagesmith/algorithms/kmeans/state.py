@@ -54,12 +54,14 @@ class Clusters:
 
     While it learns it has two views of the rows: more centres than asked for, each the (decaying) mean of the rows
     closest to it, as AWS's algorithm; and a sample of the rows. Models of any k up to that number of centres are made
-    of them. Once a model is chosen (`refine`), further passes are exact steps of Lloyd's algorithm over all rows.
+    of them. Once a model is chosen, further passes are exact steps of Lloyd's algorithm over all rows (`refine`), or
+    where late rows count more, more of the stream (`carry_on`).
 
     Attributes:
         means, weights: of the many centres; empty until there are enough rows to choose them from.
-        model: the centres that are being refined, empty before.
+        model: the centres that were chosen, empty before.
         sums, counts, distance: of the pass that refines them.
+        reached: the sum of squared distances of all rows, as well as the last pass told it.
     """
 
     plan: Plan
@@ -70,6 +72,7 @@ class Clusters:
     sums: Any
     counts: Any
     distance: float = 0.0
+    reached: float = 0.0
 
     @classmethod
     def empty(cls, plan: Plan) -> "Clusters":
@@ -83,19 +86,20 @@ class Clusters:
 
     def update(self, batch: Batch) -> None:
         rows = batch.dense()
-        if len(self.model):
+        if self._refines:
             self._step(rows)
         else:
             self._learn(rows)
 
     def merge(self, others: list["Clusters"]) -> None:
-        if len(self.model):
+        if self._refines:
             for other in others:
                 self.sums = self.sums + other.sums
                 self.counts = self.counts + other.counts
                 self.distance += other.distance
             return
-        self.sample.merge([other.sample for other in others])
+        if not len(self.model):
+            self.sample.merge([other.sample for other in others])
         means = np.concatenate([self.means, *(other.means for other in others)])
         weights = np.concatenate([self.weights, *(other.weights for other in others)])
         if len(means) > self.plan.centres:
@@ -114,12 +118,14 @@ class Clusters:
             "sums": self.sums,
             "counts": self.counts,
             "distance": self.distance,
+            "reached": self.reached,
         }
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
         self.sample = self.sample.restored(arrays)
         self.means, self.weights, self.model = arrays["means"], arrays["weights"], arrays["model"]
-        self.sums, self.counts, self.distance = arrays["sums"], arrays["counts"], float(arrays["distance"])
+        self.sums, self.counts = arrays["sums"], arrays["counts"]
+        self.distance, self.reached = float(arrays["distance"]), float(arrays["reached"])
 
     def centres(self, k: int) -> tuple[Any, float]:
         """The best k centres that it knows, and their mean squared distance: Lloyd's algorithm on the sample, begun
@@ -138,11 +144,24 @@ class Clusters:
         self.model = model
         self.sums, self.counts, self.distance = np.zeros_like(model), np.zeros(len(model)), 0.0
 
+    def carry_on(self, model: Any, instances: int) -> None:
+        """Begin another pass of the stream, of which a model was made already.
+
+        Args:
+            instances: how many begin it with this state: what it knows is to count once where they merge.
+        """
+        self.model = model
+        self.weights = self.weights / instances
+
     def refined(self) -> Any:
         """The centres after a pass: each the mean of its rows. After one that was not finished, as they were."""
         if self.counts.sum() != self.seen:
             return self.model
         return np.where(self.counts[:, None] > 0, self.sums / np.maximum(self.counts, 1)[:, None], self.model)
+
+    @property
+    def _refines(self) -> bool:
+        return len(self.model) > 0 and not self.plan.half_life
 
     def _step(self, rows: Any) -> None:
         sums, counts, distance = assigned(self.model, rows)
@@ -151,7 +170,9 @@ class Clusters:
         self.distance += distance
 
     def _learn(self, rows: Any) -> None:
-        self.sample.update(rows)
+        if not len(self.model):
+            # In further passes the same rows come again.
+            self.sample.update(rows)
         if not len(self.means):
             if self.seen < self.plan.centres:
                 return

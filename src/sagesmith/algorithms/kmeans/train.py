@@ -35,7 +35,7 @@ def train(job: Job) -> None:
     centroids = Centroids(state.model.astype(np.float32))
     if job.leads:
         centroids.save(job.model, job.host)
-    trainer.report("train", trainer.distance, state.seen)
+    trainer.report("train", state.reached, state.seen)
     if "test" in job.sources:
         trainer.report("test", *measured(centroids, job.sources["test"], rows))
 
@@ -69,15 +69,10 @@ def measured(centroids: Centroids, source: Source, rows: int) -> tuple[float, in
 
 
 class Trainer:
-    """What happens between the passes of a job.
-
-    Attributes:
-        distance: the sum of squared distances of the training data, as well as it is known.
-    """
+    """What happens between the passes of a job."""
 
     def __init__(self, job: Job, hosts: Hosts, state: Clusters) -> None:
         self.state = state
-        self.distance = 0.0
         self._job = job
         self._hosts = hosts
         self._metrics: list[str] = json.loads(job.values["eval_metrics"])
@@ -93,14 +88,13 @@ class Trainer:
         before = state.model
         if not len(before) or state.plan.half_life:
             model, distance = self._leaders(lambda: state.centres(k))
-            self.distance = distance * state.seen
+            state.reached = distance * state.seen
         else:
-            self.distance = state.distance
+            state.reached = state.distance
             model = self._leaders(lambda: (state.refined(), 0.0))[0]
-        self.report("train", self.distance, state.seen, epoch)
+        self.report("train", state.reached, state.seen, epoch)
         if state.plan.half_life:
-            # Recent rows count more: another pass is more of the stream.
-            state.model = model
+            state.carry_on(model, self._hosts.size)
             return False
         state.refine(model)
         return len(before) > 0 and bool(np.array_equal(before, model))

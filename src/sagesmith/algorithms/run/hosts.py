@@ -76,6 +76,10 @@ class Hosts:
         """Whether it is so on any instance."""
         return any(data == b"1" for data in self.gather(b"1" if mine else b"0"))
 
+    def first(self, mine: bool) -> bool:
+        """What the first instance says."""
+        return self.gather(b"1" if mine else b"0")[0] == b"1"
+
     def close(self) -> None:
         for peer in self._peers:
             peer.close()
@@ -141,7 +145,7 @@ def _wait_for_all(names: tuple[str, ...]) -> list[socket.socket]:
                 missing = ", ".join(name for rank, name in enumerate(names) if rank and rank not in peers)
                 raise AlgorithmError(f"These instances did not begin within {JOIN_SECONDS:.0f} s: {missing}.") from None
             connection.settimeout(None)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _tune(connection)
             (rank,) = _LENGTH.unpack(connection.recv(_LENGTH.size, socket.MSG_WAITALL))
             peers[rank] = connection
     return [peers[rank] for rank in sorted(peers)]
@@ -159,9 +163,19 @@ def _join(leader: str, rank: int) -> socket.socket:
                 raise AlgorithmError(f"The instance {leader} cannot be reached: {error}.") from error
             time.sleep(0.1)
     connection.settimeout(None)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _tune(connection)
     connection.sendall(_LENGTH.pack(rank))
     return connection
+
+
+def _tune(connection: socket.socket) -> None:
+    """Send at once, and notice within two minutes that the other machine is gone."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # Not every system has all of them.
+    for name, value in {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _another(state: _S) -> _S:

@@ -39,7 +39,7 @@ def passes(
     Raises:
         CustomerError: there are no rows.
     """
-    first = resumed(job, state)
+    first = resumed(job, state, hosts)
     for epoch in range(first, epochs):
         start, rows = time.time(), 0
         begun = copy(state)
@@ -52,7 +52,8 @@ def passes(
             raise CustomerError(f"The channel '{next(iter(job.sources))}' has no rows.")
         hosts.merge(state, begun)
         stopping = hosts.any(job.stopping.is_set())
-        last = after is not None and after(state, epoch) and not stopping
+        # The leader says so for all: others may come to other last digits, and would wait for each other in vain.
+        last = hosts.first(after is not None and after(state, epoch) and not stopping)
         end = time.time()
         job.log.throughput(rows, end - start)
         job.log.metrics({"epochs": epochs, "update.time": 1000 * (end - start)}, start, end, epoch=epoch)
@@ -73,17 +74,19 @@ def checkpoint(job: Job, state: State, epochs: int, *, finished: bool = False) -
         write(job.checkpoints / CHECKPOINT, {**state.arrays(), _EPOCH: epochs, _FINISHED: finished})
 
 
-def resumed(job: Job, state: State) -> int:
-    """Restore the job's checkpoint, if it has one; how many passes it has behind it.
+def resumed(job: Job, state: State, hosts: Hosts) -> int:
+    """Restore the leader's checkpoint on all instances, if it has one; how many passes the job has behind it.
 
     Raises:
         CustomerError: the checkpoint is another algorithm's.
     """
     path: Path = job.checkpoints / CHECKPOINT
-    if not path.is_file():
+    # What the others have may be of another pass: all are to go on after the same one.
+    data = hosts.gather(path.read_bytes() if job.leads and path.is_file() else b"")[0]
+    if not data:
         return 0
     try:
-        arrays = unpack(path.read_bytes())
+        arrays = unpack(data)
         epochs, finished = int(arrays.pop(_EPOCH)), bool(arrays.pop(_FINISHED))
         state.restore(arrays)
     except (ValueError, KeyError, TypeError) as error:
