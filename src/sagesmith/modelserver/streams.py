@@ -68,10 +68,13 @@ class PieceStream:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._pieces:
-            if self._failed:
+        while True:
+            ended = self._ended  # looked at before the pieces: the last one may come between
+            if self._pieces:
+                break
+            if ended and self._failed:
                 raise BrokenOff
-            if self._ended:
+            if ended:
                 raise StopAsyncIteration
             self._waiter = self._loop.create_future()
             try:
