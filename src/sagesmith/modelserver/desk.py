@@ -194,7 +194,12 @@ class Mover(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         held = transport.get_extra_info("socket")
-        self._taken = socket.socket(fileno=os.dup(held.fileno()))
+        try:
+            self._taken = socket.socket(fileno=os.dup(held.fileno()))
+        except OSError:  # out of descriptors, most likely: the router is told by the end of the connection
+            logger.exception("a connection could not be taken over")
+            cast("asyncio.Transport", transport).abort()
+            return
         cast("asyncio.Transport", transport).pause_reading()
         transport.close()  # which sends what it has still to send before it closes what is its own
 
@@ -213,6 +218,7 @@ class _Transport:
         self._desk = desk
         self._poll = poll
         self._socket = taken
+        taken.setblocking(False)  # unless told so, it waits as long as `socket.setdefaulttimeout` of a script says
         self._connection = connection
         self._unsent: List[bytes] = []  # noqa: UP006
         self._waits = self._full = self._closed = False

@@ -1,6 +1,7 @@
 """A worker that reads and answers frames itself, and the event loop that helps it while a handler runs."""
 
 import asyncio
+import errno
 import socket
 import threading
 import time
@@ -266,6 +267,43 @@ def test_a_large_answer_reaches_a_peer_that_reads_slowly(serving: Serving) -> No
             peer.ask(100 + number, b"small")
             answers = [peer.next() for _ in range(3)]
             assert sorted(len(each.body) for each in answers) == [5, len(body), len(body)]
+
+
+def test_a_peer_that_does_not_read_keeps_no_other_waiting_whatever_time_limit_a_script_gives_sockets(
+    serving: Serving,
+) -> None:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(20)
+    try:
+        slow, other = Peer(serving.path), Peer(serving.path)
+        for peer in (slow, other):
+            peer.socket.settimeout(None)
+            peer.ask(1, b"first")  # after which the worker has the connection
+            assert peer.next().body == b"first"
+    finally:
+        socket.setdefaulttimeout(before)
+    body = bytes(250_000)
+    slow.ask(2, body)
+    slow.ask(3, body)  # more than a socket holds
+    other.ask(2, b"second")
+    assert other.next().body == b"second"
+    assert [slow.next().body for _ in range(2)] == [body, body]
+
+
+def test_a_server_without_descriptors_ends_the_connection_that_it_cannot_take(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_number: int) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sagesmith.modelserver.desk.os.dup", full)
+        refused = Peer(serving.path)
+        with pytest.raises((EOFError, ConnectionError)):
+            refused.next()
+    peer = Peer(serving.path)
+    peer.ask(1, b"after")
+    assert peer.next().body == b"after"
 
 
 def test_what_is_no_frame_ends_its_connection_alone(serving: Serving) -> None:
