@@ -8,6 +8,7 @@ from typing import Protocol
 from sagesmith.agent.engine import OwnImage, own_image
 from sagesmith.agent.failures import TaskFailed
 from sagesmith.agent.sandbox import HOME, PACKAGE_DIRECTORY, VENV
+from sagesmith.compute.base import TaskSpec
 from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotRunnable, NotOurs, Runtime
 
 Progress = Callable[[str], None]
@@ -179,3 +180,12 @@ def is_algorithm(runtime: Runtime) -> bool:
     from sagesmith.images.registry import ALGORITHM
 
     return ALGORITHM in runtime.variables
+
+
+def runs_algorithm(runtime: Runtime, spec: TaskSpec) -> bool:
+    """Whether a training task runs its image's built-in algorithm, and no code of the user's: an image of XGBoost runs
+    a script where there is one."""
+    if spec.command or not is_algorithm(runtime):
+        return False
+    has_script = "sagemaker_program" in spec.hyperparameters or "SAGEMAKER_PROGRAM" in spec.environment
+    return runtime.train_command[0] == "-m" or not has_script

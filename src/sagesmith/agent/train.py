@@ -19,6 +19,7 @@ from sagesmith.agent.runtime import (
     container_variables,
     image_command,
     is_algorithm,
+    runs_algorithm,
     sdk_runtime,
     training_packages,
     with_sdk,
@@ -169,7 +170,7 @@ class _Shipped:
             sandbox = replace(sandbox, work=HOME)
             # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
             variables |= {"USER": "root", "LOGNAME": "root"}
-        return Staged(sandbox, command, variables, inputs, explains=is_algorithm(self.runtime))
+        return Staged(sandbox, command, variables, inputs, explains=runs_algorithm(self.runtime, spec))
 
 
 def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tuple[Ended, str | None]:
