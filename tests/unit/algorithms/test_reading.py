@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyarrow import parquet
 
-from sagesmith.algorithms.data import protobuf, recordio
+from sagesmith.algorithms.data import protobuf, recordio, text_csv
 from sagesmith.algorithms.data.read import Source, batches, peek_columns, whole
 from sagesmith.algorithms.errors import CustomerError
 
@@ -246,3 +246,15 @@ def test_flipped_bytes_and_cut_files_are_read_or_refused_in_our_words(content_ty
             except CustomerError:
                 continue
             assert batch.columns == columns or columns is None
+
+
+def test_rows_with_values_missing_are_read_as_fast_as_others(tmp_path, monkeypatch):
+    source = channel(tmp_path, "text/csv", {"a.csv": "1,,3\n2,NaN,4\n"})
+    monkeypatch.setattr(text_csv, "_exactly", lambda *_: pytest.fail("read cell by cell"))
+    assert np.array_equal(whole(source, missing=True).features, [[np.nan, 3], [np.nan, 4]], equal_nan=True)
+
+
+@pytest.mark.parametrize("row", ["1,,inf", ",,3", "nan,2,3", "1,,1e39"])
+def test_what_is_wrong_beside_a_missing_value_is_found(tmp_path, row):
+    with pytest.raises(CustomerError, match=r"line 2, column"):
+        whole(channel(tmp_path, "text/csv", {"a.csv": f"1,,3\n{row}\n"}), missing=True)

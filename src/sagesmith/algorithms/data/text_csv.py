@@ -80,9 +80,14 @@ def _table(block: Block, name: str, wanted: Wanted, labels: int) -> Any:
     table = _fast(block.data, cells) if cells > labels else None
     if table is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(table.sum()):
+            if np.isfinite(table.sum()) or (wanted.missing and _only_missing(table, labels)):
                 return table
     return np.array(list(_exactly(block, name, wanted, labels)), np.float32).reshape(-1, max(cells, 1))
+
+
+def _only_missing(table: Any, labels: int) -> bool:
+    """Whether what is not finite in a table are features without a value."""
+    return bool(np.isfinite(table[:, :labels]).all()) and not np.isinf(table[:, labels:]).any()
 
 
 def _fast(data: bytes, cells: int) -> Any:
