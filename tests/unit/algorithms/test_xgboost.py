@@ -170,3 +170,9 @@ def test_a_channel_of_hidden_and_empty_files_has_no_data(tmp_path: Path) -> None
     (tmp_path / "_SUCCESS").write_text("x")
     source = channel(tmp_path, "", "csv")
     assert not tables.has_data(source)
+
+
+@pytest.mark.parametrize("cell", ["inf", "-inf", "1e39", "9" * 400, "1_000"])
+def test_a_request_of_csv_has_no_more_numbers_than_the_training_data(cell: str) -> None:
+    with pytest.raises(BadRequest, match="line 2, column 2"):
+        requests.rows(f"1,2,3\n1,{cell},3\n".encode(), CSV, CSV, 3)

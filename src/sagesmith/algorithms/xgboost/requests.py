@@ -1,6 +1,7 @@
 """Requests as rows for XGBoost, in which values may be missing."""
 
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sagesmith.algorithms.errors import BadRequest
 from sagesmith.algorithms.xgboost.declaration import X_LIBSVM
 
 _SNIFFED = 512
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def rows(body: bytes, kind: str, content_type: str, columns: int) -> Any:
@@ -36,6 +38,16 @@ def _csv(body: bytes, columns: int) -> Any:
     lines = [line for line in body.splitlines() if line.strip()]
     separator = _separator(lines[0]) if columns > 1 else b","
     table = np.empty((len(lines), columns), np.float32)
+    with np.errstate(over="ignore"):
+        _fill(table, lines, separator)
+    # Python alone takes 1_000 for a number.
+    if b"_" in body or np.isinf(table).any():
+        _find_wrong(lines, separator)
+    return table
+
+
+def _fill(table: Any, lines: Sequence[bytes], separator: bytes) -> None:
+    columns = table.shape[1]
     for number, line in enumerate(lines):
         cells = line.split(separator)
         if len(cells) != columns:
@@ -47,7 +59,13 @@ def _csv(body: bytes, columns: int) -> Any:
             table[number] = cells
         except ValueError:
             table[number] = [_number(cell, number + 1, column) for column, cell in enumerate(cells, 1)]
-    return table
+
+
+def _find_wrong(lines: Sequence[bytes], separator: bytes) -> None:
+    for number, line in enumerate(lines, 1):
+        for column, cell in enumerate(line.split(separator), 1):
+            if b"_" in cell or abs(_number(cell, number, column)) > _LARGEST:
+                raise _unreadable(cell, number, column)
 
 
 def _number(cell: bytes, line: int, column: int) -> float:
@@ -55,11 +73,15 @@ def _number(cell: bytes, line: int, column: int) -> float:
     try:
         return float(text) if text else float("nan")
     except ValueError:
-        word = cell.decode("utf-8", "replace")[:40]
-        raise BadRequest(
-            f"Loading csv data failed with Exception, please ensure data is in csv format: line {line}, column "
-            f"{column}: '{word}' is not a number"
-        ) from None
+        raise _unreadable(cell, line, column) from None
+
+
+def _unreadable(cell: bytes, line: int, column: int) -> BadRequest:
+    word = cell.decode("utf-8", "replace")[:40]
+    return BadRequest(
+        f"Loading csv data failed with Exception, please ensure data is in csv format: line {line}, column {column}: "
+        f"'{word}' is not a number, or not one of 32 bits"
+    )
 
 
 def _separator(line: bytes) -> bytes:
