@@ -16,7 +16,7 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.lda.model import Topics
 from sagesmith.algorithms.lda.spectral import Decomposition, topics
 from sagesmith.algorithms.lda.train import learned
-from sagesmith.algorithms.lda.variational import Fit, likelihood
+from sagesmith.algorithms.lda.variational import Fit, fitted, likelihood
 
 NUMBER, WORDS = 4, 40
 
@@ -127,3 +127,13 @@ def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
     ndarrays.write(tmp_path, "algo-1", [np.ones((2, 2))])
     with pytest.raises(CustomerError, match="not one of LDA"):
         serving.load("lda", tmp_path)
+
+
+def test_the_mixture_of_a_document_is_that_which_it_has_among_others(truth: Any, documents: Any) -> None:
+    alpha, some = np.full(NUMBER, 0.25), documents[:20]
+    begin = alpha + np.asarray(some.sum(axis=1)) / NUMBER
+    together = np.array([fitted(some[row], truth, alpha, begin[row][None], 100, 1e-4)[0][0] for row in range(20)])
+    found = Topics(alpha, truth).mixtures(some)
+    assert np.allclose(found, together / together.sum(axis=1, keepdims=True), atol=1e-9)
+    empty = Topics(alpha, truth).mixtures(csr_matrix((1, WORDS)))
+    assert np.allclose(empty, 1 / NUMBER)

@@ -116,3 +116,10 @@ def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
     ndarrays.write(tmp_path, "algo-1", [np.ones((2, 2))])
     with pytest.raises(CustomerError, match="not one of PCA"):
         serving.load("pca", tmp_path)
+
+
+def test_a_row_is_answered_alone_as_among_others() -> None:
+    rows = digits()[:200]
+    model = model_of(learned(rows, 5), 5)
+    together = model.predict(Batch(rows))
+    assert [model.predict(Batch(rows[at : at + 1]))[0] for at in range(len(rows))] == list(together)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from sagesmith.algorithms import catalogue, ndarrays, serving
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import BadRequest, CustomerError
-from sagesmith.algorithms.lda.variational import fitted
+from sagesmith.algorithms.lda.variational import mixture
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ class Topics:
         """How much of each topic each document has, of shape (documents, topics). One does not depend on the others."""
         found = np.empty((counts.shape[0], len(self.alpha)))
         for row in range(counts.shape[0]):
-            document = counts[row : row + 1]
-            begin = self.alpha + document.sum() / len(self.alpha)
-            found[row] = fitted(document, self.values, self.alpha, begin[None, :], 100, 1e-4)[0][0]
+            words = slice(counts.indptr[row], counts.indptr[row + 1])
+            found[row] = mixture(counts.data[words], self.values[:, counts.indices[words]], self.alpha)
         return found / found.sum(axis=1, keepdims=True)
 
     def predict(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
