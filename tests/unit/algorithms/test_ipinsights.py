@@ -1,11 +1,14 @@
 """IP Insights' pairs, network and state."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.ipinsights.declaration import ALGORITHM
+from sagesmith.algorithms.ipinsights.model import Insights
 from sagesmith.algorithms.ipinsights.network import Network
 from sagesmith.algorithms.ipinsights.pairs import Numbers, decode
 from sagesmith.algorithms.ipinsights.state import Learner
@@ -115,3 +118,27 @@ def test_learners_merge_into_their_mean_by_rows() -> None:
 
 def test_the_area_under_the_curve_counts_ties_half() -> None:
     assert area_under_curve(np.array([3.0, 2.0]), np.array([1.0, 2.0])) == pytest.approx(0.875)
+
+
+def test_a_server_remembers_nothing_of_what_it_was_asked() -> None:
+    model = Insights(Network.random(50, 6, 1))
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            model.answer(f"{number}{'x' * 100_000},10.0.0.{number}".encode(), "text/csv", "*/*")
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left < 200_000
+
+
+def test_a_request_of_many_short_rows_takes_no_more_memory_than_some() -> None:
+    model = Insights(Network.random(50, 2048, 1))
+    tracemalloc.start()
+    try:
+        model.predict(np.zeros((20_000, 2), np.int64), verbose=False)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # All vectors at once would take 20,000 x 2,048 x 8 bytes several times.
+    assert most < 150 << 20

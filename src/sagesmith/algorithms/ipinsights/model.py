@@ -1,7 +1,7 @@
 """An IP Insights model: what belongs to an entity and an address."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from sagesmith.algorithms.ipinsights.pairs import Numbers, decode
 from sagesmith.algorithms.run.state import unpack, write
 
 FILE, ARRAYS = "model.json", "model.npz"
+# Numbers of vectors that are computed at a time, so that many short rows take no more memory than their answer.
+_CELLS = 1 << 21
 
 
 @dataclass(slots=True)
@@ -27,7 +29,8 @@ class Insights:
     _layers: Network = field(init=False)
 
     def __post_init__(self) -> None:
-        self.numbers = Numbers(len(self.network.entities))
+        # A server that remembers what it is asked grows with every request.
+        self.numbers = Numbers(len(self.network.entities), kept=0)
         # BLAS adds in another order for another number of rows: what that changes of doubles, singles do not show.
         self._layers = Network(
             self.network.entities,
@@ -43,16 +46,20 @@ class Insights:
 
     def products(self, pairs: Any) -> Any:
         """How well each entity and address go together."""
-        return self._both(pairs)[0]
+        return np.concatenate([self._both(part)[0] for part in self._parts(pairs)])
 
     def predict(self, pairs: Any, *, verbose: bool) -> Sequence[Mapping[str, Any]]:
-        products, mine, theirs = self._both(pairs)
         if not verbose:
-            return [{"dot_product": product} for product in products.tolist()]
+            return [{"dot_product": product} for product in self.products(pairs).tolist()]
         return [
             {"dot_product": product, "entity_embedding": entity, "ip_embedding": address}
-            for product, entity, address in zip(products.tolist(), mine.tolist(), theirs.tolist(), strict=True)
+            for part in self._parts(pairs)
+            for product, entity, address in zip(*(each.tolist() for each in self._both(part)), strict=True)
         ]
+
+    def _parts(self, pairs: Any) -> Iterator[Any]:
+        rows = max(1, _CELLS // self.network.entities.shape[1])
+        return (pairs[start : start + rows] for start in range(0, len(pairs), rows))
 
     def _both(self, pairs: Any) -> tuple[Any, Any, Any]:
         """The dot products, and the vectors that they are of."""

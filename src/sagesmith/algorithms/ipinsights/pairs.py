@@ -18,7 +18,9 @@ from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
 
 _REQUEST = "the request"
 _KEPT = 1 << 20
-"""So many entities' and addresses' numbers are kept, since most come again."""
+"""So many entities' and addresses' numbers are kept of training data, since most come again."""
+_LONGEST_KEPT = 64
+"""Characters of an entity or an address whose number is kept."""
 
 
 class Numbers:
@@ -26,10 +28,12 @@ class Numbers:
 
     Args:
         vectors: how many entity vectors there are.
+        kept: how many entities and how many addresses are remembered.
     """
 
-    def __init__(self, vectors: int) -> None:
+    def __init__(self, vectors: int, kept: int = _KEPT) -> None:
         self._vectors = vectors
+        self._room = kept
         self._entities: dict[str, int] = {}
         self._addresses: dict[str, int] = {}
 
@@ -39,7 +43,7 @@ class Numbers:
         if number is None:
             digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             number = int.from_bytes(digest, "big") % self._vectors
-            if len(self._entities) < _KEPT:
+            if len(self._entities) < self._room and len(name) <= _LONGEST_KEPT:
                 self._entities[name] = number
         return number
 
@@ -55,7 +59,7 @@ class Numbers:
                 number = int.from_bytes(socket.inet_pton(socket.AF_INET, text.strip()), "big")
             except (OSError, UnicodeError) as error:
                 raise ValueError(f"'{text}' is not an IPv4 address in decimal-dot notation") from error
-            if len(self._addresses) < _KEPT:
+            if len(self._addresses) < self._room and len(text) <= _LONGEST_KEPT:
                 self._addresses[text] = number
         return number
 
