@@ -204,3 +204,9 @@ def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
 def _cosine(left: list[float], right: list[float]) -> float:
     dot = sum(a * b for a, b in zip(left, right, strict=True))
     return float(dot / (sum(a * a for a in left) * sum(b * b for b in right)) ** 0.5)
+
+
+def test_more_labels_than_there_are_take_no_room(classifier: Trained) -> None:
+    request = {"instances": ["zinc and copper"], "configuration": {"k": 1 << 40}}
+    (found,) = json.loads(classifier.answer(json.dumps(request), "application/json"))
+    assert len(found["label"]) == len(TOPICS)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,10 @@ class Texts:
 
     model: Any
     classifier: bool
+    labels: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", len(self.model.get_labels()) if self.classifier else 0)
 
     def answer(self, body: bytes, content_type: str, _accept: str) -> tuple[bytes, str]:
         """As AWS's page has it: the answer's type is the request's, whatever Accept says."""
@@ -75,7 +79,8 @@ class Texts:
         text = " ".join(text.splitlines())
         if not self.classifier:
             return {"vector": self.model.get_word_vector(text).tolist(), "word": text}
-        found = self.model.f.predict(text + "\n", k, 0.0, "replace")
+        # fastText makes room for as many as it is asked for before it looks how many there are.
+        found = self.model.f.predict(text + "\n", min(k, self.labels), 0.0, "replace")
         return {"prob": [min(prob, 1.0) for prob, _ in found], "label": [label for _, label in found]}
 
 
@@ -142,5 +147,4 @@ def _lines(body: bytes) -> Iterator[tuple[str, int]]:
 def _k(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise BadRequest(f'"k" must be a positive integer, not {json.dumps(value)}.')
-    # fastText's own bound is an int32; no model has that many labels.
-    return min(value, 1 << 30)
+    return value
