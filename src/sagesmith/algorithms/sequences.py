@@ -43,6 +43,24 @@ class Sequences:
         return np.where(inside, found, 0).astype(np.int64), lengths
 
 
+def together(lengths: Sequence[int], rows: int, tokens: int) -> Iterator[list[int]]:
+    """Places of sequences in groups of about the same length: one long sequence makes no long ones of all others.
+
+    Args:
+        lengths: of the sequences.
+        rows: the most of a group.
+        tokens: the most that a group has when it is padded, but for a sequence that has more by itself.
+    """
+    group: list[int] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if group and (len(group) == rows or (len(group) + 1) * lengths[place] > tokens):
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group
+
+
 def orders(lengths: Any, rows: int, bucket_width: int, random: np.random.Generator) -> Iterator[Any]:
     """Rows' numbers in batches, in another order each time.
 

@@ -9,7 +9,7 @@ from sagesmith.algorithms import catalogue
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.object2vec import pairs
-from sagesmith.algorithms.sequences import Sequences, orders
+from sagesmith.algorithms.sequences import Sequences, orders, together
 
 VALUES = {
     "output_layer": "softmax",
@@ -88,3 +88,12 @@ def test_hyperparameters_that_do_not_fit_are_refused(given: dict[str, str], mess
     with pytest.raises(CustomerError) as caught:
         catalogue.algorithm("object2vec").schema.read(REQUIRED | given)
     assert message in str(caught.value)
+
+
+def test_one_long_sequence_makes_no_long_ones_of_the_others() -> None:
+    lengths = [3, 5000, *[1] * 300, 9000, 2]
+    groups = list(together(lengths, 256, 8192))
+    assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
+    assert all(len(group) <= 256 for group in groups)
+    assert all(len(group) == 1 or len(group) * max(lengths[place] for place in group) <= 8192 for group in groups)
+    assert [lengths[place] for place in groups[-1]] == [9000]

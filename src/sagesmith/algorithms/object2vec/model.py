@@ -14,12 +14,13 @@ from sagesmith.algorithms.declaration import JSON_LINES
 from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.object2vec.network import Network
 from sagesmith.algorithms.object2vec.pairs import INPUTS, checked
-from sagesmith.algorithms.sequences import Sequences
+from sagesmith.algorithms.sequences import Sequences, together
 from sagesmith.algorithms.text import loads
 
 FILE = "object2vec.json"
 WEIGHTS = "weights.npz"
 _ROWS = 256
+_TOKENS = 1 << 13
 _LONGEST = 5000
 
 
@@ -44,8 +45,9 @@ class Vectors:
         # Each kind of question at once, and its answers where they belong.
         for asked, find in self._kinds(limits).items():
             rows = [row for row, instance in enumerate(instances) if _asked(instance, places[row]) == asked]
-            for start in range(0, len(rows), _ROWS):
-                some = rows[start : start + _ROWS]
+            lengths = [_length(instances[row], asked, limits) for row in rows]
+            for group in together(lengths, _ROWS, _TOKENS):
+                some = [rows[place] for place in group]
                 found = find([instances[row] for row in some], [places[row] for row in some])
                 for row, each in zip(some, found, strict=True):
                     answers[row] = each
@@ -113,6 +115,12 @@ def _asked(instance: Any, place: str) -> tuple[str, ...]:
     if not asked:
         raise BadRequest(f"An instance must be an object with in0 or in1, or both ({place}).")
     return asked
+
+
+def _length(instance: dict[str, Any], asked: tuple[str, ...], limits: tuple[int, int]) -> int:
+    """Of the longest sequence of an instance, as the network gets it."""
+    found = [(instance[name], limits[INPUTS.index(name)]) for name in asked]
+    return max(min(len(sequence), limit) if isinstance(sequence, list) else 0 for sequence, limit in found)
 
 
 def _instances(body: bytes, kind: str) -> tuple[list[Any], list[str]]:
