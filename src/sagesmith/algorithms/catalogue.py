@@ -10,6 +10,7 @@ NAMES: tuple[str, ...] = (
     "catboost",
     "deepar",
     "factorization_machines",
+    "image_classification",
     "ipinsights",
     "kmeans",
     "knn",
