@@ -9,6 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from sagesmith.images.accounts import OF_ALGORITHMS
 from sagesmith.images.base import ImageNotRunnable, NotOurs, Runtime
 from sagesmith.images.interpreters import interpreters
 
@@ -78,6 +79,8 @@ class Family:
         absent: why a version is not there, said of `<product> <version>`.
         oldest: versions below this one are refused, with `too_old` for a reason.
         entrypoint, programs: as `Runtime` has them.
+        plain: the repository's name is one that anybody may give an image of his own (`pca`): an account before it must
+            be one of AWS's.
     """
 
     repository: str
@@ -93,6 +96,7 @@ class Family:
     too_old: str
     entrypoint: tuple[str, ...]
     programs: tuple[str, ...]
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,16 @@ def catalogue() -> Mapping[str, Family]:
     return families
 
 
+def family_of(image: Image) -> Family | None:
+    """What an image runs with, None if it is not one of ours."""
+    family = catalogue().get(image.repository)
+    if family is None or not family.plain or image.account is None or image.account in OF_ALGORITHMS:
+        return family
+    return None
+
+
 def resolve(uri: str, environ: Mapping[str, str] = os.environ) -> Runtime:
-    """The runtime for an image, from any account and region.
+    """The runtime for an image, from any account and region; of a `plain` name, from AWS's accounts.
 
     A version that no Python of this machine can run becomes the next higher in the catalogue that one can;
     `Runtime.notice` says so. Which Pythons there are is for `sagesmith.images.interpreters` to say; of those that fit,
@@ -151,7 +163,7 @@ def resolve(uri: str, environ: Mapping[str, str] = os.environ) -> Runtime:
 def resolve_on(uri: str, pythons: tuple[str, ...], machine: str) -> Runtime:
     """The same for a machine that has these Pythons, the platform's own first."""
     image = parse(uri)
-    family = catalogue().get(image.repository)
+    family = family_of(image)
     if family is None:
         raise NotOurs(
             f"There is no runtime for the image {uri}: Sagesmith has environments of its own for "
@@ -278,6 +290,7 @@ def _family(name: str, entry: dict[str, Any], variables: Mapping[str, str]) -> F
         too_old=entry.get("too_old", ""),
         entrypoint=tuple(entry.get("entrypoint", ())),
         programs=tuple(entry.get("programs", ())),
+        plain=entry.get("plain", False),
     )
 
 

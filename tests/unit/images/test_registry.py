@@ -2,8 +2,9 @@
 
 import pytest
 
-from sagesmith.images.base import ImageNotRunnable, Runtime
+from sagesmith.images.base import ImageNotRunnable, NotOurs, Runtime
 from sagesmith.images.registry import catalogue, parse, resolve_on
+from sagesmith.jumpstart.models import MODELS, specification
 
 ECR = "683313688378.dkr.ecr.us-east-1.amazonaws.com"
 
@@ -30,6 +31,20 @@ def test_an_image_of_any_account_region_and_partition_resolves(uri: str) -> None
     assert runtime.uri == uri
     assert runtime.repository == "sagemaker-scikit-learn"
     assert runtime.train_command == ["train"]
+
+
+@pytest.mark.parametrize("repository", ["kmeans", "pca", "xgboost", "blazingtext", "ntm"])
+def test_an_image_of_ones_own_is_not_taken_for_the_algorithm_whose_name_it_has(repository: str) -> None:
+    for ours in (f"382416733822.dkr.ecr.us-east-1.amazonaws.com/{repository}:latest", f"{repository}:latest"):
+        assert on(ours).repository == repository
+    with pytest.raises(NotOurs):
+        on(f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{repository}:latest")
+
+
+def test_the_images_that_jumpstarts_specifications_name_are_ours() -> None:
+    for model in MODELS:
+        uri = specification(model, "us-east-1")["training_instance_type_variants"]["regional_aliases"]["us-east-1"]
+        assert on(uri["alias_ecr_uri_1"]).repository == model.id
 
 
 def test_parts_of_an_image_are_told_apart() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sagesmith.algorithms import catalogue
 from sagesmith.algorithms.declaration import Algorithm
 from sagesmith.images.base import ImageNotRunnable
-from sagesmith.images.registry import parse
+from sagesmith.images.registry import family_of, parse
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import ValidationException
 
@@ -27,11 +27,11 @@ def algorithm_of(specification: Params, hyperparameters: Mapping[str, str]) -> A
     if _SCRIPT in hyperparameters or specification.get("ContainerEntrypoint"):
         return None
     try:
-        repository = parse(specification.get("TrainingImage") or "").repository
+        image = parse(specification.get("TrainingImage") or "")
     except ImageNotRunnable:
         return None
-    name = catalogue.by_repository().get(repository)
-    return None if name is None else catalogue.algorithm(name)
+    name = catalogue.by_repository().get(image.repository)
+    return None if name is None or family_of(image) is None else catalogue.algorithm(name)
 
 
 def check_metrics(specification: Params, algorithm: Algorithm | None) -> None:
