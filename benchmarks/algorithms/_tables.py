@@ -15,7 +15,7 @@ import numpy as np
 from sagesmith.algorithms import ndarrays
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.declaration import RECORDIO
-from tests.algorithms import harness
+from tests.algorithms import forks, harness
 
 COLUMNS = 50
 _CHUNK = 100_000
@@ -132,7 +132,7 @@ sys.exit(code)
 
 
 def _run(command: list[str]) -> Ended:
-    environment = os.environ | {"PYTHONPATH": str(harness.SOURCE)}
+    environment = os.environ | {"PYTHONPATH": str(forks.SOURCE)}
     starter = [sys.executable, "-S", "-c", _STARTER, *command]
     ended = subprocess.run(starter, env=environment, capture_output=True, text=True, check=False)
     if ended.returncode:

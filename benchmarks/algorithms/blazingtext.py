@@ -56,7 +56,7 @@ def _ours(folder: Path, train: list[tuple[str, str]], test: list[tuple[str, str]
     channels = {name: harness.Channel({"a": _lines(texts)}) for name, texts in (("train", train), ("validation", test))}
     harness.prepare(folder / "ours", _HYPERPARAMETERS, channels, "algo-1", ["algo-1"])
     start = time.monotonic()
-    trained = harness.finish("blazingtext", folder / "ours", harness.start("blazingtext", folder / "ours"))
+    trained = harness.finish("blazingtext", folder / "ours", harness.start("blazingtext", folder / "ours", anew=True))
     seconds = time.monotonic() - start
     return trained.metrics["validation:accuracy"][-1], seconds
 

@@ -71,7 +71,7 @@ def speed(rows: int = ROWS) -> Iterable[Row]:
         _write(path, labels, features)
         theirs = _bare(told, ROUNDS, path, None, root / "bare.ubj")[0]
         start = time.perf_counter()
-        trained = harness.finish("xgboost", root, harness.start("xgboost", root))
+        trained = harness.finish("xgboost", root, harness.start("xgboost", root, anew=True))
         ours = time.perf_counter() - start
         assert trained.exit_code == 0, trained.log
     yield Row("xgboost", f"{rows:.0e} × {COLUMNS}, {ROUNDS} rounds", "seconds", ours, theirs, "xgboost, pyarrow.csv")

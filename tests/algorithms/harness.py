@@ -4,18 +4,17 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import sagesmith
 from sagesmith.algorithms import catalogue
 from sagesmith.config import default_cache_dir
 from sagesmith.images import environments, registry
-
-SOURCE = Path(sagesmith.__file__).parents[1]
+from tests.algorithms import forks
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,14 @@ class Trained:
         """The same for one that may be refused."""
         data = body.encode() if isinstance(body, str) else body
         options = ["--root", str(self.root), "--content-type", content_type, "--accept", accept]
-        return subprocess.run(
-            [python(self.name), "-m", "sagesmith.algorithms", "answer", self.name, *options],
-            input=data,
-            capture_output=True,
-            env=_variables(),
-            check=False,
-        )
+        with tempfile.TemporaryFile() as request, tempfile.TemporaryFile() as said:
+            request.write(data)
+            request.seek(0)
+            arguments = ["-m", "sagesmith.algorithms", "answer", self.name, *options]
+            run = _fork(self.name, arguments, request.fileno(), said.fileno())
+            answer = run.rest()
+            said.seek(0)
+            return subprocess.CompletedProcess(arguments, run.wait(), answer, said.read())
 
 
 @cache
@@ -76,10 +76,11 @@ def train(
     hyperparameters: Mapping[str, object],
     channels: Mapping[str, Channel],
     hosts: Iterable[str] = ("algo-1",),
+    anew: bool = False,
 ) -> Trained:
     """Train as an image does; several hosts are started by `start`."""
     prepare(root, hyperparameters, channels, "algo-1", list(hosts))
-    return finish(name, root, start(name, root))
+    return finish(name, root, start(name, root, anew))
 
 
 def prepare(
@@ -108,18 +109,14 @@ def prepare(
     (config / "inputdataconfig.json").write_text(json.dumps(entries))
 
 
-def start(name: str, root: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [python(name), "-m", "sagesmith.algorithms", "train", name, "--root", str(root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=_variables(),
-    )
+def start(name: str, root: Path, anew: bool = False) -> forks.Run:
+    """Start a training; one that is measured is started anew, so that it takes what it takes in an image."""
+    arguments = ["-m", "sagesmith.algorithms", "train", name, "--root", str(root)]
+    return _fork(name, arguments, anew=anew)
 
 
-def stop_once(process: "subprocess.Popen[bytes]", said: str) -> None:
+def stop_once(process: forks.Run, said: str) -> None:
     """Ask a job to stop after a line of its log that says something."""
-    assert process.stdout is not None
     seen = []
     for line in process.stdout:
         seen.append(line.decode())
@@ -129,25 +126,38 @@ def stop_once(process: "subprocess.Popen[bytes]", said: str) -> None:
     raise AssertionError("".join(seen))
 
 
-def finish(name: str, root: Path, process: "subprocess.Popen[bytes]") -> Trained:
-    output, _ = process.communicate()
-    log, failure = output.decode("utf-8", "replace"), root / "output" / "failure"
+def finish(name: str, root: Path, process: forks.Run) -> Trained:
+    log, failure = process.rest().decode("utf-8", "replace"), root / "output" / "failure"
     metrics: dict[str, list[float]] = {}
     for metric in catalogue.algorithm(name).metrics:
         found = [float(value) for value in re.findall(metric.regex, log)]
         if found:
             metrics[metric.name] = found
     said = failure.read_text() if failure.is_file() else ""
-    return Trained(name, root, process.returncode, log, said, metrics)
+    return Trained(name, root, process.wait(), log, said, metrics)
 
 
 def program(name: str, file: str) -> Any:
     """What a program of `programs` writes as JSON, run in an algorithm's environment."""
-    command = [python(name), str(Path(__file__).parent / "programs" / file)]
-    ended = subprocess.run(command, capture_output=True, text=True, env=_variables(), check=False)
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    with tempfile.TemporaryFile() as said:
+        run = _fork(name, [str(Path(__file__).parent / "programs" / file)], stderr=said.fileno())
+        output = run.rest()
+        said.seek(0)
+        assert run.wait() == 0, said.read().decode()
+    return json.loads(output)
 
 
-def _variables() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
+def _fork(
+    name: str,
+    arguments: list[str],
+    stdin: int | None = None,
+    stderr: int = subprocess.STDOUT,
+    anew: bool = False,
+) -> forks.Run:
+    """Start a program in an algorithm's environment, with what the algorithm imports there already unless anew."""
+    algorithm = catalogue.algorithm(name)
+    places = [each.partition(":")[0] for each in (algorithm.train, algorithm.load)]
+    modules = None if anew else ["sagesmith.algorithms.run.job", *places]
+    with Path(os.devnull).open("rb") as nothing:
+        given = nothing.fileno() if stdin is None else stdin
+        return forks.start(python(name), arguments, modules, given, stderr)
