@@ -17,10 +17,10 @@ from sagesmith.agent import engine
 from sagesmith.agent.limits import remove_recorded
 from sagesmith.agent.network.gang import Gang
 from sagesmith.agent.taskdir import TaskDir, spec_to_json
+from sagesmith.compute import watching
 from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, TaskKind, TaskObservation, TaskSpec
 from sagesmith.compute.reading import read_events, read_lines, read_samples
 from sagesmith.compute.warm import PAUSE_SECONDS, WarmPool, warm_directory
-from sagesmith.compute.watching import Watcher
 from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
 from sagesmith.priority import LAST, MIDDLE, rank
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
@@ -101,7 +101,7 @@ class LocalBackend:
         self._descriptors = descriptors
         self._known: dict[str, _Known] = {}
         self._known_lock = threading.Lock()
-        self._watcher = Watcher()
+        self._watcher = watching.shared()
         for path in tasks_dir.glob(f"{_REMOVED}*"):
             remove_tree(path)
         self._warm: WarmPool | None = None

@@ -12,6 +12,7 @@ import select
 import struct
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 logger = logging.getLogger("sagesmith.compute")
@@ -28,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watcher:
-    """Watches directories in a thread of its own. Thread safe."""
+    """Watches directories in a thread of its own, which lives as long as the process. Thread safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -84,3 +85,9 @@ class Watcher:
             if wake is not None and not mask & _IN_IGNORED:
                 found.append(wake)
         return found
+
+
+@cache
+def shared() -> Watcher:
+    """The process' watcher: of the kernel's instances a user has few (`fs.inotify.max_user_instances`, often 128)."""
+    return Watcher()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sagesmith import slots, wakes
-from sagesmith.compute.watching import Watcher
+from sagesmith.compute import watching
 from sagesmith.services.sagemaker import fleet
 from sagesmith.services.sagemaker.fleet import Instance
 from sagesmith.services.sagemaker.model_servers import Observations, instances_of, is_over, why_not_started
@@ -149,7 +149,7 @@ class WakeListener:
         self._store = store
         self._folder = folder
         self._kind = kind
-        self._watcher = Watcher()
+        self._watcher = watching.shared()
 
     def start(self) -> None:
         """Listen from now on, and hear what was asked while nobody listened."""
