@@ -110,3 +110,7 @@ def test_a_vocabulary_of_another_size_is_refused(tmp_path: Path) -> None:
 def test_negative_counts_are_refused(tmp_path: Path) -> None:
     trained = harness.train("ntm", tmp_path, GIVEN, {"train": documents(corpus()[0][:10] - 1)})
     assert trained.failure == "ClientError: Channel 'train' has a count of words that is negative: -1."
+
+
+def test_an_instance_that_had_no_documents_changes_nothing() -> None:
+    assert harness.program("ntm", "ntm_merge.py") == pytest.approx([0, 0], abs=1e-6)

@@ -80,11 +80,14 @@ class Learner:
         total = sum(each.documents for each in everybody)
         shares = [each.documents / total if total else 1 / len(everybody) for each in everybody]
         theirs = [each.arrays() for each in everybody]
-        merged = {
-            name: sum(arrays[name] * share for arrays, share in zip(theirs, shares, strict=True)) for name in theirs[0]
-        }
+        merged = {}
+        for name in {name: None for arrays in theirs for name in arrays}:
+            # Who has had no documents yet has nothing of the optimizer's.
+            known = [(arrays[name], share) for arrays, share in zip(theirs, shares, strict=True) if name in arrays]
+            whole = sum(share for _, share in known)
+            merged[name] = sum(value * (share / whole if whole else 1 / len(known)) for value, share in known)
         counts = {name: sum(arrays[name] for arrays in theirs) for name in ("documents", "recons", "kld")}
-        self.restore(merged | counts | {"steps": self.steps})
+        self.restore(merged | counts | {"steps": max(each.steps for each in everybody)})
 
     def arrays(self) -> Mapping[str, Any]:
         arrays = {f"network.{name}": each.detach().numpy() for name, each in self.network.state_dict().items()}
