@@ -51,7 +51,7 @@ def test_a_sample_of_many_rows_is_enough_for_centres_of_all(monkeypatch: pytest.
     rows = grouped(20_000)
     state = learned(rows, Plan(5, 3))
     centres, distance = state.centres(5)
-    assert len(state.sample.rows()) == 2500
+    assert len(state.rows) == 2500
     assert loss(centres, rows) <= 1.01 * KMeans(5, n_init=5, random_state=0).fit(rows).inertia_
     assert distance * len(rows) == pytest.approx(loss(centres, rows), rel=0.05)
 

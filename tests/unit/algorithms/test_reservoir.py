@@ -77,3 +77,10 @@ def test_only_rows_that_come_in_are_prepared(rows: int) -> None:
     reservoir = fed(Reservoir(5000, prepare=lambda values: values[:, :1] * 2), rows)
     found = reservoir.sample()[0]
     assert (found is None) if rows == 0 else sorted(found[:, 0]) == [2 * number for number in range(rows)]
+
+
+def test_a_shuffled_sample_has_the_same_rows_in_another_order() -> None:
+    few = fed(Reservoir(10_000), 1300)
+    rows = few.shuffled()[:, 0]
+    assert sorted(rows) == list(range(1300)) and list(rows) != sorted(rows)
+    assert few.complete and not fed(Reservoir(1000), 1300).complete

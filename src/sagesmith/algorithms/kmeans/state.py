@@ -9,7 +9,7 @@ import numpy as np
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.kmeans.lloyd import Lloyd, chosen
 from sagesmith.algorithms.kmeans.model import assigned
-from sagesmith.algorithms.run.sample import Sample
+from sagesmith.algorithms.run.reservoir import Reservoir
 
 _ROWS_A_CENTRE = 500
 _FEWEST_ROWS = 20_000
@@ -65,7 +65,7 @@ class Clusters:
     """
 
     plan: Plan
-    sample: Sample
+    sample: Reservoir
     means: Any
     weights: Any
     model: Any
@@ -77,12 +77,17 @@ class Clusters:
     @classmethod
     def empty(cls, plan: Plan) -> "Clusters":
         none = np.zeros((0, plan.columns))
-        sample = Sample(plan.sampled, plan.columns, plan.seed, plan.rank)
-        return cls(plan, sample, none, np.zeros(0), none, none, np.zeros(0))
+        return cls(plan, _reservoir(plan), none, np.zeros(0), none, none, np.zeros(0))
 
     @property
     def seen(self) -> int:
         return self.sample.seen
+
+    @property
+    def rows(self) -> Any:
+        """The sample, in random order."""
+        found = self.sample.shuffled()
+        return np.zeros((0, self.plan.columns), np.float32) if found is None else found
 
     def update(self, batch: Batch) -> None:
         rows = batch.dense()
@@ -111,7 +116,7 @@ class Clusters:
 
     def arrays(self) -> Mapping[str, Any]:
         return {
-            **self.sample.arrays(),
+            **{f"sample_{name}": value for name, value in self.sample.arrays().items()},
             "means": self.means,
             "weights": self.weights,
             "model": self.model,
@@ -122,7 +127,12 @@ class Clusters:
         }
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
-        self.sample = self.sample.restored(arrays)
+        sampled = {name.removeprefix("sample_"): each for name, each in arrays.items() if name.startswith("sample_")}
+        if "rows" in sampled and sampled["rows"].shape[1:] != (self.plan.columns,):
+            raise ValueError(f"it is of rows of {sampled['rows'].shape[1]} features, not {self.plan.columns}")
+        # One of its own: others may have begun with this one.
+        self.sample = _reservoir(self.plan)
+        self.sample.restore(sampled)
         self.means, self.weights, self.model = arrays["means"], arrays["weights"], arrays["model"]
         self.sums, self.counts = arrays["sums"], arrays["counts"]
         self.distance, self.reached = float(arrays["distance"]), float(arrays["reached"])
@@ -130,7 +140,7 @@ class Clusters:
     def centres(self, k: int) -> tuple[Any, float]:
         """The best k centres that it knows, and their mean squared distance: Lloyd's algorithm on the sample, begun
         several times, once from what the many centres come to; of the many centres alone where late rows count more."""
-        rows, lloyd, many = self.sample.rows(), self.plan.lloyd, None
+        rows, lloyd, many = self.rows, self.plan.lloyd, None
         decaying = self.plan.half_life > 0
         if k <= len(self.means) and (decaying or not self.sample.complete):
             many = lloyd.fit(self.means, k, self.weights).centres
@@ -172,11 +182,11 @@ class Clusters:
     def _learn(self, rows: Any) -> None:
         if not len(self.model):
             # In further passes the same rows come again.
-            self.sample.update(rows)
+            self.sample.update(Batch(rows))
         if not len(self.means):
             if self.seen < self.plan.centres:
                 return
-            rows = self.sample.rows()
+            rows = self.rows
             self.means = self._first(rows).astype(np.float64)
             self.weights = np.zeros(len(self.means))
         sums, counts, _ = assigned(self.means, rows)
@@ -191,3 +201,7 @@ class Clusters:
 
     def _first(self, rows: Any) -> Any:
         return chosen(rows, self.plan.centres, self.plan.init, np.random.default_rng(self.plan.seed))
+
+
+def _reservoir(plan: Plan) -> Reservoir:
+    return Reservoir(plan.sampled, plan.rank, plan.seed)

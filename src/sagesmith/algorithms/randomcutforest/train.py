@@ -32,10 +32,9 @@ def train(job: Job) -> None:
         )
     if not job.leads:
         return
-    rows, _ = state.sample()
+    rows = state.shuffled()
     if rows is None:
         raise CustomerError("The job was stopped before it had read any data.")
-    rows = rows[np.random.default_rng(0).permutation(len(rows))]
     if len(rows) < samples:
         job.log.warn(f"There are {len(rows)} rows, fewer than num_samples_per_tree ({samples}): each tree has all.")
 

@@ -59,6 +59,16 @@ class Reservoir:
             return None, None
         return self._rows[: self._count], None if self._labels is None else self._labels[: self._count]
 
+    def shuffled(self) -> Any:
+        """The rows, in an order that is random and the same wherever they were drawn; None before there are any."""
+        rows, _ = self.sample()
+        return None if rows is None else rows[np.argsort(self._keys[: self._count], kind="stable")]
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has all rows that went by."""
+        return self.seen <= self.size
+
     def merge(self, others: list["Reservoir"]) -> None:
         for other in others:
             rows, labels = other.sample()
