@@ -21,6 +21,7 @@ NAMES: tuple[str, ...] = (
     "object2vec",
     "pca",
     "randomcutforest",
+    "semantic_segmentation",
     "seq2seq",
     "tabtransformer",
     "xgboost",

@@ -1,0 +1,164 @@
+"""Images and masks as a network sees them, and how well masks agree."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sagesmith.algorithms.data.annotations import IGNORED, label_map
+from sagesmith.algorithms.data.images import Example, annotated, mask, records
+from sagesmith.algorithms.data.read import Source
+from sagesmith.algorithms.errors import CustomerError, Unreadable
+from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.semantic_segmentation.declaration import IMAGES
+
+# Of ImageNet's pixels, as all weights that were learned from them have it.
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A channel's images with their masks.
+
+    Attributes:
+        table: what the masks' values stand for, None if they are classes.
+        classes: how many there are.
+    """
+
+    examples: Sequence[Example]
+    table: Any
+    classes: int
+
+    @classmethod
+    def of(cls, job: Job, channel: str) -> "Images":
+        """A channel's, `train` or `validation`.
+
+        Raises:
+            CustomerError: it has no images, or one has no mask.
+        """
+        source = job.sources[channel]
+        if source.content_type.partition(";")[0].strip().lower() == IMAGES:
+            examples = list(records(source))
+        else:
+            examples = annotated(source, _masks(job, channel), ".png")
+        return cls(examples, label_map(job.sources.get("label_map"), channel), job.values["num_classes"])
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def load(self, number: int) -> tuple[Image.Image, Image.Image]:
+        """An image and its mask.
+
+        Raises:
+            Unreadable: they are none, do not fit each other, or the mask has a class that there is not.
+        """
+        example = self.examples[number]
+        pixels = example.pixels()
+        classes = mask(example.known, example.place, self.table)
+        if classes.shape != pixels.shape[:2]:
+            sizes = [f"{width} x {height}" for height, width in (classes.shape, pixels.shape[:2])]
+            raise Unreadable(example.place, f"The mask has {sizes[0]} pixels, and the image {sizes[1]}")
+        wrong = (classes >= self.classes) & (classes != IGNORED)
+        if wrong.any():
+            raise Unreadable(
+                example.place,
+                f"The mask has class {classes[wrong][0]}, which is not one of 0 to {self.classes - 1} (num_classes is "
+                f"{self.classes}) or {IGNORED}",
+            )
+        return Image.fromarray(pixels), Image.fromarray(classes)
+
+
+def _masks(job: Job, channel: str) -> Source:
+    name = f"{channel}_annotation"
+    if name not in job.sources:
+        raise CustomerError(
+            "Unable to initialize the algorithm. Failed to validate input data configuration. (caused by "
+            f"ValidationError)\n\nCaused by: '{name}' is a required property"
+        )
+    return job.sources[name]
+
+
+def network_input(pixels: Any) -> Any:
+    """Pixels of (height, width, 3) as a float32 array of (3, height, width)."""
+    normal = (np.asarray(pixels, np.float32) - _MEAN) / _DEVIATION
+    return np.ascontiguousarray(normal.transpose(2, 0, 1))
+
+
+def random_crop(image: Image.Image, classes: Image.Image, base: int, crop: int, random: Any) -> tuple[Any, Any]:
+    """A random square of a randomly scaled and flipped image: its input and its classes."""
+    if random.random() < 0.5:
+        flip = Image.Transpose.FLIP_LEFT_RIGHT
+        image, classes = image.transpose(flip), classes.transpose(flip)
+    longer = base * random.uniform(0.5, 2.0)
+    image, classes = _scaled(image, classes, longer / max(image.size))
+    image, classes = _padded(image, classes, crop)
+    left, top = (int(random.integers(0, side - crop + 1)) for side in image.size)
+    return _cut(image, classes, left, top, crop)
+
+
+def central_crop(image: Image.Image, classes: Image.Image, crop: int) -> tuple[Any, Any]:
+    """The middle square of an image that was scaled so that its shorter side fits."""
+    image, classes = _padded(*_scaled(image, classes, crop / min(image.size)), crop)
+    left, top = ((side - crop) // 2 for side in image.size)
+    return _cut(image, classes, left, top, crop)
+
+
+def _scaled(image: Image.Image, classes: Image.Image, by: float) -> tuple[Image.Image, Image.Image]:
+    width, height = (max(1, round(side * by)) for side in image.size)
+    size = (width, height)
+    return image.resize(size, Image.Resampling.BILINEAR), classes.resize(size, Image.Resampling.NEAREST)
+
+
+def _padded(image: Image.Image, classes: Image.Image, least: int) -> tuple[Image.Image, Image.Image]:
+    """With black below and to the right, which is of no class, up to a least side."""
+    width, height = (max(least, side) for side in image.size)
+    size = (width, height)
+    if size == image.size:
+        return image, classes
+    larger, none = Image.new("RGB", size), Image.new("L", size, IGNORED)
+    larger.paste(image)
+    none.paste(classes)
+    return larger, none
+
+
+def _cut(image: Image.Image, classes: Image.Image, left: int, top: int, side: int) -> tuple[Any, Any]:
+    box = (left, top, left + side, top + side)
+    return network_input(image.crop(box)), np.array(classes.crop(box), np.int64)
+
+
+class Agreement:
+    """How far masks agree with the true ones, over all pixels that count.
+
+    Attributes:
+        pairs: an int64 array of (classes, classes): how many pixels of a true class were said to be of another.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.pairs = np.zeros((classes, classes), np.int64)
+
+    def add(self, true: Any, said: Any) -> None:
+        counted = true != IGNORED
+        count = len(self.pairs)
+        self.pairs += np.bincount(true[counted] * count + said[counted], minlength=count * count).reshape(count, count)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        return float(np.trace(self.pairs) / max(1, self.pairs.sum()))
+
+    @property
+    def mean_iou(self) -> float:
+        """A class's intersection over union, the mean of those classes that there are."""
+        both = np.diag(self.pairs)
+        either = self.pairs.sum(0) + self.pairs.sum(1) - both
+        there = either > 0
+        return float((both[there] / either[there]).mean()) if there.any() else 0.0
+
+
+def shuffled(count: int, size: int, random: Any) -> Iterator[Any]:
+    """The numbers of all examples in batches, in a random order."""
+    order = random.permutation(count)
+    for start in range(0, count, size):
+        yield order[start : start + size]
