@@ -1,6 +1,9 @@
 """Linear Learner's parts: losses, both ways of training, the choice of models and thresholds."""
 
+import socket
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +11,10 @@ import pytest
 from sklearn import linear_model
 from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.batch import Batch
+from sagesmith.algorithms.data.protobuf import Sparse
+from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.linear_learner import losses, metrics
 from sagesmith.algorithms.linear_learner.candidates import candidates
@@ -18,8 +24,13 @@ from sagesmith.algorithms.linear_learner.metrics import Criterion, best_threshol
 from sagesmith.algorithms.linear_learner.newton import Newton
 from sagesmith.algorithms.linear_learner.penalties import Penalties
 from sagesmith.algorithms.linear_learner.problem import Problem
+from sagesmith.algorithms.linear_learner.rows import DENSE_COLUMNS, Data
 from sagesmith.algorithms.linear_learner.scaling import Moments, Scaling
 from sagesmith.algorithms.linear_learner.schema import LOSSES, SCHEMA
+from sagesmith.algorithms.run import hosts as hosts_module
+from sagesmith.algorithms.run.hosts import Hosts
+from sagesmith.algorithms.run.job import Job
+from tests.unit.algorithms.test_streaming import NAMES, together
 
 SETTINGS: Mapping[str, Any] = {"margin": 1.0, "quantile": 0.8, "huber_delta": 0.7, "loss_insensitivity": 0.2}
 POINTWISE = [name for kind in ("regressor", "binary_classifier") for name in LOSSES[kind]]
@@ -271,3 +282,33 @@ def test_a_flag_is_read_as_the_sdk_writes_it(given: str, shift: float) -> None:
     moments = Moments(2, np.array([5.0, 0.0]), np.array([2.0, 2.0]))
     values = SCHEMA.read({"predictor_type": "regressor", "unbias_data": given})
     assert Scaling.chosen(values, moments, False).shift.tolist() == [shift]
+
+
+@pytest.mark.parametrize("sparse", [False, True], ids=("dense", "sparse"))
+def test_models_are_judged_by_rows_of_all_instances(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sparse: bool
+) -> None:
+    """The leader may have so few rows that many models are perfect for them."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(hosts_module, "PORT", found.getsockname()[1])
+    values = SCHEMA.read({"predictor_type": "regressor"})
+    columns = DENSE_COLUMNS + 1 if sparse else 2
+    for name, labels in zip(NAMES, ([1], [2, 3], [4, 5, 6]), strict=True):
+        (tmp_path / name).mkdir()
+        vectors = [Sparse(np.ones(1), np.zeros(1, np.int64), columns) if sparse else np.ones(2) for _ in labels]
+        records = (
+            protobuf.write({"values": each}, {"values": [label]}) for each, label in zip(vectors, labels, strict=True)
+        )
+        (tmp_path / name / "rows").write_bytes(recordio.write(records))
+
+    def run(instance: Job, hosts: Hosts) -> Any:
+        source = Source("train", tmp_path / instance.host, "application/x-recordio-protobuf")
+        data = Data.opened(replace(instance, values=values, sources={"train": source}), hosts)
+        channel, judged = data.judged
+        judging = list(judged())
+        assert channel == "train"
+        assert all(batch.sparse == sparse and batch.columns == columns for batch in judging)
+        return np.concatenate([batch.labels for batch in judging]).tolist(), len(list(data.rows()))
+
+    assert together(NAMES, run) == [([1, 2, 3, 4, 5, 6], 1)] * 3

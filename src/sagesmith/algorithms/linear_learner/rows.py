@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sagesmith.algorithms.data.assemble import joined
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.read import batches
 from sagesmith.algorithms.errors import CustomerError
@@ -18,6 +19,7 @@ from sagesmith.algorithms.run.state import pack, unpack
 _BLOCK_BYTES = 16 << 20
 _BLOCK_ROWS = 1 << 16
 _JUDGED_ROWS = 50_000
+_SHARED_NUMBERS = 1 << 24
 DENSE_COLUMNS = 1024
 """Rows of so many features are made dense."""
 
@@ -57,9 +59,11 @@ class Data:
         moments = everybody[0]
         for other in everybody[1:]:
             moments = moments.merged(other)
-        judged = ("train", Replay(lambda _: iter(head)))
         if "validation" in job.sources:
             judged = ("validation", Replay(lambda epoch: read(job, "validation", columns, epoch)))
+        else:
+            shared = _everybodys(head, hosts)
+            judged = ("train", Replay(lambda _: iter(shared)))
         return cls(rows, sample, columns, sample[0].sparse and columns > DENSE_COLUMNS, moments, judged)
 
 
@@ -93,6 +97,33 @@ def _first(batches_: list[Batch], rows: int) -> Iterator[Batch]:
             return
         yield next(batch.pieces(min(rows, len(batch))))
         rows -= len(batch)
+
+
+def _everybodys(head: list[Batch], hosts: Hosts) -> list[Batch]:
+    """The first rows of all instances: by those of one, whose part may be small, no model could be chosen."""
+    if hosts.size == 1:
+        return head
+    numbers = sum(batch.features.nnz if batch.sparse else batch.features.size for batch in head)
+    fit = _SHARED_NUMBERS * sum(map(len, head)) // max(numbers, 1)
+    mine = joined(list(_first(head, max(1, min(_JUDGED_ROWS // hosts.size, fit)))))
+    return [_unpacked(unpack(data)) for data in hosts.gather(pack(_packed(mine)))]
+
+
+def _packed(batch: Batch) -> Mapping[str, Any]:
+    features = batch.features
+    if not batch.sparse:
+        return {"labels": batch.labels, "features": features}
+    of_rows = {"data": features.data, "indices": features.indices, "indptr": features.indptr}
+    return {"labels": batch.labels, "shape": features.shape, **of_rows}
+
+
+def _unpacked(arrays: Mapping[str, Any]) -> Batch:
+    if "features" in arrays:
+        return Batch(arrays["features"], arrays["labels"])
+    from scipy.sparse import csr_matrix
+
+    parts = arrays["data"], arrays["indices"], arrays["indptr"]
+    return Batch(csr_matrix(parts, tuple(arrays["shape"].tolist())), arrays["labels"])
 
 
 def labels_of(values: Mapping[str, Any]) -> int:

@@ -133,7 +133,7 @@ class _Task:
         if channel == "train" and self.judge.by_loss:
             # All rows say more of a loss than a sample of them.
             values = -learner.method.expected
-        # Instances that have no validation data have samples of their own: the first one's counts.
+        # Others may come to other last digits: the first one's count.
         said = unpack(self.hosts.gather(pack({"values": values, "losses": losses_, "thresholds": thresholds}))[0])
         tolerance = self.job.values["early_stopping_tolerance"]
         better = learner.consider(said["values"], said["losses"], said["thresholds"], tolerance)
