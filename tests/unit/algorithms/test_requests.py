@@ -139,3 +139,10 @@ def test_flipped_bytes_and_cut_requests_are_read_or_refused_in_our_words(which, 
         except BadRequest:
             continue
         assert np.isfinite(batch.features).all()
+
+
+@pytest.mark.parametrize("shape", [[2**31 - 1] * 2, [2**31 - 1] * 40, [2] * 100_000], ids=("two", "infinite", "many"))
+def test_a_shape_that_nobody_has_is_refused(shape):
+    tensor = {"keys": [0], "values": [1], "shape": shape}
+    with pytest.raises(BadRequest, match="instance 1: 'shape' is too large"):
+        decode(json.dumps({"instances": [{"data": {"features": tensor}}]}).encode(), "application/json", 2)

@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html#cdf-c
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from sagesmith.algorithms.errors import Unreadable
 
 _FIELD = "features"
 _ROWS = 4096
+_DIMENSIONS = 32
 
 
 def batches(stream: Stream, name: str, wanted: Wanted) -> Iterator[Batch]:
@@ -110,7 +112,9 @@ def _tensor(found: dict[str, Any], place: str) -> _Row:
     if shape:
         if not isinstance(shape, list) or not all(type(each) is int and 0 <= each < 2**31 for each in shape):
             raise Unreadable(place, "'shape' is not a list of whole numbers")
-        size = int(np.prod(np.array(shape, np.float64)))
+        size = math.prod(shape) if len(shape) <= _DIMENSIONS else -1
+        if not 0 <= size < 2**31:
+            raise Unreadable(place, "'shape' is too large")
     keys = found.get("keys")
     # An empty row of a sparse table has neither keys nor values, but a shape.
     if not keys and (len(values) or size < 0):
