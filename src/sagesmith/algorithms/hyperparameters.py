@@ -196,11 +196,11 @@ def objective(given: Mapping[str, str]) -> str | None:
 
 def _integer(_: Hyperparameter, text: str) -> int:
     try:
-        return int(text)
+        return int(_plain(text))
     except ValueError:
         pass
     try:
-        value = float(text)
+        value = float(_plain(text))
     except ValueError:
         raise ValueError(f"'{text}' is not of type 'integer'") from None
     # A tuner's or a JSON client's 10.0.
@@ -211,12 +211,23 @@ def _integer(_: Hyperparameter, text: str) -> int:
 
 def _real(_: Hyperparameter, text: str) -> float:
     try:
-        value = float(text)
+        value = float(_plain(text))
     except ValueError:
         raise ValueError(f"'{text}' is not of type 'number'") from None
     if not math.isfinite(value):
         raise ValueError(f"'{text}' is not a finite number")
     return value
+
+
+def _plain(text: str) -> str:
+    """The text of a number, without what Python alone takes for one: 1_000, or digits of other scripts.
+
+    Raises:
+        ValueError: it has such.
+    """
+    if "_" in text or not text.isascii():
+        raise ValueError(text)
+    return text
 
 
 def _choice(parameter: Hyperparameter, text: str) -> str:
