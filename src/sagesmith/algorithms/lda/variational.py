@@ -108,9 +108,10 @@ def mixture(counts: Any, likely: Any, alpha: Any, steps: int = 100, close: float
     """
     found = alpha + counts.sum() / len(alpha)
     for _ in range(steps):
-        rates = np.exp(digamma(found) - digamma(found.sum()))
+        # A factor that all rates have is of no account.
+        rates = np.exp(digamma(found))
         before, found = found, alpha + rates * (likely @ (counts / (rates @ likely + 1e-100)))
-        if np.abs(found - before).mean() < close:
+        if np.abs(found - before).sum() < close * len(alpha):
             break
     return found
 
