@@ -220,7 +220,8 @@ class _Transport:
         self._socket = taken
         taken.setblocking(False)  # unless told so, it waits as long as `socket.setdefaulttimeout` of a script says
         self._connection = connection
-        self._unsent: List[bytes] = []  # noqa: UP006
+        self._unsent: List[bytes | memoryview] = []  # noqa: UP006
+        self._unsent_bytes = 0
         self._waits = self._full = self._closed = False
 
     def is_closing(self) -> bool:
@@ -228,8 +229,13 @@ class _Transport:
 
     def write(self, data: bytes) -> None:
         with self._desk.lock:
-            if not self._closed:
-                self._unsent.append(data)
+            if self._closed:
+                return
+            self._unsent.append(data)
+            self._unsent_bytes += len(data)
+            if self._waits:  # the poll will say when there is room
+                self._hold_back()
+            else:
                 self._desk.wrote(self)
 
     def abort(self) -> None:
@@ -272,24 +278,43 @@ class _Transport:
         """Send as much as there is room for."""
         if self._closed or not self._unsent:
             return
-        data = b"".join(self._unsent)
+        try:
+            while self._unsent and self._send():
+                pass
+        except OSError:
+            self._forget()
+            self.abort()
+            return
+        self._hold_back()
+        if self._full and self._unsent_bytes < _HIGH_WATER // 4:
+            self._connection.resume_writing()
+        if bool(self._unsent) is not self._waits:
+            self._waits = bool(self._unsent)
+            self._register()
+
+    def _send(self) -> bool:
+        """Send once; whether there may be room for more. What is large is not copied for each part that leaves."""
+        if len(self._unsent) > 1 and len(self._unsent[0]) < _HIGH_WATER:
+            self._unsent = [b"".join(self._unsent)]
+        data = self._unsent[0]
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._unsent.clear()
-            self.abort()
-            return
-        left = len(data) - sent
-        self._unsent = [data[sent:]] if left else []
-        if left > _HIGH_WATER and not self._full:
+            return False
+        self._unsent_bytes -= sent
+        if sent < len(data):
+            self._unsent[0] = memoryview(data)[sent:]
+            return False
+        del self._unsent[0]
+        return True
+
+    def _hold_back(self) -> None:
+        if self._unsent_bytes > _HIGH_WATER and not self._full:
             self._connection.pause_writing()
-        elif self._full and left < _HIGH_WATER // 4:
-            self._connection.resume_writing()
-        if bool(left) is not self._waits:
-            self._waits = bool(left)
-            self._register()
+
+    def _forget(self) -> None:
+        self._unsent.clear()
+        self._unsent_bytes = 0
 
     def _register(self) -> None:
         if not self._closed:
@@ -298,7 +323,7 @@ class _Transport:
 
     def _end(self) -> None:
         self._closed = True
-        self._unsent.clear()
+        self._forget()
         self._poll.unregister(self._socket)
         self._socket.close()
         self._connection.connection_lost(None)

@@ -306,6 +306,24 @@ def test_a_server_without_descriptors_ends_the_connection_that_it_cannot_take(
     assert peer.next().body == b"after"
 
 
+def test_what_waits_for_a_slow_peer_is_not_copied_for_each_part_that_leaves(serving: Serving) -> None:
+    serving.pool._limit = serving.pool.batch_limit = count = 40
+    peer, body = Peer(serving.path), bytes(250_000)
+    serving.hold()
+    for number in range(count):
+        peer.ask(number, body)
+    serving.wait_for_pending(count)
+    assert serving.pool.desk is not None
+    (transport,) = serving.pool.desk._connections.values()
+    serving.goes_on.set()
+    held = set()
+    for _ in range(count):
+        assert peer.next().body == body
+        with serving.pool.desk.lock:
+            held |= {id(each.obj) for each in transport._unsent if isinstance(each, memoryview)}
+    assert 0 < len(held) < count // 4  # the first answers, and what came while they waited
+
+
 def test_what_is_no_frame_ends_its_connection_alone(serving: Serving) -> None:
     bad, good = Peer(serving.path), Peer(serving.path)
     good.ask(1, b"first")
