@@ -56,9 +56,9 @@ class JumpStartBuckets:
         content = jumpstart.objects(region)
         version = jumpstart.digest(content).encode()
         marked = await self._ask("GET", f"/{bucket}/{_MARK}")
+        mark = await whole(marked, _MAX_ANSWER_BYTES)
         if marked.status >= 500:
             return False
-        mark = await whole(marked, _MAX_ANSWER_BYTES)
         if marked.status == 200 and mark == version:
             return True
         if marked.status != 200:
@@ -68,9 +68,10 @@ class JumpStartBuckets:
                 made = await self._ask("PUT", f"/{bucket}")
                 if made.status >= 400 and made.status != 409:
                     return made.status < 500
-            elif (await self._ask("HEAD", f"/{bucket}/{jumpstart.MANIFEST}")).status != 404:
-                return True
-        for key, body in (*content.items(), (_MARK, version)):
+            elif (found := (await self._ask("HEAD", f"/{bucket}/{jumpstart.MANIFEST}")).status) != 404:
+                return found < 500
+        # Marked before it has its manifest: who finds it half filled knows whose it is, and goes on.
+        for key, body in ((_MARK, b""), *content.items(), (_MARK, version)):
             if (await self._ask("PUT", f"/{bucket}/{quote(key)}", body)).status >= 400:
                 return False
         return True
