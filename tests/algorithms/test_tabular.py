@@ -87,3 +87,12 @@ def test_a_model_of_another_algorithm_is_refused(name: str, tmp_path: Path) -> N
     refused = Trained(name, tmp_path, 0, "", "").ask("1,2", "text/csv")
     assert refused.returncode == 2
     assert f"The model artifact is not one of {name}" in refused.stderr.decode()
+
+
+def test_a_network_that_diverges_is_said_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGESMITH_REPOSITORY", "pytorch-tabtransformer-regression-model")
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    ended = train(
+        "tabtransformer", tmp_path, {"training": Channel({"a.csv": csv(rows[:, 0], rows)})}, learning_rate=1e30
+    )
+    assert ended.failure.startswith("ClientError: The loss is nan after epoch"), ended.log

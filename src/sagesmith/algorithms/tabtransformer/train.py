@@ -8,6 +8,7 @@ import torch
 from sklearn import metrics
 from torch.nn import functional
 
+from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import write
 from sagesmith.algorithms.tabtransformer.model import FILE, Encoding, apply, network
@@ -50,6 +51,8 @@ def train(job: Job) -> None:
         found = apply(net, encoding, table.validation.features)
         true = (table.validation.labels - centre) / scale if classes is None else table.validation.labels
         left = float(_loss(torch.from_numpy(found), torch.from_numpy(np.asarray(true)), classes))
+        if not np.isfinite(left):
+            raise CustomerError(f"The loss is {left} after epoch {epoch}: lower learning_rate.")
         job.log.say(f"epoch {epoch + 1}: valid loss={left:.6g}, {_measured(found, true, classes)}")
         best, kept, since = (left, deepcopy(net.state_dict()), 0) if left < best else (best, kept, since + 1)
         if job.stopping.is_set():
