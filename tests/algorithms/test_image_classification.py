@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from sagesmith.algorithms.data import images, recordio
+from tests.algorithms import harness
 from tests.algorithms.harness import Channel, Trained, train
 
 RECORDS, IMAGE = "application/x-recordio", "application/x-image"
@@ -65,3 +66,10 @@ def test_images_are_told_apart_that_were_not_seen(classifier: Trained) -> None:
     assert classifier.exit_code == 0, classifier.log
     assert max(classifier.metrics["validation:accuracy"]) > 0.9
     assert len(classifier.metrics["train:accuracy"]) == 6
+
+
+def test_a_long_strip_takes_little_memory() -> None:
+    found = harness.program("image_classification", "image_strip.py")
+    assert found["shape"] == [3, 224, 224]
+    # All of it, enlarged until it is high enough, would be 3 GB.
+    assert found["grown_bytes"] < 300 << 20

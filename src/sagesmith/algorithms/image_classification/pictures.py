@@ -1,5 +1,6 @@
 """Images of any size as arrays of one shape: scaled, cut out, varied, normalised."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ _MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 # Of hue, saturation and lightness, as OpenCV counts them.
 _MOST = (36, 50, 50)
+# A strip that is enlarged for its narrow side is cut to so many times the network's input: a few hundred bytes of PNG
+# can be 50,000 pixels long and one high.
+_LONGEST = 16
 _DEGREES, _SHEAR, _ASPECT = 10.0, 0.1, 0.25
 
 
@@ -103,8 +107,19 @@ def _scaled(image: Image.Image, values: Mapping[str, Any], whole: bool) -> Image
         factor = max(cover, values["resize"] / min(image.height, image.width))
     if factor == 1:
         return image
+    if factor > 1:
+        image = _cut(image, math.ceil(_LONGEST * width / factor), math.ceil(_LONGEST * height / factor))
     size = (max(width, round(image.width * factor)), max(height, round(image.height * factor)))
     return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _cut(image: Image.Image, width: int, height: int) -> Image.Image:
+    """The middle of an image where it is larger than that."""
+    wide, high = min(image.width, width), min(image.height, height)
+    if (wide, high) == image.size:
+        return image
+    left, top = (image.width - wide) // 2, (image.height - high) // 2
+    return image.crop((left, top, left + wide, top + high))
 
 
 def _transformed(image: Image.Image, random: np.random.Generator) -> Image.Image:
