@@ -79,11 +79,15 @@ def start(python: str, arguments: Sequence[str], modules: Sequence[str] | None, 
 
 @cache
 def _server(python: str) -> socket.socket:
-    """The connection to an environment's server: it ends with it, that is with this process."""
+    """The connection to an environment's server, which ends with it, that is with this process.
+
+    The threads of OpenMP's pools sleep where they wait: they spin by default, and where several tests share the cores,
+    what takes a second takes ten then.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [python, "-P", str(_SERVER), str(theirs.fileno())]
-        subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_variables())
+        subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_variables() | {"OMP_WAIT_POLICY": "passive"})
     return ours
 
 

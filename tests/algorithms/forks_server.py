@@ -28,8 +28,6 @@ def main(connection: socket.socket) -> None:
         if not request:
             return
         asked = json.loads(request)
-        variables = os.environ.copy()
-        _become(asked["variables"])
         for module in asked["modules"] or ():
             with contextlib.suppress(Exception):  # the run meets the same, and says so
                 import_module(module)
@@ -37,8 +35,9 @@ def main(connection: socket.socket) -> None:
         watcher = os.fork()
         if watcher == 0:
             connection.close()
+            os.environ.clear()
+            os.environ.update(asked["variables"])
             _watch(asked["arguments"], files, anew=asked["modules"] is None)
-        _become(variables)
         for each in files:
             os.close(each)
         running = [pid for pid in [*running, watcher] if os.waitpid(pid, os.WNOHANG) == (0, 0)]
@@ -97,11 +96,6 @@ def _end(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
-
-
-def _become(variables: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(variables)
 
 
 if __name__ == "__main__":
