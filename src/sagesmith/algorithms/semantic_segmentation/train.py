@@ -38,7 +38,7 @@ def train(job: Job) -> None:
     random = networks.begin()
     network = Network(values)
     if "model" in job.sources:
-        with earlier.opened(job.sources["model"]) as folder:
+        with pretrained.unpacked(job.sources["model"]) as folder:
             earlier.check(folder, FILE, values, ARCHITECTURE, TITLE)
             networks.load_weights(network, folder / WEIGHTS, TITLE)
             network.train()

@@ -1,38 +1,14 @@
-"""An earlier job's model, which a job goes on from: the channel `model`.
+"""Whether an earlier job's model, the channel `model`, is one that a job can go on from.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/incremental-training.html
 """
 
 import json
-import tarfile
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sagesmith.algorithms.data.read import Source, files
 from sagesmith.algorithms.errors import CustomerError
-
-
-@contextmanager
-def opened(source: Source) -> Iterator[Path]:
-    """The directory of an earlier model: the channel's own, or what its model.tar.gz has.
-
-    Raises:
-        CustomerError: it is no archive.
-    """
-    archive = next((path for path in files(source) if path.name.endswith(".tar.gz")), None)
-    if archive is None:
-        yield source.folder
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with tarfile.open(archive) as opened_archive:
-                opened_archive.extractall(folder, filter="data")
-        except (OSError, EOFError, tarfile.TarError) as error:
-            raise CustomerError(f"Channel '{source.name}': {archive.name} is not a model.tar.gz: {error}") from error
-        yield Path(folder)
 
 
 def check(folder: Path, file: str, values: Mapping[str, Any], names: Sequence[str], title: str) -> None:
