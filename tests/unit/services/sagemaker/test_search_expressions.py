@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sagesmith.services.sagemaker.search.expression import MAX_PARTS
 from sagesmith.store import Document, searching
 from tests.unit.services.sagemaker.world import World
 
@@ -198,6 +199,15 @@ LEAVES = st.fixed_dictionaries(
     {"Filters": st.lists(FILTERS, min_size=1, max_size=3)},
     optional={"NestedFilters": st.lists(NESTED, min_size=1, max_size=2), "Operator": st.sampled_from(("And", "Or"))},
 )
+
+
+def parts(expression: Expression) -> int:
+    """How many filters, nested filters and sub-expressions an expression has, however deep."""
+    count = len(expression.get("Filters", ()))
+    count += sum(1 + len(each["Filters"]) for each in expression.get("NestedFilters", ()))
+    return count + sum(1 + parts(each) for each in expression.get("SubExpressions", ()))
+
+
 EXPRESSIONS = st.recursive(
     LEAVES,
     lambda inner: st.fixed_dictionaries(
@@ -205,7 +215,7 @@ EXPRESSIONS = st.recursive(
         optional={"Filters": st.lists(FILTERS, min_size=1, max_size=2), "Operator": st.sampled_from(("And", "Or"))},
     ),
     max_leaves=5,
-)
+).filter(lambda expression: parts(expression) <= MAX_PARTS - 2)  # a test puts up to two more around it
 
 
 def all_records(world: World, **params: Any) -> list[Record]:
