@@ -15,6 +15,8 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.state import unpack, write
 
 FILE, ARRAYS = "model.json", "model.npz"
+# So many documents go through the encoder at a time: short ones of a request would take gigabytes together.
+_ROWS = 1024
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
     "sigmoid": special.expit,
     "tanh": np.tanh,
@@ -72,7 +74,8 @@ class Topics:
         return special.softmax(values, axis=1).astype(np.float32)
 
     def predict(self, batch: Batch) -> Sequence[Mapping[str, Any]]:
-        return [{"topic_weights": weights} for weights in self.weights(batch).tolist()]
+        parts = (self.weights(part) for part in batch.pieces(_ROWS))
+        return [{"topic_weights": weights} for part in parts for weights in part.tolist()]
 
     def save(self, folder: Path) -> None:
         arrays: dict[str, Any] = {"topics": self.words}
