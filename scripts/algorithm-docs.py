@@ -114,7 +114,7 @@ def _tunable(tunable: Tunable | None) -> str:
         return _code(tunable.categories)
     if tunable.low is None or tunable.high is None:
         return "yes"
-    return f"{tunable.low:g} to {tunable.high:g}"
+    return f"{tunable.low:.10g} to {tunable.high:.10g}"
 
 
 def _metrics(metrics: tuple[Metric, ...]) -> str:

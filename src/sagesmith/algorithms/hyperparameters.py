@@ -107,19 +107,19 @@ class Hyperparameter:
         if self.kind == "text":
             return "text"
         noun = "an integer" if self.kind == "integer" else "a number"
-        low = "" if self.low is None else f"{'greater than' if self.above else 'from'} {self.low:g}"
+        low = "" if self.low is None else f"{'greater than' if self.above else 'from'} {self.low:.10g}"
         to = "less than" if self.below else "up to"
-        high = "" if self.high is None else f"{to} {self.high:g}"
+        high = "" if self.high is None else f"{to} {self.high:.10g}"
         words = "".join(f", or `{word}`" for word in self.words)
         return " ".join(filter(None, (noun, low, high))) + words
 
     def _within(self, value: float, text: str) -> None:
         if self.low is not None and (value <= self.low if self.above else value < self.low):
             relation = "less than or equal to the exclusive minimum" if self.above else "less than the minimum"
-            raise self.wrong(text, f"{text} is {relation} of {self.low:g}")
+            raise self.wrong(text, f"{text} is {relation} of {self.low:.10g}")
         if self.high is not None and (value >= self.high if self.below else value > self.high):
             relation = "greater than or equal to the exclusive maximum" if self.below else "greater than the maximum"
-            raise self.wrong(text, f"{text} is {relation} of {self.high:g}")
+            raise self.wrong(text, f"{text} is {relation} of {self.high:.10g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,3 +52,10 @@ def test_what_is_wrong_is_said_in_the_words_of_awss_algorithms(given: dict[str, 
         SCHEMA.read(given)
     assert raised.value.reason.startswith("ClientError: Unable to initialize the algorithm. Failed to validate")
     assert said in raised.value.reason
+
+
+def test_large_limits_are_said_to_the_last_digit() -> None:
+    seed = Hyperparameter("seed", "integer", "Seed.", low=1, high=2_147_483_647)
+    with pytest.raises(CustomerError, match="maximum of 2147483647"):
+        Schema(parameters=(seed,)).read({"seed": "2147483648"})
+    assert seed.range == "an integer from 1 up to 2147483647"

@@ -65,11 +65,13 @@ from sagemaker.inputs import TrainingInput
 session = sagemaker.Session()
 bucket, choose = session.default_bucket(), random.Random(0)
 
+
 def picture(label):  # red ones and blue ones
     colour = (choose.randint(150, 255), 60, choose.randint(0, 99))
     target = io.BytesIO()
     Image.new("RGB", (32, 32), colour if label == 0 else colour[::-1]).save(target, "PNG")
     return target.getvalue()
+
 
 s3 = session.boto_session.client("s3")
 for channel in ("train", "validation"):
@@ -84,8 +86,15 @@ estimator = Estimator(
     role="arn:aws:iam::000000000000:role/SageMaker",
     instance_count=1,
     instance_type="ml.m5.large",
-    hyperparameters={"num_classes": 2, "num_training_samples": 32, "num_layers": 20, "image_shape": "3,32,32",
-                     "mini_batch_size": 8, "epochs": 3, "learning_rate": 0.02},
+    hyperparameters={
+        "num_classes": 2,
+        "num_training_samples": 32,
+        "num_layers": 20,
+        "image_shape": "3,32,32",
+        "mini_batch_size": 8,
+        "epochs": 3,
+        "learning_rate": 0.02,
+    },
 )
 names = ("train", "validation", "train_lst", "validation_lst")
 estimator.fit(
