@@ -4,20 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import programs
 from tests.integration.conftest import Running
-from tests.integration.programs import Seen
+from tests.integration.programs import run_algorithm
 
 pytestmark = pytest.mark.sdk
 
 
-def run(platform: Running, name: str, folder: Path) -> Seen:
-    """The program `algorithm_<name>.py`."""
-    return programs.run(platform, "sdk-v2", f"algorithm_{name}.py", folder)
-
-
 def test_kmeans_finds_the_groups_that_there_are(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "kmeans", tmp_path)
+    seen = run_algorithm(platform, "kmeans", tmp_path)
     assert 0.2 < seen["train"]["metrics"]["train:msd"] < 1.0
     assert "train:msd" in seen["train"]["definitions"]
     clusters = [each["closest_cluster"][0] for each in seen["predict"]]
@@ -27,28 +21,21 @@ def test_kmeans_finds_the_groups_that_there_are(platform: Running, tmp_path: Pat
 
 
 def test_knn_finds_the_classes_that_neighbors_have(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "knn", tmp_path)
+    seen = run_algorithm(platform, "knn", tmp_path)
     assert seen["train"]["test:accuracy"] > 0.85
     right = [found == label for found, label in zip(seen["predict"]["found"], seen["predict"]["labels"], strict=True)]
     assert sum(right) >= 16
 
 
 def test_random_cut_forest_scores_what_is_unusual_highest(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "randomcutforest", tmp_path)
+    seen = run_algorithm(platform, "randomcutforest", tmp_path)
     assert seen["train"]["test:recall"] == 1.0
     *usual, one, other = seen["predict"]
     assert min(one, other) > 1.5 * max(usual)
 
 
-def test_xgboost_without_a_script_learns_which_quadrants_are_positive(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "xgboost", tmp_path)
-    assert seen["train"]["validation:auc"] > 0.9
-    answers, labels = seen["predict"]["answers"], seen["predict"]["labels"]
-    assert sum((answer > 0.5) == label for answer, label in zip(answers, labels, strict=True)) >= 18
-
-
 def test_pca_projects_on_the_directions_that_there_are(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "pca", tmp_path)
+    seen = run_algorithm(platform, "pca", tmp_path)
     assert seen["train"]["train:explained_variance"] > 0.999
     smallest, largest = seen["predict"]["variance"]
     assert smallest < largest
@@ -56,53 +43,20 @@ def test_pca_projects_on_the_directions_that_there_are(platform: Running, tmp_pa
 
 
 def test_ip_insights_tells_an_entitys_address_from_another(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "ipinsights", tmp_path)
+    seen = run_algorithm(platform, "ipinsights", tmp_path)
     assert seen["train"]["train:cross_entropy"] < 0.5
     own, other = seen["predict"]
     assert own > other
 
 
-def test_blazingtext_tells_what_texts_are_about(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "blazingtext", tmp_path)
-    assert seen["train"]["validation:accuracy"] > 0.95
-    assert [each["label"][0] for each in seen["predict"]] == ["__label__metal", "__label__fruit"]
-    assert all(len(each["prob"]) == 2 for each in seen["predict"])
-
-
-def test_object2vec_scores_pairs_and_embeds_objects(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "object2vec", tmp_path)
-    assert seen["train"]["validation:accuracy"] > 0.95
-    same, different, alone = seen["predict"]["predictions"]
-    assert same["scores"][1] > 0.5 > different["scores"][1]
-    assert len(alone["embeddings"]) == 8
-
-
-def test_seq2seq_translates_words(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "seq2seq", tmp_path)
-    assert seen["train"]["validation:perplexity"] < 1.5
-    assert [each["target"] for each in seen["predict"]["predictions"]] == ["deux trois un", "un"]
-
-
-def test_a_tabular_model_of_jumpstart_is_found_trained_and_deployed_by_its_id(
-    platform: Running, tmp_path: Path
-) -> None:
-    seen = run(platform, "jumpstart", tmp_path)
-    assert seen["refuse"] == "AccessDenied"
-    assert seen["train"]["binary_logloss"] < 0.4
-    answer = seen["predict"]
-    assert answer["labels"] == [0, 1]
-    right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
-    assert sum(right) >= 45
-
-
 def test_lda_finds_the_topics_that_documents_were_made_of(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "lda", tmp_path)
+    seen = run_algorithm(platform, "lda", tmp_path)
     assert "train:pwll" in seen["train"]
     assert seen["predict"] < 0.05
 
 
 def test_linear_learner_tells_on_which_side_of_a_plane_rows_lie(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "linear_learner", tmp_path)
+    seen = run_algorithm(platform, "linear_learner", tmp_path)
     assert seen["train"]["test:binary_f_beta"] > 0.95
     assert seen["train"]["validation:objective_loss:final"] < 0.2
     found, labels = seen["predict"]["found"], seen["predict"]["labels"]
@@ -111,15 +65,7 @@ def test_linear_learner_tells_on_which_side_of_a_plane_rows_lie(platform: Runnin
 
 
 def test_factorization_machines_learn_who_likes_what(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "factorization_machines", tmp_path)
+    seen = run_algorithm(platform, "factorization_machines", tmp_path)
     assert seen["train"]["test:rmse"] < 0.3
     pairs = zip(seen["predict"]["scores"], seen["predict"]["ratings"], strict=True)
     assert sum(abs(score - rating) for score, rating in pairs) / 200 < 0.3
-
-
-def test_ntm_gives_documents_of_a_topic_the_same_weights(platform: Running, tmp_path: Path) -> None:
-    seen = run(platform, "ntm", tmp_path)
-    assert seen["train"]["validation:total_loss"] < 4.1
-    tops = [weights.index(max(weights)) for weights in seen["predict"]]
-    assert tops[:3] == tops[3:]
-    assert len(set(tops)) == 3

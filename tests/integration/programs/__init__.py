@@ -32,6 +32,11 @@ def run(platform: Running, environment: str, program: str, folder: Path) -> Seen
     return run_with(platform, environment_python(environment), program, folder, {})
 
 
+def run_algorithm(platform: Running, name: str, folder: Path) -> Seen:
+    """Run a built-in algorithm's program with the SDK v2."""
+    return run(platform, "sdk-v2", f"algorithm_{name}.py", folder)
+
+
 def run_with(platform: Running, python: str, program: str, folder: Path, variables: dict[str, str]) -> Seen:
     """Run a program of this folder with an interpreter and further variables."""
     answers = folder / "seen.json"

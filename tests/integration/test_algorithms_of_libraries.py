@@ -1,0 +1,36 @@
+"""Each built-in algorithm that has an environment of its own by the SDK v2; the others are in `test_algorithms.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Running
+from tests.integration.programs import run_algorithm
+
+pytestmark = pytest.mark.sdk
+
+
+def test_xgboost_without_a_script_learns_which_quadrants_are_positive(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "xgboost", tmp_path)
+    assert seen["train"]["validation:auc"] > 0.9
+    answers, labels = seen["predict"]["answers"], seen["predict"]["labels"]
+    assert sum((answer > 0.5) == label for answer, label in zip(answers, labels, strict=True)) >= 18
+
+
+def test_blazingtext_tells_what_texts_are_about(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "blazingtext", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.95
+    assert [each["label"][0] for each in seen["predict"]] == ["__label__metal", "__label__fruit"]
+    assert all(len(each["prob"]) == 2 for each in seen["predict"])
+
+
+def test_a_tabular_model_of_jumpstart_is_found_trained_and_deployed_by_its_id(
+    platform: Running, tmp_path: Path
+) -> None:
+    seen = run_algorithm(platform, "jumpstart", tmp_path)
+    assert seen["refuse"] == "AccessDenied"
+    assert seen["train"]["binary_logloss"] < 0.4
+    answer = seen["predict"]
+    assert answer["labels"] == [0, 1]
+    right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
+    assert sum(right) >= 45

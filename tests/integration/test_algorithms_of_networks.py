@@ -1,0 +1,32 @@
+"""Each built-in algorithm that is a network by the SDK v2; the others are in `test_algorithms.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Running
+from tests.integration.programs import run_algorithm
+
+pytestmark = pytest.mark.sdk
+
+
+def test_object2vec_scores_pairs_and_embeds_objects(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "object2vec", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.95
+    same, different, alone = seen["predict"]["predictions"]
+    assert same["scores"][1] > 0.5 > different["scores"][1]
+    assert len(alone["embeddings"]) == 8
+
+
+def test_seq2seq_translates_words(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "seq2seq", tmp_path)
+    assert seen["train"]["validation:perplexity"] < 1.5
+    assert [each["target"] for each in seen["predict"]["predictions"]] == ["deux trois un", "un"]
+
+
+def test_ntm_gives_documents_of_a_topic_the_same_weights(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "ntm", tmp_path)
+    assert seen["train"]["validation:total_loss"] < 4.1
+    tops = [weights.index(max(weights)) for weights in seen["predict"]]
+    assert tops[:3] == tops[3:]
+    assert len(set(tops)) == 3
