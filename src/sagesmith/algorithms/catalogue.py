@@ -19,6 +19,7 @@ NAMES: tuple[str, ...] = (
     "linear_learner",
     "ntm",
     "object2vec",
+    "object_detection",
     "pca",
     "randomcutforest",
     "semantic_segmentation",

@@ -1,0 +1,183 @@
+"""Object Detection as AWS describes it."""
+
+import re
+from typing import Any
+
+from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Metric
+from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
+from sagesmith.algorithms.semantic_segmentation.declaration import IMAGE, IMAGES, JPEG, MODEL, PNG, epochs
+
+__all__ = ["ALGORITHM", "ARCHITECTURE", "IMAGES"]
+
+ARCHITECTURE = ("base_network", "num_classes")
+"""What a model and the job that goes on from it must have in common."""
+_PAGE = "https://docs.aws.amazon.com/sagemaker/latest/dg/"
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"'{text}' is not a regular expression: {error}") from None
+    return "" if text == "false" else text
+
+
+def _real(name: str, meaning: str, default: float, **more: Any) -> Hyperparameter:
+    return Hyperparameter(name, "real", meaning, **{"default": default, "low": 0, "high": 1} | more)
+
+
+def _integer(name: str, meaning: str, default: int, low: int = 1, **more: Any) -> Hyperparameter:
+    return Hyperparameter(name, "integer", meaning, default=default, low=low, **more)
+
+
+_PARAMETERS = (
+    Hyperparameter("num_classes", "integer", "The number of classes.", required=True, low=1),
+    Hyperparameter(
+        "num_training_samples",
+        "integer",
+        "The number of training images, by which the learning rate's schedule is laid out.",
+        required=True,
+        low=1,
+    ),
+    Hyperparameter(
+        "base_network",
+        "choice",
+        "The network that sees the image; AWS has `vgg-16` and `resnet-50`.",
+        default="vgg-16",
+        choices=("vgg-16", "resnet-50", "resnet-34", "resnet-18", "resnet-20"),
+    ),
+    Hyperparameter("early_stopping", "boolean", "Stop when mAP gets no better.", default=False),
+    _integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 10),
+    _integer("early_stopping_patience", "So many epochs without an improvement stop training.", 5),
+    _real("early_stopping_tolerance", "The relative improvement of mAP below which there is none.", 0.0),
+    _integer("epochs", "Passes over the training images.", 30),
+    Hyperparameter(
+        "freeze_layer_pattern",
+        "text",
+        "A regular expression: weights of the base network whose names have it are not learned.",
+        default="",
+        check=_pattern,
+    ),
+    _integer("image_shape", "The side of the square that images are scaled to; AWS's is at least 300.", 300, low=32),
+    Hyperparameter(
+        "kv_store",
+        "choice",
+        "Taken and of no effect: one instance trains.",
+        choices=("dist_sync", "dist_async"),
+        chosen="none",
+    ),
+    _integer("label_width", "Taken and of no effect: annotations may be as long as they are.", 350),
+    _real("learning_rate", "The initial learning rate.", 0.001, above=True, tunable=Tunable(1e-6, 0.5)),
+    _real("lr_scheduler_factor", "What the learning rate is multiplied by.", 0.1, above=True, below=True),
+    Hyperparameter(
+        "lr_scheduler_step",
+        "text",
+        "The epochs after which it is, such as `10, 20`.",
+        check=lambda text: epochs(text) if text else (),
+        chosen="never",
+    ),
+    _integer("mini_batch_size", "The number of images in a batch.", 32, tunable=Tunable(8, 64)),
+    _real("momentum", "The momentum of `sgd`.", 0.9, above=True, tunable=Tunable(0.0, 0.999)),
+    _real("nms_threshold", "Of two boxes of a class that overlap by more, one is answered.", 0.45, above=True),
+    Hyperparameter(
+        "optimizer",
+        "choice",
+        "How weights are updated.",
+        default="sgd",
+        choices=("sgd", "adam", "rmsprop", "adadelta"),
+        tunable=Tunable(categories=("sgd", "adam", "rmsprop", "adadelta")),
+    ),
+    _real("overlap_threshold", "What a box must share with an object's to be right, for mAP.", 0.5, above=True),
+    Hyperparameter(
+        "use_pretrained_model",
+        "boolean",
+        "Begin with a network that was trained before: the job needs an earlier model in its channel `model` then.",
+        chosen="1 where the job has a channel `model`, else 0",
+    ),
+    _real("weight_decay", "The weight decay of `sgd`.", 0.0005, above=True, tunable=Tunable(0.0, 0.999)),
+)
+
+
+def _channel(name: str, meaning: str, types: tuple[str, ...], **more: Any) -> Channel:
+    return Channel(name, meaning, types, distribution="one instance", **more)
+
+
+def _loss(name: str, meaning: str) -> Metric:
+    return Metric(
+        f"train:{name}", rf"#quality_metric: host=\S+, epoch=\S+, batch=\S+ train {name} <loss>=(\S+)", meaning
+    )
+
+
+ALGORITHM = Algorithm(
+    name="object_detection",
+    title="Object Detection",
+    repositories=("object-detection",),
+    summary=(
+        "Finds objects in images, their classes and boxes, by one network that looks at boxes of many sizes at every "
+        "place: SSD on VGG-16 or a residual network. PyTorch trains and answers. The weights of the epoch with the "
+        "best mAP are kept."
+    ),
+    schema=Schema(_PARAMETERS),
+    channels=(
+        _channel(
+            "train",
+            "Images with their annotations: MXNet's RecordIO, an augmented manifest, or images beside the channel "
+            "`train_annotation`.",
+            (IMAGES, IMAGE, JPEG, PNG),
+            required=True,
+        ),
+        _channel("validation", "The same, to measure with and to stop by.", (IMAGES, IMAGE, JPEG, PNG), required=True),
+        _channel(
+            "train_annotation",
+            "A JSON file for each image, with the image's name.",
+            (IMAGE, JPEG, PNG, JSON),
+            modes=("File", "FastFile"),
+        ),
+        _channel(
+            "validation_annotation",
+            "A JSON file for each validation image.",
+            (IMAGE, JPEG, PNG, JSON),
+            modes=("File", "FastFile"),
+        ),
+        _channel("model", "An earlier model to go on from.", (MODEL,), modes=("File", "FastFile")),
+    ),
+    metrics=(
+        Metric(
+            "validation:mAP",
+            r"#quality_metric: host=\S+, epoch=\S+, validation mAP <score>=\((\S+)\)",
+            "The mean over classes of the average precision, validation images.",
+            "Maximize",
+        ),
+        _loss("cross_entropy", "Of the anchors' classes, for each anchor that has an object."),
+        _loss("smooth_l1", "Of the anchors' shifts, for each anchor that has an object."),
+        Metric(
+            "train:throughput",
+            r"#throughput_metric: host=\S+, train throughput=(\S+) records/second",
+            "Images in a second.",
+        ),
+        Metric("train:progress", r"#progress_metric: host=\S+, completed (\S+) %", "How far training is, in percent."),
+    ),
+    train="sagesmith.algorithms.object_detection.train:train",
+    load="sagesmith.algorithms.object_detection.model:load",
+    content_types=(IMAGE, JPEG, PNG),
+    accepts=(JSON, JSON_LINES),
+    sources=(
+        f"{_PAGE}object-detection.html",
+        f"{_PAGE}object-detection-api-config.html",
+        f"{_PAGE}object-detection-in-formats.html",
+        f"{_PAGE}object-detection-tuning.html",
+        "https://arxiv.org/abs/1512.02325 (SSD: Single Shot MultiBox Detector)",
+    ),
+    differences=(
+        "No weights that were trained on ImageNet are shipped, so `use_pretrained_model` has no default of 1; a job "
+        "that sets it and has no channel `model` is refused.",
+        "Residual networks of 18, 20 and 34 layers are taken too, and images of less than 300 pixels, for training "
+        "without a GPU.",
+        "VGG-16 has a normalisation after each convolution. The names that `freeze_layer_pattern` looks for are "
+        "PyTorch's, such as `stages.0.0.0.weight`.",
+        "One instance trains.",
+        "Weight decay is `sgd`'s alone.",
+    ),
+    incremental=True,
+    artifact="`model.json`, the hyperparameters, and `weights.npz`",
+)

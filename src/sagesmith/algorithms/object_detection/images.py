@@ -1,0 +1,91 @@
+"""Images and their objects as a network sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sagesmith.algorithms.data.annotations import boxes
+from sagesmith.algorithms.data.images import Example, annotated, records
+from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.object_detection.declaration import IMAGES
+from sagesmith.algorithms.run.job import Job
+
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+_LARGEST = 1.5
+"""The window of a crop or an expansion, as a part of the image's sides."""
+_SMALLEST = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A channel's images.
+
+    Attributes:
+        objects: of each, rows of class, left, top, right, bottom, as parts of the sides.
+    """
+
+    examples: Sequence[Example]
+    objects: Sequence[Any]
+
+    @classmethod
+    def of(cls, job: Job, channel: str) -> "Images":
+        """A channel's, `train` or `validation`.
+
+        Raises:
+            CustomerError: it has no images, or what is known of one is not what it should be.
+        """
+        source = job.sources[channel]
+        if source.content_type.partition(";")[0].strip().lower() == IMAGES:
+            examples = list(records(source))
+        elif f"{channel}_annotation" in job.sources:
+            examples = annotated(source, job.sources[f"{channel}_annotation"], ".json")
+        else:
+            raise CustomerError(
+                "Unable to initialize the algorithm. Failed to validate input data configuration. (caused by "
+                f"ValidationError)\n\nCaused by: '{channel}_annotation' is a required property"
+            )
+        classes = job.values["num_classes"]
+        return cls(examples, [boxes(each.known, classes, each.place) for each in examples])
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def load(self, number: int) -> tuple[Image.Image, Any]:
+        """An image and its objects.
+
+        Raises:
+            Unreadable: it is none.
+        """
+        return Image.fromarray(self.examples[number].pixels()), self.objects[number]
+
+
+def network_input(image: Image.Image, side: int) -> Any:
+    """An image as a float32 array of (3, side, side)."""
+    small = image.resize((side, side), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1))
+
+
+def varied(image: Image.Image, objects: Any, random: Any) -> tuple[Image.Image, Any]:
+    """An image flipped, and cut or put into a larger one, at random; objects whose centre is outside are gone."""
+    objects = objects.copy()
+    if random.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        objects[:, [1, 3]] = 1 - objects[:, [3, 1]]
+    if random.random() < 0.5:
+        return image, objects
+    share = random.uniform(_SMALLEST, _LARGEST)
+    left, top = (random.uniform(*sorted((0.0, 1 - share))) for _ in range(2))
+    corner = np.array([left, top, left, top], np.float32)
+    moved = (objects[:, 1:] - corner) / np.float32(share)
+    centre = (moved[:, :2] + moved[:, 2:]) / 2
+    inside = ((centre > 0) & (centre < 1)).all(1)
+    if len(objects) and not inside.any():
+        return image, objects
+    width, height = image.size
+    window = (left * width, top * height, (left + share) * width, (top + share) * height)
+    cut = image.transform(image.size, Image.Transform.EXTENT, window, Image.Resampling.BILINEAR)
+    return cut, np.concatenate([objects[inside, :1], moved[inside].clip(0, 1)], 1)

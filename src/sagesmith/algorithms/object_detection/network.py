@@ -1,0 +1,111 @@
+"""SSD: boxes of many sizes at every place of several maps of features, each with scores of classes and a shift.
+
+Sources:
+    Liu et al.: SSD: Single Shot MultiBox Detector, ECCV 2016
+    Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015 (VGG-16)
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from sagesmith.algorithms.vision.resnet import ResNet
+
+_RATIOS = (1.0, 2.0, 0.5, 3.0, 1 / 3)
+_EXTRAS = 3
+_LEAST, _MOST = 0.1, 0.95
+"""The sides of the boxes of the first map and of the last, as parts of the image's."""
+_VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+_PER_PLACE = len(_RATIOS) + 1
+
+
+class Network(nn.Module):  # type: ignore[misc]
+    """What is at each anchor: scores of the background and the classes, and where the object's box is.
+
+    Args:
+        values: the hyperparameters.
+    """
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.classes = int(values["num_classes"])
+        kind, _, layers = values["base_network"].partition("-")
+        self.base: nn.Module = _Vgg() if kind == "vgg" else ResNet(int(layers))
+        first, last = self.base.widths[-2:]
+        widths = [first, last]
+        self.extras = nn.ModuleList()
+        for _ in range(_EXTRAS):
+            self.extras.append(nn.Sequential(_normalised(widths[-1], 128, 1), _normalised(128, 256, 3, 2)))
+            widths.append(256)
+        self.scale = nn.Parameter(torch.full((1, first, 1, 1), 20.0))
+        self.scores = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * (self.classes + 1), 3, padding=1) for each in widths)
+        self.shifts = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * 4, 3, padding=1) for each in widths)
+        for head in (*self.scores, *self.shifts):
+            nn.init.xavier_uniform_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores of (images, anchors, 1 + classes), shifts of (images, anchors, 4), and the anchors, (anchors, 4)."""
+        *_, first, last = self.base(images)
+        # The norms of an early map's features differ from those of later ones (Liu et al., section 3.1).
+        maps = [self.scale * normalize(first), last]
+        for extra in self.extras:
+            maps.append(extra(maps[-1]))
+        scores = [_flat(head(each), self.classes + 1) for head, each in zip(self.scores, maps, strict=True)]
+        shifts = [_flat(head(each), 4) for head, each in zip(self.shifts, maps, strict=True)]
+        sizes = tuple((each.shape[2], each.shape[3]) for each in maps)
+        return torch.cat(scores, 1), torch.cat(shifts, 1), anchors(sizes)
+
+
+class _Vgg(nn.Module):  # type: ignore[misc]
+    """VGG-16's convolutions, each normalised, so that they learn without pretrained weights too."""
+
+    widths = (512, 512)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList()
+        inputs = 3
+        for widths in _VGG:
+            layers = []
+            for width in widths:
+                layers.append(_normalised(inputs, width, 3))
+                inputs = width
+            self.stages.append(nn.Sequential(*layers))
+
+    def forward(self, images: Tensor) -> Sequence[Tensor]:
+        x, outputs = images, []
+        for number, stage in enumerate(self.stages):
+            x = stage(nn.functional.max_pool2d(x, 2, ceil_mode=True) if number else x)
+            outputs.append(x)
+        return outputs
+
+
+@cache
+def anchors(sizes: tuple[tuple[int, int], ...]) -> Tensor:
+    """The boxes of all places of maps of (height, width): centre x, centre y, width, height, as parts of the image."""
+    step = (_MOST - _LEAST) / max(1, len(sizes) - 1)
+    found = []
+    for number, (height, width) in enumerate(sizes):
+        side = _LEAST + step * number
+        between = math.sqrt(side * (side + step))
+        shapes = [(side * math.sqrt(ratio), side / math.sqrt(ratio)) for ratio in _RATIOS] + [(between, between)]
+        y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        centres = torch.stack([x / width, y / height], -1)[:, :, None].expand(-1, -1, len(shapes), -1)
+        extents = torch.tensor(shapes)[None, None].expand(height, width, -1, -1)
+        found.append(torch.cat([centres, extents], -1).reshape(-1, 4))
+    return torch.cat(found)
+
+
+def _flat(output: Tensor, width: int) -> Tensor:
+    return output.permute(0, 2, 3, 1).reshape(len(output), -1, width)
+
+
+def _normalised(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
