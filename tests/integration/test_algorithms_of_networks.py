@@ -30,3 +30,14 @@ def test_ntm_gives_documents_of_a_topic_the_same_weights(platform: Running, tmp_
     tops = [weights.index(max(weights)) for weights in seen["predict"]]
     assert tops[:3] == tops[3:]
     assert len(set(tops)) == 3
+
+
+def test_image_classification_tells_colours_from_records_and_a_piped_manifest(
+    platform: Running, tmp_path: Path
+) -> None:
+    seen = run_algorithm(platform, "image_classification", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.9
+    assert seen["piped"]["validation:accuracy"] > 0.9
+    red, blue = seen["predict"]
+    assert red[0] > red[1]
+    assert blue[1] > blue[0]
