@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Metric
+from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
 from sagesmith.algorithms.semantic_segmentation.declaration import IMAGE, IMAGES, JPEG, MODEL, PNG, epochs
 
@@ -97,6 +97,70 @@ _PARAMETERS = (
     _real("weight_decay", "The weight decay of `sgd`.", 0.0005, above=True, tunable=Tunable(0.0, 0.999)),
 )
 
+_EXAMPLE = """\
+import io
+import json
+
+import boto3
+import numpy as np
+import sagemaker
+from PIL import Image
+from sagemaker import image_uris
+from sagemaker.estimator import Estimator
+from sagemaker.inputs import TrainingInput
+
+session = sagemaker.Session()
+s3, bucket = boto3.client("s3"), session.default_bucket()
+random = np.random.default_rng(0)
+
+
+def put(channel, name, body):
+    s3.put_object(Bucket=bucket, Key=f"boxes/{channel}/{name}", Body=body)
+
+
+# A bright square somewhere on a dark ground.
+for channel, count in (("train", 24), ("validation", 4)):
+    for number in range(count):
+        pixels = random.integers(0, 50, (32, 32, 3)).astype(np.uint8)
+        left, top = (int(each) for each in random.integers(0, 16, 2))
+        pixels[top : top + 16, left : left + 16] += 150
+        data = io.BytesIO()
+        Image.fromarray(pixels).save(data, "JPEG")
+        put(channel, f"{number}.jpg", data.getvalue())
+        box = {"class_id": 0, "left": left, "top": top, "width": 16, "height": 16}
+        size = [{"width": 32, "height": 32, "depth": 3}]
+        known = {"file": f"{number}.jpg", "image_size": size, "annotations": [box]}
+        put(f"{channel}_annotation", f"{number}.json", json.dumps(known))
+
+estimator = Estimator(
+    image_uris.retrieve("object-detection", session.boto_region_name),
+    "arn:aws:iam::123456789012:role/Sage",
+    instance_count=1,
+    instance_type="ml.p3.2xlarge",
+    sagemaker_session=session,
+    hyperparameters={
+        "base_network": "resnet-20",
+        "use_pretrained_model": 0,
+        "num_classes": 1,
+        "num_training_samples": 24,
+        "image_shape": 32,
+        "epochs": 10,
+        "mini_batch_size": 8,
+        "learning_rate": 0.003,
+        "optimizer": "adam",
+    },
+)
+names = ("train", "train_annotation", "validation", "validation_annotation")
+place = f"s3://{bucket}/boxes"
+estimator.fit({name: TrainingInput(f"{place}/{name}", content_type="image/jpeg") for name in names})
+predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large")
+predictor.serializer = sagemaker.serializers.IdentitySerializer("image/jpeg")
+predictor.deserializer = sagemaker.deserializers.JSONDeserializer()
+body = s3.get_object(Bucket=bucket, Key="boxes/validation/0.jpg")["Body"].read()
+print(predictor.predict(body)["prediction"][:3])
+predictor.delete_endpoint()
+"""
+
 
 def _channel(name: str, meaning: str, types: tuple[str, ...], **more: Any) -> Channel:
     return Channel(name, meaning, types, distribution="one instance", **more)
@@ -180,4 +244,5 @@ ALGORITHM = Algorithm(
     ),
     incremental=True,
     artifact="`model.json`, the hyperparameters, and `weights.npz`",
+    examples=(Example("Squares with the SDK v2", _EXAMPLE),),
 )
