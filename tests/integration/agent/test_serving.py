@@ -189,7 +189,7 @@ def test_the_model_server_finds_only_its_own_packages_of_ours(tasks: Tasks, stor
     )
     start(tasks, store, "packages", None, script)
     tasks.wait("packages", is_up)
-    assert "packages ['__init__.py', 'http', 'modelserver']" in tasks.lines("packages")
+    assert "packages ['__init__.py', 'algorithms', 'http', 'modelserver']" in tasks.lines("packages")
     assert "Read-only file system" in tasks.lines("packages")
 
 
