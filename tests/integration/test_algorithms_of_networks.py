@@ -41,3 +41,12 @@ def test_image_classification_tells_colours_from_records_and_a_piped_manifest(
     red, blue = seen["predict"]
     assert red[0] > red[1]
     assert blue[1] > blue[0]
+
+
+def test_deepar_forecasts_with_quantiles(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "deepar", tmp_path)
+    assert {"train:final_loss", "test:RMSE", "test:mean_wQuantileLoss"} <= set(seen["train"])
+    (answer,) = seen["predict"]["predictions"]
+    low, high = answer["quantiles"]["0.1"], answer["quantiles"]["0.9"]
+    assert len(low) == len(high) == 7
+    assert all(one <= other for one, other in zip(low, high, strict=True))
