@@ -162,4 +162,12 @@ def agents(platform: Running, job: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error):
             if process.cmdline()[-1:] == [f"agent:{job}"] and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-    return found
+    # What an agent has just forked is called as it is until it becomes something else.
+    known = {each.pid for each in found}
+    return [each for each in found if _parent(each) not in known]
+
+
+def _parent(process: psutil.Process) -> int | None:
+    with contextlib.suppress(psutil.Error):
+        return process.ppid()
+    return None

@@ -1,6 +1,7 @@
 """Updates of an endpoint while clients ask it all the time: who answered, and what failed."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,12 +96,14 @@ class Load:
         self._lock = threading.Lock()
         self.over = threading.Event()
         self.answered: Counter[str] = Counter()
+        self._since = 0.0
         self.failed: list[str] = []
 
     def ask(self) -> None:
         """Ask again and again, with no retries and no pause."""
         runtime = self._platform.client("sagemaker-runtime", config=Config(retries={"total_max_attempts": 1}))
         while not self.over.is_set():
+            sent = time.monotonic()
             try:
                 answer = runtime.invoke_endpoint(
                     EndpointName=self._endpoint, Body=b"x", ContentType="text/plain", **self._named
@@ -111,7 +114,13 @@ class Load:
                     self.failed.append(str(error))
                 continue
             with self._lock:
-                self.answered[said] += 1
+                if sent >= self._since:
+                    self.answered[said] += 1
+
+    def begin_anew(self) -> None:
+        """Count no answer that is there, nor to what is under way."""
+        with self._lock:
+            self.answered, self._since = Counter(), time.monotonic()
 
     def taken(self) -> Counter[str]:
         """What was answered since the last call."""

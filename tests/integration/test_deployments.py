@@ -38,7 +38,7 @@ def test_no_request_is_dropped_while_the_next_model_takes_over(platform: Running
             if version in taken and len(taken) > 1:
                 mixed += taken
             time.sleep(0.1)
-        requests.taken()
+        requests.begin_anew()
         while sum(requests.answered.values()) < ENOUGH:
             time.sleep(0.05)
         assert set(requests.answered) == {version}, "all of them are the next model's at the end"

@@ -140,7 +140,7 @@ def test_a_component_goes_from_one_model_to_the_next_without_a_failed_request(
         described = components.wait(platform, called)
         assert described["InferenceComponentStatus"] == "InService"
         assert "FailureReason" not in described
-        requests.taken()
+        requests.begin_anew()
         while not (later := requests.taken()):
             time.sleep(0.05)
     assert requests.failed == []

@@ -225,7 +225,7 @@ def test_a_pipeline_takes_over_from_another_without_a_failed_request(platform: R
     with rollouts.load(platform, called) as load:
         client.update_endpoint(EndpointName=called, EndpointConfigName=version(platform, "2", 1))
         serial.in_service(platform, called)
-        load.taken()
+        load.begin_anew()
         while not (taken := load.taken()):
             time.sleep(0.05)
     assert load.failed == []

@@ -116,7 +116,7 @@ def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Ru
         },
         StoppingConditions={
             "MaxInvocations": 30_000,
-            "ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 3 * SLOW_MS}],
+            "ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 8 * SLOW_MS}],
             "FlatInvocations": "Continue",
         },
     )
@@ -124,7 +124,7 @@ def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Ru
     assert found["Status"] == "COMPLETED", found
     (recommendation,) = found["InferenceRecommendations"]
     metrics = recommendation["Metrics"]
-    assert SLOW_MS <= metrics["ModelLatency"] <= 3 * SLOW_MS
+    assert SLOW_MS <= metrics["ModelLatency"] <= 8 * SLOW_MS
     assert "CostPerHour" not in metrics, "no price of this type is known"
     assert recommendation["EndpointConfiguration"]["InitialInstanceCount"] >= 10
     took = recommendation["InvocationEndTime"] - recommendation["InvocationStartTime"]

@@ -175,7 +175,7 @@ def test_a_promoted_shadow_answers_from_then_on(
         "shadow": "InService",
     }
     assert variants_of(platform, endpoint) == ([models["second"]], [])
-    asked.taken()
+    asked.begin_anew()
     while not (answers := asked.taken()):
         time.sleep(0.1)
     assert set(answers) == {"second"}
