@@ -11,6 +11,8 @@ from tests.integration.rollouts import configuration
 
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
 SLOW_MS = 20
+SLOWER_MS = 60
+"""Where a threshold is looked at: what a busy machine adds must be little beside it."""
 SLEEPS = f"""
 import time
 
@@ -92,7 +94,9 @@ def test_a_default_job_finds_that_more_workers_answer_more(platform: Running, pa
 
 def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Running, payload: str) -> None:
     client = platform.client("sagemaker")
-    model = client.describe_model(ModelName=configuration(platform, "packaged", 1, SLEEPS))
+    model = client.describe_model(
+        ModelName=configuration(platform, "packaged", 1, SLEEPS.replace(str(SLOW_MS / 1000), str(SLOWER_MS / 1000)))
+    )
     group = jobs.name("group")
     client.create_model_package_group(ModelPackageGroupName=group)
     container = {member: model["PrimaryContainer"][member] for member in ("Image", "ModelDataUrl", "Environment")}
@@ -116,7 +120,7 @@ def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Ru
         },
         StoppingConditions={
             "MaxInvocations": 30_000,
-            "ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 8 * SLOW_MS}],
+            "ModelLatencyThresholds": [{"Percentile": "P95", "ValueInMilliseconds": 3 * SLOWER_MS}],
             "FlatInvocations": "Continue",
         },
     )
@@ -124,7 +128,7 @@ def test_an_advanced_job_of_a_package_ends_where_its_conditions_say(platform: Ru
     assert found["Status"] == "COMPLETED", found
     (recommendation,) = found["InferenceRecommendations"]
     metrics = recommendation["Metrics"]
-    assert SLOW_MS <= metrics["ModelLatency"] <= 8 * SLOW_MS
+    assert SLOWER_MS <= metrics["ModelLatency"] <= 3 * SLOWER_MS
     assert "CostPerHour" not in metrics, "no price of this type is known"
     assert recommendation["EndpointConfiguration"]["InitialInstanceCount"] >= 10
     took = recommendation["InvocationEndTime"] - recommendation["InvocationStartTime"]
