@@ -43,7 +43,7 @@ def _recordio(folder: Path, random: Any) -> Iterator[Figure]:
     path = source.folder / "part"
     ours, peer = alternate(partial(_rate, source, None), partial(_bytes_rate, path), 3)
     yield Figure(
-        f"recordio-protobuf, {COLUMNS} columns, rows", "/s", ours, "times", 0.1, peer, "the file's bytes alone"
+        f"recordio-protobuf, {COLUMNS} columns, rows", "/s", ours, "times", 0.2, peer, "the file's bytes alone"
     )
     once = _peak(source)
     for number in range(9):
@@ -65,7 +65,7 @@ def _text(folder: Path, random: Any) -> Iterator[Figure]:
     source = _channel(folder / "csv", _CSV, text.getvalue())
     path = source.folder / "part"
     ours, peer = alternate(partial(_rate, source, None), lambda _: _loadtxt(path), 3)
-    yield Figure(f"csv, {COLUMNS} columns, rows", "/s", ours, "times", 0.7, peer, "numpy.loadtxt")
+    yield Figure(f"csv, {COLUMNS} columns, rows", "/s", ours, "times", 3, peer, "numpy.loadtxt")
     ours, peer = alternate(partial(_rate, source, None), lambda _: _arrow(path), 3)
     yield Figure(f"csv, {COLUMNS} columns, rows", "/s", ours, "times", 0.5, peer, "pyarrow's columns alone")
     sparse = random_array((TEXT_ROWS, 10_000), density=0.002, rng=random, dtype=np.float32).tocsr()
