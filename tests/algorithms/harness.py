@@ -1,11 +1,12 @@
 """Runs built-in algorithms as their images do, in their images' environments, without a platform around them."""
 
+import fcntl
 import json
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -107,6 +108,21 @@ def prepare(
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content.encode() if isinstance(content, str) else content)
     (config / "inputdataconfig.json").write_text(json.dumps(entries))
+
+
+def train_together(
+    name: str, root: Path, hyperparameters: Mapping[str, object], channels: Sequence[Mapping[str, Channel]]
+) -> list[Trained]:
+    """Train on several instances, each with channels of its own, as an image does on each. The first one leads."""
+    # They meet at a fixed port, which is free in a job's network and may not be here.
+    with (Path(tempfile.gettempdir()) / "sagesmith-tests-of-instances.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        hosts = ["localhost", *(f"algo-{number}" for number in range(2, len(channels) + 1))]
+        runs = []
+        for host, own in zip(hosts, channels, strict=True):
+            prepare(root / host, hyperparameters, own, host, hosts)
+            runs.append((root / host, start(name, root / host)))
+        return [finish(name, place, run) for place, run in runs]
 
 
 def start(name: str, root: Path, anew: bool = False) -> forks.Run:

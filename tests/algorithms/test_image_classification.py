@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sagesmith.algorithms.data import images, recordio
-from tests.algorithms.harness import Channel, Trained, finish, prepare, program, start
+from tests.algorithms.harness import Channel, Trained, finish, prepare, program, start, stop_once
 
 NAME = "image_classification"
 RECORDS, IMAGE, MODEL = "application/x-recordio", "application/x-image", "application/x-sagemaker-model"
@@ -221,6 +221,23 @@ def test_a_job_goes_on_from_its_checkpoint_as_if_nothing_had_happened(resumed: d
         assert both == pytest.approx(resumed["whole"].metrics[name])
 
 
+def test_a_job_that_is_stopped_within_an_epoch_goes_on_with_its_next_batch(tmp_path: Path) -> None:
+    given = TINY | {"mini_batch_size": 2, "augmentation_type": "crop"}
+    channels = {"train": records(48), "validation": records(6, 1)}
+    whole = finish(NAME, tmp_path / "whole", start(NAME, job(tmp_path / "whole", given, channels)))
+    root = job(tmp_path / "parts", given, channels)
+    (root / "checkpoints").mkdir()
+    run = start(NAME, root)
+    stop_once(run, "Epoch[0] Batch [20]")
+    first = finish(NAME, root, run)
+    second = finish(NAME, root, start(NAME, root))
+    assert "The job was asked to stop" in first.log
+    assert "Resuming from the checkpoint after" in second.log
+    for name in ("train:accuracy", "validation:accuracy"):
+        both = first.metrics.get(name, []) + second.metrics[name]
+        assert both == pytest.approx(whole.metrics[name])
+
+
 def test_a_job_goes_on_from_an_earlier_model(trained: dict[str, Trained], resumed: dict[str, Trained]) -> None:
     assert resumed["incremental"].exit_code == 0, resumed["incremental"].log
     assert resumed["incremental"].metrics["train:accuracy"][0] > trained["records"].metrics["train:accuracy"][0]
@@ -229,7 +246,7 @@ def test_a_job_goes_on_from_an_earlier_model(trained: dict[str, Trained], resume
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("other", "has num_classes 3, and the job 4: they must be the same"),
+        ("other", "its num_classes is 3, the job's 4. They must be the same"),
         ("none", "no pretrained weights come with Image Classification: nothing is downloaded"),
         ("shallow", "use_pretrained_model needs num_layers of [18, 34, 50, 101, 152, 200], not 20"),
         ("diverged", "lower learning_rate"),

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.encode import encode
-from tests.algorithms.harness import Channel, Trained, finish, prepare, start, train
+from tests.algorithms.harness import Channel, Trained, train, train_together
 
 CSV = "text/csv"
 
@@ -102,16 +102,9 @@ def test_two_instances_train_the_model_of_one(tmp_path: Path) -> None:
     features = random.normal(size=(600, 4)).astype(np.float32)
     labels = features @ [1.0, 2.0, 3.0, 4.0] + 5
     values = {"predictor_type": "regressor", "wd": 0, "l1": 0}
-    processes = []
-    for number, part in enumerate((slice(0, 200), slice(200, 600)), 1):
-        root = tmp_path / f"algo-{number}"
-        channel = Channel({"x.csv": rows(labels[part], features[part])}, CSV)
-        prepare(root, values, {"train": channel}, f"algo-{number}", ["localhost", "algo-2"])
-        config = root / "input" / "config" / "resourceconfig.json"
-        host = "localhost" if number == 1 else "algo-2"
-        config.write_text(json.dumps({"current_host": host, "hosts": ["localhost", "algo-2"]}))
-        processes.append((root, start("linear_learner", root)))
-    ends = [finish("linear_learner", root, process) for root, process in processes]
+    parts = (slice(0, 200), slice(200, 600))
+    channels = [{"train": Channel({"x.csv": rows(labels[part], features[part])}, CSV)} for part in parts]
+    ends = train_together("linear_learner", tmp_path, values, channels)
     assert [end.failure for end in ends] == ["", ""]
     with np.load(ends[0].root / "model" / "model.npz") as model:
         assert model["weights"][:, 0] == pytest.approx([1, 2, 3, 4], abs=1e-3)

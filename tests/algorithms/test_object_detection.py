@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from sagesmith.algorithms.data import images, recordio
-from tests.algorithms.harness import Channel, Trained, finish, prepare, start, train
+from tests.algorithms.harness import Channel, Trained, finish, prepare, program, start, train, train_together
 
 NAME = "object_detection"
 SIDE = 32
@@ -98,6 +98,26 @@ def test_annotations_in_json_and_a_checkpoint_are_gone_on_from(tmp_path: Path) -
     second = finish(NAME, root, start(NAME, root))
     assert "Resuming from the checkpoint after 1 epochs" in second.log
     assert second.metrics["train:smooth_l1"] == pytest.approx(whole.metrics["train:smooth_l1"][1:], rel=1e-3)
+
+
+def test_two_instances_descend_the_gradient_of_all_their_images() -> None:
+    apart = program(NAME, "averaged_gradients.py")
+    assert max(apart.values()) < 1e-6, apart
+
+
+def test_two_instances_learn_as_one_does(tmp_path: Path) -> None:
+    channels = {"train": packed(16, 0), "validation": packed(4, 1)}
+    given = TINY | {"num_training_samples": 16, "epochs": 2}
+    alone = train(NAME, tmp_path / "alone", given, channels)
+    first, second = train_together(NAME, tmp_path, given | {"mini_batch_size": 4}, [channels, channels])
+    assert [first.failure, second.failure] == ["", ""]
+    assert first.metrics["validation:mAP"] == second.metrics["validation:mAP"]
+    for name in ("train:cross_entropy", "train:smooth_l1"):
+        assert first.metrics[name] == second.metrics[name]
+        # Batches of four are normalised otherwise than batches of eight.
+        assert first.metrics[name] == pytest.approx(alone.metrics[name], rel=0.3)
+    assert {each.name for each in (first.root / "model").iterdir()} == {"model.json", "weights.npz"}
+    assert list((second.root / "model").iterdir()) == []
 
 
 def test_a_class_that_there_is_not_ends_the_job(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What algorithms that are PyTorch networks share: repeatable starts, weights without pickle, checkpoints."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.run.hosts import Hosts
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import unpack, write
 
@@ -64,17 +66,24 @@ def checkpoint(job: Job, state: Mapping[str, Any]) -> None:
         temporary.replace(job.checkpoints / CHECKPOINT)
 
 
-def resumed(job: Job) -> dict[str, Any] | None:
+def resumed(job: Job, hosts: Hosts | None = None) -> dict[str, Any] | None:
     """The job's checkpoint, if it has one.
+
+    Args:
+        hosts: of several instances, all get the leader's.
 
     Raises:
         CustomerError: it is no such file.
     """
     path = job.checkpoints / CHECKPOINT
-    if not path.is_file():
+    if hosts is None:
+        data = path.read_bytes() if path.is_file() else b""
+    else:
+        data = hosts.gather(path.read_bytes() if job.leads and path.is_file() else b"")[0]
+    if not data:
         return None
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(io.BytesIO(data), weights_only=True)
     except Exception as error:  # of zipfile, pickle and PyTorch, without a base of their own
         raise CustomerError(f"The checkpoint {path.name} cannot be resumed from: {error}") from error
     return dict(state)

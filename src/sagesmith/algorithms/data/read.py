@@ -46,6 +46,7 @@ class Source:
         content_type: with its parameters, such as `text/csv;label_size=0`.
         mode: File, FastFile or Pipe.
         record_wrapper: in Pipe mode `RecordIO` where each object is wrapped in a record.
+        replicated: every instance has all of it, else each has files of its own.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Source:
     content_type: str
     mode: str = "File"
     record_wrapper: str = "None"
+    replicated: bool = True
 
 
 def batches(

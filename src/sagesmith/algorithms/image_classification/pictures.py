@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# Of the photographs of ImageNet, in RGB, from 0 to 255.
-_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
-_DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
+from sagesmith.algorithms.vision.pixels import MEAN, normalised
+
 # Of hue, saturation and lightness, as OpenCV counts them.
 _MOST = (36, 50, 50)
 # A strip that is enlarged for its narrow side is cut to so many times the network's input: a few hundred bytes of PNG
@@ -57,13 +56,6 @@ def varied(pixels: Any, values: Mapping[str, Any], random: np.random.Generator) 
     if kind != "crop":
         found = coloured(found, *(float(random.integers(-most, most + 1)) for most in _MOST))
     return normalised(found)
-
-
-def normalised(pixels: Any) -> Any:
-    """uint8 of (height, width[, 3]) as float32 of (channels, height, width), about zero."""
-    if pixels.ndim == 2:
-        return ((pixels.astype(np.float32) - _MEAN.mean()) / _DEVIATION.mean())[None]
-    return np.ascontiguousarray(((pixels.astype(np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1))
 
 
 def coloured(pixels: Any, hue: float, saturation: float, lightness: float) -> Any:
@@ -132,5 +124,5 @@ def _transformed(image: Image.Image, random: np.random.Generator) -> Image.Image
     centre = np.array([image.width / 2, image.height / 2])
     shift = centre - matrix @ centre
     data = (*matrix[0].tolist(), float(shift[0]), *matrix[1].tolist(), float(shift[1]))
-    fill = tuple(int(each) for each in _MEAN) if image.mode == "RGB" else int(_MEAN.mean())
+    fill = tuple(int(each) for each in MEAN) if image.mode == "RGB" else int(MEAN.mean())
     return image.transform(image.size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR, fillcolor=fill)

@@ -62,7 +62,7 @@ _PARAMETERS = (
     Hyperparameter(
         "kv_store",
         "choice",
-        "Taken and of no effect: one instance trains.",
+        "Taken and of no effect: several instances descend the mean of their gradients, always in step.",
         choices=("dist_sync", "dist_async"),
         chosen="none",
     ),
@@ -163,7 +163,7 @@ predictor.delete_endpoint()
 
 
 def _channel(name: str, meaning: str, types: tuple[str, ...], **more: Any) -> Channel:
-    return Channel(name, meaning, types, distribution="one instance", **more)
+    return Channel(name, meaning, types, **more)
 
 
 def _loss(name: str, meaning: str) -> Metric:
@@ -239,9 +239,11 @@ ALGORITHM = Algorithm(
         "without a GPU.",
         "VGG-16 has a normalisation after each convolution. The names that `freeze_layer_pattern` looks for are "
         "PyTorch's, such as `stages.0.0.0.weight`.",
-        "One instance trains.",
+        "Of several instances each normalises batches of its own; `dist_async` is as `dist_sync`.",
+        "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "Weight decay is `sgd`'s alone.",
     ),
+    instances=True,
     incremental=True,
     artifact="`model.json`, the hyperparameters, and `weights.npz`",
     examples=(Example("Squares with the SDK v2", _EXAMPLE),),

@@ -12,9 +12,8 @@ from sagesmith.algorithms.data.images import Example, annotated, records
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.object_detection.declaration import IMAGES
 from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.vision.pixels import normalised
 
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
 _LARGEST = 1.5
 """The window of a crop or an expansion, as a part of the image's sides."""
 _SMALLEST = 0.6
@@ -66,7 +65,7 @@ class Images:
 def network_input(image: Image.Image, side: int) -> Any:
     """An image as a float32 array of (3, side, side)."""
     small = image.resize((side, side), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(((np.asarray(small, np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1))
+    return normalised(small)
 
 
 def varied(image: Image.Image, objects: Any, random: Any) -> tuple[Image.Image, Any]:

@@ -9,7 +9,9 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from sagesmith.algorithms.errors import AlgorithmError
 from sagesmith.algorithms.run.state import State, pack, unpack
@@ -36,6 +38,10 @@ class Hosts:
         self.size = len(names)
         self._names = names
         self._peers = peers
+
+    def part(self, replicated: bool) -> tuple[int, int]:
+        """Which part of a channel's examples is this instance's, and of how many: of its own files it is all."""
+        return (self.rank, self.size) if replicated else (0, 1)
 
     def gather(self, data: bytes) -> list[bytes]:
         """Everybody's data, in the order of the instances, to everybody.
@@ -71,6 +77,24 @@ class Hosts:
             other.restore(unpack(data))
             others.append(other)
         state.merge(others)
+
+    def total(self, numbers: Any) -> Any:
+        """The sum of everybody's arrays of one shape and type; the same bits on every instance.
+
+        Raises:
+            AlgorithmError: an instance has ended.
+        """
+        if self.size == 1:
+            return numbers
+        if self.rank:
+            self._send(self._peers[0], numbers.tobytes(), 0)
+            return np.frombuffer(self._receive(self._peers[0], 0), numbers.dtype)
+        everything = numbers.copy()
+        for number, peer in enumerate(self._peers, 1):
+            everything += np.frombuffer(self._receive(peer, number), numbers.dtype)
+        for number, peer in enumerate(self._peers, 1):
+            self._send(peer, everything.tobytes(), number)
+        return everything
 
     def any(self, mine: bool) -> bool:
         """Whether it is so on any instance."""

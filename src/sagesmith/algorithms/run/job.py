@@ -129,6 +129,7 @@ def _source(channel: Channel, entry: Mapping[str, Any], folder: Path) -> Source:
         content_type=content_type,
         mode=mode,
         record_wrapper=str(entry.get("RecordWrapperType", "None")),
+        replicated=entry.get("S3DistributionType") != "ShardedByS3Key",
     )
 
 

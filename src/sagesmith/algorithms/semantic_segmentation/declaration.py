@@ -282,6 +282,7 @@ ALGORITHM = Algorithm(
     differences=(
         "No weights that were trained on ImageNet are shipped, so `use_pretrained_model` has no default of `True`; a "
         "job that sets it and has no channel `model` is refused.",
+        "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "Backbones of 18, 20 and 34 layers are taken too, for training without a GPU.",
         "A class that is in no mask, and in no prediction, does not count in mIOU.",
         "Images are kept in memory as the JPEG or PNG that they come as, where they come through a pipe.",

@@ -1,6 +1,6 @@
 """Images and masks as a network sees them, and how well masks agree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,7 @@ from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.semantic_segmentation.declaration import IMAGES
-
-# Of ImageNet's pixels, as all weights that were learned from them have it.
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+from sagesmith.algorithms.vision.pixels import normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +78,6 @@ def _masks(job: Job, channel: str) -> Source:
     return job.sources[name]
 
 
-def network_input(pixels: Any) -> Any:
-    """Pixels of (height, width, 3) as a float32 array of (3, height, width)."""
-    normal = (np.asarray(pixels, np.float32) - _MEAN) / _DEVIATION
-    return np.ascontiguousarray(normal.transpose(2, 0, 1))
-
-
 def random_crop(image: Image.Image, classes: Image.Image, base: int, crop: int, random: Any) -> tuple[Any, Any]:
     """A random square of a randomly scaled and flipped image: its input and its classes."""
     if random.random() < 0.5:
@@ -126,7 +117,7 @@ def _padded(image: Image.Image, classes: Image.Image, least: int) -> tuple[Image
 
 def _cut(image: Image.Image, classes: Image.Image, left: int, top: int, side: int) -> tuple[Any, Any]:
     box = (left, top, left + side, top + side)
-    return network_input(image.crop(box)), np.array(classes.crop(box), np.int64)
+    return normalised(image.crop(box)), np.array(classes.crop(box), np.int64)
 
 
 class Agreement:
@@ -155,10 +146,3 @@ class Agreement:
         either = self.pairs.sum(0) + self.pairs.sum(1) - both
         there = either > 0
         return float((both[there] / either[there]).mean()) if there.any() else 0.0
-
-
-def shuffled(count: int, size: int, random: Any) -> Iterator[Any]:
-    """The numbers of all examples in batches, in a random order."""
-    order = random.permutation(count)
-    for start in range(0, count, size):
-        yield order[start : start + size]

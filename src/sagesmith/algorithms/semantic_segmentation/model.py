@@ -14,9 +14,9 @@ from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.images import pixels
 from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
 from sagesmith.algorithms.semantic_segmentation.declaration import PNG
-from sagesmith.algorithms.semantic_segmentation.images import network_input
 from sagesmith.algorithms.semantic_segmentation.network import Network
 from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.vision.pixels import normalised
 
 TITLE = "Semantic Segmentation"
 FILE = "model.json"
@@ -40,7 +40,7 @@ class Masks:
         except Unreadable as error:
             raise BadRequest(f"Unable to read the request: {error.why}") from None
         with torch.inference_mode():
-            scores = self.network(torch.from_numpy(network_input(image))[None])
+            scores = self.network(torch.from_numpy(normalised(image))[None])
             if chosen == PNG:
                 return _png(scores[0].argmax(0).numpy().astype(np.uint8)), chosen
             return _probabilities(scores.softmax(1).numpy()), chosen
