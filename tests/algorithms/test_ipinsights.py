@@ -76,3 +76,11 @@ def test_a_row_that_is_no_pair_is_named(tmp_path: Path) -> None:
 def test_an_empty_channel_is_refused(tmp_path: Path) -> None:
     trained = harness.train("ipinsights", tmp_path, GIVEN, {"train": Channel({"a.csv": "\n"}, "text/csv")})
     assert trained.failure == "ClientError: Unable to read data channel 'train': it has no data"
+
+
+def test_a_learning_rate_at_which_nothing_is_learned_is_said_to_be_too_high(tmp_path: Path) -> None:
+    given = {**GIVEN, "epochs": 2, "mini_batch_size": 10, "learning_rate": 10, "num_ip_encoder_layers": 30}
+    failed = harness.train("ipinsights", tmp_path, given, {"train": Channel({"a.csv": logins(0, 20)}, "text/csv")})
+    assert failed.exit_code == 2
+    assert failed.failure.startswith("ClientError: The loss is ")
+    assert "lower learning_rate" in failed.failure

@@ -96,11 +96,14 @@ def test_a_label_that_is_neither_normal_nor_anomalous_is_refused(tmp_path: Path)
     assert trained.exit_code == 2
 
 
-def test_a_broken_forest_is_refused(forest: Trained, tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [False, True], ids=["cut", "changed"])
+def test_a_broken_forest_is_refused(forest: Trained, tmp_path: Path, whole: bool) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "model.json").write_bytes((forest.root / "model" / "model.json").read_bytes())
-    (model / "forest.msgpack").write_bytes((forest.root / "model" / "forest.msgpack").read_bytes()[:5000])
+    data = (forest.root / "model" / "forest.msgpack").read_bytes()
+    changed = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:] if whole else data[:5000]
+    (model / "forest.msgpack").write_bytes(changed)
     asked = Trained("randomcutforest", tmp_path, 0, "", "").ask("1,2,3", "text/csv")
     assert b"ClientError: The model artifact is not one of Random Cut Forest" in asked.stderr
 

@@ -66,6 +66,26 @@ def test_a_job_goes_on_from_its_checkpoint_as_if_it_had_never_ended(tmp_path: Pa
     assert last in resumed.log
 
 
+def test_instances_go_on_from_the_leaders_checkpoint_and_one_without_rows_stands_aside(tmp_path: Path) -> None:
+    hosts = ["localhost", "localhost-2", "localhost-3"]
+    given = {"num_round": 4, "eval_metric": "rmse", "max_depth": 3}
+    roots = [tmp_path / host for host in hosts]
+    (roots[0] / "checkpoints").mkdir(parents=True)
+    assert harness.train("xgboost", roots[0], given, channels(NUMBERS)).exit_code == 0
+    (roots[1] / "checkpoints").mkdir(parents=True)
+    runs = []
+    for host, root in zip(hosts, roots, strict=True):
+        rows = channels(NUMBERS) if host != hosts[2] else {"train": Channel({"part.csv": "\n\n"}, "text/csv")}
+        harness.prepare(root, {**given, "num_round": 6}, rows, host, hosts)
+        runs.append(harness.start("xgboost", root))
+    ended = [harness.finish("xgboost", root, run) for root, run in zip(roots, runs, strict=True)]
+    assert [each.exit_code for each in ended] == [0, 0, 0], [each.log for each in ended]
+    assert "[4]" in ended[0].log and "[0]" not in ended[0].log.partition("Distributed node training with 2")[2]
+    assert "Host localhost-3 does not have data" in ended[2].log
+    assert (roots[0] / "model" / "xgboost-model").is_file()
+    assert not (roots[1] / "model" / "xgboost-model").exists()
+
+
 def test_a_job_that_is_stopped_keeps_the_rounds_so_far(tmp_path: Path) -> None:
     harness.prepare(tmp_path, {"num_round": 10**7}, channels(NUMBERS), "algo-1", ["algo-1"])
     process = harness.start("xgboost", tmp_path)

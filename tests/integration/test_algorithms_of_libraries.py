@@ -15,6 +15,7 @@ def test_xgboost_without_a_script_learns_which_quadrants_are_positive(platform: 
     assert seen["train"]["validation:auc"] > 0.9
     answers, labels = seen["predict"]["answers"], seen["predict"]["labels"]
     assert sum((answer > 0.5) == label for answer, label in zip(answers, labels, strict=True)) >= 18
+    assert seen["predict"]["empty"] == [200, ""]
 
 
 def test_blazingtext_tells_what_texts_are_about(platform: Running, tmp_path: Path) -> None:

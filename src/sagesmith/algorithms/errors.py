@@ -3,7 +3,9 @@
 Failure
 ├── CustomerError                the data, the hyperparameters or the model artifact are at fault: "ClientError: …"
 │   ├── Unreadable               data are at fault, and there is a place to name
+│   ├── NoData                   a channel, or a file of it, has no rows
 │   └── BadRequest               a request is not what its content type says, or not what the model takes
+│       ├── NoContent
 │       ├── UnsupportedContentType
 │       └── UnsupportedAccept
 └── AlgorithmError               the algorithm cannot go on for a reason of its own: "AlgorithmError: …"
@@ -45,8 +47,16 @@ class Unreadable(CustomerError):
         self.why = why
 
 
+class NoData(CustomerError):
+    pass
+
+
 class BadRequest(CustomerError):
     pass
+
+
+class NoContent(BadRequest):
+    """The request has nothing in it, and neither has the answer: HTTP's 204, of algorithms that answer so."""
 
 
 class UnsupportedContentType(BadRequest):

@@ -1,5 +1,6 @@
 """XGBoost without a script: `image_uris`, an Estimator, CSV channels, an endpoint."""
 
+import boto3
 import numpy as np
 import sagemaker
 import soon
@@ -37,9 +38,16 @@ def train():
 def predict():
     predictor = soon.deploy(estimator, serializer=CSVSerializer())
     answer = predictor.predict(rows[:20]).decode()
+    empty = boto3.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=predictor.endpoint_name, ContentType="text/csv", Body=b""
+    )
     predictor.delete_model()
     predictor.delete_endpoint()
-    return {"answers": [float(each) for each in answer.split(",")], "labels": labels[:20].tolist()}
+    return {
+        "answers": [float(each) for each in answer.split(",")],
+        "labels": labels[:20].tolist(),
+        "empty": (empty["ResponseMetadata"]["HTTPStatusCode"], empty["Body"].read().decode()),
+    }
 
 
 take()

@@ -291,7 +291,8 @@ def test_models_are_judged_by_rows_of_all_instances(
     """The leader may have so few rows that many models are perfect for them."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(hosts_module, "PORT", found.getsockname()[1])
+        port = found.getsockname()[1]
+    monkeypatch.setattr(hosts_module, "port", lambda _names: port)
     values = SCHEMA.read({"predictor_type": "regressor"})
     columns = DENSE_COLUMNS + 1 if sparse else 2
     for name, labels in zip(NAMES, ([1], [2, 3], [4, 5, 6]), strict=True):

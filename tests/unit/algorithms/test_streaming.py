@@ -120,7 +120,8 @@ def test_arrays_are_packed_without_pickle() -> None:
 def free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(hosts_module, "PORT", found.getsockname()[1])
+        port = found.getsockname()[1]
+    monkeypatch.setattr(hosts_module, "port", lambda _names: port)
 
 
 def together(names: tuple[str, ...], run: Any, root: Path = Path("/nowhere")) -> list[Any]:

@@ -84,6 +84,17 @@ def rows(instances: Sequence[Any], places: Sequence[str], wanted: Wanted) -> Bat
     return Batch(table.toarray() if wanted.dense and hasattr(table, "indptr") else table, labels)
 
 
+def features(instance: Any) -> list[Any] | dict[str, Any] | None:
+    """An instance's features as they stand there: a list, or an object with a list of `values`; None of neither."""
+    if not isinstance(instance, dict):
+        return None
+    data = instance.get("data")
+    found = instance.get(_FIELD) if not isinstance(data, dict) else data.get(_FIELD)
+    if isinstance(found, list) or (isinstance(found, dict) and isinstance(found.get("values"), list)):
+        return found
+    return None
+
+
 class _Row:
     """values, keys where the row is sparse, and how many features it has, -1 if it does not say."""
 
@@ -94,13 +105,11 @@ class _Row:
 
 
 def _features(instance: Any, place: str) -> _Row:
-    if isinstance(instance, dict):
-        data = instance.get("data")
-        found = instance.get(_FIELD) if not isinstance(data, dict) else data.get(_FIELD)
-        if isinstance(found, list):
-            return _Row(_numbers(found, place, _FIELD), None, len(found))
-        if isinstance(found, dict) and isinstance(found.get("values"), list):
-            return _tensor(found, place)
+    found = features(instance)
+    if isinstance(found, list):
+        return _Row(_numbers(found, place, _FIELD), None, len(found))
+    if isinstance(found, dict):
+        return _tensor(found, place)
     example = f'{{"{_FIELD}": [1.5, 16.0]}} or {{"data": {{"{_FIELD}": {{"values": [1.5, 16.0]}}}}}}'
     raise Unreadable(place, f"An instance is {example}")
 

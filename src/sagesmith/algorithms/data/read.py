@@ -15,7 +15,7 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.checks import Wanted
 from sagesmith.algorithms.data.recordio import Stream, wrapped
 from sagesmith.algorithms.declaration import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO
-from sagesmith.algorithms.errors import CustomerError, Unreadable
+from sagesmith.algorithms.errors import CustomerError, NoData, Unreadable
 
 Reader = Callable[[Stream, str, Wanted], Iterator[Batch]]
 _READERS: dict[str, Reader] = {
@@ -184,7 +184,7 @@ def _pieces(source: Source, reader: Reader, wanted: Wanted, epoch: int, random: 
             yield batch
         found = found or any_here
         if not any_here and source.mode != "Pipe":
-            raise Unreadable(name, "The file is empty")
+            raise NoData(f"Unable to read data in {name}: The file is empty")
     if not found:
         raise no_data(source)
 
@@ -237,6 +237,6 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(entry.path)
 
 
-def no_data(source: Source) -> CustomerError:
+def no_data(source: Source) -> NoData:
     """The error of a channel without rows."""
-    return CustomerError(f"Unable to read data channel '{source.name}': it has no data")
+    return NoData(f"Unable to read data channel '{source.name}': it has no data")

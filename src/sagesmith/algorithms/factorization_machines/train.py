@@ -11,7 +11,7 @@ from sagesmith.algorithms.factorization_machines.model import Machine, raw
 from sagesmith.algorithms.factorization_machines.state import SUMS, Learning, measured, metrics
 from sagesmith.algorithms.run.hosts import connected
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.run.replay import Replay
+from sagesmith.algorithms.run.replay import KEPT_BYTES, Replay
 from sagesmith.algorithms.run.streaming import passes
 
 _BLOCK_ROWS = 1 << 16
@@ -20,11 +20,16 @@ _BLOCK_NUMBERS = 1 << 22
 
 def train(job: Job) -> None:
     values = job.values
-    rows = Replay(lambda epoch: _read(job, "train", epoch))
+    # Rows that are gone over once need not be kept.
+    kept = KEPT_BYTES if values["epochs"] > 1 else 0
+    rows = Replay(lambda epoch: _read(job, "train", epoch), kept)
     learning = Learning.started(values)
 
     def after(state: Learning, epoch: int) -> bool:
-        _tell(job, "train", metrics(state.sums, state.settings.classifies), epoch)
+        found = metrics(state.sums, state.settings.classifies)
+        if not np.isfinite([*found.values(), state.bias[0]]).all():
+            raise CustomerError(f"The loss is not a number after epoch {epoch}: lower the learning rates (*_lr).")
+        _tell(job, "train", found, epoch)
         state.begin()
         return False
 

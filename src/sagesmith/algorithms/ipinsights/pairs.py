@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.data.json_rows import loaded
+from sagesmith.algorithms.data.json_rows import features, loaded
 from sagesmith.algorithms.data.lines import blocks
 from sagesmith.algorithms.data.read import Source, streams
 from sagesmith.algorithms.declaration import CSV, JSON
@@ -166,14 +166,8 @@ def _cells(text: str, name: str, first: int) -> Iterator[tuple[str, list[str]]]:
 
 
 def _features(instance: Any, place: str) -> Sequence[Any]:
-    """`{"features": […]}` or `{"data": {"features": {"values": […]}}}`."""
-    found = instance
-    if isinstance(found, dict):
-        found = found["features"] if "features" in found else found.get("data")
-    if isinstance(found, dict) and "features" in found:
-        found = found["features"]
-    if isinstance(found, dict):
-        found = found.get("values")
-    if not isinstance(found, list):
+    found = features(instance)
+    if found is None:
         raise Unreadable(place, f"There are no features in {json.dumps(instance)[:100]}")
-    return found
+    values: list[Any] = found["values"] if isinstance(found, dict) else found
+    return values

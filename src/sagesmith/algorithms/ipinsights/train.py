@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.ipinsights.model import Insights
 from sagesmith.algorithms.ipinsights.pairs import Numbers, batches
 from sagesmith.algorithms.ipinsights.state import Learner
@@ -22,7 +23,10 @@ def train(job: Job) -> None:
         job.log.say(f"Batch [{batch}] Speed: {speed:.2f} samples/sec")
 
     def after(state: Learner, epoch: int) -> bool:
-        job.log.quality("train", "cross_entropy", state.cross_entropy(), epoch=epoch)
+        loss = state.cross_entropy()
+        if not np.isfinite(loss):
+            raise CustomerError(f"The loss is {loss} after epoch {epoch}: lower learning_rate.")
+        job.log.quality("train", "cross_entropy", loss, epoch=epoch)
         if job.leads and "validation" in job.sources:
             score = discriminator_auc(job, Insights(state.network), numbers, epoch)
             job.log.quality("validation", "discriminator_auc", score, kind="score", epoch=epoch)

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import BadRequest, CustomerError
 
 FILE, FOREST = "model.json", "forest.msgpack"
+_DIGEST = "sha256"
 _SEED = 1
 _CHUNK = 256
 
@@ -76,8 +78,10 @@ class Forest:
         return [{"score": score} for score in self.scores(batch.dense())]
 
     def save(self, folder: Path) -> None:
-        (folder / FOREST).write_bytes(self.trees.to_msgpack())
-        (folder / FILE).write_text(json.dumps({"algorithm": "randomcutforest", "feature_dim": self.columns}))
+        data = self.trees.to_msgpack()
+        (folder / FOREST).write_bytes(data)
+        about = {"algorithm": "randomcutforest", "feature_dim": self.columns, _DIGEST: sha256(data).hexdigest()}
+        (folder / FILE).write_text(json.dumps(about))
 
 
 def load(model_dir: Path) -> serving.Predictor:
@@ -90,13 +94,32 @@ def load(model_dir: Path) -> serving.Predictor:
         about = json.loads((model_dir / FILE).read_text())
         if about["algorithm"] != "randomcutforest":
             raise ValueError(f"it is a model of {about['algorithm']}")
-        trees = krcf.RandomCutForest.from_msgpack((model_dir / FOREST).read_bytes())
+        data = (model_dir / FOREST).read_bytes()
+        # The library goes wherever a broken forest leads, out of its memory too.
+        if about.get(_DIGEST, sha256(data).hexdigest()) != sha256(data).hexdigest():
+            raise ValueError(f"{FOREST} is broken")
+        trees = _sound(lambda: krcf.RandomCutForest.from_msgpack(data))
         if trees.dimensions() != about["feature_dim"]:
             raise ValueError("its files do not belong together")
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CustomerError(f"The model artifact is not one of Random Cut Forest: {reason}") from error
     return serving.Rows(catalogue.algorithm("randomcutforest"), Forest(trees, about["feature_dim"]), name="scores")
+
+
+def _sound(do: Callable[[], Any]) -> Any:
+    """What a call of the library comes to.
+
+    Raises:
+        ValueError: it panics, as Rust does where it would go on with something broken.
+    """
+    try:
+        return do()
+    except BaseException as error:
+        # It is no Exception, and has no name to catch it by.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"{FOREST} is broken: {error}") from error
 
 
 def threshold(scores: Sequence[float]) -> float:

@@ -4,12 +4,14 @@ The first instance listens, the others connect; a job's instances share a networ
 All call the same functions in the same order. An instance that ends makes all others fail instead of wait.
 """
 
+import os
 import socket
 import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from sagesmith.algorithms.run.state import State, pack, unpack
 if TYPE_CHECKING:
     from sagesmith.algorithms.run.job import Job
 
-PORT = 7771
+FIRST_PORT, PORTS = 20_000, 12_000
+"""Below those that systems choose of themselves."""
 JOIN_SECONDS = 600.0
 _LENGTH = struct.Struct("!Q")
 _S = TypeVar("_S", bound=State)
@@ -136,6 +139,12 @@ class Hosts:
         return AlgorithmError(f"The instance {self._names[rank]} has ended: see its log stream for the reason.")
 
 
+def port(names: tuple[str, ...]) -> int:
+    """Where the first of these instances listens: each job has its own, should two of them share a network."""
+    job = f"{os.environ.get('TRAINING_JOB_NAME', '')} {','.join(names)}"
+    return FIRST_PORT + crc32(job.encode()) % PORTS
+
+
 @contextmanager
 def connected(job: "Job") -> Iterator[Hosts]:
     """The instances of a job; of a single one, nothing is opened.
@@ -149,7 +158,7 @@ def connected(job: "Job") -> Iterator[Hosts]:
     elif rank == 0:
         peers = _wait_for_all(job.hosts)
     else:
-        peers = [_join(job.hosts[0], rank)]
+        peers = [_join(job.hosts, rank)]
     hosts = Hosts(job.hosts, rank, peers)
     try:
         yield hosts
@@ -160,7 +169,7 @@ def connected(job: "Job") -> Iterator[Hosts]:
 def _wait_for_all(names: tuple[str, ...]) -> list[socket.socket]:
     peers: dict[int, socket.socket] = {}
     deadline = time.monotonic() + JOIN_SECONDS
-    with socket.create_server(("", PORT), backlog=len(names)) as server:
+    with socket.create_server(("", port(names)), backlog=len(names)) as server:
         while len(peers) < len(names) - 1:
             server.settimeout(max(0.01, deadline - time.monotonic()))
             try:
@@ -175,11 +184,12 @@ def _wait_for_all(names: tuple[str, ...]) -> list[socket.socket]:
     return [peers[rank] for rank in sorted(peers)]
 
 
-def _join(leader: str, rank: int) -> socket.socket:
+def _join(names: tuple[str, ...], rank: int) -> socket.socket:
+    leader = names[0]
     deadline = time.monotonic() + JOIN_SECONDS
     while True:
         try:
-            connection = socket.create_connection((leader, PORT), timeout=5)
+            connection = socket.create_connection((leader, port(names)), timeout=5)
             break
         except OSError as error:
             # It may not listen yet: it checks its own configuration and data first.

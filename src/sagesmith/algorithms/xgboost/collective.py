@@ -2,29 +2,30 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import xgboost
 from xgboost.tracker import RabitTracker
 
-PORT = 9099
+from sagesmith.algorithms.run.hosts import Hosts
 
 
 @contextlib.contextmanager
-def together(hosts: Sequence[str], host: str, leader: str, ready: Callable[[], object]) -> Iterator[None]:
+def together(trainers: Sequence[str], host: str, leader: str, hosts: Hosts) -> Iterator[None]:
     """Be one of the instances that train together.
 
     Args:
-        hosts: those that do.
+        trainers: those that do.
         host: this one; it need not be among them if it leads.
-        leader: the one that all find each other by.
-        ready: waits until all instances have called it, so that none seeks the leader before that listens.
+        leader: the first of all instances, by which all find each other.
+        hosts: all of them, which learn by it where the leader listens, and that it does.
     """
-    tracker = _tracker(socket.gethostbyname(leader), len(hosts)) if host == leader else None
-    ready()
-    with _member(socket.gethostbyname(leader)) if host in hosts else contextlib.nullcontext():
+    address = socket.gethostbyname(leader)
+    tracker, port = _tracker(address, len(trainers)) if host == leader else (None, 0)
+    port = int(hosts.gather(b"%d" % port)[0])
+    with _member(address, port) if host in trainers else contextlib.nullcontext():
         yield
     if tracker is not None:
         tracker.wait_for() if hasattr(tracker, "wait_for") else tracker.join()
@@ -43,30 +44,33 @@ def any_of(mine: bool) -> bool:
     return bool(rabit.allreduce(np.array([mine], np.int32), rabit.Op.MAX)[0])
 
 
-def _tracker(address: str, members: int) -> Any:
+def _tracker(address: str, members: int) -> tuple[Any, int]:
+    """What the members find each other by, at a port that is free, and that port."""
     if hasattr(RabitTracker, "worker_args"):
-        tracker = RabitTracker(host_ip=address, n_workers=members, port=PORT)
+        tracker = RabitTracker(host_ip=address, n_workers=members)
         tracker.start()
-        return tracker
-    # Before XGBoost 2.1; its arguments have had two names each.
-    tracker = RabitTracker(address, members, PORT)
+        return tracker, int(tracker.worker_args()["dmlc_tracker_port"])
+    # Before XGBoost 2.1; its arguments have had two names each, and not in each version does it choose a port itself.
+    with socket.create_server((address, 0)) as server:
+        port = int(server.getsockname()[1])
+    tracker = RabitTracker(address, members, port)
     tracker.start(members)
-    return tracker
+    return tracker, port
 
 
 @contextlib.contextmanager
-def _member(address: str) -> Iterator[None]:
+def _member(address: str, port: int) -> Iterator[None]:
     if not hasattr(xgboost, "collective"):
         # Before XGBoost 1.7.
         from xgboost import rabit
 
-        rabit.init([b"DMLC_TRACKER_URI=" + address.encode(), b"DMLC_TRACKER_PORT=%d" % PORT])
+        rabit.init([b"DMLC_TRACKER_URI=" + address.encode(), b"DMLC_TRACKER_PORT=%d" % port])
         try:
             yield
         finally:
             rabit.finalize()
         return
-    where: dict[str, Any] = {"dmlc_tracker_uri": address, "dmlc_tracker_port": PORT}
+    where: dict[str, Any] = {"dmlc_tracker_uri": address, "dmlc_tracker_port": port}
     if not hasattr(RabitTracker, "worker_args"):
         where = {name.upper(): value for name, value in where.items()}
     with xgboost.collective.CommunicatorContext(**where):

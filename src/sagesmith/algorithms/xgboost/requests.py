@@ -8,7 +8,7 @@ import numpy as np
 
 from sagesmith.algorithms.data.decode import decode
 from sagesmith.algorithms.declaration import CSV, LIBSVM
-from sagesmith.algorithms.errors import BadRequest
+from sagesmith.algorithms.errors import BadRequest, NoContent
 from sagesmith.algorithms.xgboost.declaration import X_LIBSVM
 
 _SNIFFED = 512
@@ -24,9 +24,12 @@ def rows(body: bytes, kind: str, content_type: str, columns: int) -> Any:
 
     Raises:
         BadRequest: the body is not what its type says, or its rows are not as wide as the model's.
+        NoContent: there is no body.
     """
+    if not body:
+        raise NoContent("The request is empty: it has no rows.")
     if not body.strip():
-        raise BadRequest("The request is empty: it has no rows.")
+        raise BadRequest("The request has no rows.")
     if kind == CSV:
         return _csv(body, columns)
     if kind in (LIBSVM, X_LIBSVM):

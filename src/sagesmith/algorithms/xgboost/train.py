@@ -1,6 +1,7 @@
 """Training XGBoost."""
 
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,18 @@ from typing import Any
 import xgboost
 
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.errors import AlgorithmError, CustomerError
-from sagesmith.algorithms.run.hosts import connected
+from sagesmith.algorithms.errors import AlgorithmError, CustomerError, NoData
+from sagesmith.algorithms.run.hosts import Hosts, connected
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.xgboost import metrics, rounds, tables
 from sagesmith.algorithms.xgboost.collective import together
 from sagesmith.algorithms.xgboost.folds import cross_validate
 from sagesmith.algorithms.xgboost.model import FILE, restored, save
 
+Begun = tuple[Any, int]
+"""A model to go on from, None for none, and how many rounds it has behind it."""
+_NOTHING: Begun = (None, 0)
+_NOUNS = {"train": "training", "validation": "validation"}
 _NOT_XGBOOSTS = (
     *("num_round", "csv_weights", "early_stopping_rounds", "save_model_on_termination", "use_dask_gpu_training"),
     *("eval_metric", "silent", "predictor", "prob_buffer_row", "dsplit", "_kfold", "_num_cv_round"),
@@ -38,35 +43,35 @@ def train(job: Job) -> None:
         CustomerError: the data are wrong, or do not go with the hyperparameters.
         AlgorithmError: XGBoost failed otherwise.
     """
-    leader = job.hosts[0]
     rows = {name: job.sources[name] for name in ("train", "validation") if name in job.sources}
-    present = {name: tables.has_data(source) for name, source in rows.items()}
+    missing = [name for name, source in rows.items() if not tables.has_data(source)]
     if len(job.hosts) == 1:
-        for name, there in present.items():
-            if not there:
-                noun = {"train": "training"}.get(name, name)
-                raise CustomerError(f"No data in {noun} channel path {rows[name].folder}")
-        _train(job, leads=True)
+        for name in missing:
+            raise CustomerError(f"No data in {_NOUNS[name]} channel path {rows[name].folder}")
+        checkpoints = None if job.values["_kfold"] else _checkpoints(job)
+        _train(job, _read(job), leads=True, begun=_resumed(job, checkpoints))
         return
     if job.values["_kfold"]:
         raise CustomerError("_kfold: cross validation runs on one instance. Set InstanceCount to 1.")
     with connected(job) as hosts:
-        takes_part = all(present.values())
-        if not takes_part:
+        # An instance that finds its data wrong ends the job before the others wait for it.
+        data = None if missing else _some(job)
+        if data is None:
             job.log.warn(
                 f"Host {job.host} does not have data in each channel and will not be used in distributed training. "
                 "Please divide the data across instances properly."
             )
-        answers = hosts.gather(b"1" if takes_part else b"0")
+        answers = hosts.gather(b"0" if data is None else b"1")
         trainers = [name for name, answer in zip(job.hosts, answers, strict=True) if answer == b"1"]
         if not trainers:
             raise CustomerError("No host has received training data.")
         job.log.say(f"Distributed node training with {len(trainers)} hosts: {trainers}")
-        # Data are read before: an instance that finds them wrong ends the job before the others wait for it.
-        data = _read(job) if takes_part else {}
-        with together(trainers, job.host, leader, lambda: hosts.gather(b"")):
-            if takes_part:
-                _train(job, leads=job.host == trainers[0], data=data)
+        leads = job.host == trainers[0]
+        begun = _resumed(job, _checkpoints(job)) if leads else _NOTHING
+        begun = _shared(hosts, begun, job.hosts.index(trainers[0]))
+        with together(trainers, job.host, job.hosts[0], hosts):
+            if data is not None:
+                _train(job, data, leads=leads, begun=begun)
 
 
 def parameters(job: Job) -> dict[str, Any]:
@@ -98,13 +103,14 @@ def watched(job: Job) -> list[str]:
 
 
 def boost(
-    job: Job, train_data: Any, validation_data: Any, leads: bool, checkpoints: Path | None
+    job: Job, train_data: Any, validation_data: Any, leads: bool, checkpoints: Path | None, begun: Begun | None = None
 ) -> tuple[Any, Mapping[str, Mapping[str, list[float]]]]:
     """One model, and what was measured after each round.
 
     Args:
         leads: this instance writes the log and the checkpoints.
         checkpoints: where they are, None for nowhere.
+        begun: what to go on from; None: the last checkpoint.
     """
     names = watched(job)
     told = parameters(job)
@@ -113,7 +119,7 @@ def boost(
         told["eval_metric"] = builtin
     elif own:
         told["disable_default_eval_metric"] = 1
-    begun, done = _resumed(job, checkpoints)
+    model, done = _resumed(job, checkpoints) if begun is None else begun
     evaluated = [(train_data, "train")]
     if validation_data is not None:
         evaluated.append((validation_data, "validation"))
@@ -131,7 +137,7 @@ def boost(
             evals=evaluated,
             evals_result=measured,
             callbacks=callbacks,
-            xgb_model=begun,
+            xgb_model=model,
             verbose_eval=False,
             **metrics.arguments(names, job.values["objective"]),
         )
@@ -153,8 +159,15 @@ def _read(job: Job) -> dict[str, Any]:
     return data
 
 
-def _train(job: Job, leads: bool, data: dict[str, Any] | None = None) -> None:
-    data = _read(job) if data is None else data
+def _some(job: Job) -> dict[str, Any] | None:
+    """The rows of this instance, None if a channel has none for it."""
+    try:
+        return _read(job)
+    except NoData:
+        return None
+
+
+def _train(job: Job, data: dict[str, Any], *, leads: bool, begun: Begun) -> None:
     if job.values["_kfold"]:
         cross_validate(job, data, boost)
         return
@@ -167,14 +180,34 @@ def _train(job: Job, leads: bool, data: dict[str, Any] | None = None) -> None:
     job.log.say(f"Train matrix has {matrices['train'].num_row()} rows and {matrices['train'].num_col()} columns")
     if "validation" in matrices:
         job.log.say(f"Validation matrix has {matrices['validation'].num_row()} rows")
-    checkpoints = job.checkpoints if job.checkpoints.is_dir() else None
-    model, _ = boost(job, matrices["train"], matrices.get("validation"), leads, checkpoints)
+    model, _ = boost(job, matrices["train"], matrices.get("validation"), leads, _checkpoints(job), begun)
     if leads:
         save(model, job.model / FILE)
 
 
-def _resumed(job: Job, folder: Path | None) -> tuple[Any, int]:
-    """The last whole checkpoint, and how many rounds it has behind it."""
+def _checkpoints(job: Job) -> Path | None:
+    return job.checkpoints if job.checkpoints.is_dir() else None
+
+
+def _shared(hosts: Hosts, mine: Begun, leader: int) -> Begun:
+    """What one instance goes on from, to all: what the others have may be of another round.
+
+    Args:
+        leader: the place of that instance.
+    """
+    model, done = mine
+    data = hosts.gather(b"" if model is None else b"%d %s" % (done, model.save_raw()))[leader]
+    if hosts.rank == leader or not data:
+        return mine
+    number, _, raw = data.partition(b" ")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(raw)
+        file.flush()
+        return restored(Path(file.name)), int(number)
+
+
+def _resumed(job: Job, folder: Path | None) -> Begun:
+    """The last whole checkpoint."""
     for number, path in reversed(rounds.found(folder) if folder is not None else []):
         try:
             begun = restored(path)
@@ -184,7 +217,7 @@ def _resumed(job: Job, folder: Path | None) -> tuple[Any, int]:
         job.log.say(f"Checkpoint loaded from {path}")
         job.log.say(f"Resuming from iteration {number + 1}")
         return begun, number + 1
-    return None, 0
+    return _NOTHING
 
 
 def _explained(error: Exception) -> CustomerError | AlgorithmError:

@@ -9,7 +9,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from sagesmith.algorithms import serving
-from sagesmith.algorithms.errors import BadRequest, CustomerError, Failure, UnsupportedAccept, UnsupportedContentType
+from sagesmith.algorithms.errors import (
+    BadRequest,
+    CustomerError,
+    Failure,
+    NoContent,
+    UnsupportedAccept,
+    UnsupportedContentType,
+)
 from sagesmith.modelserver import handlers
 from sagesmith.modelserver.errors import BadInput, HandlerFailed, InvocationError, LoadError
 
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _HANDLERS = ("model_fn", "input_fn", "predict_fn", "output_fn", "transform_fn")
+_NO_CONTENT = 204
 _STATUS = {UnsupportedContentType: 415, UnsupportedAccept: 406}
 
 
@@ -36,10 +44,13 @@ def load(module: ModuleType | None, model_dir: Path) -> handlers.Handlers:
     except CustomerError as error:
         raise LoadError(error.reason) from error
 
-    def transform(model: Any, content: Any, content_type: str, accept: str, _context: handlers.Context) -> Any:
+    def transform(model: Any, content: Any, content_type: str, accept: str, context: handlers.Context) -> Any:
         body = content.encode("utf-8") if isinstance(content, str) else content
         try:
             return model.answer(body, content_type, accept)
+        except NoContent:
+            context.set_response_status(_NO_CONTENT)
+            return b"", content_type
         except Failure as error:
             raise _refused(error) from error
 
