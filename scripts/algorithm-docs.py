@@ -62,6 +62,8 @@ def page(algorithm: Algorithm) -> str:
     if algorithm.examples:
         examples = [f"### {each.title}\n\n```python\n{each.code.strip()}\n```" for each in algorithm.examples]
         parts.append("## Examples\n\n" + "\n\n".join(examples))
+    if algorithm.models and algorithm.models != algorithm.repositories:
+        parts.append("## Models of JumpStart\n\n" + _code(algorithm.models))
     if algorithm.differences:
         parts.append("## Differences from AWS\n\n" + "\n".join(f"* {each}" for each in algorithm.differences))
     parts.append("## Sources\n\n" + "\n".join(f"* {_link(each)}" for each in algorithm.sources))

@@ -35,3 +35,12 @@ def test_a_tabular_model_of_jumpstart_is_found_trained_and_deployed_by_its_id(
     assert answer["labels"] == [0, 1]
     right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
     assert sum(right) >= 45
+
+
+def test_a_text_model_of_jumpstart_is_fine_tuned_and_deployed_by_its_id(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "text_classification", tmp_path)
+    assert seen["train"]["validation:accuracy"] > 0.9
+    assert [each["predicted_label"] for each in seen["predict"]] == [1, 0]
+    assert all(each["labels"] == [0, 1] and len(each["probabilities"]) == 2 for each in seen["predict"])
+    assert seen["retrieve"]["image"].endswith("/huggingface-spc:1")
+    assert seen["retrieve"]["epochs"] == "3"

@@ -23,8 +23,10 @@ NAMES: tuple[str, ...] = (
     "pca",
     "randomcutforest",
     "semantic_segmentation",
+    "sentence_pair_classification",
     "seq2seq",
     "tabtransformer",
+    "text_classification",
     "xgboost",
 )
 

@@ -72,6 +72,7 @@ class Algorithm:
         instances: several may train together.
         incremental: it takes a `model` channel with an earlier model.
         artifact: what is in model.tar.gz.
+        models: the ids of JumpStart's models that it runs, if there are any.
     """
 
     name: str
@@ -90,4 +91,5 @@ class Algorithm:
     instances: bool = False
     incremental: bool = False
     artifact: str = ""
+    models: tuple[str, ...] = ()
     examples: tuple[Example, ...] = field(default=())

@@ -182,11 +182,16 @@ class Schema:
         return values
 
     def _by_own_name(self, given: Mapping[str, str]) -> dict[str, str]:
-        names = {alias: each.name for each in self.parameters for alias in each.aliases}
-        twice = sorted(alias for alias, name in names.items() if alias in given and name in given)
-        if twice:
-            raise CustomerError(f"{_PREAMBLE}: '{twice[0]}' is another name of '{names[twice[0]]}': give one of them")
-        return {names.get(name, name): value for name, value in given.items()}
+        aliases = {alias: each for each in self.parameters for alias in each.aliases}
+        own = {name: value for name, value in given.items() if name not in aliases}
+        for alias, each in aliases.items():
+            if alias not in given:
+                continue
+            # Clients of JumpStart send all defaults, and what their user has set by whatever name beside them.
+            if own.get(each.name, str(each.default)) not in (str(each.default), given[alias]):
+                raise CustomerError(f"{_PREAMBLE}: '{alias}' is another name of '{each.name}': give one of them")
+            own[each.name] = given[alias]
+        return own
 
 
 def objective(given: Mapping[str, str]) -> str | None:

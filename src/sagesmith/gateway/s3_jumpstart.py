@@ -5,7 +5,7 @@ too. A store that has one already that is not ours, as AWS has, keeps it as it i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 from sagesmith.gateway.s3_answers import whole
@@ -14,6 +14,7 @@ from sagesmith.jumpstart import region_of
 
 _MARK = "sagesmith-version"
 _MAX_ANSWER_BYTES = 1 << 16
+_AT_ONCE = 8
 
 READS = frozenset(
     {"GetObject", "HeadObject", "HeadBucket", "ListObjects", "ListObjectsV2", "GetBucketLocation", "ListObjectVersions"}
@@ -70,8 +71,19 @@ class JumpStartBuckets:
                     return made.status < 500
             elif (found := (await self._ask("HEAD", f"/{bucket}/{jumpstart.MANIFEST}")).status) != 404:
                 return found < 500
+        manifest = {jumpstart.MANIFEST: content.pop(jumpstart.MANIFEST)}
         # Marked before it has its manifest: who finds it half filled knows whose it is, and goes on.
-        for key, body in ((_MARK, b""), *content.items(), (_MARK, version)):
-            if (await self._ask("PUT", f"/{bucket}/{quote(key)}", body)).status >= 400:
+        for objects in ({_MARK: b""}, content, manifest, {_MARK: version}):
+            if not await self._put(bucket, objects):
+                return False
+        return True
+
+    async def _put(self, bucket: str, objects: Mapping[str, bytes]) -> bool:
+        """Put objects, some at a time; whether all are there."""
+        keys = list(objects)
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            puts = (self._ask("PUT", f"/{bucket}/{quote(key)}", objects[key]) for key in some)
+            if any(answer.status >= 400 for answer in await asyncio.gather(*puts)):
                 return False
         return True

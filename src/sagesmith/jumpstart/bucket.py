@@ -12,7 +12,7 @@ from sagesmith.jumpstart.models import MODELS, manifest, specification
 MANIFEST = "models_manifest.json"
 _SCRIPTS = {"training": "transfer_learning.py", "inference": "inference.py"}
 _SCRIPT = '"""This model\'s image has the algorithm: what is here is for the SDK, which wants a script."""\n'
-_ARTIFACT = "Nothing was trained before: the algorithm learns from the training data alone.\n"
+_ARTIFACT = "What a training job begins with is in its image, if it begins with anything.\n"
 
 
 def objects(region: str) -> dict[str, bytes]:
@@ -20,7 +20,9 @@ def objects(region: str) -> dict[str, bytes]:
     content: dict[str, bytes] = {}
     for model in MODELS:
         content[model.spec_key] = _json(specification(model, region))
-        content[model.artifact_key] = _archive({"README": _ARTIFACT})
+        content[model.artifact_key] = _archive(
+            {"README": _ARTIFACT, "jumpstart.json": json.dumps({"model_id": model.id})}
+        )
         for scope, script in _SCRIPTS.items():
             content[model.script_key(scope)] = _archive({script: _SCRIPT})
     content[MANIFEST] = _json(manifest())

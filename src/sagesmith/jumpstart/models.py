@@ -1,5 +1,6 @@
 """JumpStart's models that run here, in the form of its manifest and specifications."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +48,14 @@ class Model:
     """A model of JumpStart.
 
     Attributes:
-        id: JumpStart's name of it, and the name of its image.
-        task: `classification` or `regression`.
+        id: JumpStart's name of it.
+        repository: the name of its image.
+        task: such as `classification`, which its id has in it.
     """
 
     id: str
     algorithm: str
+    repository: str
     task: str
 
     @property
@@ -70,13 +73,24 @@ class Model:
         return f"source-directory-tarballs/{self.algorithm}/{folder}/{self.task}/v{VERSION}/sourcedir.tar.gz"
 
 
-MODELS = tuple(
-    Model(repository, name, task)
-    for name in ("catboost", "lightgbm", "tabtransformer")
-    for repository in catalogue.algorithm(name).repositories
-    for task in ("classification", "regression")
-    if task in repository
-)
+_TASKS = {
+    "classification": ("Tabular", "classification"),
+    "regression": ("Tabular", "regression"),
+    "-tc": ("Text Classification",),
+    "-spc": ("Sentence Pair Classification",),
+}
+"""What tells a model's task from its id, and words to find it by."""
+
+
+def _models() -> Iterator[Model]:
+    for name in catalogue.NAMES:
+        algorithm = catalogue.algorithm(name)
+        for model_id in algorithm.models:
+            repository = next(each for each in algorithm.repositories if model_id.startswith(each))
+            yield Model(model_id, name, repository, next(task for task in _TASKS if task in model_id).strip("-"))
+
+
+MODELS = tuple(_models())
 
 
 def manifest() -> list[dict[str, Any]]:
@@ -87,7 +101,7 @@ def manifest() -> list[dict[str, Any]]:
             "version": VERSION,
             "min_version": MIN_SDK_VERSION,
             "spec_key": model.spec_key,
-            "search_keywords": ["Tabular", model.task],
+            "search_keywords": list(_TASKS.get(model.task) or _TASKS[f"-{model.task}"]),
         }
         for model in MODELS
     ]
@@ -96,7 +110,7 @@ def manifest() -> list[dict[str, Any]]:
 def specification(model: Model, region: str) -> dict[str, Any]:
     """What the SDK wants to know of a model."""
     algorithm = catalogue.algorithm(model.algorithm)
-    image = f"{_REGISTRY.format(region=region)}/{model.id}:1"
+    image = f"{_REGISTRY.format(region=region)}/{model.repository}:1"
     variants = {
         "regional_aliases": {region: {"alias_ecr_uri_1": image}},
         "variants": {kind: {"regional_properties": {"image_uri": "$alias_ecr_uri_1"}} for kind in _FAMILIES},
@@ -107,7 +121,7 @@ def specification(model: Model, region: str) -> dict[str, Any]:
         "version": VERSION,
         "min_sdk_version": MIN_SDK_VERSION,
         "training_supported": True,
-        "incremental_training_supported": False,
+        "incremental_training_supported": algorithm.incremental,
         "hosting_artifact_key": f"{model.algorithm}-infer/infer-{model.id}.tar.gz",
         "hosting_script_key": model.script_key("inference"),
         "hosting_use_script_uri": True,
@@ -135,7 +149,7 @@ def specification(model: Model, region: str) -> dict[str, Any]:
             "supported_accept_types": ["application/json;verbose", *algorithm.accepts],
             "default_accept_type": algorithm.accepts[0],
         },
-        "resource_name_base": f"{model.algorithm}-{model.task}",
+        "resource_name_base": f"{model.algorithm}-{model.task}".replace("_", "-"),
     }
 
 

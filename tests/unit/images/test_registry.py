@@ -44,7 +44,7 @@ def test_an_image_of_ones_own_is_not_taken_for_the_algorithm_whose_name_it_has(r
 def test_the_images_that_jumpstarts_specifications_name_are_ours() -> None:
     for model in MODELS:
         uri = specification(model, "us-east-1")["training_instance_type_variants"]["regional_aliases"]["us-east-1"]
-        assert on(uri["alias_ecr_uri_1"]).repository == model.id
+        assert on(uri["alias_ecr_uri_1"]).repository == model.repository
 
 
 def test_parts_of_an_image_are_told_apart() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sagesmith.images import registry
 from sagesmith.jumpstart import bucket, region_of
-from sagesmith.jumpstart.models import MODELS, specification
+from sagesmith.jumpstart.models import MODELS, Model, specification
 
 
 def test_the_buckets_name_has_the_region() -> None:
@@ -36,9 +36,18 @@ def test_content_is_the_same_each_time_and_has_another_digest_when_it_changes() 
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
-def test_a_models_image_has_its_algorithm(model: object) -> None:
-    described = specification(model, "eu-west-1")  # type: ignore[arg-type]
+def test_a_models_image_has_its_algorithm(model: Model) -> None:
+    described = specification(model, "eu-west-1")
     image = described["training_instance_type_variants"]["regional_aliases"]["eu-west-1"]["alias_ecr_uri_1"]
     variables = registry.resolve(image).variables
-    assert variables[registry.REPOSITORY] == described["model_id"]
-    assert variables[registry.ALGORITHM] in described["model_id"]
+    assert described["model_id"].startswith(variables[registry.REPOSITORY])
+    assert variables[registry.ALGORITHM] == model.algorithm
+
+
+def test_a_model_of_texts_says_in_its_artifact_which_one_was_asked_for() -> None:
+    content = bucket.objects("eu-west-1")
+    (model,) = (each for each in MODELS if each.id == "tensorflow-tc-bert-en-uncased-L-12-H-768-A-12-2")
+    with tarfile.open(fileobj=io.BytesIO(content[model.artifact_key])) as archive:
+        said = archive.extractfile("jumpstart.json")
+        assert said is not None
+        assert json.load(said) == {"model_id": model.id}

