@@ -27,6 +27,7 @@ from sagesmith.algorithms.linear_learner.problem import Problem
 from sagesmith.algorithms.linear_learner.rows import DENSE_COLUMNS, Data
 from sagesmith.algorithms.linear_learner.scaling import Moments, Scaling
 from sagesmith.algorithms.linear_learner.schema import LOSSES, SCHEMA
+from sagesmith.algorithms.linear_learner.squares import Squares
 from sagesmith.algorithms.run import hosts as hosts_module
 from sagesmith.algorithms.run.hosts import Hosts
 from sagesmith.algorithms.run.job import Job
@@ -53,6 +54,10 @@ def newton(loss: str, l1: list[float], wd: list[float], columns: int = 6, classe
     return Newton(problem, Penalties(np.array(l1), np.array(wd)), prepare, weights)
 
 
+def squares(l1: list[float], wd: list[float]) -> Squares:
+    return Squares(Penalties(np.array(l1), np.array(wd)), prepare, np.zeros((len(l1), 1, 6)))
+
+
 def descent(models: int = 2) -> Descent:
     problem = Problem(1, losses.loss("logistic", SETTINGS))
     penalties = Penalties(np.zeros(models), np.full(models, 1e-3))
@@ -76,6 +81,9 @@ def test_slopes_are_the_derivatives_of_the_losses(name: str, kink: float) -> Non
         step = 1e-6
         numeric = (loss.value(raw + step, label, kink) - loss.value(raw - step, label, kink)) / (2 * step)
         assert loss.slope(raw, label, kink) == pytest.approx(numeric, abs=1e-4)
+        value, slope = loss.measured(raw, label, kink)
+        assert value == pytest.approx(loss.value(raw, label, kink))
+        assert slope == pytest.approx(numeric, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ["logistic", "softmax_loss"])
@@ -88,20 +96,24 @@ def test_newtons_method_finds_what_scikit_learn_finds(name: str, wd: float) -> N
     method = trained(newton(name, [0.0], [wd], classes=classes), Batch(features, labels))
     theirs = linear_model.LogisticRegression(C=1 / (len(labels) * wd), tol=1e-10, max_iter=1000).fit(features, labels)
     reference = theirs.coef_ if classes > 1 else theirs.coef_[:1]
-    assert method.best[0, :, :-1] == pytest.approx(reference, abs=2e-3)
+    assert method.weights[0, :, :-1] == pytest.approx(reference, abs=2e-3)
 
 
 def test_the_squared_loss_takes_one_pass_for_models_of_all_penalties() -> None:
     features, labels = table()
-    method = newton("squared_loss", [0.0, 0.0, 0.1], [0.0, 0.2, 0.0])
-    method.update(Batch(features, labels))
+    method, other = squares([0.0, 0.0, 0.1], [0.0, 0.2, 0.0]), squares([0.0, 0.0, 0.1], [0.0, 0.2, 0.0])
+    method.update(Batch(features[:150], labels[:150]))
+    other.update(Batch(features[150:], labels[150:]))
+    method.merge([other])
     assert method.step()
     plain = linear_model.LinearRegression().fit(features, labels)
-    assert method.best[0, 0, :-1] == pytest.approx(plain.coef_, abs=1e-4)
+    assert method.weights[0, 0, :-1] == pytest.approx(plain.coef_, abs=1e-4)
     ridge = linear_model.Ridge(alpha=0.2 * len(labels) / 2).fit(features, labels)
-    assert method.best[1, 0, :-1] == pytest.approx(ridge.coef_, abs=1e-4)
+    assert method.weights[1, 0, :-1] == pytest.approx(ridge.coef_, abs=1e-4)
     lasso = linear_model.Lasso(alpha=0.05, tol=1e-6).fit(features, labels)
-    assert method.best[2, 0, :-1] == pytest.approx(lasso.coef_, abs=1e-4)
+    assert method.weights[2, 0, :-1] == pytest.approx(lasso.coef_, abs=1e-4)
+    errors = labels - plain.predict(features)
+    assert method.mean_losses()[0] == pytest.approx((errors**2).mean(), rel=1e-4)
 
 
 @pytest.mark.parametrize("quantile", [0.2, 0.8])
@@ -134,7 +146,9 @@ def test_sums_of_two_instances_take_the_step_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [descent, lambda: newton("logistic", [0.0, 1e-2], [1e-3, 0.0])], ids=["adam", "newton"]
+    "make",
+    [descent, lambda: newton("logistic", [0.0, 1e-2], [1e-3, 0.0]), lambda: squares([0.0, 1e-2], [1e-3, 0.0])],
+    ids=["adam", "newton", "squares"],
 )
 def test_a_state_that_was_restored_goes_on_to_the_last_bit(make: Any) -> None:
     features, labels = table()

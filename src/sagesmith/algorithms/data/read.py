@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sagesmith.algorithms.data import json_rows, parquet, records, text_csv, text_libsvm
+from sagesmith.algorithms.data.ahead import ahead
 from sagesmith.algorithms.data.assemble import in_batches, shuffled, whole_of
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.checks import Wanted
@@ -25,6 +26,8 @@ _READERS: dict[str, Reader] = {
     PARQUET: parquet.batches,
     JSON_LINES: json_rows.batches,
 }
+_COMPILED = (CSV, RECORDIO, PARQUET)
+"""Formats whose readers leave the interpreter to others most of the time: they read ahead in a thread."""
 # XGBoost's page has these names beside the types.
 _ALIASES = {
     "csv": CSV,
@@ -61,7 +64,7 @@ def batches(
     source: Source,
     *,
     labels: int | None = None,
-    rows: int,
+    rows: int | None,
     columns: int | None = None,
     dense: bool = False,
     missing: bool = False,
@@ -76,7 +79,7 @@ def batches(
     Args:
         labels: how many labels each row must have, 0 if they do not matter; None for what the content type's
             `label_size` says (1 where it says nothing), and of protobuf for what the records have.
-        rows: of a batch.
+        rows: of a batch; None for as many as come together, some megabytes of them.
         columns: how many features each row must have (`feature_dim`); None to take what the first has.
         dense: arrays also of sparse data.
         missing: features may be missing, which is NaN then.
@@ -91,7 +94,10 @@ def batches(
     wanted = Wanted(wanted_labels, columns, dense, missing)
     random = None if shuffle_seed is None else np.random.default_rng((shuffle_seed, epoch))
     pieces = _pieces(source, _READERS[kind], wanted, epoch, random)
-    return in_batches(pieces if random is None else shuffled(pieces, random, rows), rows)
+    if random is not None:
+        pieces = shuffled(pieces, random, rows or 1)
+    found = pieces if rows is None else in_batches(pieces, rows)
+    return ahead(found) if kind in _COMPILED else found
 
 
 def whole(

@@ -120,10 +120,12 @@ class Descent:
 
     def _mini_batch(self, rows: Any, labels: Any) -> None:
         raw, counts = self.problem.raw(rows, self.weights), self.problem.counts(labels)
-        self.losses += (self.problem.losses(raw, labels) * counts).sum(axis=0, dtype=np.float64)
+        counts = np.ones((len(labels), 1), np.float32) if counts is None else counts
+        values, slopes = self.problem.measured(raw, labels)
+        self.losses += (values * counts).sum(axis=0, dtype=np.float64)
         totals = counts.sum(axis=0)
         self.counts += totals
-        slopes = self.problem.slopes(raw, labels) * (counts / np.maximum(totals, _TINY))[:, :, None]
+        slopes = slopes * (counts / np.maximum(totals, _TINY))[:, :, None]
         gradient = np.asarray(rows.T @ slopes.reshape(len(labels), -1)).T.reshape(self.weights.shape)
         share_l1, share_wd = self.penalties.shares(self.weights.shape[-1])
         l1, wd = self.penalties.l1[:, None, None] * share_l1, self.penalties.wd[:, None, None] * share_wd

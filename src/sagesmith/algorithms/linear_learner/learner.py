@@ -10,6 +10,7 @@ import numpy as np
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.linear_learner.descent import Descent
 from sagesmith.algorithms.linear_learner.newton import Newton
+from sagesmith.algorithms.linear_learner.squares import Squares
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class Learner:
         seen: rows of each label, of a classifier.
     """
 
-    method: Newton | Descent
+    method: Newton | Descent | Squares
     seen: Any
     value: float = -np.inf
     loss: float = np.inf

@@ -51,7 +51,7 @@ def best_threshold(scores: Any, labels: Any, criterion: Criterion, default: floa
 
     It lies in the middle between two scores. Of several that are equally good the one closest to `default` is taken.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores)
     ranked, is_positive = scores[order].astype(np.float64), labels[order] == 1
     hits = np.concatenate([[0], np.cumsum(is_positive)])
     alarms = np.concatenate([[0], np.cumsum(~is_positive)])

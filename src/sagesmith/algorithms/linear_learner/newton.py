@@ -20,8 +20,10 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.linear_learner.penalties import Penalties, least
 from sagesmith.algorithms.linear_learner.problem import Problem
 
-_CHUNK = 4096
-_CURVATURE_FLOPS = 2e9
+CHUNK = 4096
+"""Rows that are taken in at a time, by one thread."""
+_CURVATURE_FLOPS = 1e9
+_CURVED_SHARE = 16
 _ROWS_A_WEIGHT = 10
 _ENOUGH = 1e-6
 _NARROW = 0.003
@@ -40,7 +42,7 @@ class Newton:
         best: the weights of each model with the least loss that was measured; `objective` is that loss with penalties,
             `gradient` and `hessian` are those of its mean loss there.
         damping: how much shorter than Newton's each model's step is.
-        expected: the mean loss that each model's parabola has where the next pass measures.
+        gained: by how much each model's parabola falls to there; `expected` is the mean loss that it has there.
         kink: how wide the loss' kinks are at present: they begin wide, for bold steps, and become narrow.
     """
 
@@ -54,6 +56,7 @@ class Newton:
     hessian: Any = None
     damping: Any = None
     kink: float = 1.0
+    gained: Any = None
     expected: Any = None
     losses: Any = field(init=False)
     counts: Any = field(init=False)
@@ -68,9 +71,9 @@ class Newton:
         self.best = self.weights.copy()
         self.objective = np.full(models, np.inf)
         self.gradient = np.zeros_like(self.weights)
-        self.hessian = np.zeros((len(self._curved_models), self.size, self.size))
+        self.hessian = np.zeros((models, self.size, self.size))
         self.damping = np.zeros(models)
-        self.expected = np.full(models, np.inf)
+        self.gained, self.expected = np.full(models, np.inf), np.full(models, np.inf)
         self._begin()
 
     @property
@@ -84,7 +87,7 @@ class Newton:
 
     def update(self, batch: Batch) -> None:
         chunks = list(self._chunks(batch))
-        for losses, counts, slopes, curves, curved in _pool().map(self._measured, chunks):
+        for losses, counts, slopes, curves, curved in pool().map(self._measured, chunks):
             self.losses += losses
             self.counts += counts
             self.slopes += slopes
@@ -113,14 +116,17 @@ class Newton:
         self.damping = np.where(better, self.damping / 4, np.maximum(4 * self.damping, 0.1))
         self.damping[self.damping < 1e-4] = 0.0
         self._accept(better, objective)
-        gained = np.array([self._next(model) for model in range(len(self.weights))])
-        self.expected = self.objective - gained - self.penalties.of(self.weights)
+        before, self.gained = self.gained, np.array([self._next(model) for model in range(len(self.weights))])
+        gained = self.gained
+        self.expected = self.objective - self.gained - self.penalties.of(self.weights)
+        if not self.kinked:
+            # By so much the gain of a whole step was less than that of the one before: the next one's is, too.
+            whole = better & (self.damping == 0) & np.isfinite(before)
+            less = np.divide(gained, before, out=np.ones_like(gained), where=whole & (before > gained))
+            gained = gained * less
         narrow = not self.kinked or self.kink <= _NARROW
         self.kink = max(_NARROW, _NARROWING * self.kink)
         self._begin()
-        if self._exact:
-            self.best = self.weights.copy()
-            return True
         return narrow and bool((gained <= _ENOUGH * np.abs(self.objective)).all())
 
     def arrays(self) -> Mapping[str, Any]:
@@ -130,17 +136,6 @@ class Newton:
         for name in _ARRAYS:
             setattr(self, name, arrays[name])
         self.rows, self.curved_rows, self.kink = int(self.rows), int(self.curved_rows), float(self.kink)
-
-    @property
-    def _exact(self) -> bool:
-        """One pass determines the best weights."""
-        return self.problem.loss is not None and self.problem.loss.constant
-
-    @property
-    def _curved_models(self) -> range:
-        """The models with a curvature of their own; all others have that of the first."""
-        alike = self._exact and self.problem.positive is None
-        return range(1 if alike else len(self.weights))
 
     def _begin(self) -> None:
         models = len(self.weights)
@@ -154,21 +149,22 @@ class Newton:
         self.objective = np.where(better, objective, self.objective)
         mean = self.slopes / np.maximum(self.counts, 1e-300)[:, None, None]
         self.gradient = np.where(better[:, None, None], mean, self.gradient)
-        hessian = self.curves / np.maximum(self.curved, 1e-300)[: len(self.curves), None, None]
-        self.hessian = np.where(better[: len(hessian), None, None], hessian, self.hessian)
+        hessian = self.curves / np.maximum(self.curved, 1e-300)[:, None, None]
+        self.hessian = np.where(better[:, None, None], hessian, self.hessian)
 
     def _next(self, model: int) -> float:
         """Place a model's weights for the next pass; by how much its parabola falls from the best to there."""
-        hessian = self.hessian[min(model, len(self.hessian) - 1)]
-        found, gain = least(self.best[model], self.gradient[model], hessian, self.penalties, model, self.damping[model])
+        known = self.best[model], self.gradient[model], self.hessian[model]
+        found, gain = least(*known, self.penalties, model, self.damping[model])
         self.weights[model] = found
         return gain
 
     def _chunks(self, batch: Batch) -> Iterator[tuple[Batch, bool]]:
-        limit = max(_ROWS_A_WEIGHT * self.size, _CURVATURE_FLOPS / (len(self._curved_models) * self.size**2))
-        for number, piece in enumerate(batch.pieces(_CHUNK)):
-            seen = self.rows + number * _CHUNK
-            curved = self._exact or self.curved_rows < limit or 8 * self.curved_rows <= seen
+        enough = max(_ROWS_A_WEIGHT * self.size, _CURVATURE_FLOPS / (len(self.weights) * self.size**2))
+        for number, piece in enumerate(batch.pieces(CHUNK)):
+            seen = self.rows + number * CHUNK
+            # The first rows, which may be all there are, and some of all others: they may be in an order.
+            curved = self.curved_rows < enough or _CURVED_SHARE * self.curved_rows <= seen
             self.curved_rows += curved * len(piece)
             yield piece, curved
 
@@ -177,13 +173,16 @@ class Newton:
         batch, curved = chunk
         rows, labels = self.prepare(batch)
         raw, counts = self.problem.raw(rows, self.weights), self.problem.counts(labels)
-        losses = (self.problem.losses(raw, labels, self.kink) * counts).sum(axis=0, dtype=np.float64)
-        slopes = self.problem.slopes(raw, labels, self.kink) * counts[:, :, None]
+        values, slopes = self.problem.measured(raw, labels, self.kink)
+        total = np.full(len(self.weights), float(len(labels)))
+        if counts is not None:
+            total = np.broadcast_to(counts.sum(axis=0, dtype=np.float64), total.shape)
+            values, slopes = values * counts, slopes * counts[:, :, None]
+        losses = values.sum(axis=0, dtype=np.float64)
         gradient = (rows.T @ slopes.reshape(len(rows), -1)).T.reshape(self.weights.shape).astype(np.float64)
-        total = np.broadcast_to(counts.sum(axis=0, dtype=np.float64), losses.shape)
         if not curved:
             return losses, total, gradient, None, None
-        models = self._curved_models
+        models = range(len(self.weights))
         curves = np.stack([self.problem.curvature(rows, raw, labels, counts, model, self.kink) for model in models])
         return losses, total, gradient, curves, total
 
@@ -195,6 +194,7 @@ _ARRAYS = (
     "gradient",
     "hessian",
     "damping",
+    "gained",
     "expected",
     "kink",
     "losses",
@@ -208,7 +208,8 @@ _ARRAYS = (
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def pool() -> ThreadPoolExecutor:
+    """A thread for each processor."""
     import os
 
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="newton")
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="sums")

@@ -67,15 +67,14 @@ def least(
 
 def _solved(matrix: Any, vector: Any) -> Any:
     """The solution of a system whose matrix is positive semidefinite, up to rounding; short where it is not unique."""
-    from scipy import linalg
-
     size = max(float(np.diag(matrix).mean()), 1e-30) if len(matrix) else 1.0
     for share in _JITTERS:
+        surely = matrix + np.diag(np.full(len(matrix), share * size))
         try:
-            factor = linalg.cho_factor(matrix + np.diag(np.full(len(matrix), share * size)), check_finite=False)
-        except linalg.LinAlgError:
+            np.linalg.cholesky(surely)
+        except np.linalg.LinAlgError:
             continue
-        return linalg.cho_solve(factor, vector, check_finite=False)
+        return np.linalg.solve(surely, vector)
     return vector / np.maximum(np.diag(matrix), size)
 
 

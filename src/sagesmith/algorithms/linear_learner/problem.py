@@ -30,12 +30,13 @@ class Problem:
         return CROSS_ENTROPY if self.loss is None else self.loss.objective
 
     def counts(self, labels: Any) -> Any:
-        """What each row counts: shape (rows, models), or (rows, 1) if it is the same in all models."""
+        """What each row counts: shape (rows, models), or (rows, 1) if it is the same in all models; None if all rows
+        count alike."""
         if self.positive is not None:
             return np.where(labels[:, None] == 1, self.positive.astype(np.float32), np.float32(1))
         if self.balance is not None:
             return self.balance.astype(np.float32)[labels.astype(np.intp)][:, None]
-        return np.ones((len(labels), 1), np.float32)
+        return None
 
     def raw(self, rows: Any, weights: Any) -> Any:
         """Raw predictions of prepared rows, shape (rows, models, classes)."""
@@ -47,17 +48,18 @@ class Problem:
         """The loss of each row in each model, shape (rows, models)."""
         if self.loss is not None:
             return self.loss.value(raw[:, :, 0], labels[:, None], kink)
-        highest = raw.max(axis=2)
-        totals = np.log(np.exp(raw - highest[:, :, None]).sum(axis=2)) + highest
-        return totals - raw[np.arange(len(raw)), :, labels.astype(np.intp)]
+        return self._cross_entropies(raw, labels)[0]
 
     def slopes(self, raw: Any, labels: Any, kink: float = 0.0) -> Any:
         """The derivatives of the losses by the raw predictions, in their shape."""
-        if self.loss is not None:
-            return self.loss.slope(raw[:, :, 0], labels[:, None], kink)[:, :, None]
-        found = softmax(raw)
-        found[np.arange(len(raw)), :, labels.astype(np.intp)] -= 1
-        return found
+        return self.measured(raw, labels, kink)[1]
+
+    def measured(self, raw: Any, labels: Any, kink: float = 0.0) -> tuple[Any, Any]:
+        """Losses and slopes."""
+        if self.loss is None:
+            return self._cross_entropies(raw, labels)
+        values, slopes = self.loss.measured(raw[:, :, 0], labels[:, None], kink)
+        return values, slopes[:, :, None]
 
     def curvature(self, rows: Any, raw: Any, labels: Any, counts: Any, model: int, kink: float = 0.0) -> Any:
         """The sum of second derivatives by a model's weights, in the order of (class, column).
@@ -65,12 +67,22 @@ class Problem:
         Returns:
             An array of shape (classes * width, classes * width).
         """
-        count = counts[:, min(model, counts.shape[1] - 1)]
+        count = np.float32(1) if counts is None else counts[:, min(model, counts.shape[1] - 1)]
         if self.loss is not None:
-            bends = self.loss.curvature(raw[:, model], labels[:, None], kink)
-            scaled = rows * np.sqrt(bends * count[:, None])
+            bends = self.loss.curvature(raw[:, model, 0], labels, kink) * count
+            scaled = rows * np.sqrt(bends)[:, None]
             return scaled.T @ scaled
         return self._joint(rows, softmax(raw[:, model]), count)
+
+    def _cross_entropies(self, raw: Any, labels: Any) -> tuple[Any, Any]:
+        shares = raw - raw.max(axis=2, keepdims=True)
+        own = np.arange(len(raw)), slice(None), labels.astype(np.intp)
+        short = shares[own]
+        np.exp(shares, out=shares)
+        totals = shares.sum(axis=2)
+        shares /= totals[:, :, None]
+        shares[own] -= 1
+        return np.log(totals) - short, shares
 
     def _joint(self, rows: Any, shares: Any, count: Any) -> Any:
         width = rows.shape[1]

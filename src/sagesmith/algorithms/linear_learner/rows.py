@@ -16,8 +16,6 @@ from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.replay import Replay
 from sagesmith.algorithms.run.state import pack, unpack
 
-_BLOCK_BYTES = 16 << 20
-_BLOCK_ROWS = 1 << 16
 _JUDGED_ROWS = 50_000
 _SHARED_NUMBERS = 1 << 24
 DENSE_COLUMNS = 1024
@@ -73,11 +71,8 @@ def read(job: Job, channel: str, columns: int | None, epoch: int) -> Iterator[Ba
     Raises:
         CustomerError: a label is none of a class.
     """
-    source = job.sources[channel]
-    count, step = labels_of(job.values), job.values["mini_batch_size"]
-    rows = max(1, _BLOCK_BYTES // (4 * max(columns or 64, 1)) // step) * step
-    seen = 0
-    for batch in batches(source, labels=1, rows=min(rows, max(65536 // step, 1) * step), columns=columns, epoch=epoch):
+    count, seen = labels_of(job.values), 0
+    for batch in batches(job.sources[channel], labels=1, rows=None, columns=columns, epoch=epoch):
         if count:
             labels = batch.labels
             wrong = np.flatnonzero((labels < 0) | (labels >= count) | (labels != np.floor(labels)))

@@ -206,8 +206,9 @@ _TRAINING = (
     Hyperparameter(
         "optimizer",
         "choice",
-        "How the loss is minimised. `auto`: Newton's method over passes where a model has up to 1,024 weights, `adam` "
-        "where it has more, and where hyperparameters of a gradient method are given.",
+        "How the loss is minimised. `auto`: Newton's method over passes where a model has up to 1,024 weights, of "
+        "which the squared loss needs one; `adam` where it has more, and where hyperparameters of a gradient method "
+        "are given.",
         default="auto",
         choices=("auto", "sgd", "adam", "rmsprop", "adagrad"),
     ),

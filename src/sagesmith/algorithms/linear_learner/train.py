@@ -2,12 +2,14 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sagesmith.algorithms.data.assemble import in_batches
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.linear_learner import choices, losses
 from sagesmith.algorithms.linear_learner.candidates import Candidate, candidates
@@ -22,6 +24,7 @@ from sagesmith.algorithms.linear_learner.problem import Problem
 from sagesmith.algorithms.linear_learner.rows import Data, class_weights, labels_of, read, see_classes
 from sagesmith.algorithms.linear_learner.scaling import Scaling
 from sagesmith.algorithms.linear_learner.schema import LOSSES
+from sagesmith.algorithms.linear_learner.squares import Squares
 from sagesmith.algorithms.run.hosts import Hosts, connected
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import pack, unpack
@@ -30,6 +33,7 @@ from sagesmith.algorithms.run.streaming import passes
 _SAMPLE_STEPS = 12
 _KINKED_SAMPLE_STEPS = 50
 _CALIBRATION_ROWS = 100_000
+_BLOCK_NUMBERS = 1 << 22
 
 
 def train(job: Job) -> None:
@@ -39,7 +43,7 @@ def train(job: Job) -> None:
         learner = task.learner()
         # Newton's sums are taken by threads of their own; a gradient method's products are too small to share.
         with threadpool_limits(1, user_api="blas"):
-            learner = passes(job, hosts, learner, lambda _: data.rows(), job.values["epochs"], task.judged)
+            learner = passes(job, hosts, learner, lambda _: task.batches(), job.values["epochs"], task.judged)
         if job.leads:
             task.model(learner).save(job.model)
         task.report(learner)
@@ -101,6 +105,15 @@ class _Task:
         features = batch.features if self.data.sparse else batch.dense()
         return self.scaling.features(features), self.scaling.labels(batch.labels)
 
+    def batches(self) -> Iterator[Batch]:
+        """The rows of a pass, in whole mini-batches where those matter."""
+        if self.method == "newton":
+            if self._squares:
+                self.data.rows.forget()
+            return self.data.rows()
+        step, width = self.job.values["mini_batch_size"], max(self.data.columns, 1)
+        return in_batches(self.data.rows(), step * max(_BLOCK_NUMBERS // (width * step), 1))
+
     def learner(self) -> Learner:
         """The state before the first pass."""
         values, found = self.job.values, self.candidates
@@ -116,18 +129,23 @@ class _Task:
             optimizer = choices.optimizer(values, self.method, np.array([each.learning_rate for each in found]))
             batch = values["mini_batch_size"]
             return Learner(Descent(self.problem, penalties, self.prepare, optimizer, batch, begin), seen)
-        method = Newton(self.problem, penalties, self.prepare, begin)
-        if self.problem.loss is None or not self.problem.loss.constant:
-            sampled, kink = self._of_sample(Newton(self.problem, penalties, self.prepare, begin))
-            method = Newton(self.problem, penalties, self.prepare, sampled, kink=kink)
-        return Learner(method, seen)
+        if self._squares:
+            return Learner(Squares(penalties, self.prepare, begin), seen)
+        sampled, kink = self._of_sample(Newton(self.problem, penalties, self.prepare, begin))
+        return Learner(Newton(self.problem, penalties, self.prepare, sampled, kink=kink), seen)
 
     def judged(self, learner: Learner, epoch: int) -> bool:
         """End a pass; whether it was the last one that is needed."""
         see_classes(learner.seen, self.job.values)
         learner.passed += 1
-        start, trained = time.time(), learner.method.mean_losses()
-        finished = learner.method.step()
+        start = time.time()
+        if self._squares:
+            # Its models are made of the pass, which has measured none.
+            finished = learner.method.step()
+            trained = learner.method.mean_losses()
+        else:
+            trained = learner.method.mean_losses()
+            finished = learner.method.step()
         channel, rows = self.data.judged
         values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
         if channel == "train" and self.judge.by_loss:
@@ -161,6 +179,10 @@ class _Task:
             self.job.log.say("Test data is not provided.")
 
     @property
+    def _squares(self) -> bool:
+        return self.method == "newton" and self.problem.loss is not None and self.problem.loss.constant
+
+    @property
     def _probable(self) -> bool:
         return self.problem.loss is not None and self.problem.loss.score is losses.sigmoid
 
@@ -170,9 +192,11 @@ class _Task:
             for _ in range(_KINKED_SAMPLE_STEPS if method.kinked else _SAMPLE_STEPS):
                 for batch in self.data.sample:
                     method.update(batch)
-                if method.step() or self.job.stopping.is_set():
+                finished = method.step()
+                if finished or self.job.stopping.is_set():
                     break
-        found = unpack(self.hosts.gather(pack({"weights": method.best, "kink": method.kink}))[0])
+        weights = method.weights if finished else method.best
+        found = unpack(self.hosts.gather(pack({"weights": weights, "kink": method.kink}))[0])
         return found["weights"], float(found["kink"])
 
     def _settings(self, model: int) -> dict[str, object]:

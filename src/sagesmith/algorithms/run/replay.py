@@ -40,6 +40,10 @@ class Replay:
             return [*ahead[:-1], next(ahead[-1].pieces(len(ahead[-1]) - (count - rows)))]
         return list(ahead)
 
+    def forget(self) -> None:
+        """Keep no rows: there is hardly going to be another pass."""
+        self._kept, self._complete = None, False
+
     def __call__(self) -> Iterator[Batch]:
         """All rows."""
         if self._complete:

@@ -1,0 +1,38 @@
+"""Items that a thread makes before they are asked for."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from sagesmith.algorithms.data.ahead import ahead
+
+
+def test_items_come_in_their_order_and_an_error_in_its_place() -> None:
+    def items() -> Iterator[int]:
+        yield from range(10)
+        raise ValueError("the eleventh")
+
+    found: list[int] = []
+    with pytest.raises(ValueError, match="the eleventh"):
+        found.extend(ahead(items()))
+    assert found == list(range(10))
+
+
+def test_no_more_items_are_made_than_may_wait_and_none_after_the_last_that_was_wanted() -> None:
+    made: list[int] = []
+    ended = threading.Event()
+
+    def items() -> Iterator[int]:
+        try:
+            for number in range(100):
+                made.append(number)
+                yield number
+        finally:
+            ended.set()
+
+    stream = ahead(items(), 2)
+    assert next(stream) == 0
+    stream.close()  # type: ignore[attr-defined]
+    assert ended.wait(60)
+    assert len(made) <= 4
