@@ -66,6 +66,21 @@ def test_numbers_are_learned_by_the_regression_model(
     assert left < 0.2 * NUMBERS[300:].var()
 
 
+@each
+def test_categories_may_be_words(name: str, tmp_path: Path) -> None:
+    words = np.array(["red", "dark blue", "Grün", "x", "yellow"])[ROWS[:, 3].astype(int)]
+    rows = [f"{one:.6g},{word}" for one, word in zip(ROWS[:, 0], words, strict=True)]
+    target = (words == "Grün").astype(int)
+    lines = "\n".join(f"{label},{row}" for label, row in zip(target, rows, strict=True))
+    data = {"train/data.csv": lines, "categorical_index.json": json.dumps({"cat_index_list": [2]})}
+    trained = train(name, tmp_path, {"training": Channel(data, "text/csv")})
+    assert trained.exit_code == 0, trained.log
+    asked = "\n".join([*rows[:50], "0,never seen", '0,"x"', "0,x"])
+    *answers, _, quoted, bare = json.loads(trained.answer(asked, "text/csv"))["probabilities"]
+    assert np.mean(np.argmax(answers, axis=1) == target[:50]) > 0.9
+    assert quoted == bare
+
+
 def test_two_classes_have_a_probability_each(tmp_path: Path) -> None:
     trained = train("lightgbm", tmp_path, {"training": Channel({"train/a.csv": csv(NUMBERS > 1, ROWS)}, "text/csv")})
     answer = json.loads(trained.answer(body(ROWS[:3]), "text/csv"))

@@ -68,10 +68,14 @@ def test_one_channel_of_training_data_is_needed(tmp_path: Path) -> None:
         ({"train/a.csv": "0,1\n1,2\n", "validation/a.csv": "1,2,3\n"}, "the training data have 1"),
         (
             {"a.csv": "0,1\n1,2\n", "categorical_index.json": '{"cat_index_list": [0]}'},
+            "numbers of columns from 1 on",
+        ),
+        (
+            {"a.csv": "0,1\n1,2\n", "categorical_index.json": '{"cat_index_list": [2]}'},
             "numbers of columns from 1 to 1",
         ),
     ],
-    ids=["text", "header", "one class", "empty", "label", "columns", "categories"],
+    ids=["text", "header", "one class", "empty", "label", "columns", "target", "categories"],
 )
 def test_data_that_are_wrong_are_refused_with_their_place(tmp_path: Path, files: dict[str, str], words: str) -> None:
     with pytest.raises(CustomerError) as caught:

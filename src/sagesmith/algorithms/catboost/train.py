@@ -9,7 +9,7 @@ from sagesmith.algorithms.catboost.tables import pool
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.tabular import data
-from sagesmith.algorithms.tabular.model import write_meta
+from sagesmith.algorithms.tabular.model import plain, write_meta
 
 _OF_POLICIES = {"max_leaves": ("Lossguide",), "min_data_in_leaf": ("Lossguide", "Depthwise")}
 
@@ -40,7 +40,7 @@ def train(job: Job) -> None:
         raise CustomerError(f"CatBoost does not take the data or the hyperparameters: {error}") from error
     best = model.get_best_score().get("validation", {}).get(told["eval_metric"])
     if best is not None and not job.values["verbose"]:
-        job.log.stream.write(f"bestTest = {best:.10g}\n")
+        job.log.stream.write(f"bestTest = {plain(best)}\n")
     model.save_model(str(job.model / FILE))
     write_meta(job.model, job.algorithm.name, table.meta())
 

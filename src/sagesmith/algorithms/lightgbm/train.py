@@ -9,7 +9,7 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.lightgbm.model import FILE
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.tabular import data
-from sagesmith.algorithms.tabular.model import write_meta
+from sagesmith.algorithms.tabular.model import plain, write_meta
 
 _NOT_LIGHTGBMS = ("num_boost_round", "early_stopping_rounds", "metric", "use_dask", "tree_learner", "scale_pos_weight")
 _METRICS = {None: "rmse", 2: "binary_logloss"}
@@ -70,7 +70,9 @@ def _told(job: Job, classes: int | None) -> dict[str, Any]:
 
 def _progress(job: Job) -> Callable[[Any], None]:
     def after(env: Any) -> None:
-        found = "\t".join(f"{name}'s {metric}: {value:.6g}" for name, metric, value, *_ in env.evaluation_result_list)
+        found = "\t".join(
+            f"{name}'s {metric}: {plain(value)}" for name, metric, value, *_ in env.evaluation_result_list
+        )
         job.log.stream.write(f"[{env.iteration + 1}]\t{found}\n")
         job.log.stream.flush()
         if job.stopping.is_set():

@@ -88,10 +88,12 @@ def _loss(found: Any, targets: Any, classes: int | None) -> Any:
 
 def _measured(found: Any, true: Any, classes: int | None) -> str:
     """The metric in the form in which AWS's regular expressions look for it."""
+    names: tuple[str, ...]
     if classes is None:
-        name, value = "r2", metrics.r2_score(true, found[:, 0]) if len(true) > 1 else 0.0
+        names, value = ("r2",), metrics.r2_score(true, found[:, 0]) if len(true) > 1 else 0.0
     elif classes == 2:
-        name, value = "f1", metrics.f1_score(true, found[:, 0] > 0, zero_division=0)
+        names, value = ("f1",), metrics.f1_score(true, found[:, 0] > 0, zero_division=0)
     else:
-        name, value = "acc", metrics.accuracy_score(true, found.argmax(axis=1))
-    return f"metrics={{'{name}': {float(value):.6g}}}"
+        # Its library says the one, AWS's page the other.
+        names, value = ("acc", "accuracy"), metrics.accuracy_score(true, found.argmax(axis=1))
+    return ", ".join(f"metrics={{'{name}': {float(value):.6g}}}" for name in names)

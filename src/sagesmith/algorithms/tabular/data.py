@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.checks import Wanted
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.tabular.words import Words, found, numbered
 
 CATEGORIES = "categorical_index.json"
 _HELD_OUT = 0.2
@@ -32,16 +34,23 @@ class Table:
         classes: the labels that there are, in order; None for a regression, whose labels are as they were read. Of
             classes the batches' labels are their numbers.
         categories: the features that are categories, from 0 on.
+        words: those categories that are words.
     """
 
     train: Batch
     validation: Batch
     classes: tuple[float, ...] | None
     categories: tuple[int, ...]
+    words: Words
 
     def meta(self) -> dict[str, Any]:
         """What a model must know to answer."""
-        return {"columns": self.train.columns, "classes": self.classes, "categories": list(self.categories)}
+        return {
+            "columns": self.train.columns,
+            "classes": self.classes,
+            "categories": list(self.categories),
+            "words": {str(feature): list(each) for feature, each in self.words.items()},
+        }
 
 
 def regression() -> bool:
@@ -60,41 +69,53 @@ def read(job: Job) -> Table:
         raise CustomerError("Exactly one of the channels 'training' and 'train' is needed.")
     folder = job.sources[named[0]].folder
     below, apart = folder / "train", folder / "validation"
-    train = _rows(below if below.is_dir() else folder, named[0])
+    if below.is_dir():
+        folder, parent = below, folder
+    else:
+        parent = folder
+    categories = _categories(parent)
+    words = found(_files(folder), categories)
+    train = _rows(folder, named[0], words)
     if "validation" in job.sources:
         apart = job.sources["validation"].folder
-    categories = _categories(folder, train.columns)
+    if any(each >= train.columns for each in categories):
+        raise _wrong_categories(f" to {train.columns}")
     classes = None if regression() else _classes(train.labels)
     validation = None
     if apart.is_dir():
-        validation = _rows(apart, "validation", train.columns)
+        validation = _rows(apart, "validation", words, train.columns)
     if validation is None:
         job.log.say("There are no validation data: a fifth of the training data is held out.")
         train, validation = _split(train)
     parts = (train, validation)
     if classes is not None:
         parts = (_numbered(train, classes, named[0]), _numbered(validation, classes, "validation"))
-    return Table(*parts, classes, categories)
+    return Table(*parts, classes, categories, words)
 
 
-def _rows(folder: Path, channel: str, columns: int | None = None) -> Batch:
-    pieces = list(_pieces(folder, channel, columns))
+def _rows(folder: Path, channel: str, words: Words, columns: int | None = None) -> Batch:
+    pieces = list(_pieces(folder, channel, words, columns))
     if not pieces:
         raise CustomerError(f"Unable to read data channel '{channel}': it has no CSV files with rows")
     return whole_of(pieces)
 
 
-def _pieces(folder: Path, channel: str, columns: int | None) -> Iterator[Batch]:
+def _pieces(folder: Path, channel: str, words: Words, columns: int | None) -> Iterator[Batch]:
     wanted = Wanted(1, columns, missing=True, said_by="the training data have")
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != CATEGORIES and not path.name.startswith((".", "_")):
-            with path.open("rb", buffering=0) as file:
-                for batch in text_csv.batches(file, f"file {channel}/{path.relative_to(folder)}", wanted):
-                    wanted = wanted.like(batch)
-                    yield batch
+    for path in _files(folder):
+        with path.open("rb", buffering=0) as file:
+            stream = BytesIO(numbered(file.read(), words, labels=1)) if words else file
+            for batch in text_csv.batches(stream, f"file {channel}/{path.relative_to(folder)}", wanted):
+                wanted = wanted.like(batch)
+                yield batch
 
 
-def _categories(folder: Path, columns: int) -> tuple[int, ...]:
+def _files(folder: Path) -> list[Path]:
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [path for path in paths if path.name != CATEGORIES and not path.name.startswith((".", "_"))]
+
+
+def _categories(folder: Path) -> tuple[int, ...]:
     path = folder / CATEGORIES
     if not path.is_file():
         return ()
@@ -103,12 +124,15 @@ def _categories(folder: Path, columns: int) -> tuple[int, ...]:
     except (ValueError, KeyError, TypeError) as error:
         raise CustomerError(f'{CATEGORIES} must be {{"cat_index_list": [numbers of columns]}}: {error!r}') from error
     whole = isinstance(listed, list) and all(isinstance(each, int) and not isinstance(each, bool) for each in listed)
-    if not whole or len(set(listed)) != len(listed) or any(not 1 <= each <= columns for each in listed):
-        raise CustomerError(
-            f"{CATEGORIES}: cat_index_list must have numbers of columns from 1 to {columns}, each once; column 0 is "
-            "the target."
-        )
+    if not whole or len(set(listed)) != len(listed) or any(each < 1 for each in listed):
+        raise _wrong_categories(" on")
     return tuple(sorted(each - 1 for each in listed))
+
+
+def _wrong_categories(to: str) -> CustomerError:
+    return CustomerError(
+        f"{CATEGORIES}: cat_index_list must have numbers of columns from 1{to}, each once; column 0 is the target."
+    )
 
 
 def _classes(labels: Any) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ CHANNELS = (
         "training",
         "Rows to learn from, the target first, without a header; or folders `train/` and `validation/` of such files. "
         "`categorical_index.json` beside them names columns that are categories: "
-        '`{"cat_index_list": [1, 3]}`.',
+        '`{"cat_index_list": [1, 3]}`; these may have words in them.',
         (CSV,),
         modes=("File", "FastFile"),
     ),
@@ -25,7 +25,7 @@ CHANNELS = (
 )
 ACCEPTS = (JSON,)
 DIFFERENCES = (
-    "The target and the features are numbers; categories are numbered.",
+    "Categories may be words in all of these algorithms, not in TabTransformer alone.",
     "The model is kept in the library's own format, not as a pickle, and needs no script to be served.",
     "One instance trains, with all of its cores.",
 )

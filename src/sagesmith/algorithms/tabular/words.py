@@ -1,0 +1,68 @@
+"""Categories that are words: the numbers that stand for them, and CSV with these in their places.
+
+Source: the notebooks of https://github.com/aws/amazon-sagemaker-examples (tabtransformer_tabular): categories "can be
+kept as their original formats".
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+Words = Mapping[int, Sequence[str]]
+"""By feature the words that it has, in the order of their numbers; no entry of a feature whose categories are
+numbers."""
+
+
+def found(paths: Iterable[Path], categories: Sequence[int]) -> Words:
+    """The words of the categories of training data, whose files have the target first.
+
+    Args:
+        categories: the features that are categories.
+    """
+    if not categories:
+        return {}
+    values: dict[int, set[str]] = {feature: set() for feature in categories}
+    for path in paths:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            for cells in map(_cells, file):
+                for feature, own in values.items():
+                    if feature + 1 < len(cells):
+                        own.add(cells[feature + 1].strip())
+    return {feature: sorted(own - {""}) for feature, own in values.items() if not all(map(_is_number, own))}
+
+
+def numbered(data: bytes, words: Words, labels: int) -> bytes:
+    """CSV with numbers in the place of words, in the same lines; a word that is not known becomes a missing value.
+
+    Args:
+        labels: how many columns stand before the features.
+    """
+    if not words:
+        return data
+    numbers = {
+        feature + labels: {word: str(number) for number, word in enumerate(each)} for feature, each in words.items()
+    }
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    return "\n".join(_replaced(lines, numbers)).encode("utf-8", "surrogateescape")
+
+
+def _replaced(lines: Iterable[str], numbers: Mapping[int, Mapping[str, str]]) -> Iterator[str]:
+    for line in lines:
+        cells = _cells(line)
+        for at, own in numbers.items():
+            if at < len(cells):
+                cells[at] = own.get(cells[at].strip(), "")
+        yield ",".join(cells)
+
+
+def _cells(line: str) -> list[str]:
+    line = line.rstrip("\r\n")
+    return next(csv.reader([line]), []) if '"' in line else line.split(",")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "0")
+    except ValueError:
+        return False
+    return "_" not in cell
