@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import struct
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -84,6 +86,62 @@ def test_boxes_of_mxnets_records_stand_behind_a_header_of_any_length():
     label = np.array([4, 6, 8, 6, 1, 0.1, 0.2, 0.3, 0.4, 0, 0, 0.5, 0.5, 1, 1.25, 0, -1, -1, -1, -1, -1, -1], "float32")
     expected = [[1, 0.1, 0.2, 0.3, 0.4], [0, 0.5, 0.5, 1, 1]]
     assert np.allclose(annotations.boxes(label, 2, "record"), expected)
+
+
+def bomb(width, height):
+    """A PNG of a few bytes that says that it is large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    parts = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_an_image_of_too_many_pixels_is_refused_by_its_file_before_it_is_decoded(tmp_path):
+    source = channel(tmp_path, "train", {"huge.png": bomb(8_001, 8_000)}, "image/png")
+    (example,) = images.listed(source, channel(tmp_path, "train_lst", {"a.lst": "0\t1\thuge.png\n"}))
+    with pytest.raises(Unreadable, match=r"file train/huge.png: The image has 8001 x 8000 pixels, and may have 64 mil"):
+        example.pixels()
+
+
+def saved(image, kind="PNG", **options):
+    target = io.BytesIO()
+    image.save(target, kind, **options)
+    return target.getvalue()
+
+
+def test_pixels_of_every_kind_are_as_they_are_seen():
+    upper = np.array([[0x0000, 0x40FF, 0xFF00]], np.uint16)
+    sixteen = images.pixels(saved(Image.fromarray(upper)), "it")
+    assert sixteen[0].tolist() == [[0, 0, 0], [64, 64, 64], [255, 255, 255]]
+    assert images.pixels(saved(Image.fromarray(upper)), "it", "L").tolist() == [[0, 64, 255]]
+    for mode, colour in {"RGBA": (9, 8, 7, 0), "LA": (5, 0), "1": 1, "L": 3}.items():
+        found = images.pixels(saved(Image.new(mode, (2, 1), colour)), "it")
+        expected = {"RGBA": [9, 8, 7], "LA": [5, 5, 5], "1": [255, 255, 255], "L": [3, 3, 3]}[mode]
+        assert found.tolist() == [[expected, expected]]
+    palette = Image.new("P", (1, 1), 1)
+    palette.putpalette([0, 0, 0, 10, 20, 30])
+    assert images.pixels(saved(palette, transparency=b"\xff\x00"), "it").tolist() == [[[10, 20, 30]]]
+    ink = images.pixels(saved(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG"), "it")
+    assert abs(ink[0, 0].astype(int) - [0, 255, 255]).max() < 60
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_a_photograph_is_turned_as_its_camera_was(turn):
+    upright = Image.fromarray(np.kron(np.array([[250, 10, 90], [130, 50, 200]], np.uint8), np.ones((16, 16), np.uint8)))
+    undone = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    held = upright.transpose(undone[turn]) if turn in undone else upright
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    found = images.pixels(saved(held, "JPEG", exif=exif, quality=95), "it", "L").astype(int)
+    assert found.shape == (32, 48)
+    assert abs(found - np.array(upright)).mean() < 3
+
+
+def test_exif_data_that_make_no_sense_leave_an_image_as_it_is():
+    for exif in (b"Exif\x00\x00nonsense", b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff", b"\x01"):
+        assert images.pixels(saved(Image.fromarray(PIXELS), "JPEG", exif=exif), "it").shape == PIXELS.shape
 
 
 def test_masks_are_classes_in_grey_or_by_palette_and_through_label_maps(tmp_path):

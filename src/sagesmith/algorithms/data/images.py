@@ -9,7 +9,6 @@ Sources:
 
 import io
 import struct
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,9 @@ _HEADER = struct.Struct("<IfQQ")
 _MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 _WRAPPED = struct.pack("<I", MAGIC)
 _SUFFIXES = (".jpg", ".jpeg", ".png")
+_ORIENTATION = 0x0112
+MOST_PIXELS = 64_000_000
+"""Of an image: 8,000 by 8,000. A few kilobytes may say that they are more, and would take all memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +133,68 @@ def annotated(images: Source, annotations: Source, suffix: str) -> list[Example]
     return examples
 
 
-def pixels(data: bytes, place: str, mode: str = "RGB") -> Any:
+def pixels(data: bytes, place: str, mode: str = "RGB", most: int = MOST_PIXELS) -> Any:
     """A JPEG or PNG as a uint8 array of shape (height, width, channels), without channels for modes of one.
 
+    It is as OpenCV, with which AWS's algorithms read images, has it: turned as its EXIF data say, of 16 bits the upper
+    eight, without transparency.
+
     Args:
-        mode: Pillow's name of what its pixels are; "" as they are.
+        mode: Pillow's name of what its pixels are, RGB or L; "" as they are in the file.
+        most: the pixels that it may have.
 
     Raises:
-        Unreadable: it is not one.
+        Unreadable: it is not one, or has more pixels.
     """
     from PIL import Image
 
-    with warnings.catch_warnings():
-        # A large image is its owner's affair; a huge one is refused.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-                return np.array(image.convert(mode) if mode and image.mode != mode else image)
-        except Exception as error:
-            # Pillow's plugins raise what their parsing happens to end in.
-            raise Unreadable(place, f"The image is not a JPEG or PNG that can be read: {error}") from None
+    # It warns, or refuses, by a limit of its own, and to keep it from that takes filters that all threads share.
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+            width, height = image.size
+            if width * height > most:
+                why = f"The image has {width} x {height} pixels, and may have {most / 1e6:.0f} million: make it smaller"
+                raise Unreadable(place, why)
+            return np.array(_upright(_in_mode(image, mode)) if mode else image)
+    except Unreadable:
+        raise
+    except Exception as error:
+        # Pillow's plugins raise what their parsing happens to end in.
+        raise Unreadable(place, f"The image is not a JPEG or PNG that can be read: {error}") from None
+
+
+def _in_mode(image: Any, mode: str) -> Any:
+    from PIL import Image
+
+    if image.mode.startswith("I"):
+        # Pillow takes all that is more than 255 for white.
+        found = Image.fromarray((np.array(image).astype(np.uint32) >> 8).astype(np.uint8))
+        found.info = image.info
+        return _in_mode(found, mode)
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _upright(image: Any) -> Any:
+    """An image as it was meant to be seen; where its EXIF data make no sense, as it is."""
+    from PIL import Image
+
+    try:
+        turn = image.getexif().get(_ORIENTATION)
+    except Exception:  # what parsing it happens to end in
+        return image
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[turn]) if turn in turns else image
 
 
 def mask(data: Any, place: str, table: Any = None) -> Any:
