@@ -125,15 +125,14 @@ def resumed(folder: Path, trained: dict[str, Trained]) -> dict[str, Trained]:
         for path in (trained["records"].root / "model").iterdir():
             tar.add(path, path.name)
     earlier = {"model": Channel({"model.tar.gz": archive.getvalue()}, MODEL)}
-    deep = {"num_layers": 18, "use_pretrained_model": 1}
+    deep = {"num_layers": 18, "use_pretrained_model": 1, "epochs": 1}
     jobs = {
         "whole": job(folder / "whole", changed, channels),
         "half": job(folder / "half", changed | {"epochs": 1}, channels),
         "second": job(folder / "second", changed, channels),
         "incremental": job(folder / "incremental", TINY | {"epochs": 1, "learning_rate": 0.001}, channels | earlier),
         "other": job(folder / "other", TINY | {"num_classes": 4}, channels | earlier),
-        "none": job(folder / "none", TINY | deep, channels),
-        "shallow": job(folder / "shallow", TINY | {"use_pretrained_model": 1}, channels),
+        "pretrained": job(folder / "pretrained", TINY | deep, channels),
         "diverged": job(folder / "diverged", TINY | {"optimizer": "adam", "eps": 0}, channels),
         "label": job(folder / "label", TINY | {"num_classes": 2}, channels),
         "no image": job(
@@ -243,12 +242,17 @@ def test_a_job_goes_on_from_an_earlier_model(trained: dict[str, Trained], resume
     assert resumed["incremental"].metrics["train:accuracy"][0] > trained["records"].metrics["train:accuracy"][0]
 
 
+def test_a_job_begins_with_what_imagenet_taught(resumed: dict[str, Trained]) -> None:
+    one = resumed["pretrained"]
+    assert one.exit_code == 0, one.log
+    assert "EFFICIENTNET-LITE0 TAKES ITS PLACE" in one.log
+    assert sum(json.loads(one.answer(pictures(1)[0][0], IMAGE))) == pytest.approx(1)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("other", "its num_classes is 3, the job's 4. They must be the same"),
-        ("none", "no pretrained weights come with Image Classification: nothing is downloaded"),
-        ("shallow", "use_pretrained_model needs num_layers of [18, 34, 50, 101, 152, 200], not 20"),
         ("diverged", "lower learning_rate"),
         ("label", "Class 2 is not one of 0 to 1 (num_classes is 2)"),
         ("no image", "file train/a.rec"),

@@ -100,6 +100,48 @@ def test_annotations_in_json_and_a_checkpoint_are_gone_on_from(tmp_path: Path) -
     assert second.metrics["train:smooth_l1"] == pytest.approx(whole.metrics["train:smooth_l1"][1:], rel=1e-3)
 
 
+def test_pretrained_weights_make_the_networks_that_they_are_of() -> None:
+    found = program(NAME, "pretrained_weights.py")
+    assert max(found["far"].values()) < 1e-4, found["far"]
+    palace = 698
+    assert found["label"] == palace
+    said = found["said"]
+    assert "THE NETWORK IS TRAINED FROM THE BEGINNING" in said["default"]
+    assert said["wanted"].startswith(
+        "ClientError: use_pretrained_model is 1, and there are no pretrained weights of vgg-16"
+    )
+    assert "torchvision's vgg16_bn-*.pth or vgg16-*.pth is in the folder that SAGESMITH_WEIGHTS names" in said["wanted"]
+    assert said["other"].startswith("ClientError: The pretrained weights resnet50-1.pth are not those of resnet-50")
+
+
+def test_the_hyperparameters_of_awss_examples_begin_with_what_imagenet_taught(tmp_path: Path) -> None:
+    """object_detection_incremental_training.ipynb, but for the images' size and number and the epochs."""
+    channels = {"train": packed(8, 0), "validation": packed(2, 1)}
+    common = {
+        "base_network": "resnet-50",
+        "num_classes": 20,
+        "mini_batch_size": 4,
+        "epochs": 1,
+        "learning_rate": 0.001,
+        "optimizer": "rmsprop",
+        "momentum": 0.9,
+        "image_shape": 64,
+        "label_width": 350,
+        "num_training_samples": 8,
+    }
+    schedule = {"lr_scheduler_step": "3,6", "lr_scheduler_factor": 0.1, "weight_decay": 0.0005}
+    thresholds = {"overlap_threshold": 0.5, "nms_threshold": 0.45}
+    first = train(NAME, tmp_path / "first", common | schedule | thresholds | {"use_pretrained_model": 1}, channels)
+    assert first.exit_code == 0, first.log
+    assert "EFFICIENTNET-LITE0 TAKES ITS PLACE" in first.log
+    earlier = {each.name: each.read_bytes() for each in (first.root / "model").iterdir()}
+    channels |= {"model": Channel(earlier, "application/x-sagemaker-model")}
+    second = train(NAME, tmp_path / "second", common, channels)
+    assert second.exit_code == 0, second.log
+    rows = json.loads(second.answer(squares(1, 5)[0][0], "image/jpeg"))["prediction"]
+    assert all(0 <= row[0] < 20 for row in rows)
+
+
 def test_two_instances_descend_the_gradient_of_all_their_images() -> None:
     apart = program(NAME, "averaged_gradients.py")
     assert max(apart.values()) < 1e-6, apart

@@ -145,5 +145,29 @@ def test_what_cannot_be_learned_from_ends_the_job(tmp_path: Path) -> None:
     trained = train(NAME, tmp_path / "class", BRIEF, bad)
     assert trained.exit_code == 2
     assert "file train/0.jpg: The mask has class 7, which is not one of 0 to 2 (num_classes is 3)" in trained.failure
-    pretrained = train(NAME, tmp_path / "pretrained", BRIEF | {"use_pretrained_model": "True"}, FEW)
-    assert pretrained.failure.startswith("ClientError: use_pretrained_model is 1, and no pretrained weights")
+
+
+def test_the_hyperparameters_of_awss_example_begin_with_what_imagenet_taught(tmp_path: Path) -> None:
+    """semantic_segmentation_pascalvoc.ipynb, but for the images' size and number and the epochs."""
+    given = {
+        "backbone": "resnet-50",
+        "algorithm": "fcn",
+        "use_pretrained_model": "True",
+        "crop_size": 64,
+        "num_classes": 21,
+        "epochs": 1,
+        "learning_rate": 0.0001,
+        "optimizer": "rmsprop",
+        "lr_scheduler": "poly",
+        "mini_batch_size": 2,
+        "validation_mini_batch_size": 16,
+        "early_stopping": True,
+        "early_stopping_patience": 2,
+        "early_stopping_min_epochs": 10,
+        "num_training_samples": 4,
+    }
+    trained = train(NAME, tmp_path, given, {name: Channel(each.files) for name, each in FEW.items()})
+    assert trained.exit_code == 0, trained.log
+    assert "EFFICIENTNET-LITE0 TAKES ITS PLACE" in trained.log
+    body = encoded(squares(1, 3)["0"][0], "JPEG")
+    assert np.array(Image.open(io.BytesIO(trained.answer(body, "image/jpeg", "image/png")))).shape == (SIDE, SIDE)

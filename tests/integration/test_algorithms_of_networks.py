@@ -50,3 +50,19 @@ def test_deepar_forecasts_with_quantiles(platform: Running, tmp_path: Path) -> N
     low, high = answer["quantiles"]["0.1"], answer["quantiles"]["0.9"]
     assert len(low) == len(high) == 7
     assert all(one <= other for one, other in zip(low, high, strict=True))
+
+
+def test_object_detection_begins_with_what_imagenet_taught_and_finds_squares(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "object_detection", tmp_path)
+    assert {"validation:mAP", "train:cross_entropy", "train:smooth_l1", "train:progress"} <= set(seen["train"])
+    label, score, *found = seen["predict"]["best"]
+    assert label == 0
+    assert 0 < score <= 1
+    assert max(abs(one - other) for one, other in zip(found, seen["predict"]["true"], strict=True)) < 0.5
+
+
+def test_semantic_segmentation_masks_what_it_was_shown(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "semantic_segmentation", tmp_path)
+    assert {"validation:mIOU", "validation:pixel_accuracy", "train:loss", "train:throughput"} <= set(seen["train"])
+    assert seen["predict"]["size"] == [64, 64]
+    assert seen["predict"]["right"] > 0.6

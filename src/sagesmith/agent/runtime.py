@@ -1,5 +1,6 @@
 """From a task's image to the environment, the command and the variables that run it here."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from sagesmith.images.base import BuiltEnvironment, EnvironmentFailed, ImageNotR
 
 Progress = Callable[[str], None]
 TOOLKITS = f"{PACKAGE_DIRECTORY}/toolkits"
+WEIGHTS = f"{PACKAGE_DIRECTORY}/weights"
+"""Where a built-in algorithm looks for pretrained weights."""
 
 
 class Environments(Protocol):
@@ -168,10 +171,13 @@ def server_packages(python_path: Path) -> list[tuple[Path, str, bool]]:
 
 def training_packages(runtime: Runtime) -> list[tuple[Path, str, bool]]:
     """The mounts that show training code what `sagesmith.agent.toolkits` holds, at `TOOLKITS`, and a built-in algorithm
-    its own package."""
+    its own package, and the pretrained weights that the machine's administrator has."""
     ours = Path(__file__).parents[1]
     names = ("__init__.py", "algorithms") if is_algorithm(runtime) else ()
     shown = [(ours / name, f"{PACKAGE_DIRECTORY}/sagesmith/{name}", False) for name in names]
+    weights = Path(os.environ.get("SAGESMITH_WEIGHTS") or os.devnull).expanduser().resolve()
+    if names and weights.is_dir():
+        shown.append((weights, WEIGHTS, False))
     return [(Path(__file__).parent / "toolkits", TOOLKITS, False), *shown]
 
 

@@ -41,6 +41,7 @@ _INHERITED = frozenset(
             "SAGESMITH_CACHE",
             "SAGESMITH_MAX_MODEL_BYTES",
             "SAGESMITH_TORCH_WHEELS",
+            "SAGESMITH_WEIGHTS",
         ),
     )
 )

@@ -311,6 +311,14 @@ TORCH_WHEELS = _declare(
     "the page with PyTorch's wheels for CPUs, if no folder that pip's configuration names has them: an address for "
     "`--find-links`, or `none`",
 )
+WEIGHTS = _declare(
+    "SAGESMITH_WEIGHTS",
+    forms.PATH,
+    "–",
+    "a folder, on each machine that runs jobs, with ImageNet's weights for "
+    "[built-in algorithms](algorithms/image-classification.md) that `use_pretrained_model`: torchvision's files "
+    "(`resnet50-*.pth`, `vgg16-*.pth`, …)",
+)
 MAX_MODEL_BYTES = _declare(
     "SAGESMITH_MAX_MODEL_BYTES",
     whole(1),

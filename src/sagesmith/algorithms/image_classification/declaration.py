@@ -6,6 +6,7 @@ from typing import Any
 
 from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, Tunable
+from sagesmith.algorithms.semantic_segmentation.declaration import PRETRAINED
 
 IMAGE_RECORDS = "application/x-recordio"
 IMAGES = ("application/x-image", "image/jpeg", "image/png")
@@ -13,6 +14,8 @@ MODEL = "application/x-sagemaker-model"
 DEEP = (18, 34, 50, 101, 152, 200)
 SHALLOW = (20, 32, 44, 56, 110)
 _LARGEST = 4096
+_WITHOUT_STEM = 32
+"""A deep network sees images of so many pixels a side, or fewer, without dividing them by four first."""
 
 
 def image_shape(text: str) -> tuple[int, int, int]:
@@ -43,9 +46,12 @@ def epochs(text: str) -> tuple[int, ...]:
 
 
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The hyperparameters with an `image_shape` of numbers."""
+    """The hyperparameters with an `image_shape` of numbers, and with the `encoder` and its `stem` that follow from them
+    unless they are there."""
     shape = values["image_shape"]
-    return {**values, "image_shape": image_shape(shape) if isinstance(shape, str) else tuple(shape)}
+    shape = image_shape(shape) if isinstance(shape, str) else tuple(shape)
+    follows = {"encoder": f"resnet-{values['num_layers']}", "stem": min(shape[1:]) > _WITHOUT_STEM}
+    return {**follows, **values, "image_shape": shape}
 
 
 def _fraction(name: str, meaning: str, default: float, low: float | None = None, high: float = 0.999) -> Hyperparameter:
@@ -236,7 +242,7 @@ ALGORITHM = Algorithm(
             Hyperparameter(
                 "use_pretrained_model",
                 "boolean",
-                "Begin with all of an earlier network but its last layer, which has to come in the channel `model`.",
+                "Begin with a network that was trained on ImageNet. Of no effect with a channel `model`.",
                 default=False,
             ),
             Hyperparameter(
@@ -251,10 +257,6 @@ ALGORITHM = Algorithm(
             Rule(
                 lambda values: values["num_layers"] in DEEP + SHALLOW,
                 f"num_layers {{num_layers}} is not one of {[*DEEP, *SHALLOW]}",
-            ),
-            Rule(
-                lambda values: not values["use_pretrained_model"] or values["num_layers"] in DEEP,
-                f"use_pretrained_model needs num_layers of {[*DEEP]}, not {{num_layers}}",
             ),
             Rule(
                 lambda values: values["top_k"] is None or values["top_k"] <= values["num_classes"],
@@ -316,13 +318,14 @@ ALGORITHM = Algorithm(
         "He et al.: Deep Residual Learning for Image Recognition, CVPR 2016",
     ),
     differences=(
-        "No pretrained weights come with it: `use_pretrained_model=1` needs a channel `model` with an earlier job's.",
+        PRETRAINED.format("`use_pretrained_model=1` begins with"),
         "It trains on CPUs, in single precision.",
         "Of several instances each normalises batches of its own; `dist_async` is as `dist_sync`.",
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "The artifact has PyTorch's weights, not MXNet's; only the best network is in it, not all that once were best.",
         "Without a channel `validation` the last epoch's network is kept.",
         "A request's image is scaled to cover `image_shape` (or `resize`) and cut out of the middle.",
+        "An image has up to 64 million pixels.",
         "Accuracy with `multi_label` is the share of classes, of all images, that are told with a limit of 0.5.",
     ),
     instances=True,

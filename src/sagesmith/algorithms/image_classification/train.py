@@ -15,7 +15,7 @@ from sagesmith.algorithms.image_classification.declaration import complete
 from sagesmith.algorithms.image_classification.network import Network
 from sagesmith.algorithms.run.hosts import Hosts, connected
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.vision import descent, earlier, pretrained
+from sagesmith.algorithms.vision import descent, earlier
 from sagesmith.algorithms.vision.feed import Feed, stacked
 from sagesmith.algorithms.vision.loop import Loop, Step
 
@@ -26,7 +26,6 @@ _HEAVIEST = 100.0
 def train(job: Job) -> None:
     """Train, and keep the network of the best accuracy."""
     values = complete(job.values)
-    pretrained.check(values["use_pretrained_model"], job.sources, job.algorithm.title)
     with connected(job) as hosts:
         random = networks.begin()
         feeds = {
@@ -34,9 +33,9 @@ def train(job: Job) -> None:
             for name, part in (("train", hosts.part(job.sources["train"].replicated)), ("validation", (0, 1)))
             if name in job.sources
         }
-        network = Network(values)
-        if "model" in job.sources:
-            _begin_with(network, values, job)
+        same = ("num_layers", "image_shape", "num_classes")
+        wanted = values["use_pretrained_model"]
+        values, network = earlier.begin(job, values, Network, model.artifact, same, wanted=wanted)
         _, height, width = values["image_shape"]
         networks.use_cores(network, values["mini_batch_size"] * max(1, height * width // 64))
         if values["precision_dtype"] != "float32":
@@ -51,19 +50,6 @@ def _fit(job: Job, hosts: Hosts, task: "_Task", training: Feed[Any, Any], random
     epochs = Loop(job, hosts, task.values, task, optimizer).fit(training, random)
     if task.saved != epochs:
         task.save(epochs)
-
-
-def _begin_with(network: Network, values: Mapping[str, Any], job: Job) -> None:
-    """Take an earlier network's weights; with `use_pretrained_model`, all but the last layer's.
-
-    Raises:
-        CustomerError: it is none, or not of the same shape.
-    """
-    again = values["use_pretrained_model"]
-    with pretrained.unpacked(job.sources["model"]) as folder:
-        before, path = model.artifact(folder)
-        earlier.check(before, values, ("num_layers",) if again else ("num_layers", "image_shape", "num_classes"))
-        earlier.load(network, path, model.TITLE, without="last." if again else None)
 
 
 @dataclass(slots=True)

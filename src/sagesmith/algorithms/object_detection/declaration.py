@@ -5,12 +5,21 @@ from typing import Any
 
 from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
-from sagesmith.algorithms.semantic_segmentation.declaration import IMAGE, IMAGES, JPEG, MODEL, PNG, epochs
+from sagesmith.algorithms.semantic_segmentation.declaration import (
+    IMAGE,
+    IMAGES,
+    JPEG,
+    MODEL,
+    PNG,
+    PRETRAINED,
+    epochs,
+)
 
 __all__ = ["ALGORITHM", "ARCHITECTURE", "IMAGES"]
 
 ARCHITECTURE = ("base_network", "num_classes")
 """What a model and the job that goes on from it must have in common."""
+OF_AWS = ("vgg-16", "resnet-50")
 _PAGE = "https://docs.aws.amazon.com/sagemaker/latest/dg/"
 
 
@@ -91,8 +100,8 @@ _PARAMETERS = (
     Hyperparameter(
         "use_pretrained_model",
         "boolean",
-        "Begin with a network that was trained before: the job needs an earlier model in its channel `model` then.",
-        chosen="1 where the job has a channel `model`, else 0",
+        "Begin with a base network that was trained on ImageNet. Of no effect with a channel `model`.",
+        chosen="1 for `vgg-16` and `resnet-50`, 0 for those that AWS has not",
     ),
     _real("weight_decay", "The weight decay of `sgd`.", 0.0005, above=True, tunable=Tunable(0.0, 0.999)),
 )
@@ -233,14 +242,14 @@ ALGORITHM = Algorithm(
         "https://arxiv.org/abs/1512.02325 (SSD: Single Shot MultiBox Detector)",
     ),
     differences=(
-        "No weights that were trained on ImageNet are shipped, so `use_pretrained_model` has no default of 1; a job "
-        "that sets it and has no channel `model` is refused.",
+        PRETRAINED.format("Training begins, as AWS's does by default, with"),
         "Residual networks of 18, 20 and 34 layers are taken too, and images of less than 300 pixels, for training "
         "without a GPU.",
         "VGG-16 has a normalisation after each convolution. The names that `freeze_layer_pattern` looks for are "
         "PyTorch's, such as `stages.0.0.0.weight`.",
         "Of several instances each normalises batches of its own; `dist_async` is as `dist_sync`.",
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
+        "An image has up to 64 million pixels.",
         "Weight decay is `sgd`'s alone.",
     ),
     instances=True,

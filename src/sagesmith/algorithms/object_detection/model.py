@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -14,7 +15,7 @@ from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
 from sagesmith.algorithms.object_detection.boxes import detections
 from sagesmith.algorithms.object_detection.images import network_input
 from sagesmith.algorithms.object_detection.network import Network
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.vision import earlier
 
 TITLE = "Object Detection"
 FILE = "model.json"
@@ -50,18 +51,28 @@ class Detector:
         return (json.dumps({"prediction": found.tolist()}) + end).encode(), chosen
 
 
+def artifact(model_dir: Path) -> tuple[dict[str, Any], Path]:
+    """The hyperparameters, and the file of the weights.
+
+    Raises:
+        CustomerError: it is another algorithm's.
+    """
+    values = earlier.hyperparameters(model_dir / FILE, TITLE)
+    return {"encoder": values.get("base_network"), **values}, model_dir / WEIGHTS
+
+
 def load(model_dir: Path) -> serving.Predictor:
     """The model that `train` has written.
 
     Raises:
         CustomerError: there is none.
     """
+    values, weights = artifact(model_dir)
     try:
-        values = loads((model_dir / FILE).read_text(encoding="utf-8"))
         network = Network(values)
         side, threshold = int(values["image_shape"]), float(values["nms_threshold"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CustomerError(f"The model artifact is not one of {TITLE}: {FILE}: {error}") from error
-    networks.load_weights(network, model_dir / WEIGHTS, TITLE)
+    networks.load_weights(network, weights, TITLE)
     networks.use_cores(network, (side // 16) ** 2)
     return Detector(network, side, threshold)

@@ -2,11 +2,10 @@
 
 Sources:
     Liu et al.: SSD: Single Shot MultiBox Detector, ECCV 2016
-    Simonyan and Zisserman: Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015 (VGG-16)
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,13 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from sagesmith.algorithms.vision.resnet import ResNet
+from sagesmith.algorithms.vision.encoders import encoder
 
 _RATIOS = (1.0, 2.0, 0.5, 3.0, 1 / 3)
 _EXTRAS = 3
 _LEAST, _MOST = 0.1, 0.95
 """The sides of the boxes of the first map and of the last, as parts of the image's."""
-_VGG = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 _PER_PLACE = len(_RATIOS) + 1
 
 
@@ -28,14 +26,13 @@ class Network(nn.Module):  # type: ignore[misc]
     """What is at each anchor: scores of the background and the classes, and where the object's box is.
 
     Args:
-        values: the hyperparameters.
+        values: the hyperparameters, and the name of the `encoder`.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__()
         self.classes = int(values["num_classes"])
-        kind, _, layers = values["base_network"].partition("-")
-        self.base: nn.Module = _Vgg() if kind == "vgg" else ResNet(int(layers))
+        self.base = encoder(values["encoder"])
         first, last = self.base.widths[-2:]
         widths = [first, last]
         self.extras = nn.ModuleList()
@@ -49,6 +46,10 @@ class Network(nn.Module):  # type: ignore[misc]
             nn.init.xavier_uniform_(head.weight)
             nn.init.zeros_(head.bias)
 
+    @property
+    def encoder(self) -> nn.Module:
+        return self.base
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of (images, anchors, 1 + classes), shifts of (images, anchors, 4), and the anchors, (anchors, 4)."""
         *_, first, last = self.base(images)
@@ -60,30 +61,6 @@ class Network(nn.Module):  # type: ignore[misc]
         shifts = [_flat(head(each), 4) for head, each in zip(self.shifts, maps, strict=True)]
         sizes = tuple((each.shape[2], each.shape[3]) for each in maps)
         return torch.cat(scores, 1), torch.cat(shifts, 1), anchors(sizes)
-
-
-class _Vgg(nn.Module):  # type: ignore[misc]
-    """VGG-16's convolutions, each normalised, so that they learn without pretrained weights too."""
-
-    widths = (512, 512)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList()
-        inputs = 3
-        for widths in _VGG:
-            layers = []
-            for width in widths:
-                layers.append(_normalised(inputs, width, 3))
-                inputs = width
-            self.stages.append(nn.Sequential(*layers))
-
-    def forward(self, images: Tensor) -> Sequence[Tensor]:
-        x, outputs = images, []
-        for number, stage in enumerate(self.stages):
-            x = stage(nn.functional.max_pool2d(x, 2, ceil_mode=True) if number else x)
-            outputs.append(x)
-        return outputs
 
 
 @cache

@@ -11,13 +11,13 @@ import torch
 
 from sagesmith.algorithms import networks
 from sagesmith.algorithms.object_detection.boxes import detections, losses, mean_average_precision, targets
-from sagesmith.algorithms.object_detection.declaration import ARCHITECTURE
+from sagesmith.algorithms.object_detection.declaration import ARCHITECTURE, OF_AWS
 from sagesmith.algorithms.object_detection.images import Images, network_input, varied
-from sagesmith.algorithms.object_detection.model import FILE, TITLE, WEIGHTS
+from sagesmith.algorithms.object_detection.model import FILE, WEIGHTS, artifact
 from sagesmith.algorithms.object_detection.network import Network
 from sagesmith.algorithms.run.hosts import connected
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.vision import descent, earlier, pretrained
+from sagesmith.algorithms.vision import descent, earlier
 from sagesmith.algorithms.vision.feed import Feed, in_order, stacked
 from sagesmith.algorithms.vision.loop import Loop, Step
 
@@ -26,15 +26,14 @@ _LONGEST_GRADIENT = 10.0
 
 def train(job: Job) -> None:
     """Train for the job's epochs, or until mAP gets no better, and keep the epoch of the best."""
-    values = {**job.values, "gamma1": 0.9, "gamma2": 0.9}
-    pretrained.check(bool(values["use_pretrained_model"]), job.sources, TITLE)
+    values: dict[str, Any] = {**job.values, "gamma1": 0.9, "gamma2": 0.9}
     with connected(job) as hosts:
         random = networks.begin()
-        network = Network(values)
-        if "model" in job.sources:
-            with pretrained.unpacked(job.sources["model"]) as folder:
-                earlier.check(earlier.hyperparameters(folder / FILE, TITLE), values, ARCHITECTURE)
-                earlier.load(network, folder / WEIGHTS, TITLE)
+        asked, wanted = values["base_network"], values["use_pretrained_model"]
+        wanted = False if wanted is None and asked not in OF_AWS else wanted
+        values, network = earlier.begin(
+            job, values | {"encoder": asked}, Network, artifact, ARCHITECTURE, wanted=wanted
+        )
         if values["freeze_layer_pattern"]:
             for name, weights in network.base.named_parameters():
                 weights.requires_grad = not re.search(values["freeze_layer_pattern"], name)

@@ -13,6 +13,13 @@ RECORDIO = "application/x-recordio-protobuf"
 BACKBONES = ("resnet-20", "resnet-18", "resnet-34", "resnet-50", "resnet-101")
 ARCHITECTURE = ("backbone", "algorithm", "crop_size", "num_classes")
 """What a model and the job that goes on from it must have in common."""
+OF_AWS = ("resnet-50", "resnet-101")
+PRETRAINED = (
+    "{} weights of ImageNet that the machine's administrator has put into the folder of `SAGESMITH_WEIGHTS`: "
+    "torchvision's files, such as `resnet50-11ad3fa6.pth`. Where there is none for the network that the job asks for, "
+    "EfficientNet-Lite0 takes its place, whose weights come with the algorithm; a warning in the log says so. With "
+    "`use_pretrained_model=0` the network is the one that the job asks for."
+)
 
 _PAGE = "https://docs.aws.amazon.com/sagemaker/latest/dg/"
 _FOUR = ("train", "train_annotation", "validation", "validation_annotation")
@@ -50,8 +57,8 @@ _NETWORK = (
     Hyperparameter(
         "use_pretrained_model",
         "boolean",
-        "Begin with a backbone that was trained before: the job needs an earlier model in its channel `model` then.",
-        chosen="`true` where the job has a channel `model`, else `false`",
+        "Begin with a backbone that was trained on ImageNet. Of no effect with a channel `model`.",
+        chosen="`true` for `resnet-50` and `resnet-101`, `false` for those that AWS has not",
     ),
     Hyperparameter(
         "algorithm",
@@ -280,13 +287,12 @@ ALGORITHM = Algorithm(
         "https://arxiv.org/abs/1706.05587 (Rethinking Atrous Convolution for Semantic Image Segmentation: DeepLab V3)",
     ),
     differences=(
-        "No weights that were trained on ImageNet are shipped, so `use_pretrained_model` has no default of `True`; a "
-        "job that sets it and has no channel `model` is refused.",
+        PRETRAINED.format("Training begins, as AWS's does by default, with"),
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "Backbones of 18, 20 and 34 layers are taken too, for training without a GPU.",
         "A class that is in no mask, and in no prediction, does not count in mIOU.",
         "Images are kept in memory as the JPEG or PNG that they come as, where they come through a pipe.",
-        "Requests may be PNG as well as JPEG.",
+        "Requests may be PNG as well as JPEG, of up to 12 million pixels. Training images have up to 64 million.",
     ),
     incremental=True,
     artifact="`model.json`, the hyperparameters, and `weights.npz`",

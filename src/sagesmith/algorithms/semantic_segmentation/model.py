@@ -15,12 +15,14 @@ from sagesmith.algorithms.data.images import pixels
 from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
 from sagesmith.algorithms.semantic_segmentation.declaration import PNG
 from sagesmith.algorithms.semantic_segmentation.network import Network
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.vision import earlier
 from sagesmith.algorithms.vision.pixels import normalised
 
 TITLE = "Semantic Segmentation"
 FILE = "model.json"
 WEIGHTS = "weights.npz"
+# Of a request: a network makes some hundred numbers of each.
+_MOST_PIXELS = 12_000_000
 # What an encoder's weights are used by where an image has some hundred pixels a side.
 _USES = 64 * 64
 
@@ -36,7 +38,7 @@ class Masks:
         serving.readable(content_type, algorithm)
         chosen = serving.writable(accept, algorithm)
         try:
-            image = pixels(body, "the request")
+            image = pixels(body, "the request", most=_MOST_PIXELS)
         except Unreadable as error:
             raise BadRequest(f"Unable to read the request: {error.why}") from None
         with torch.inference_mode():
@@ -46,17 +48,28 @@ class Masks:
             return _probabilities(scores.softmax(1).numpy()), chosen
 
 
+def artifact(model_dir: Path) -> tuple[dict[str, Any], Path]:
+    """The hyperparameters, and the file of the weights.
+
+    Raises:
+        CustomerError: it is another algorithm's.
+    """
+    values = earlier.hyperparameters(model_dir / FILE, TITLE)
+    return {"encoder": values.get("backbone"), **values}, model_dir / WEIGHTS
+
+
 def load(model_dir: Path) -> serving.Predictor:
     """The model that `train` has written.
 
     Raises:
         CustomerError: there is none.
     """
+    values, weights = artifact(model_dir)
     try:
-        network = Network(loads((model_dir / FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        network = Network(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CustomerError(f"The model artifact is not one of {TITLE}: {FILE}: {error}") from error
-    networks.load_weights(network, model_dir / WEIGHTS, TITLE)
+    networks.load_weights(network, weights, TITLE)
     networks.use_cores(network, _USES)
     return Masks(network)
 

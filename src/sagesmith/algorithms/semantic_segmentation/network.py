@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
-from sagesmith.algorithms.vision.resnet import ResNet
+from sagesmith.algorithms.vision.encoders import encoder
 
 _STRIDE = 8
 _BINS = (1, 2, 3, 6)
@@ -27,16 +27,20 @@ class Network(nn.Module):  # type: ignore[misc]
     """Scores of classes for each pixel.
 
     Args:
-        values: the hyperparameters.
+        values: the hyperparameters, and the name of the `encoder`.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__()
         classes = values["num_classes"]
-        self.backbone = ResNet(int(values["backbone"].partition("-")[2]), output_stride=_STRIDE)
+        self.backbone = encoder(values["encoder"], output_stride=_STRIDE)
         *_, third, last = self.backbone.widths
         self.decoder = _DECODERS[values["algorithm"]](last, classes)
         self.auxiliary = _head(third, third // 4, classes)
+
+    @property
+    def encoder(self) -> nn.Module:
+        return self.backbone
 
     def forward(self, images: Tensor) -> Tensor:
         """Scores of (images, classes, height, width)."""

@@ -15,16 +15,16 @@ from sagesmith.algorithms import networks
 from sagesmith.algorithms.data.annotations import IGNORED
 from sagesmith.algorithms.run.hosts import connected
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.semantic_segmentation.declaration import ARCHITECTURE
+from sagesmith.algorithms.semantic_segmentation.declaration import ARCHITECTURE, OF_AWS
 from sagesmith.algorithms.semantic_segmentation.images import (
     Agreement,
     Images,
     central_crop,
     random_crop,
 )
-from sagesmith.algorithms.semantic_segmentation.model import FILE, TITLE, WEIGHTS
+from sagesmith.algorithms.semantic_segmentation.model import FILE, WEIGHTS, artifact
 from sagesmith.algorithms.semantic_segmentation.network import Network
-from sagesmith.algorithms.vision import descent, earlier, pretrained
+from sagesmith.algorithms.vision import descent, earlier
 from sagesmith.algorithms.vision.feed import Feed, in_order, stacked
 from sagesmith.algorithms.vision.loop import Loop, Step
 from sagesmith.algorithms.vision.pixels import normalised
@@ -34,15 +34,14 @@ _AUXILIARY_WEIGHT = 0.5
 
 def train(job: Job) -> None:
     """Train for the job's epochs, or until mIOU gets no better, and keep the epoch of the best."""
-    values = {**job.values, "crop_size": math.ceil(job.values["crop_size"] / 8) * 8}
-    pretrained.check(bool(values["use_pretrained_model"]), job.sources, TITLE)
+    values: dict[str, Any] = {**job.values, "crop_size": math.ceil(job.values["crop_size"] / 8) * 8}
     with connected(job) as hosts:
         random = networks.begin()
-        network = Network(values)
-        if "model" in job.sources:
-            with pretrained.unpacked(job.sources["model"]) as folder:
-                earlier.check(earlier.hyperparameters(folder / FILE, TITLE), values, ARCHITECTURE)
-                earlier.load(network, folder / WEIGHTS, TITLE)
+        asked, wanted = values["backbone"], values["use_pretrained_model"]
+        wanted = False if wanted is None and asked not in OF_AWS else wanted
+        values, network = earlier.begin(
+            job, values | {"encoder": asked}, Network, artifact, ARCHITECTURE, wanted=wanted
+        )
         training, validation = (Images.of(job, name) for name in ("train", "validation"))
         networks.use_cores(network, values["mini_batch_size"] * (values["crop_size"] // 8) ** 2)
         task = _Task(job, values, network, validation)

@@ -1,30 +1,85 @@
-"""Going on from an earlier job's model, the channel `model`.
+"""The network that a job begins with: at random, pretrained, or that of an earlier job, the channel `model`.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/incremental-training.html
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import unpack
+from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.vision import pretrained
+
+
+class Seeing(Protocol):
+    """A network.
+
+    Attributes:
+        encoder: the part of it that sees the images, as `encoders` makes it.
+    """
+
+    @property
+    def encoder(self) -> nn.Module: ...
+
+
+N = TypeVar("N", bound=Seeing)
+
+
+def begin(
+    job: Job,
+    values: Mapping[str, Any],
+    make: Callable[[Mapping[str, Any]], N],
+    artifact: Callable[[Path], tuple[Mapping[str, Any], Path]],
+    same: Sequence[str],
+    *,
+    wanted: bool | None,
+) -> tuple[dict[str, Any], N]:
+    """The hyperparameters, whose `encoder` is now the one that is used, and the network.
+
+    Args:
+        values: the hyperparameters, whose `encoder` is the one that they ask for.
+        make: the network of hyperparameters.
+        artifact: reads an earlier model's hyperparameters, and says where its weights are.
+        same: the hyperparameters that an earlier job must have had too.
+        wanted: `use_pretrained_model`, which means nothing to a job that has an earlier model; None: the job does not
+            say it, and it is AWS's default.
+
+    Raises:
+        CustomerError: the earlier model is none, or of another kind; or pretrained weights are wanted, and there are
+            none.
+    """
+    if "model" not in job.sources:
+        chosen = pretrained.choose(values["encoder"], wanted, job.log)
+        changed = {"encoder": chosen.encoder} | ({"stem": True} if chosen.file else {})
+        made = {**values, **changed}
+        network = make(made)
+        chosen.load(network.encoder)
+        return made, network
+    with pretrained.unpacked(job.sources["model"]) as folder:
+        before, path = artifact(folder)
+        check(before, values, same)
+        made = {**values, **{name: before[name] for name in ("encoder", "stem") if name in before}}
+        network = make(made)
+        load(network, path, job.algorithm.title)
+        return made, network
 
 
 def hyperparameters(path: Path, title: str) -> dict[str, Any]:
-    """An earlier model's, of the JSON file that it has of them.
+    """A model's, of the JSON file that it has of them.
 
     Raises:
         CustomerError: it is another algorithm's.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise CustomerError(f"The model in channel 'model' is not one of {title}: {path.name}: {error}") from error
+        raise CustomerError(f"The model artifact is not one of {title}: {path.name}: {error}") from error
 
 
 def check(earlier: Mapping[str, Any], values: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -44,18 +99,13 @@ def check(earlier: Mapping[str, Any], values: Mapping[str, Any], names: Sequence
             )
 
 
-def load(network: nn.Module, path: Path, title: str, without: str | None = None) -> None:
+def load(network: Any, path: Path, title: str) -> None:
     """Begin with an earlier network's weights.
-
-    Args:
-        without: how the names of those begin that are not taken.
 
     Raises:
         CustomerError: the file is another network's.
     """
     try:
-        weights = {name: torch.from_numpy(value) for name, value in unpack(path.read_bytes()).items()}
-        kept = {name: value for name, value in weights.items() if without is None or not name.startswith(without)}
-        network.load_state_dict(network.state_dict() | kept)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in unpack(path.read_bytes()).items()})
     except (OSError, ValueError, RuntimeError, TypeError) as error:
         raise CustomerError(f"The model in channel 'model' is not one of {title}: {path.name}: {error}") from error

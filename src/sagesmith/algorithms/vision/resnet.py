@@ -28,7 +28,6 @@ SHALLOW = (20, 32, 44, 56, 110)
 """Layers of those for images of some 30 pixels."""
 
 _BOTTLENECKS_FROM = 50
-_SMALLEST_FOR_STEM = 32
 
 
 class Residual(nn.Module):  # type: ignore[misc]
@@ -118,11 +117,6 @@ class ResNet(nn.Module):  # type: ignore[misc]
             x = stage(x)
             outputs.append(x)
         return outputs
-
-
-def needs_stem(height: int, width: int) -> bool:
-    """Whether images are large enough that a deep network begins by dividing their size by four."""
-    return min(height, width) > _SMALLEST_FOR_STEM
 
 
 def _convolution(inputs: int, outputs: int, size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
