@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
 from statistics import median, quantiles
@@ -17,7 +17,6 @@ import psutil
 
 from benchmarks.concurrency import Client
 from benchmarks.figures import Figure, Figures, seconds
-from sagesmith.priority import FIRST, rank
 from tests.integration import jobs
 from tests.integration.conftest import Running, sagesmith, start
 
@@ -111,7 +110,7 @@ def _check(platform: Running, job: str, lines: int) -> None:
 def _reader(platform: Running, names: list[str]) -> Iterator[list[float]]:
     """Meanwhile reads pages here and there of what there is; gives how many milliseconds each took.
 
-    In a process of its own, which runs before the jobs if this is root's: as a client would on a machine of its own.
+    In a process of its own, which runs as soon as it can if this is root's: as a client would on a machine of its own.
     """
     taken: list[float] = []
     client = logs_client(platform)
@@ -130,8 +129,8 @@ def _reader(platform: Running, names: list[str]) -> Iterator[list[float]]:
 
 
 def _read(platform: Running, names: list[str], over: Event, answer: Connection) -> None:
-    os.setsid()
-    rank(os.getpid(), FIRST)
+    with suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     # The first page's thousands of objects would have all of the parent's looked through, and copied: 0.1 s.
     gc.freeze()
     client = logs_client(platform)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,12 +100,42 @@ def test_the_platform_comes_before_its_jobs(platform: Running) -> None:
         assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
     agents = [each for each in platform.status()["processes"] if each["name"] == f"agent:{job}"]
     assert [os.getpriority(os.PRIO_PROCESS, each["pid"]) for each in agents] == [10]
-    first = -10 if os.geteuid() == 0 else 0
+    assert [os.getsid(each["pid"]) for each in agents] == [each["pid"] for each in agents]
+    places = {"supervisor": 0, "api": -10, "router": -15, "store": -10}
     for each in platform.status()["processes"]:
-        if each["name"] in ("api", "router", "store"):
-            assert os.getpriority(os.PRIO_PROCESS, each["pid"]) == first, each
+        if each["name"] in places:
+            place = places[each["name"]] if os.geteuid() == 0 else 0
+            assert os.getpriority(os.PRIO_PROCESS, each["pid"]) == place, each
     platform.client("sagemaker").stop_training_job(TrainingJobName=job)
     jobs.wait_job(platform, job)
+
+
+def test_the_platform_is_one_session_whose_processes_no_terminal_ends(platform: Running) -> None:
+    """The kernel shares a machine among sessions first: a router must not wait for the API process' turn to end."""
+    own = {each["name"]: each["pid"] for each in platform.status()["processes"]}
+    names = ("supervisor", "api", "router", "store")
+    assert {os.getsid(own[name]) for name in names} == {own["supervisor"]}
+    assert {os.getpgid(own[name]) for name in names} == {own[name] for name in names}
+
+
+def test_where_sessions_share_the_machine_the_platforms_has_its_place_and_agents_theirs(platform: Running) -> None:
+    job = jobs.shell_job(platform, "sleep 600")
+    while not (agents := [each for each in platform.status()["processes"] if each["name"] == f"agent:{job}"]):
+        time.sleep(0.05)
+    told = Path("/proc/self/autogroup")
+    if not told.exists():
+        pytest.skip("this kernel does not group processes by session")
+    while not _place_of_session(agents[0]["pid"]).endswith("nice 10"):
+        time.sleep(0.05)
+    if os.geteuid() == 0:
+        api = next(each["pid"] for each in platform.status()["processes"] if each["name"] == "api")
+        assert _place_of_session(api).endswith("nice -10")
+    platform.client("sagemaker").stop_training_job(TrainingJobName=job)
+    jobs.wait_job(platform, job)
+
+
+def _place_of_session(pid: int) -> str:
+    return Path(f"/proc/{pid}/autogroup").read_text(encoding="ascii").strip()
 
 
 def test_after_the_supervisor_is_killed_up_takes_over(new_platform: Callable[..., Running]) -> None:

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 from sagesmith.agent.main import run
+from sagesmith.priority import lead_session
 
 if __name__ == "__main__":
+    lead_session()
     code = run(Path(sys.argv[1]))
     sys.stderr.flush()
     if os.getpgrp() == os.getpid():

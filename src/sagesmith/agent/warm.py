@@ -26,6 +26,7 @@ from sagesmith.agent.signals import Signals
 from sagesmith.agent.task import Task
 from sagesmith.agent.taskdir import TaskDir
 from sagesmith.images.base import Runtime
+from sagesmith.priority import lead_session
 from sagesmith.process_identity import ProcessIdentity, write_identity
 
 TAKEN = b"taken"
@@ -137,6 +138,7 @@ def _told(control: socket.socket, signals: Signals, warmed: Warmed) -> dict[str,
 
 
 if __name__ == "__main__":
+    lead_session()
     code = main(TaskDir(Path(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))
     sys.stderr.flush()
     # Threads that carry what goes in and out of the task's network may still wait: nothing depends on them.

@@ -22,7 +22,7 @@ from sagesmith.compute.base import ENDED, MetricSample, Process, TaskEvent, Task
 from sagesmith.compute.reading import read_events, read_lines, read_samples
 from sagesmith.compute.warm import PAUSE_SECONDS, WarmPool, warm_directory
 from sagesmith.files import flush_directory, free_beginning, is_locked, remove_tree, write_durably
-from sagesmith.priority import LAST, MIDDLE, rank
+from sagesmith.priority import LAST, MIDDLE, place_of_session, rank_process
 from sagesmith.process_identity import ProcessIdentity, boot_id, read_identity, write_identity
 
 _INHERITED = frozenset(
@@ -258,32 +258,33 @@ class LocalBackend:
     def _spawn(self, directory: TaskDir, known: _Known) -> None:
         spec = directory.read_spec()
         command = ["sagesmith.agent", str(directory.root), f"agent:{spec.label}"]
-        known.started = self._run(command, directory, self._socket_directory(spec.id), self._descriptors)
-        rank(known.started.pid, MIDDLE if spec.kind == "serve" else LAST)
+        nice = MIDDLE if spec.kind == "serve" else LAST
+        known.started = self._run(command, directory, self._socket_directory(spec.id), self._descriptors, nice)
 
     def _spawn_warm(self, directory: TaskDir, sockets: Path, control: socket.socket) -> "subprocess.Popen[bytes]":
         command = ["sagesmith.agent.warm", str(directory.root), str(control.fileno())]
-        started = self._run(command, directory, sockets, [*self._descriptors, control.fileno()])
-        rank(started.pid, MIDDLE)
-        return started
+        return self._run(command, directory, sockets, [*self._descriptors, control.fileno()], MIDDLE)
 
     def _run(
-        self, command: Sequence[str], directory: TaskDir, sockets: Path, descriptors: Sequence[int]
+        self, command: Sequence[str], directory: TaskDir, sockets: Path, descriptors: Sequence[int], nice: int
     ) -> "subprocess.Popen[bytes]":
+        """Start an agent, which begins with `lead_session`."""
         log = os.open(directory.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            return subprocess.Popen(
+            started = subprocess.Popen(
                 [sys.executable, "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd="/",
-                env=_environment(os.environ) | {"SAGESMITH_SOCKET_DIRECTORY": str(sockets), **self._variables},
+                env=_environment(os.environ)
+                | {"SAGESMITH_SOCKET_DIRECTORY": str(sockets), **place_of_session(nice), **self._variables},
                 pass_fds=descriptors,
-                start_new_session=True,
             )
         finally:
             os.close(log)
+        rank_process(started.pid, nice)
+        return started
 
     def _alive(self, directory: TaskDir, known: _Known) -> bool:
         if known.started is not None:

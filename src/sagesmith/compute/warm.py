@@ -314,8 +314,10 @@ def _clear(task: TaskDir, sockets: Path) -> None:
 def _end(server: _Server) -> None:
     server.control.close()
     if server.process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(server.process.pid, signal.SIGKILL)
+        # Its group, unless it has not come to make one.
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     for path in (server.directory.root, server.sockets):
         remove_tree(path)

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from sagesmith.files import replace_file
-from sagesmith.priority import MIDDLE, rank
+from sagesmith.priority import MIDDLE, rank_process
 from sagesmith.process_identity import ProcessIdentity
 
 _PR_SET_PDEATHSIG = 1
@@ -81,11 +81,12 @@ class Child:
                 stdout=log,
                 stderr=log,
                 env=dict(self.environment) if self.environment is not None else None,
-                start_new_session=True,
+                # Out of reach of the terminal's Ctrl-C, yet in the supervisor's session, see `priority`.
+                process_group=0,
                 pass_fds=self.descriptors,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 one system call
             )
-        rank(self.process.pid, self.nice)
+        rank_process(self.process.pid, self.nice)
         self.started_at = time.monotonic()
 
     def exited(self) -> int | None:

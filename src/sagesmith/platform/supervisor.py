@@ -37,7 +37,7 @@ from sagesmith.platform.listening import LOOPBACK, Listening, bind, listen, name
 from sagesmith.platform.processes import Child
 from sagesmith.platform.standby import check_keys_are_there, claimed
 from sagesmith.platform.watch import Watch
-from sagesmith.priority import FIRST
+from sagesmith.priority import FIRST, FRONT, rank_session
 from sagesmith.settings import table
 
 READY_SECONDS = 60.0
@@ -123,6 +123,9 @@ class Supervisor:
         """
         try:
             self._note_running()
+            if os.getsid(0) == os.getpid():
+                # Otherwise the session is the user's, with whatever else runs in it.
+                rank_session(os.getpid(), FIRST)
             for child in self._children:
                 child.start()
             processes.save(self._directory.run / "processes.json", self._children)
@@ -259,7 +262,7 @@ class Supervisor:
                 router += [f"--{name}", str(descriptor)]
             log = logs / f"router-{index}.log"
             descriptors = list(self._listening.descriptors.values())
-            children.append(Child("router", router, log, environment, descriptors=descriptors, nice=FIRST))
+            children.append(Child("router", router, log, environment, descriptors=descriptors, nice=FRONT))
         return children
 
     def _wait_ready(self) -> None:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from sagesmith import logging
+from sagesmith.priority import give_way
 from sagesmith.services.base import Home
 from sagesmith.store import Document, NotFound, VersionConflict, Work
 
@@ -76,7 +77,7 @@ class ReconcileLoop:
         self._busy = 0
         self._next_due = 0.0
         self._failures: dict[tuple[str, str, str], int] = {}
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="reconcile")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="reconcile", initializer=give_way)
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
     def start(self) -> None:
