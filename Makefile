@@ -8,7 +8,10 @@ WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help setup demo test conformance check bench docs lock clean
+# What predictions pass through, compiled (src/sagesmith/compiled), while an environment for jobs is being built.
+PREPARE := $(BIN)/python -m sagesmith.compiled & $(BIN)/python -m sagesmith.images prepare; ended=$$?; wait; exit $$ended
+
+.PHONY: help setup demo compiled test conformance check bench docs lock clean
 
 help:
 	@echo "make setup   install Sagesmith into $(VENV)"
@@ -54,23 +57,28 @@ $(VENV)/.docs: $(VENV)/.bootstrap requirements/docs.txt
 	@touch $@
 
 setup: $(VENV)/.bootstrap
-	@$(BIN)/python -m sagesmith.images prepare
+	@$(PREPARE)
 	@$(BIN)/sagesmith doctor
 
 demo: $(VENV)/.bootstrap .envs/sdk-v2/.ready
-	@$(BIN)/python -m sagesmith.images prepare
+	@$(PREPARE)
 	@echo "== examples/quickstart.py, as it would run against AWS, under 'sagesmith run'"
 	@cd examples && ../$(BIN)/sagesmith run --data ../.demo -- ../.envs/sdk-v2/bin/python quickstart.py
+
+compiled: $(VENV)/.bootstrap
+	@$(BIN)/python -m sagesmith.compiled
 
 clients: .envs/sdk-v2/.ready .envs/sdk-v3/.ready .envs/aws-cli/.ready
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory .envs/javascript/.ready; else echo "== npm is not here: the JavaScript test will be skipped"; fi
 
-test: $(VENV)/.dev clients
+test: $(VENV)/.dev compiled clients
 ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
 	@echo "== tests, $(WORKERS) files at a time: most of their time is waiting"
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/conformance
+	@echo "== tests of what is compiled, as it was compiled"
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -p tests.compiled tests/unit/gateway tests/unit/http tests/unit/wire
 	@echo "== tests of each resource kind against the model of the API"
 	@$(BIN)/python -m pytest -q tests/conformance
 endif
@@ -91,7 +99,7 @@ check: $(VENV)/.dev $(VENV)/.docs
 
 PEERS := bentoml fastapi litserve mlflow mlserver ray-serve
 
-bench: $(VENV)/.dev .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready $(PEERS:%=.envs/peers/%/.ready)
+bench: $(VENV)/.dev compiled .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready $(PEERS:%=.envs/peers/%/.ready)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(VENV)/.docs

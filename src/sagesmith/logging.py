@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SECRET_WORDS = ("secret", "token", "password", "authorization")
+# Instances of compiled classes have not the memory that orjson expects of a dataclass.
+_OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -89,12 +91,12 @@ class _Batch:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
-        self._thread = threading.get_ident()
+        self._owner = threading.get_ident()
         self._lines: list[bytes] = []
 
     def add(self, line: bytes) -> bool:
         """Whether the line was taken: those of other threads are not."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._owner:
             return False
         if not self._lines:
             self._call_soon(self.flush)
@@ -163,6 +165,6 @@ def _names_a_secret(field: str) -> bool:
 
 def _encode(line: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(line, default=str, option=_OPTIONS)
     except TypeError:  # lone surrogates of undecodable file names, integers beyond 64 bits
         return (json.dumps(line, default=str, skipkeys=True) + "\n").encode()

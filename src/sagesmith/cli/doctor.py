@@ -15,6 +15,7 @@ from typing import Literal
 
 from uv import find_uv_bin
 
+from sagesmith import compiled
 from sagesmith.agent import engine, sandbox
 from sagesmith.agent.inputs import mounts
 from sagesmith.agent.network.network import Network
@@ -57,6 +58,7 @@ def _checks(data: Path) -> list[tuple[str, Callable[[], Finding]]]:
         ("Python", _python),
         ("Python headers", _headers),
         ("C compiler", _compiler),
+        ("routers", _routers),
         ("uv", _uv),
         ("object store", _object_store),
         ("sandbox", _sandbox),
@@ -101,6 +103,14 @@ def _compiler() -> Finding:
     if found:
         return Finding("ok", found)
     return Finding("missing", "none; sagemaker-training is built with it", "apt-get install gcc")
+
+
+def _routers() -> Finding:
+    if os.environ.get("SAGESMITH_COMPILED") == "no":
+        return Finding("note", "run as they are written: SAGESMITH_COMPILED is no")
+    if compiled.folder().is_dir():
+        return Finding("ok", "what predictions pass through is compiled")
+    return Finding("note", "run as they are written, and take twice as long for a prediction", compiled.MEND)
 
 
 def _uv() -> Finding:

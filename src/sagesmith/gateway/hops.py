@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 
-from sagesmith.http.frames_client import FramesClient, FramesRefused, connect
+from sagesmith.http.errors import FramesRefused
+from sagesmith.http.frames_client import FramesClient, connect
 
 _UNIX = "unix:"
 _KNOWN_WITHOUT = 4096

@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
@@ -193,9 +193,10 @@ class Meter:
         self._seconds, self._containers = {}, {}
 
     def _write(self, noted: Mapping[_Key, Second], containers: Mapping[_Key, ContainerSecond]) -> None:
-        found = [({**dict(zip(_MEMBERS, key, strict=True)), "counts": second}) for key, second in noted.items()]
+        found = [({**dict(zip(_MEMBERS, key, strict=True)), "counts": asdict(second)}) for key, second in noted.items()]
         found += [
-            {**dict(zip(_CONTAINER_MEMBERS, key, strict=True)), "counts": second} for key, second in containers.items()
+            {**dict(zip(_CONTAINER_MEMBERS, key, strict=True)), "counts": asdict(second)}
+            for key, second in containers.items()
         ]
         lines = [orjson.dumps(each, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_APPEND_NEWLINE) for each in found]
         self._directory.mkdir(mode=0o700, exist_ok=True)

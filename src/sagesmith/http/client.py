@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
-from sagesmith.http.client_connection import BadAnswer, ClientConnection, TimedOut
+from sagesmith.http.client_connection import ClientConnection
+from sagesmith.http.errors import BadAnswer, ConnectFailed, TimedOut
 from sagesmith.http.messages import Disconnected, Headers, Response
 from sagesmith.http.unix import socket_at
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["BadAnswer", "Client", "ConnectFailed", "TimedOut"]
 
 _IDEMPOTENT = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
-
-
-class ConnectFailed(ConnectionError):
-    """No connection: the peer saw nothing of the request, which may be sent again."""
 
 
 class Client:

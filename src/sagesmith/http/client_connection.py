@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httptools
 
+from sagesmith.http.errors import BadAnswer, TimedOut
 from sagesmith.http.incoming import HIGH_WATER, IncomingBody
 from sagesmith.http.messages import Disconnected, Headers, Response
 from sagesmith.http.writing import HOP_BY_HOP, Framing, Outlet, join_head, write_message
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 NEVER = float("inf")
 _NOT_SENT = HOP_BY_HOP | {b"content-length", b"expect"}
-
-
-class TimedOut(TimeoutError):
-    """The peer took too long to answer, to send on, or to take more; what it did with the request is not known."""
-
-
-class BadAnswer(Exception):
-    """The peer's answer is not HTTP."""
 
 
 class Pool(Protocol):

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable, Dict, Union, cast  # noqa: UP035
 
 from sagesmith.http import frames
-from sagesmith.http.client_connection import BadAnswer, TimedOut
+from sagesmith.http.errors import BadAnswer, FramesRefused, TimedOut
 from sagesmith.http.incoming import IncomingBody
 from sagesmith.http.messages import Disconnected, Headers, Response
 from sagesmith.http.unix import socket_at
@@ -24,10 +24,6 @@ _SWEEP_SECONDS = 1.0
 _NEVER = float("inf")
 
 logger = logging.getLogger("sagesmith.http")
-
-
-class FramesRefused(ConnectionError):
-    """The peer is not there, or does not know frames."""
 
 
 class FramesClient(asyncio.Protocol):

@@ -203,6 +203,13 @@ NODE_DIR = _declare(
     "in the environment of Ray on a node of your cluster: where the files of its tasks are",
 )
 ROUTERS = _declare("SAGESMITH_ROUTERS", whole(1), "`2`, or `1` on a single core", "router processes")
+COMPILED = _declare(
+    "SAGESMITH_COMPILED",
+    one_of("yes", "no"),
+    "`yes`",
+    "`no`: routers run as they are written, though [what predictions pass through](architecture.md#a-request) was "
+    "compiled",
+)
 MAX_JOBS = _declare(
     "SAGESMITH_MAX_JOBS",
     whole(1),

@@ -10,8 +10,8 @@ import pytest
 import uvloop
 
 from sagesmith.http import frames
-from sagesmith.http.client_connection import TimedOut
-from sagesmith.http.frames_client import FramesClient, FramesRefused, connect
+from sagesmith.http.errors import FramesRefused, TimedOut
+from sagesmith.http.frames_client import FramesClient, connect
 from sagesmith.http.frames_server import FramesConnection, Take
 from sagesmith.http.messages import Disconnected, Headers, Request, Response
 from sagesmith.http.server import Server, serve
