@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/python scripts/install.py
-WORKERS ?= 3
+WORKERS ?= 4
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export NO_MKDOCS_2_WARNING := 1
 

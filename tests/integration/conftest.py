@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,26 @@ class Running:
 
     data: Path
     variables: dict[str, str | None]
+    _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def url(self) -> str:
         return str(self.variables["AWS_ENDPOINT_URL"])
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client of this platform that checks its answers, without touching this process' environment."""
+        """A boto3 client of this platform that checks its answers, without touching this process' environment.
+
+        One without options is made once: making it takes as long as several requests.
+        """
+        if options:
+            return self._new_client(service, **options)
+        if service not in self._clients:
+            self._clients[service] = self._new_client(service)
+        return self._clients[service]
+
+    def _new_client(self, service: str, region_name: str = "us-east-1", **options: Any) -> Any:
         session = aws.session(
-            self.variables["AWS_ACCESS_KEY_ID"],
-            self.variables["AWS_SECRET_ACCESS_KEY"],
-            region=options.pop("region_name", "us-east-1"),
+            self.variables["AWS_ACCESS_KEY_ID"], self.variables["AWS_SECRET_ACCESS_KEY"], region=region_name
         )
         client = session.client(service, endpoint_url=self.url, **options)
         client.meta.events.register("before-parse", answers.check)

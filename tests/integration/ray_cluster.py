@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,7 @@ class RayCluster:
         self.nodes.append(node)
         while "--block" not in log.read_text():
             assert node.poll() is None, log.read_text()
+            time.sleep(0.05)
         return node
 
     @contextlib.contextmanager
@@ -158,10 +160,12 @@ def _own_address() -> str:
 def agents(platform: Running, job: str) -> list[psutil.Process]:
     """The node agents of a job, on whichever node of this machine."""
     found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.cmdline()[-1:] == [f"agent:{job}"] and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError, psutil.Error):
+            if command.read_bytes().rstrip(b"\0").endswith(f"\0agent:{job}".encode()):
+                process = psutil.Process(int(command.parent.name))
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
     # What an agent has just forked is called as it is until it becomes something else.
     known = {each.pid for each in found}
     return [each for each in found if _parent(each) not in known]

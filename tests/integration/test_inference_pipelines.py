@@ -197,6 +197,7 @@ def test_an_instance_is_replaced_when_one_of_its_processes_is_killed(platform: R
             answer = runtime.invoke_endpoint(EndpointName=called, Body=b"in", ContentType="text/csv")
         except ClientError as error:
             assert error.response["ResponseMetadata"]["HTTPStatusCode"] >= 424, error
+            time.sleep(0.05)
         else:
             break
     assert answer["Body"].read().decode().startswith("in|aA got text/csv")

@@ -349,6 +349,7 @@ def test_an_update_to_another_prefix_fails_no_request(platform: Running) -> None
     platform.client("sagemaker").update_endpoint(EndpointName=endpoint.name, EndpointConfigName=other.name)
     seen = [endpoint.ask("first.tar.gz")["from"]]
     while seen[-1] == "first":
+        time.sleep(0.05)
         seen.append(endpoint.ask("first.tar.gz")["from"])
     assert seen[-1] == "other"
     assert jobs.wait_endpoint(platform, endpoint.name)["EndpointStatus"] == "InService"
@@ -388,6 +389,7 @@ def test_a_model_whose_handler_never_returns_is_ended_and_the_others_are_loaded_
             assert endpoint.ask("first.tar.gz")["from"] == "first"
         except ClientError as error:
             assert error.response["Error"]["Code"] in ("ModelError", "ServiceUnavailable")
+            time.sleep(0.05)
         else:
             break
     assert len(endpoint.folders()) == 1

@@ -98,6 +98,7 @@ def test_the_platform_comes_before_its_jobs(platform: Running) -> None:
     logs, client = platform.client("logs"), platform.client("sagemaker")
     while not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] or not jobs.job_log(platform, job):
         assert client.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "InProgress"
+        time.sleep(0.05)
     agents = [each for each in platform.status()["processes"] if each["name"] == f"agent:{job}"]
     assert [os.getpriority(os.PRIO_PROCESS, each["pid"]) for each in agents] == [10]
     assert [os.getsid(each["pid"]) for each in agents] == [each["pid"] for each in agents]

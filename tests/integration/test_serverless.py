@@ -80,7 +80,7 @@ def processes(platform: Running, endpoint: str) -> list[dict[str, Any]]:
 
 def wait_asleep(platform: Running, endpoint: str) -> None:
     while processes(platform, endpoint):
-        pass
+        time.sleep(0.1)
 
 
 def test_an_endpoint_in_service_has_no_process_until_it_is_asked_and_none_when_idle(
@@ -109,7 +109,7 @@ def test_a_wake_is_not_lost_while_the_api_process_is_restarted(quick: Running, e
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(invoke, quick, endpoint)
         while not list((quick.data / "run" / "wakes").iterdir()):
-            pass
+            time.sleep(0.001)
         os.kill(api, signal.SIGKILL)
         assert waiting.result() == "done"
 
@@ -153,6 +153,7 @@ def test_cold_starts_and_concurrency_are_metrics(quick: Running, endpoint: str) 
     dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": "AllTraffic"}]
     found: dict[str, float] = {}
     while found.keys() != {"ModelSetupTime", "OverheadLatency", "ServerlessConcurrentExecutionsUtilization"}:
+        time.sleep(0.1)
         for name in ("ModelSetupTime", "OverheadLatency", "ServerlessConcurrentExecutionsUtilization"):
             points = cloudwatch.get_metric_statistics(
                 Namespace="AWS/SageMaker",

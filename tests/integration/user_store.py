@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def user_store(folder: Path, tls: bool) -> Iterator[UserStore]:
         found = UserStore(endpoint, store.access_key_id, store.secret_access_key, certificate)
         while not found.answers():
             assert process.poll() is None, (folder / "weed.log").read_text()
+            time.sleep(0.05)
         yield found
     finally:
         process.terminate()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,7 @@ def opened(root: Path, environ: dict[str, str] | None = None, job_ports: Sequenc
         while '"ready"' not in log.read_text():
             if process.poll() is not None:
                 raise AssertionError(log.read_text())
+            time.sleep(0.01)
         yield door
     finally:
         for peer in door.peers:
