@@ -97,7 +97,7 @@ check: $(VENV)/.dev $(VENV)/.docs
 	@echo "== algorithms";   $(BIN)/python scripts/algorithm-docs.py --check
 	@echo "== docs";         $(BIN)/mkdocs build --strict --quiet
 
-PEERS := bentoml fastapi litserve mlflow mlserver ray-serve
+PEERS := bentoml fastapi forecasting litserve mlflow mlserver ray-serve
 
 bench: $(VENV)/.dev compiled .envs/moto/.ready .envs/sdk-v2/.ready .envs/ray/.ready $(PEERS:%=.envs/peers/%/.ready)
 	@$(BIN)/python -m benchmarks $(BENCH)

@@ -12,6 +12,6 @@ $compile pyproject.toml --group docs -o requirements/docs.txt
 for client in sdk-v2 sdk-v3 aws-cli moto ray; do
 	$compile "requirements/$client.in" -o "requirements/$client.txt"
 done
-for peer in bentoml fastapi litserve mlflow mlserver ray-serve; do
+for peer in bentoml fastapi forecasting litserve mlflow mlserver ray-serve; do
 	$compile "requirements/peers/$peer.in" -o "requirements/peers/$peer.txt"
 done

@@ -126,3 +126,17 @@ def test_data_and_hyperparameters_that_are_wrong_fail_the_job_with_their_place(
     assert ended.exit_code == 2, ended.log
     assert ended.failure.startswith("ClientError: ")
     assert said in ended.failure
+
+
+def test_smooth_series_are_forecast_better_than_as_their_last_season(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    steps = np.arange(72)
+    season = 1 + 0.1 * np.sin(2 * np.pi * steps / 12)
+    targets = [(size + slope * steps) * season * random.normal(1, 0.003, 72) for size, slope in ((50, 1), (9, 0.2))]
+    series = [{"start": "2018-01-01", "target": target.tolist()} for target in targets * 3]
+    given = {"time_freq": "M", "context_length": 12, "prediction_length": 12, "epochs": 2, "num_eval_samples": 50}
+    train_ = lines([each | {"target": each["target"][:-12]} for each in series])
+    trained = train("deepar", tmp_path, given, {"train": Channel({"a": train_}), "test": Channel({"a": lines(series)})})
+    assert trained.exit_code == 0, trained.log
+    naive = np.sqrt(np.mean([(target[-12:] - target[-24:-12]) ** 2 for target in targets]))
+    assert trained.metrics["test:RMSE"][0] < 0.5 * naive

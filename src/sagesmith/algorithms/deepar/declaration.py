@@ -234,6 +234,9 @@ ALGORITHM = Algorithm(
         "https://arxiv.org/abs/1704.04110",
     ),
     differences=(
+        "Beside the network stands a linear forecast by the lagged values, one for all series, and the network tells "
+        "how values differ from it (not so with `negative-binomial` and `beta`): smooth series need fewer epochs so.",
+        "What was before a series' first value counts as equal to it.",
         "A layer's outputs are dropped out between layers; AWS's network keeps cells unchanged (zoneout).",
         "A missing value counts as the one before it where a later step looks back at it, and its own step is not "
         "learned from; AWS draws it from the model.",

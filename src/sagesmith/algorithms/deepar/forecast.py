@@ -15,7 +15,7 @@ from sagesmith.algorithms.declaration import JSON_LINES
 from sagesmith.algorithms.deepar.calendar import Frequency
 from sagesmith.algorithms.deepar.network import Network
 from sagesmith.algorithms.deepar.series import Series, series
-from sagesmith.algorithms.deepar.windows import Windows, checked
+from sagesmith.algorithms.deepar.windows import Laid, Windows, checked
 from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.text import loads
 
@@ -88,7 +88,7 @@ class Forecaster:
             plan["num_dynamic_feat"],
             likelihood_is_scaled,
         )
-        return cls(Network({**plan, "inputs": windows.inputs}), windows, plan)
+        return cls(Network({**plan, "inputs": windows.inputs, "lags": len(windows.lags)}), windows, plan)
 
     def prepared(self, found: Sequence[Series]) -> list[Series]:
         """Series without what the model was told to ignore."""
@@ -137,10 +137,11 @@ class Forecaster:
             paths[row, :, :most] = each.filled[end - most : end]
         count = len(found) * number
         with torch.inference_mode():
-            _, state = self.network(torch.from_numpy(known), categories, torch.from_numpy(scales))
+            spreads = self.network.spreads(torch.from_numpy(known), *self._context(laid, scales))
+            _, state = self.network(torch.from_numpy(known), categories, torch.from_numpy(scales), spreads)
             hidden = (state[0].repeat_interleave(number, 1), state[1].repeat_interleave(number, 1))
             all_categories = categories.repeat_interleave(number, 0)
-            all_scales = np.repeat(scales, number)
+            all_scales, all_spreads = np.repeat(scales, number), spreads.repeat_interleave(number)
             for step in range(steps):
                 covariates = np.stack([each.covariates[each.before + each.length + step] for each in laid])
                 seen = np.stack([each.observed[each.before + each.length - 1] for each in laid])[:, None]
@@ -151,6 +152,7 @@ class Forecaster:
                     torch.from_numpy(inputs[:, None].astype(np.float32)),
                     all_categories,
                     torch.from_numpy(all_scales),
+                    all_spreads,
                     hidden,
                 )
                 drawn = self.network.likelihood.draw(
@@ -161,6 +163,13 @@ class Forecaster:
                 )
                 paths[:, :, most + step] = drawn.reshape(len(found), number)
         return paths[:, :, most:]
+
+    def _context(self, laid: Sequence[Laid], scales: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """The values of the context, in units of the scale, and whether they were there."""
+        parts = [slice(each.before + each.length - self.windows.context, each.before + each.length) for each in laid]
+        values = np.stack([each.filled[part] for each, part in zip(laid, parts, strict=True)]) / scales[:, None]
+        observed = np.stack([each.observed[part] for each, part in zip(laid, parts, strict=True)])
+        return torch.from_numpy(values), torch.from_numpy(observed)
 
     def forecasts(self, found: Sequence[Series], configuration: Configuration) -> list[dict[str, Any]]:
         """For each series what the configuration asks for, as AWS's page has it."""

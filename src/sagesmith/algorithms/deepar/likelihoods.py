@@ -28,6 +28,8 @@ class Likelihood:
         loss: the negative logarithm of the density (or probability) of values, given parameters and scales.
         draw: values from parameters, scales and two uniform numbers each; arrays of one shape.
         scaled: the network sees values divided by their series' scale.
+        relative: the first parameter, where values lie, is told from a linear forecast on, and in units of how far that
+            one was off in the context; so is the second one, how far they spread, if there is one.
         low, high: the values that it takes, None for any.
     """
 
@@ -36,6 +38,7 @@ class Likelihood:
     loss: Callable[[list[Tensor], Tensor, Tensor], Tensor]
     draw: Callable[[list[Any], Any, Any, Any], Any]
     scaled: bool = True
+    relative: bool = False
     low: float | None = None
     high: float | None = None
 
@@ -99,9 +102,13 @@ def _beta_draw(parameters: list[Any], _scales: Any, uniform: Any, _: Any) -> Any
 
 
 LIKELIHOODS: Mapping[str, Likelihood] = {
-    "gaussian": Likelihood(2, lambda raw: [raw[0], _positive(raw[1])], _gaussian_loss, _gaussian_draw),
+    "gaussian": Likelihood(2, lambda raw: [raw[0], _positive(raw[1])], _gaussian_loss, _gaussian_draw, relative=True),
     "student-T": Likelihood(
-        3, lambda raw: [raw[0], _positive(raw[1]), 2 + _positive(raw[2])], _student_loss, _student_draw
+        3,
+        lambda raw: [raw[0], _positive(raw[1]), 2 + _positive(raw[2])],
+        _student_loss,
+        _student_draw,
+        relative=True,
     ),
     "negative-binomial": Likelihood(
         2,
@@ -118,5 +125,6 @@ LIKELIHOODS: Mapping[str, Likelihood] = {
         lambda raw: raw,
         lambda parameters, values, scales: (values / scales - parameters[0]).abs() * scales,
         lambda parameters, scales, _uniform, _other: parameters[0] * scales,
+        relative=True,
     ),
 }

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sagesmith.algorithms import networks
+from sagesmith.algorithms.deepar import linear
 from sagesmith.algorithms.deepar.calendar import Frequency
 from sagesmith.algorithms.deepar.forecast import FILE, WEIGHTS, Forecaster
 from sagesmith.algorithms.deepar.series import Series, read
@@ -68,6 +69,10 @@ def fit(job: Job, hosts: Hosts, forecaster: Forecaster, found: Sequence[Series],
     """Learn from windows drawn at random, and keep the epoch of the least loss."""
     values, network, windows = job.values, forecaster.network, forecaster.windows
     laid = [windows.laid(each) for each in found]
+    networks.use_cores(network, values["mini_batch_size"] * (windows.context + windows.prediction))
+    linear.begin(network, windows, laid, random)
+    # All begin with the same one.
+    _averaged(hosts, network, 0.0)
     optimizer = torch.optim.Adam(network.parameters(), lr=values["learning_rate"])
     size = values["mini_batch_size"]
     windows_there = sum(max(1, each.length // windows.prediction) for each in laid)
@@ -174,7 +179,10 @@ def _drawn(laid: Sequence[Laid], steps: int, size: int, random: np.random.Genera
 def _step(forecaster: Forecaster, optimizer: torch.optim.Optimizer, chosen: list[tuple[Laid, int]]) -> float:
     network, batch = forecaster.network, forecaster.windows.examples(chosen)
     optimizer.zero_grad()
-    parameters, _ = network(batch["steps"], batch["categories"], batch["scales"])
+    context = slice(forecaster.windows.context)
+    scaled = batch["values"][:, context] / batch["scales"][:, None]
+    spreads = network.spreads(batch["steps"][:, context], scaled, batch["observed"][:, context])
+    parameters, _ = network(batch["steps"], batch["categories"], batch["scales"], spreads)
     losses = network.likelihood.loss(parameters, batch["values"], batch["scales"][:, None])
     loss = (losses * batch["observed"]).sum() / batch["observed"].sum().clamp(min=1)
     loss.backward()

@@ -17,7 +17,7 @@ _LEAST_SCALE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """A series laid out for windows: `before` steps of nothing stand in front of it.
+    """A series laid out for windows: `before` steps like its first value stand in front of it.
 
     Attributes:
         filled: float32, missing values being the ones before them.
@@ -68,7 +68,9 @@ class Windows:
         known = ~np.isnan(series.target)
         observed[before : before + length] = known
         last = np.maximum.accumulate(np.where(known, np.arange(length), -1)) if length else np.zeros(0, int)
-        filled[before : before + length] = np.where(last >= 0, series.target[np.maximum(last, 0)], 0.0)
+        first = series.target[known.argmax()] if known.any() else 0.0
+        filled[: before + length] = first
+        filled[before : before + length] = np.where(last >= 0, series.target[np.maximum(last, 0)], first)
         dated = self.frequency.features(self.frequency.times(series.start, length + self.prediction))
         age = np.log10(2.0 + np.arange(length + self.prediction, dtype=np.float32))[:, None]
         given = np.zeros((length + self.prediction, self.features), np.float32)
