@@ -180,10 +180,14 @@ def test_what_cannot_be_learned_from_is_refused(
     ("body", "content_type", "message"),
     [
         ("{", "application/json", "not JSON"),
-        ("[]", "application/json", "must be an object with a list of texts"),
+        ("[]", "application/json", 'must be an object with a list: {"instances"'),
         ('{"instances": [1]}', "application/json", "Instance 0 must be text"),
         ('{"instances": ["a"], "configuration": {"k": 0}}', "application/json", '"k" must be a positive integer'),
-        ('{"source": "a"}\n{"text": "a"}', "application/jsonlines", "Line 2 must be an object with a text"),
+        (
+            '{"source": "a"}\n{"text": "a"}',
+            "application/jsonlines",
+            'must be an object with a text: {"source": "…"} (line 2)',
+        ),
         ("a,b", "text/csv", "text/csv is not supported"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 from sagesmith.algorithms import catalogue, serving
 from sagesmith.algorithms.declaration import JSON_LINES
 from sagesmith.algorithms.errors import BadRequest, CustomerError
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.text import entries, instances
 
 MODEL = "model.bin"
 VECTORS = "vectors.bin"
@@ -116,31 +116,20 @@ def load(model_dir: Path) -> serving.Predictor:
 
 
 def _instances(body: bytes) -> tuple[list[str], int]:
-    try:
-        request = loads(body)
-    except ValueError as error:
-        raise BadRequest(f"The request is not JSON: {error}") from None
-    if not isinstance(request, dict) or not isinstance(request.get("instances"), list):
-        raise BadRequest('The request must be an object with a list of texts: {"instances": ["…"]}.')
+    texts, request = instances(body, '{"instances": ["…"]}')
     configuration = request.get("configuration") or {}
     if not isinstance(configuration, dict):
         raise BadRequest('"configuration" must be an object, such as {"k": 2}.')
-    for number, text in enumerate(request["instances"]):
+    for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise BadRequest(f"Instance {number} must be text, not {json.dumps(text)[:100]}.")
-    return request["instances"], _k(configuration.get("k", 1))
+    return texts, _k(configuration.get("k", 1))
 
 
 def _lines(body: bytes) -> Iterator[tuple[str, int]]:
-    for number, line in enumerate(body.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = loads(line)
-        except ValueError as error:
-            raise BadRequest(f"Line {number} is not JSON: {error}") from None
+    for entry, place in entries(body):
         if not isinstance(entry, dict) or not isinstance(entry.get("source"), str):
-            raise BadRequest(f'Line {number} must be an object with a text: {{"source": "…"}}.')
+            raise BadRequest(f'Each line must be an object with a text: {{"source": "…"}} ({place}).')
         yield entry["source"], _k(entry.get("k", 1))
 
 

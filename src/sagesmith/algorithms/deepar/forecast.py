@@ -17,7 +17,7 @@ from sagesmith.algorithms.deepar.network import Network
 from sagesmith.algorithms.deepar.series import Series, series
 from sagesmith.algorithms.deepar.windows import Laid, Windows, checked
 from sagesmith.algorithms.errors import BadRequest, CustomerError
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.text import entries, instances, loads
 
 FILE = "deepar.json"
 WEIGHTS = "weights.npz"
@@ -25,6 +25,7 @@ BATCH_CONFIGURATION = "DEEPAR_INFERENCE_CONFIG"
 BATCH_FIELDS = "DEEPAR_FORWARDED_FIELDS"
 _MOST_SAMPLES = 10_000
 _PATHS = 20_000
+_EXAMPLE = '{"instances": [{"start": "2009-11-01 00:00:00", "target": [4.0, 10.0]}]}'
 _TYPES = ("mean", "quantiles", "samples")
 _QUANTILES = tuple(f"0.{tenth}" for tenth in range(1, 10))
 
@@ -191,11 +192,10 @@ class Forecaster:
         if serving.readable(content_type, algorithm) == JSON_LINES:
             return self._lines(body), JSON_LINES
         chosen = serving.writable(accept, algorithm)
-        request = _json(body, "the request")
-        instances = request.get("instances") if isinstance(request, Mapping) else None
-        if not isinstance(instances, list) or not instances:
-            raise BadRequest("A request must be an object with a list of 'instances'.")
-        found = [self._series(each, f"instance {number}") for number, each in enumerate(instances, 1)]
+        asked, request = instances(body, _EXAMPLE)
+        if not asked:
+            raise BadRequest("The request has no instances.")
+        found = [self._series(each, f"instance {number}") for number, each in enumerate(asked, 1)]
         predictions = self.forecasts(found, Configuration.of(request.get("configuration")))
         if chosen == JSON_LINES:
             return "".join(json.dumps(each) + "\n" for each in predictions).encode(), chosen
@@ -207,12 +207,12 @@ class Forecaster:
         fields = _json(os.environ.get(BATCH_FIELDS, "[]"), BATCH_FIELDS)
         if not isinstance(fields, list):
             raise BadRequest(f"{BATCH_FIELDS} must be a list of names.")
-        instances = [_json(line, f"line {at}") for at, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-        if not instances:
+        asked = entries(body)
+        if not asked:
             raise BadRequest("The request has no lines.")
-        found = [self._series(each, f"line {number}") for number, each in enumerate(instances, 1)]
+        found = [self._series(each, place) for each, place in asked]
         lines = []
-        for instance, forecast in zip(instances, self.forecasts(found, configuration), strict=True):
+        for (instance, _), forecast in zip(asked, self.forecasts(found, configuration), strict=True):
             lines.append(json.dumps({name: instance[name] for name in fields if name in instance} | forecast))
         return ("\n".join(lines) + "\n").encode()
 

@@ -15,7 +15,7 @@ from sagesmith.algorithms.errors import BadRequest, CustomerError
 from sagesmith.algorithms.object2vec.network import Network
 from sagesmith.algorithms.object2vec.pairs import INPUTS, checked
 from sagesmith.algorithms.sequences import Sequences, together
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.text import entries, instances, loads
 
 FILE = "object2vec.json"
 WEIGHTS = "weights.npz"
@@ -124,14 +124,8 @@ def _length(instance: dict[str, Any], asked: tuple[str, ...], limits: tuple[int,
 
 
 def _instances(body: bytes, kind: str) -> tuple[list[Any], list[str]]:
-    try:
-        if kind == JSON_LINES:
-            lines = [(line, f"line {number}") for number, line in enumerate(body.splitlines(), 1) if line.strip()]
-            return [loads(line) for line, _ in lines], [place for _, place in lines]
-        request = loads(body)
-    except ValueError as error:
-        raise BadRequest(f"The request is not JSON: {error}") from None
-    instances = request.get("instances") if isinstance(request, dict) else None
-    if not isinstance(instances, list):
-        raise BadRequest('The request must be an object with a list: {"instances": [{"in0": [1], "in1": [2]}]}.')
-    return instances, [f"instance {number}" for number in range(len(instances))]
+    if kind == JSON_LINES:
+        found = entries(body)
+        return [entry for entry, _ in found], [place for _, place in found]
+    asked, _ = instances(body, '{"instances": [{"in0": [1], "in1": [2]}]}')
+    return asked, [f"instance {number}" for number in range(len(asked))]

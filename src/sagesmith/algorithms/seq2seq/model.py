@@ -18,11 +18,12 @@ from sagesmith.algorithms.seq2seq.corpus import BEGIN, END, FILES, SOURCE, TARGE
 from sagesmith.algorithms.seq2seq.network import Network
 from sagesmith.algorithms.seq2seq.search import Found, beams
 from sagesmith.algorithms.sequences import Sequences
-from sagesmith.algorithms.text import loads
+from sagesmith.algorithms.text import entries, instances, loads
 
 FILE = "seq2seq.json"
 WEIGHTS = "weights.npz"
 _ROWS = 32
+_EXAMPLE = '{"instances": [{"data": "…"}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,14 @@ class Translator:
             records = (protobuf.write({TARGET: np.array(each.tokens, np.int32)}) for each in found)
             return recordio.write(records), kind
         if kind == JSON_LINES:
-            texts = [_text(entry, SOURCE, place) for entry, place in _lines(body)]
+            texts = [_text(entry, SOURCE, place) for entry, place in entries(body)]
             answers = [{TARGET: self._words(each)} for each in self._find(self._tokens(texts))]
             return "".join(json.dumps(each) + "\n" for each in answers).encode(), kind
-        instances = _instances(body)
-        texts = [_text(entry, "data", f"instance {number}") for number, entry in enumerate(instances)]
+        asked, _ = instances(body, _EXAMPLE)
+        texts = [_text(entry, "data", f"instance {number}") for number, entry in enumerate(asked)]
         predictions = [
             {TARGET: self._words(each), **({"matrix": each.attention} if _wants_matrix(entry) else {})}
-            for entry, each in zip(instances, self._find(self._tokens(texts)), strict=True)
+            for entry, each in zip(asked, self._find(self._tokens(texts)), strict=True)
         ]
         return json.dumps({"predictions": predictions}).encode(), kind
 
@@ -107,28 +108,6 @@ def load(model_dir: Path) -> serving.Predictor:
         raise CustomerError(f"The model artifact is not one of Sequence-to-Sequence: {FILE}: {error}") from error
     networks.load_weights(network, model_dir / WEIGHTS, "Sequence-to-Sequence")
     return Translator(network, values, {key: Vocabulary.read(model_dir / name) for key, name in FILES.items()})
-
-
-def _instances(body: bytes) -> list[Any]:
-    try:
-        request = loads(body)
-    except ValueError as error:
-        raise BadRequest(f"The request is not JSON: {error}") from None
-    instances = request.get("instances") if isinstance(request, dict) else None
-    if not isinstance(instances, list):
-        raise BadRequest('The request must be an object with a list: {"instances": [{"data": "…"}]}.')
-    return instances
-
-
-def _lines(body: bytes) -> list[tuple[Any, str]]:
-    found = []
-    for number, line in enumerate(body.splitlines(), 1):
-        if line.strip():
-            try:
-                found.append((loads(line), f"line {number}"))
-            except ValueError as error:
-                raise BadRequest(f"The line is not JSON: {error} (line {number})") from None
-    return found
 
 
 def _text(entry: Any, key: str, place: str) -> list[str]:
