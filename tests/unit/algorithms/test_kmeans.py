@@ -13,6 +13,7 @@ from sagesmith.algorithms import catalogue, ndarrays, serving
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.kmeans.bounds import Bounded
 from sagesmith.algorithms.kmeans.lloyd import Lloyd
 from sagesmith.algorithms.kmeans.model import Centroids, assigned
 from sagesmith.algorithms.kmeans.state import Clusters, Plan
@@ -32,6 +33,19 @@ def learned(rows: Any, plan: Plan, batch: int = 500) -> Clusters:
     for piece in Batch(rows).pieces(batch):
         state.update(piece)
     return state
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bounds_lead_where_lloyds_algorithm_leads(weighted: bool) -> None:
+    rows = grouped(2000, groups=12, columns=5)
+    weights = np.random.default_rng(1).uniform(0.5, 2, len(rows)) if weighted else None
+    centres, moving = rows[:12].astype(np.float64), Bounded(rows, rows[:12], weights)
+    for _ in range(30):
+        sums, counts, _ = assigned(centres, rows, weights)
+        centres = sums / counts[:, None]
+        moving.step()
+    assert moving.result == pytest.approx(centres, abs=1e-3)
+    assert moving.loss == pytest.approx(assigned(centres, rows, weights)[2], rel=1e-4)
 
 
 def loss(centres: Any, rows: Any) -> float:

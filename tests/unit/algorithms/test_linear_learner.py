@@ -165,6 +165,16 @@ def test_a_state_that_was_restored_goes_on_to_the_last_bit(make: Any) -> None:
         other.restore(saved | {"method_weights": np.zeros((3, 1, 6))} | {"kept": np.zeros((2, 6))})
 
 
+def test_a_later_pass_is_kept_though_an_earlier_one_was_estimated_better() -> None:
+    learner = Learner(newton("logistic", [0.0], [1e-3]), np.zeros(2, np.int64))
+    learner.consider(np.array([-0.1]), np.array([0.2]), np.zeros(1), 1e-3, falls=True)
+    learner.method.weights = np.ones((1, 1, 6))
+    assert learner.consider(np.array([-0.11]), np.array([0.2]), np.zeros(1), 1e-3, falls=True)
+    assert learner.kept.tolist() == [[1.0] * 6]
+    assert learner.waited == 1
+    assert not learner.consider(np.array([-0.12]), np.array([0.2]), np.zeros(1), 1e-3)
+
+
 @pytest.mark.parametrize(("name", "rate"), [("sgd", 0.05), ("adam", 0.05), ("rmsprop", 0.05), ("adagrad", 0.3)])
 def test_every_gradient_method_comes_close_to_the_least_loss(name: str, rate: float) -> None:
     features, labels = table(2000)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sagesmith.algorithms.kmeans.model import Centroids, assigned
+from sagesmith.algorithms.kmeans.bounds import Bounded
 
 # Iterations after which beginnings are compared, and those between two looks at the loss.
 _SHORT, _STEP = 10, 10
+_FEWEST, _FEW_A_CENTRE = 10_000, 100
 AUTO_TRIALS = 5
 
 
@@ -51,19 +52,31 @@ class Lloyd:
         """
         random = np.random.default_rng(self.seed)
         rows = np.ascontiguousarray(rows, np.float32)
-        begun = [chosen(rows, k, self.init, random, weights) for _ in range(self.trials)]
+        few, share = rows, weights
+        if weights is None and len(rows) > _few(k):
+            # Beginnings are drawn and compared by some of the rows.
+            few = rows[random.choice(len(rows), _few(k), replace=False)]
+        begun = [chosen(few, k, self.init, random, share) for _ in range(self.trials)]
         begun += [] if also is None else [also]
         short = min(_SHORT, self.iterations)
-        best = min((_carried(rows, each, weights, short) for each in begun), key=lambda each: each.loss)
+        best = min((_carried(Bounded(few, each, share), short) for each in begun), key=lambda each: each.loss)
         left = self.iterations - short
+        if left <= 0 and few is rows:
+            return best
+        moving = Bounded(rows, best.centres, weights)
+        best = Fitted(moving.result, moving.loss)
         while left > 0:
-            after = _carried(rows, best.centres, weights, min(_STEP, left))
+            after = _carried(moving, min(_STEP, left))
             settled = best.loss - after.loss <= self.tolerance * best.loss
             best = min(best, after, key=lambda each: each.loss)
             if settled:
                 break
             left -= _STEP
         return best
+
+
+def _few(k: int) -> int:
+    return max(_FEWEST, _FEW_A_CENTRE * k)
 
 
 def chosen(rows: Any, k: int, init: str, random: np.random.Generator, weights: Any = None) -> Any:
@@ -92,17 +105,8 @@ def _apart(rows: Any, norms: Any, places: Any) -> Any:
     return np.maximum(norms[:, None] + norms[places] - 2 * (rows @ rows[places].T), 0)
 
 
-def _carried(rows: Any, centres: Any, weights: Any, iterations: int) -> Fitted:
+def _carried(moving: Bounded, iterations: int) -> Fitted:
     for _ in range(iterations):
-        sums, counts, _ = assigned(centres, rows, weights)
-        used = counts > 0
-        moved = np.where(used[:, None], sums / np.where(used, counts, 1)[:, None], centres)
-        if not used.all():
-            # A centre without rows goes to one of those that are farthest from theirs.
-            distances = Centroids(moved.astype(np.float32)).closest(rows)[1]
-            farthest = np.argsort(-distances, kind="stable")[: int((~used).sum())]
-            moved[np.flatnonzero(~used)[: len(farthest)]] = rows[farthest]
-        if np.array_equal(moved, centres):
+        if not moving.step():
             break
-        centres = moved
-    return Fitted(np.asarray(centres, np.float64), assigned(centres, rows, weights)[2])
+    return Fitted(moving.result, moving.loss)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from sagesmith.algorithms import catalogue, ndarrays, serving
+from sagesmith.algorithms.cores import pool
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import CustomerError
 
 # Of distances that are looked at together: they stay in a core's cache.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +82,24 @@ def assigned(centres: Any, rows: Any, weights: Any = None) -> tuple[Any, Any, fl
     from scipy.sparse import csr_matrix
 
     terms = _terms(centres)
-    shape, shift = centres.shape, terms[0]
-    sums, counts, distance = np.zeros(shape, np.float64), np.zeros(len(centres), np.float64), 0.0
-    for part in _blocks(len(rows), len(centres)):
+    shift = terms[0]
+
+    def of(part: slice) -> tuple[Any, Any, float]:
         block = rows[part] - shift
         found, scores = _products(block, terms)
         taken = scores[np.arange(len(block)), found]
         share = np.ones(len(block), np.float32) if weights is None else weights[part].astype(np.float32)
-        distance += float(np.maximum(taken + np.einsum("ij,ij->i", block, block), 0) @ share.astype(np.float64))
-        of = csr_matrix((share, found, np.arange(len(block) + 1)), (len(block), len(centres)))
+        distance = float(np.maximum(taken + np.einsum("ij,ij->i", block, block), 0) @ share.astype(np.float64))
+        places = csr_matrix((share, found, np.arange(len(block) + 1)), (len(block), len(centres)))
         number = np.bincount(found, share, minlength=len(centres))
-        sums += of.T @ block
-        sums += number[:, None] * shift
+        return places.T @ block + number[:, None] * shift, number, distance
+
+    sums, counts, distance = np.zeros(centres.shape, np.float64), np.zeros(len(centres), np.float64), 0.0
+    parts = list(_blocks(len(rows), len(centres)))
+    for one, number, more in map(of, parts) if len(parts) == 1 else pool().map(of, parts):
+        sums += one
         counts += number
+        distance += more
     return sums, counts, distance
 
 
@@ -120,5 +126,6 @@ def _nearest(rows: Any, terms: tuple[Any, Any, Any]) -> Any:
 
 
 def _blocks(rows: int, centres: int) -> Iterator[slice]:
-    size = min(max(_BLOCK // centres, 256), 8192)
+    # Of what a thread takes on, several parts.
+    size = min(max(_BLOCK // centres, 256), 8192, max(-(-rows // 4), 1024))
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))

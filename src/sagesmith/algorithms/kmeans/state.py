@@ -15,6 +15,7 @@ _ROWS_A_CENTRE = 500
 _FEWEST_ROWS = 20_000
 _LARGEST_SAMPLE = 1 << 25
 AUTO_EXTRA = 4
+_EACH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,10 @@ class Clusters:
             rows = self.rows
             self.means = self._first(rows).astype(np.float64)
             self.weights = np.zeros(len(self.means))
-        sums, counts, _ = assigned(self.means, rows)
+        # The many centres move little any more once there are more rows than the sample has room for.
+        each = 1 if self.plan.half_life or self.seen <= self.plan.sampled else _EACH
+        sums, counts, _ = assigned(self.means, rows[::each])
+        sums, counts = each * sums, each * counts
         if self.plan.half_life:
             self.weights = self.weights * 0.5 ** (len(rows) / self.plan.half_life)
         self.weights = self.weights + counts

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from sagesmith.algorithms.data.read import Source, batches, peek_columns
 from sagesmith.algorithms.errors import CustomerError
@@ -22,7 +23,7 @@ def train(job: Job) -> None:
     values, source = job.values, job.sources["train"]
     columns = peek_columns(source) if values["feature_dim"] == "auto" else values["feature_dim"]
     rows = values["mini_batch_size"]
-    with connected(job) as hosts:
+    with connected(job) as hosts, threadpool_limits(1, user_api="blas"):
         trainer = Trainer(job, hosts, Clusters.empty(plan_of(values, columns, hosts.rank)))
         state = passes(
             job,

@@ -68,19 +68,20 @@ class Learner:
         self.value, self.loss, self.threshold = (float(arrays[name]) for name in ("value", "loss", "threshold"))
         self.model, self.waited, self.passed = (int(arrays[name]) for name in ("model", "waited", "passed"))
 
-    def consider(self, values: Any, losses: Any, thresholds: Any, tolerance: float) -> bool:
+    def consider(self, values: Any, losses: Any, thresholds: Any, tolerance: float, *, falls: bool = False) -> bool:
         """Keep the best model of a pass if it is better than the one that is kept; whether it is.
 
         Args:
             values, losses, thresholds: of each model, by the job's criterion.
             tolerance: a smaller relative improvement counts as none for early stopping.
+            falls: passes make the models better for sure; by how much, the values only estimate.
         """
         best = int(np.lexsort((losses, -values))[0])
         value, loss = float(values[best]), float(losses[best])
         gained = value - self.value
         enough = not np.isfinite(self.value) or gained > tolerance * abs(self.value)
         self.waited = 0 if enough else self.waited + 1
-        better = gained > 0 or (gained == 0 and loss < self.loss)
+        better = falls or gained > 0 or (gained == 0 and loss < self.loss)
         if better:
             self.value, self.loss, self.model = value, loss, best
             self.kept = self.method.weights[best].astype(np.float64)

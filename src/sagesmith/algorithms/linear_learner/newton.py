@@ -9,13 +9,12 @@ several instances add up to those that one instance would have had.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from sagesmith.algorithms.cores import pool
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.linear_learner.penalties import Penalties, least
 from sagesmith.algorithms.linear_learner.problem import Problem
@@ -205,11 +204,3 @@ _ARRAYS = (
     "rows",
     "curved_rows",
 )
-
-
-@cache
-def pool() -> ThreadPoolExecutor:
-    """A thread for each processor."""
-    import os
-
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="sums")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from sagesmith.algorithms.cores import pool
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.linear_learner.newton import CHUNK, Prepare, pool
+from sagesmith.algorithms.linear_learner.newton import CHUNK, Prepare
 from sagesmith.algorithms.linear_learner.penalties import Penalties, least
 
 

@@ -148,13 +148,15 @@ class _Task:
             finished = learner.method.step()
         channel, rows = self.data.judged
         values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
-        if channel == "train" and self.judge.by_loss:
+        estimated = channel == "train" and self.judge.by_loss
+        if estimated:
             # All rows say more of a loss than a sample of them.
             values = -learner.method.expected
         # Others may come to other last digits: the first one's count.
         said = unpack(self.hosts.gather(pack({"values": values, "losses": losses_, "thresholds": thresholds}))[0])
         tolerance = self.job.values["early_stopping_tolerance"]
-        better = learner.consider(said["values"], said["losses"], said["thresholds"], tolerance)
+        falls = estimated and self.method == "newton" and bool(np.isfinite(said["values"]).all())
+        better = learner.consider(said["values"], said["losses"], said["thresholds"], tolerance, falls=falls)
         self._tell(epoch, start, trained, said, channel)
         if better:
             self.job.log.say(f"Epoch {epoch}: Loss improved. Updating best model")
