@@ -258,3 +258,27 @@ def test_rows_with_values_missing_are_read_as_fast_as_others(tmp_path, monkeypat
 def test_what_is_wrong_beside_a_missing_value_is_found(tmp_path, row):
     with pytest.raises(CustomerError, match=r"line 2, column"):
         whole(channel(tmp_path, "text/csv", {"a.csv": f"1,,3\n{row}\n"}), missing=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "table"),
+    [
+        ("1,2\n3,4", [[1, 2], [3, 4]]),
+        ("1e+05,-1e-3\n+1,.5\n", [[1e5, -1e-3], [1, 0.5]]),
+        ("1,2\n\n3,4\n", None),
+        ("1, 2\n", None),
+        ("1,\n", None),
+        ("1,x\n", None),
+        ("1,1_0\n", None),
+        ("1,2,3\n4\n", None),
+    ],
+)
+def test_plain_lines_are_cut_into_numbers_and_all_others_are_left_to_other_readers(text, table):
+    found = text_csv._plain(text.encode(), 2)
+    assert found is None if table is None else np.array_equal(found, np.float32(table))
+
+
+def test_lines_that_several_threads_cut_are_in_their_order(monkeypatch):
+    monkeypatch.setattr(text_csv, "_PART_BYTES", 100)
+    rows = np.arange(2000, dtype=np.float32).reshape(-1, 2)
+    assert np.array_equal(text_csv._plain(csv(rows).encode(), 2), rows)
