@@ -34,7 +34,7 @@ class Table:
     """Rows that two programs learn from.
 
     Attributes:
-        npy: the rows as an array's file.
+        npy: the rows as an array's file; their labels, if they have any, are one beside it, `labels.npy`.
         root: /opt/ml of a job with them as its channel `train`, in recordio-protobuf.
     """
 
@@ -57,16 +57,22 @@ class Table:
         ended = _run([harness.python(name), "-c", program, str(self.npy), str(result)])
         return ended, np.load(result)
 
+    def labels(self) -> Any:
+        return np.load(self.npy.with_name("labels.npy"), mmap_mode="r")
+
     def model(self) -> ndarrays.NDArrays:
         return ndarrays.read(self.root / "model", "this algorithm")
 
 
 @contextmanager
-def table(rows: int, make: Callable[[int, int], Any]) -> Iterator[Table]:
+def table(
+    rows: int, make: Callable[[int, int], Any], label: Callable[[Any, int], Any] | None = None
+) -> Iterator[Table]:
     """A table in a temporary directory.
 
     Args:
         make: given the number of the first row and how many, float32 rows.
+        label: given rows and the number of the first, their float32 labels.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -74,13 +80,17 @@ def table(rows: int, make: Callable[[int, int], Any]) -> Iterator[Table]:
         channel.mkdir(parents=True)
         columns = make(0, 1).shape[1]
         array = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.float32, (rows, columns))
+        labels: list[Any] = []
         with (channel / "rows.pbr").open("wb") as file:
             for first in range(0, rows, _CHUNK):
                 part = make(first, min(_CHUNK, rows - first))
                 array[first : first + len(part)] = part
-                file.write(_records(part))
+                labels += [] if label is None else [np.asarray(label(part, first), np.float32)]
+                file.write(records(part, labels[-1] if labels else None))
         array.flush()
         del array
+        if labels:
+            np.save(folder / "labels.npy", np.concatenate(labels))
         yield Table(folder / "rows.npy", folder / "ml")
 
 
@@ -111,14 +121,18 @@ def directions(first: int, count: int) -> Any:
     )
 
 
-def _records(rows: Any) -> bytes:
+def records(rows: Any, labels: Any = None) -> bytes:
     """RecordIO-protobuf: all records are of one layout, so one is a pattern for the others."""
-    marker = np.arange(1, rows.shape[1] + 1, dtype=np.float32)
-    pattern = recordio.write([protobuf.write({"values": marker})])
+    # Numbers that stand nowhere else in a record, to find their places by.
+    marker, mark = np.arange(1, rows.shape[1] + 1, dtype=np.float32), np.full(1, 7.6543e7, np.float32)
+    pattern = recordio.write([protobuf.write({"values": marker}, None if labels is None else {"values": mark})])
+    found = np.tile(np.frombuffer(pattern, np.uint8), (len(rows), 1))
     at = pattern.index(marker.tobytes())
-    records = np.tile(np.frombuffer(pattern, np.uint8), (len(rows), 1))
-    records[:, at : at + marker.nbytes] = np.ascontiguousarray(rows, np.float32).view(np.uint8)
-    return records.tobytes()
+    found[:, at : at + marker.nbytes] = np.ascontiguousarray(rows, "<f4").view(np.uint8).reshape(len(rows), -1)
+    if labels is not None:
+        at = pattern.index(mark.tobytes())
+        found[:, at : at + mark.nbytes] = np.ascontiguousarray(labels, "<f4")[:, None].view(np.uint8)
+    return found.tobytes()
 
 
 # A program's peak memory counts that of whoever started it: so a small one starts it.
