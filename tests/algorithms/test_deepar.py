@@ -52,6 +52,7 @@ def forecast(trained: Trained, request: dict[str, Any]) -> Any:
 
 def test_the_metrics_are_those_of_awss_page_and_better_than_a_flat_forecast(trained: Trained) -> None:
     assert set(trained.metrics) == {"train:loss", "train:final_loss", "test:RMSE", "test:mean_wQuantileLoss"}
+    assert "#test_score (algo-1, wQuantileLoss[0.9]): " in trained.log
     assert trained.metrics["train:final_loss"] == [min(trained.metrics["train:loss"])]
     flat = float(np.sqrt(np.mean((20 * WEEK - 20 * WEEK.mean()) ** 2)))
     assert trained.metrics["test:RMSE"][0] < 0.6 * flat
@@ -140,3 +141,11 @@ def test_smooth_series_are_forecast_better_than_as_their_last_season(tmp_path: P
     assert trained.exit_code == 0, trained.log
     naive = np.sqrt(np.mean([(target[-12:] - target[-24:-12]) ** 2 for target in targets]))
     assert trained.metrics["test:RMSE"][0] < 0.5 * naive
+
+
+def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "deepar.json").write_text('{"encoder_type": "rnn"}')
+    ended = Trained("deepar", tmp_path, 0, "", "").ask('{"instances": []}', "application/json")
+    assert ended.returncode == 2
+    assert b"The model artifact is not one of DeepAR: deepar.json" in ended.stderr

@@ -114,3 +114,11 @@ def test_negative_counts_are_refused(tmp_path: Path) -> None:
 
 def test_an_instance_that_had_no_documents_changes_nothing() -> None:
     assert harness.program("ntm", "ntm_merge.py") == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text('{"algorithm": "pca", "activation": "tanh"}')
+    ended = Trained("ntm", tmp_path, 0, "", "").ask("1,2", "text/csv")
+    assert ended.returncode == 2
+    assert b"The model artifact is not one of NTM: it is a model of pca" in ended.stderr

@@ -144,3 +144,11 @@ def test_requests_that_are_none_are_refused(classifier: Trained, body: str, cont
     ended = classifier.ask(body, content_type)
     assert ended.returncode == 2
     assert message in ended.stderr.decode()
+
+
+def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "object2vec.json").write_text('{"time_freq": "D"}')
+    ended = Trained("object2vec", tmp_path, 0, "", "").ask('{"instances": []}', "application/json")
+    assert ended.returncode == 2
+    assert b"The model artifact is not one of Object2Vec: object2vec.json" in ended.stderr

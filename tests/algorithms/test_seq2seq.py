@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -116,12 +117,27 @@ def test_a_job_goes_on_from_its_checkpoint_as_if_nothing_had_happened(tmp_path: 
 
 def test_a_job_that_is_stopped_keeps_its_best_weights(tmp_path: Path) -> None:
     given = TINY | {"checkpoint_frequency_num_batches": 50, "max_num_epochs": 10_000}
+    (tmp_path / "checkpoints").mkdir()
     prepare(tmp_path, given, channels(), "algo-1", ["algo-1"])
     process = start("seq2seq", tmp_path)
     stop_once(process, "Validation-perplexity")
     stopped = finish("seq2seq", tmp_path, process)
     assert stopped.exit_code == 0, stopped.log
     assert (tmp_path / "model" / "weights.npz").is_file()
+    prepare(tmp_path, TINY | {"max_num_batches": 1}, channels(), "algo-1", ["algo-1"])
+    again = finish("seq2seq", tmp_path, start("seq2seq", tmp_path))
+    batches = re.search(r"Resuming from the checkpoint after (\d+) batches", again.log)
+    assert batches, again.log
+    # Those after the last look at the validation data too.
+    assert int(batches[1]) > 50 * stopped.log.count("Validation-perplexity")
+
+
+def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "seq2seq.json").write_text('{"time_freq": "D"}')
+    ended = Trained("seq2seq", tmp_path, 0, "", "").ask('{"instances": []}', JSON)
+    assert ended.returncode == 2
+    assert b"The model artifact is not one of Sequence-to-Sequence: seq2seq.json" in ended.stderr
 
 
 def test_what_cannot_be_learned_from_ends_the_job(tmp_path: Path) -> None:

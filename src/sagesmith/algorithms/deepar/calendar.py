@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 _FREQUENCY = re.compile(r"(\d*)(min|M|W|D|H)")
+_ZONE = re.compile(r":\d\d(\.\d+)?\s*(Z|z|[+-]\d\d:?\d\d)$")
 _UNITS = {"min": "m", "H": "h", "D": "D", "W": "W", "M": "M"}
 _DAY_MINUTES = 24 * 60
 _MINUTES = {"min": 1, "H": 60, "D": _DAY_MINUTES, "W": 7 * _DAY_MINUTES}
@@ -61,6 +62,9 @@ class Frequency:
         Raises:
             ValueError: the start is none.
         """
+        # NumPy would take a zone, and warn.
+        if _ZONE.search(start.strip()):
+            raise ValueError(f"'{start}' has a time zone; times such as '2009-11-01 00:00:00' have none")
         try:
             first = np.datetime64(start.strip().replace(" ", "T", 1), "s")
         except ValueError:

@@ -160,11 +160,16 @@ def evaluate(job: Job, forecaster: Forecaster, found: list[Series]) -> None:
     if not count:
         raise CustomerError("The time series of the test channel have no values in their last prediction_length steps.")
     weighted = losses / max(total, 1e-12)
-    job.log.quality("test", "RMSE", (squares / count) ** 0.5)
-    job.log.quality("test", "mean_absolute_QuantileLoss", float(losses.mean()))
-    job.log.quality("test", "mean_wQuantileLoss", float(weighted.mean()))
-    for quantile, value in zip(quantiles, weighted, strict=True):
-        job.log.quality("test", f"wQuantileLoss[{quantile:g}]", float(value))
+    scores = {
+        "RMSE": (squares / count) ** 0.5,
+        "mean_absolute_QuantileLoss": float(losses.mean()),
+        "mean_wQuantileLoss": float(weighted.mean()),
+        **{f"wQuantileLoss[{each:g}]": float(value) for each, value in zip(quantiles, weighted, strict=True)},
+    }
+    for name, score in scores.items():
+        job.log.say(f"#test_score ({job.host}, {name}): {score}")
+    for name in ("RMSE", "mean_wQuantileLoss"):
+        job.log.quality("test", name, scores[name])
 
 
 def _drawn(laid: Sequence[Laid], steps: int, size: int, random: np.random.Generator) -> list[tuple[Laid, int]]:

@@ -68,6 +68,7 @@ class _Training:
             self.seen.append(self._update(training, rows))
             if self.job.stopping.is_set():
                 self.job.log.say("The job was asked to stop: the model is made of what was learned so far.")
+                networks.checkpoint(self.job, self._state())
                 break
             if self.updates % every == 0:
                 self.job.log.throughput((self.updates - looked) * len(rows), time.time() - start)
