@@ -4,6 +4,7 @@ The words of each line are a text, the package that it is of is its label.
 """
 
 import ast
+import itertools
 import random
 import re
 import sysconfig
@@ -20,6 +21,21 @@ def texts() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     random.Random(0).shuffle(found)
     cut = len(found) * 4 // 5
     return found[:cut], found[cut:]
+
+
+def pairs() -> list[tuple[int, str, str]]:
+    """Two lines and 1 if the second follows the first one in a documentation string, 0 if it is of another package."""
+    random_ = random.Random(0)
+    lines = {name: list(_of_package(name)) for name in PACKAGES}
+    found = set()
+    for name in PACKAGES:
+        others = [text for other in PACKAGES if other != name for _, text in lines[other]]
+        for (_, one), (_, follower) in itertools.pairwise(lines[name]):
+            same = random_.random() < 0.5
+            found.add((int(same), one, follower if same else random_.choice(others)))
+    ordered = sorted(found)
+    random_.shuffle(ordered)
+    return ordered
 
 
 def _of_package(name: str) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from importlib import import_module
 from sagesmith.algorithms.declaration import Algorithm
 
 NAMES: tuple[str, ...] = (
+    "autogluon",
     "blazingtext",
     "catboost",
     "deepar",

@@ -137,7 +137,7 @@ def specification(model: Model, region: str) -> dict[str, Any]:
         "training_dependencies": [],
         "training_vulnerabilities": [],
         "deprecated": False,
-        "hyperparameters": [_hyperparameter(each) for each in algorithm.schema.parameters],
+        "hyperparameters": _hyperparameters(algorithm),
         "metrics": _metrics(algorithm),
         "default_inference_instance_type": _INSTANCE_TYPE,
         "supported_inference_instance_types": _SUPPORTED,
@@ -151,6 +151,11 @@ def specification(model: Model, region: str) -> dict[str, Any]:
         },
         "resource_name_base": f"{model.algorithm}-{model.task}".replace("_", "-"),
     }
+
+
+def _hyperparameters(algorithm: Algorithm) -> list[dict[str, Any]]:
+    """Its hyperparameters, but those without a default, of which the SDK would send a text `None`."""
+    return [_hyperparameter(each) for each in algorithm.schema.parameters if each.default is not None]
 
 
 def _hyperparameter(parameter: Hyperparameter) -> dict[str, Any]:
