@@ -46,6 +46,13 @@ def test_a_text_model_of_jumpstart_is_fine_tuned_and_deployed_by_its_id(platform
     assert seen["retrieve"]["epochs"] == "3"
 
 
+def test_a_notebooks_tuner_and_a_jumpstart_estimator_learn_from_words(platform: Running, tmp_path: Path) -> None:
+    seen = run_algorithm(platform, "jumpstart_tuned", tmp_path)
+    assert seen["tune"] > 0.8
+    farming, sales, _ = seen["boost"]
+    assert farming[1] > 0.5 > sales[1]
+
+
 def test_autogluons_model_of_jumpstart_is_trained_and_deployed_by_its_id(platform: Running, tmp_path: Path) -> None:
     seen = run_algorithm(platform, "autogluon", tmp_path)
     assert seen["train"]["presets"] == "medium_quality"

@@ -59,3 +59,12 @@ def test_large_limits_are_said_to_the_last_digit() -> None:
     with pytest.raises(CustomerError, match="maximum of 2147483647"):
         Schema(parameters=(seed,)).read({"seed": "2147483648"})
     assert seed.range == "an integer from 1 up to 2147483647"
+
+
+def test_a_value_by_another_name_goes_before_the_default_that_clients_of_jumpstart_send_beside_it() -> None:
+    size = Hyperparameter("batch_size", "integer", "", 32, aliases=("batch-size",))
+    schema = Schema(parameters=(size,))
+    assert schema.read({"batch-size": "64"}) == {"batch_size": 64}
+    assert schema.read({"batch_size": "32", "batch-size": "64"}) == {"batch_size": 64}
+    with pytest.raises(CustomerError, match="'batch-size' is another name of 'batch_size'"):
+        schema.read({"batch_size": "16", "batch-size": "64"})
