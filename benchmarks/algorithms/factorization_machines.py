@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from benchmarks.algorithms import Row
+from benchmarks.algorithms._tables import COLUMNS, numbers, table
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.declaration import RECORDIO
 from tests.algorithms import harness
@@ -28,6 +29,16 @@ def quality() -> Iterator[Row]:
     yield from _classes()
     yield from _numbers()
     yield from _ratings()
+
+
+def memory() -> Iterator[Row]:
+    """Peak memory of ten times the rows."""
+    given = {"feature_dim": COLUMNS, "predictor_type": "regressor", "num_factors": 8, "mini_batch_size": 5000}
+    peaks = []
+    for rows in (10**6, 10**7):
+        with table(rows, numbers, lambda part, _first: part[:, 0] * part[:, 1]) as data:
+            peaks.append(data.ours("factorization_machines", {**given, "epochs": 1}).peak_megabytes)
+    yield Row("factorization_machines", "10⁷ × 50", "peak memory, MB", peaks[1], peaks[0], "10⁶ × 50")
 
 
 def _classes() -> Iterator[Row]:

@@ -53,5 +53,14 @@ def speed() -> Iterator[Row]:
         yield Row("randomcutforest", name, "peak memory, MB", *peaks, "krcf")
 
 
+def memory() -> Iterator[Row]:
+    """Peak memory of ten times the rows."""
+    peaks = []
+    for rows in (10**6, 10**7):
+        with table(rows, groups) as data:
+            peaks.append(data.ours("randomcutforest", {"feature_dim": COLUMNS}).peak_megabytes)
+    yield Row("randomcutforest", "10⁷ × 50", "peak memory, MB", peaks[1], peaks[0], "10⁶ × 50")
+
+
 def _of(rows: Any, first: int, count: int) -> Any:
     return rows[first : first + count]
