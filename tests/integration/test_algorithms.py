@@ -1,71 +1,84 @@
-"""Each built-in algorithm by the SDK v2, from `record_set` or an upload to predictions of an endpoint."""
-
-from pathlib import Path
+"""The programs on the built-in algorithms' pages as they stand, and a tuning job and a transform job of each."""
 
 import pytest
 
+from tests.integration import pages
 from tests.integration.conftest import Running
-from tests.integration.programs import run_algorithm
+from tests.integration.programs import Seen
 
 pytestmark = pytest.mark.sdk
+PAGES = ("factorization-machines", "ipinsights", "kmeans", "knn", "lda", "linear-learner", "pca", "randomcutforest")
+TUNABLE = tuple(name for name in PAGES if name != "pca")
 
 
-def test_kmeans_finds_the_groups_that_there_are(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "kmeans", tmp_path)
-    assert 0.2 < seen["train"]["metrics"]["train:msd"] < 1.0
-    assert "train:msd" in seen["train"]["definitions"]
-    clusters = [each["closest_cluster"][0] for each in seen["predict"]]
-    assert clusters[0] == clusters[1]
-    assert len(set(clusters)) == 3
-    assert all(each["distance_to_cluster"][0] < 3 for each in seen["predict"])
+@pytest.fixture(scope="module")
+def seen(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return pages.run(platform, PAGES, tmp_path_factory.mktemp("pages"))
 
 
-def test_knn_finds_the_classes_that_neighbors_have(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "knn", tmp_path)
-    assert seen["train"]["test:accuracy"] > 0.85
-    right = [found == label for found, label in zip(seen["predict"]["found"], seen["predict"]["labels"], strict=True)]
-    assert sum(right) >= 16
+@pytest.mark.parametrize("page", PAGES)
+def test_a_transform_job_gives_the_answer_of_the_endpoint(seen: Seen, page: str) -> None:
+    pages.check_transform(seen[page])
 
 
-def test_random_cut_forest_scores_what_is_unusual_highest(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "randomcutforest", tmp_path)
-    assert seen["train"]["test:recall"] == 1.0
-    *usual, one, other = seen["predict"]
-    assert min(one, other) > 1.5 * max(usual)
+@pytest.mark.parametrize("page", TUNABLE)
+def test_a_tuning_job_finds_the_objective_of_its_best_training_job_in_the_log(seen: Seen, page: str) -> None:
+    pages.check_tuning(seen[page])
 
 
-def test_pca_projects_on_the_directions_that_there_are(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "pca", tmp_path)
-    assert seen["train"]["train:explained_variance"] > 0.999
-    smallest, largest = seen["predict"]["variance"]
-    assert smallest < largest
-    assert abs(smallest + largest - seen["predict"]["rows"]) < 0.01 * seen["predict"]["rows"]
+@pytest.mark.parametrize("page", PAGES)
+def test_a_tuning_job_for_what_an_algorithm_has_not_is_refused(seen: Seen, page: str) -> None:
+    pages.check_refusals(seen[page])
 
 
-def test_ip_insights_tells_an_entitys_address_from_another(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "ipinsights", tmp_path)
-    assert seen["train"]["train:cross_entropy"] < 0.5
-    own, other = seen["predict"]
+def test_kmeans_finds_the_groups_that_there_are(seen: Seen) -> None:
+    page = seen["kmeans"]
+    assert page["metrics"]["train:msd"] < 4.2
+    assert set(page["definitions"]) == {"train:msd", "train:ssd", "test:msd", "test:ssd"}
+    (one,), (same,), (other,) = page["printed"]
+    assert one == same != other
+
+
+def test_knn_finds_the_classes_that_neighbors_have(seen: Seen) -> None:
+    assert seen["knn"]["metrics"]["test:accuracy"] > 0.93
+    assert seen["knn"]["printed"] == [0.0, 0.0]
+
+
+def test_random_cut_forest_scores_what_is_unusual_highest(seen: Seen) -> None:
+    page = seen["randomcutforest"]
+    assert page["metrics"]["test:recall"] == 1.0
+    usual, odd = page["printed"]
+    assert odd > 3 * usual
+
+
+def test_pca_projects_on_the_directions_that_there_are(seen: Seen) -> None:
+    assert seen["pca"]["metrics"]["train:explained_variance"] > 0.999
+    assert all(len(projection) == 2 for projection in seen["pca"]["printed"])
+
+
+def test_ip_insights_tells_an_entitys_address_from_another(seen: Seen) -> None:
+    page = seen["ipinsights"]
+    assert page["metrics"]["train:cross_entropy"] < 0.5
+    own, other = (each["dot_product"] for each in page["printed"][0]["predictions"])
     assert own > other
+    assert page["tuned"]["objective"]["Value"] > 0.7
 
 
-def test_lda_finds_the_topics_that_documents_were_made_of(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "lda", tmp_path)
-    assert "train:pwll" in seen["train"]
-    assert seen["predict"] < 0.05
+def test_lda_finds_topics_that_explain_held_out_documents(seen: Seen) -> None:
+    page = seen["lda"]
+    assert page["metrics"]["test:pwll"] > -2.9
+    assert all(abs(sum(mixture) - 1) < 1e-3 for mixture in page["printed"])
 
 
-def test_linear_learner_tells_on_which_side_of_a_plane_rows_lie(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "linear_learner", tmp_path)
-    assert seen["train"]["test:binary_f_beta"] > 0.95
-    assert seen["train"]["validation:objective_loss:final"] < 0.2
-    found, labels = seen["predict"]["found"], seen["predict"]["labels"]
-    assert sum(each == label for each, label in zip(found, labels, strict=True)) >= 95
-    assert all(0 <= score <= 1 for score in seen["predict"]["scores"])
+def test_linear_learner_tells_on_which_side_of_a_plane_rows_lie(seen: Seen) -> None:
+    page = seen["linear-learner"]
+    _, accuracy = page["printed"]
+    assert accuracy == pytest.approx(page["metrics"]["validation:binary_classification_accuracy"])
+    assert accuracy > 0.97
 
 
-def test_factorization_machines_learn_who_likes_what(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "factorization_machines", tmp_path)
-    assert seen["train"]["test:rmse"] < 0.3
-    pairs = zip(seen["predict"]["scores"], seen["predict"]["ratings"], strict=True)
-    assert sum(abs(score - rating) for score, rating in pairs) / 200 < 0.3
+def test_factorization_machines_learn_who_likes_what(seen: Seen) -> None:
+    page = seen["factorization-machines"]
+    _, error, _, spread = page["printed"]
+    assert error == pytest.approx(page["metrics"]["test:rmse"], rel=1e-3)
+    assert error < 0.1 * spread

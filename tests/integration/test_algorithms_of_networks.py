@@ -1,55 +1,96 @@
-"""Each built-in algorithm that is a network by the SDK v2; the others are in `test_algorithms.py`."""
+"""As `test_algorithms.py`, of the algorithms that are networks."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.integration import pages
 from tests.integration.conftest import Running
-from tests.integration.programs import run_algorithm
+from tests.integration.programs import Seen, run_algorithm
 
 pytestmark = pytest.mark.sdk
+PAGES = (
+    "deepar",
+    "image-classification",
+    "ntm",
+    "object-detection",
+    "object2vec",
+    "semantic-segmentation",
+    "seq2seq",
+    "tabtransformer",
+)
 
 
-def test_object2vec_scores_pairs_and_embeds_objects(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "object2vec", tmp_path)
-    assert seen["train"]["validation:accuracy"] > 0.95
-    same, different, alone = seen["predict"]["predictions"]
-    assert same["scores"][1] > 0.5 > different["scores"][1]
+@pytest.fixture(scope="module")
+def seen(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return pages.run(platform, PAGES, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_transform_job_gives_the_answer_of_the_endpoint(seen: Seen, page: str) -> None:
+    pages.check_transform(seen[page])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_tuning_job_finds_the_objective_of_its_best_training_job_in_the_log(seen: Seen, page: str) -> None:
+    pages.check_tuning(seen[page])
+
+
+@pytest.mark.parametrize("page", [each for each in PAGES if each != "tabtransformer"])
+def test_a_tuning_job_for_what_an_algorithm_has_not_is_refused(seen: Seen, page: str) -> None:
+    pages.check_refusals(seen[page])
+
+
+def test_deepar_forecasts_a_week(seen: Seen) -> None:
+    page = seen["deepar"]
+    assert {"train:final_loss", "test:RMSE", "test:mean_wQuantileLoss"} <= set(page["metrics"])
+    assert len(page["printed"][0]) == 7
+
+
+def test_ntm_gives_documents_of_different_topics_different_weights(seen: Seen) -> None:
+    page = seen["ntm"]
+    assert page["metrics"]["validation:total_loss"] < 3.5
+    assert all(abs(sum(weights) - 1) < 0.05 for weights in page["printed"])
+    assert len({weights.index(max(weights)) for weights in page["printed"]}) >= 3
+
+
+def test_object2vec_scores_pairs_and_embeds_objects(seen: Seen) -> None:
+    page = seen["object2vec"]
+    assert page["metrics"]["validation:accuracy"] > 0.95
+    (pair,), (alone,) = (each["predictions"] for each in page["printed"])
+    assert pair["scores"][1] > 0.5
     assert len(alone["embeddings"]) == 8
 
 
-def test_seq2seq_translates_words(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "seq2seq", tmp_path)
-    assert seen["train"]["validation:perplexity"] < 1.5
-    assert [each["target"] for each in seen["predict"]["predictions"]] == ["deux trois un", "un"]
+def test_seq2seq_translates_words(seen: Seen) -> None:
+    page = seen["seq2seq"]
+    assert page["metrics"]["validation:perplexity"] < 1.5
+    assert page["printed"] == [{"predictions": [{"target": "trois un quatre"}]}]
 
 
-def test_ntm_gives_documents_of_a_topic_the_same_weights(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "ntm", tmp_path)
-    assert seen["train"]["validation:total_loss"] < 4.1
-    tops = [weights.index(max(weights)) for weights in seen["predict"]]
-    assert tops[:3] == tops[3:]
-    assert len(set(tops)) == 3
+def test_image_classification_tells_colours(seen: Seen) -> None:
+    page = seen["image-classification"]
+    assert page["metrics"]["validation:accuracy"] > 0.9
+    assert page["printed"][0][1] > 0.5
 
 
-def test_image_classification_tells_colours_from_records_and_a_piped_manifest(
-    platform: Running, tmp_path: Path
-) -> None:
+def test_object_detection_finds_squares(seen: Seen) -> None:
+    assert seen["object-detection"]["metrics"]["validation:mAP"] > 0.5
+
+
+def test_semantic_segmentation_paints_squares(seen: Seen) -> None:
+    assert seen["semantic-segmentation"]["metrics"]["validation:mIOU"] > 0.7
+
+
+def test_tabtransformer_tells_which_sums_are_positive(seen: Seen) -> None:
+    ((answer,),) = (each["probabilities"] for each in seen["tabtransformer"]["printed"])
+    assert answer[1] > 0.5
+
+
+def test_image_classification_goes_on_from_a_model_with_a_piped_manifest(platform: Running, tmp_path: Path) -> None:
     seen = run_algorithm(platform, "image_classification", tmp_path)
     assert seen["train"]["validation:accuracy"] > 0.9
     assert seen["piped"]["validation:accuracy"] > 0.9
-    red, blue = seen["predict"]
-    assert red[0] > red[1]
-    assert blue[1] > blue[0]
-
-
-def test_deepar_forecasts_with_quantiles(platform: Running, tmp_path: Path) -> None:
-    seen = run_algorithm(platform, "deepar", tmp_path)
-    assert {"train:final_loss", "test:RMSE", "test:mean_wQuantileLoss"} <= set(seen["train"])
-    (answer,) = seen["predict"]["predictions"]
-    low, high = answer["quantiles"]["0.1"], answer["quantiles"]["0.9"]
-    assert len(low) == len(high) == 7
-    assert all(one <= other for one, other in zip(low, high, strict=True))
 
 
 def test_object_detection_begins_with_what_imagenet_taught_by_awss_defaults(platform: Running, tmp_path: Path) -> None:

@@ -37,10 +37,12 @@ def run_algorithm(platform: Running, name: str, folder: Path) -> Seen:
     return run(platform, "sdk-v2", f"algorithm_{name}.py", folder)
 
 
-def run_with(platform: Running, python: str, program: str, folder: Path, variables: dict[str, str]) -> Seen:
-    """Run a program of this folder with an interpreter and further variables."""
+def run_with(
+    platform: Running, python: str, program: str, folder: Path, variables: dict[str, str], *words: str
+) -> Seen:
+    """Run a program of this folder with an interpreter, further variables and further arguments."""
     answers = folder / "seen.json"
     assigned = [f"{name}={value}" for name, value in variables.items()]
-    ended = platform.run(["env", *assigned, python, str(HERE / program), str(answers)], cwd=folder)
+    ended = platform.run(["env", *assigned, python, str(HERE / program), str(answers), *words], cwd=folder)
     steps = json.loads(answers.read_text(encoding="utf-8")) if answers.exists() else {}
     return Seen(steps, ended.stdout + ended.stderr)

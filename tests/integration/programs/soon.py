@@ -1,9 +1,10 @@
 """Waiting for jobs and endpoints of the SDK v2 without its pauses of half a minute: it is asked not to wait."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
-import sagemaker
+import sagemaker.session
 
 
 def fit(estimator: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
@@ -32,3 +33,11 @@ def deploy(estimator: Any, **named: Any) -> Any:
 
 def role() -> str:
     return str(sagemaker.get_execution_role())
+
+
+def hurry() -> None:
+    """Let the SDK's clock run a hundred times as fast: it looks at a job that takes seconds every half a minute."""
+    begun, faster = time.time(), 100
+    sagemaker.session.time = SimpleNamespace(
+        time=lambda: begun + (time.time() - begun) * faster, sleep=lambda seconds: time.sleep(seconds / faster)
+    )

@@ -195,7 +195,8 @@ from sagemaker.estimator import Estimator
 session = sagemaker.Session()
 bucket = session.default_bucket()
 good, bad = "__label__good what a wonderful film", "__label__bad what a dreadful film"
-source = session.upload_string_as_file_body("\\n".join([good, bad] * 200), bucket, "blazingtext/train.txt")
+train = session.upload_string_as_file_body("\\n".join([good, bad] * 200), bucket, "blazingtext/train.txt")
+validation = session.upload_string_as_file_body("\\n".join([good, bad]), bucket, "blazingtext/validation.txt")
 estimator = Estimator(
     image_uri=image_uris.retrieve("blazingtext", session.boto_region_name),
     role=sagemaker.get_execution_role(),
@@ -204,7 +205,7 @@ estimator = Estimator(
     output_path=f"s3://{bucket}/blazingtext/output",
     hyperparameters={"mode": "supervised", "epochs": 10, "min_count": 1, "vector_dim": 10},
 )
-estimator.fit({"train": source})
+estimator.fit({"train": train, "validation": validation})
 predictor = estimator.deploy(1, "ml.m5.large", serializer=sagemaker.serializers.JSONSerializer())
 print(json.loads(predictor.predict({"instances": ["a wonderful film"], "configuration": {"k": 2}})))
 predictor.delete_model()

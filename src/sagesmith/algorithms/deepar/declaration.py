@@ -262,18 +262,23 @@ from sagemaker.serializers import JSONSerializer
 
 session = sagemaker.Session()
 week = [1, 2, 3, 4, 5, 9, 8]
-lines = [json.dumps({"start": "2024-01-01", "target": [size * value for value in week * 20]}) for size in (1, 10)]
-data = S3Uploader.upload_string_as_file_body(
-    "\\n".join(lines), f"s3://{session.default_bucket()}/deepar/train/series.json", sagemaker_session=session
-)
+
+
+def upload(channel, weeks):
+    series = [{"start": "2024-01-01", "target": [size * value for value in week * weeks]} for size in (1, 10)]
+    place = f"s3://{session.default_bucket()}/deepar/{channel}/series.json"
+    body = "\\n".join(map(json.dumps, series))
+    return S3Uploader.upload_string_as_file_body(body, place, sagemaker_session=session)
+
+
 estimator = Estimator(
     image_uri=image_uris.retrieve("forecasting-deepar", session.boto_region_name),
     role=sagemaker.get_execution_role(),
     instance_count=1,
     instance_type="ml.m5.large",
-    hyperparameters={"time_freq": "D", "context_length": 14, "prediction_length": 7, "epochs": 20},
+    hyperparameters={"time_freq": "D", "context_length": 14, "prediction_length": 7, "epochs": 5},
 )
-estimator.fit({"train": data})
+estimator.fit({"train": upload("train", 20), "test": upload("test", 21)})
 predictor = estimator.deploy(1, "ml.m5.large", serializer=JSONSerializer(), deserializer=JSONDeserializer())
 request = {
     "instances": [{"start": "2024-01-01", "target": [5 * value for value in week * 8]}],

@@ -140,7 +140,9 @@ machines = sagemaker.FactorizationMachines(
     factors_init_sigma=0.1,
     sagemaker_session=session,
 )
-machines.fit(machines.record_set(rows[:1800], ratings[:1800]), mini_batch_size=100)
+train = machines.record_set(rows[:1800], ratings[:1800])
+test = machines.record_set(rows[1800:], ratings[1800:], channel="test")
+machines.fit([train, test], mini_batch_size=100)
 
 predictor = machines.deploy(1, "ml.m5.large")
 answers = predictor.predict(rows[1800:])

@@ -113,6 +113,7 @@ estimator.fit(
 predictor = estimator.deploy(1, "ml.m5.large")
 answer = predictor.predict(picture(1), initial_args={"ContentType": "application/x-image"})
 print(json.loads(answer))
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

@@ -130,6 +130,7 @@ insights.fit(records, mini_batch_size=200)
 
 predictor = insights.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 print(predictor.predict([["user_7", "10.7.1.1"], ["user_7", "203.0.113.9"]]))
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

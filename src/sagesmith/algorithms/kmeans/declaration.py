@@ -155,8 +155,9 @@ rows[:1000] += 5
 kmeans = KMeans(role=get_execution_role(), instance_count=1, instance_type="ml.m5.large", k=2)
 kmeans.fit(kmeans.record_set(rows))
 predictor = kmeans.deploy(initial_instance_count=1, instance_type="ml.m5.large")
-for record in predictor.predict(rows[:2]):
+for record in predictor.predict(rows[[0, 1, 1000]]):
     print(record.label["closest_cluster"].float32_tensor.values)
+predictor.delete_model()
 predictor.delete_endpoint()
 """,
         ),

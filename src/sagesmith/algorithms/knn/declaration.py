@@ -117,6 +117,7 @@ knn.fit([knn.record_set(rows, labels), knn.record_set(rows[:200], labels[:200], 
 predictor = knn.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 for record in predictor.predict(rows[:2]):
     print(record.label["predicted_label"].float32_tensor.values[0])
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

@@ -106,11 +106,15 @@ from sagemaker import LDA, get_execution_role
 random = np.random.default_rng(0)
 topics = random.dirichlet(np.full(50, 0.1), size=4)
 documents = np.array([random.multinomial(100, random.dirichlet(np.full(4, 0.2)) @ topics) for _ in range(500)])
+documents = documents.astype("float32")
 lda = LDA(role=get_execution_role(), instance_type="ml.c5.xlarge", num_topics=4)
-lda.fit(lda.record_set(documents.astype("float32")), mini_batch_size=500)
+train = lda.record_set(documents[:400])
+test = lda.record_set(documents[400:], channel="test")
+lda.fit([train, test], mini_batch_size=400)
 predictor = lda.deploy(initial_instance_count=1, instance_type="ml.m5.large")
-for record in predictor.predict(documents[:2].astype("float32")):
+for record in predictor.predict(documents[:2]):
     print(record.label["topic_mixture"].float32_tensor.values)
+predictor.delete_model()
 predictor.delete_endpoint()
 """,
         ),

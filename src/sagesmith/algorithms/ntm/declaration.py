@@ -142,11 +142,14 @@ ntm = NTM(
     optimizer="adam",
     learning_rate=0.01,
 )
-ntm.fit(ntm.record_set(documents), mini_batch_size=100)
+train = ntm.record_set(documents[:800])
+validation = ntm.record_set(documents[800:], channel="validation")
+ntm.fit([train, validation], mini_batch_size=100)
 
 predictor = ntm.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 for record in predictor.predict(documents[:4]):
     print(np.round(record.label["topic_weights"].float32_tensor.values, 2))
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

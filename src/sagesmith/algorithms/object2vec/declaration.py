@@ -138,11 +138,18 @@ import sagemaker
 from sagemaker import image_uris
 from sagemaker.estimator import Estimator
 
+random.seed(0)
 session = sagemaker.Session()
 bucket = session.default_bucket()
 pairs = [(random.randrange(20), random.randrange(20)) for _ in range(2000)]
 rows = [{"label": int(a % 2 == b % 2), "in0": [a], "in1": [b]} for a, b in pairs]
-source = session.upload_string_as_file_body("\\n".join(map(json.dumps, rows)), bucket, "object2vec/train.jsonl")
+
+
+def upload(channel, lines):
+    body = "\\n".join(map(json.dumps, lines))
+    return session.upload_string_as_file_body(body, bucket, f"object2vec/{channel}.jsonl")
+
+
 estimator = Estimator(
     image_uri=image_uris.retrieve("object2vec", session.boto_region_name),
     role=sagemaker.get_execution_role(),
@@ -156,12 +163,12 @@ estimator = Estimator(
         "enc0_token_embedding_dim": 8,
         "enc_dim": 8,
         "mlp_dim": 16,
-        "epochs": 20,
+        "epochs": 10,
         "learning_rate": 0.01,
         "mlp_activation": "relu",
     },
 )
-estimator.fit({"train": source})
+estimator.fit({"train": upload("train", rows[:1800]), "validation": upload("validation", rows[1800:])})
 predictor = estimator.deploy(1, "ml.m5.large", serializer=sagemaker.serializers.JSONSerializer())
 print(json.loads(predictor.predict({"instances": [{"in0": [2], "in1": [4]}]})))
 print(json.loads(predictor.predict({"instances": [{"in0": [2]}]})))

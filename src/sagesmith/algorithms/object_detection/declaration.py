@@ -143,7 +143,7 @@ for channel, count in (("train", 24), ("validation", 4)):
 
 estimator = Estimator(
     image_uris.retrieve("object-detection", session.boto_region_name),
-    "arn:aws:iam::123456789012:role/Sage",
+    sagemaker.get_execution_role(),
     instance_count=1,
     instance_type="ml.p3.2xlarge",
     sagemaker_session=session,
@@ -167,6 +167,7 @@ predictor.serializer = sagemaker.serializers.IdentitySerializer("image/jpeg")
 predictor.deserializer = sagemaker.deserializers.JSONDeserializer()
 body = s3.get_object(Bucket=bucket, Key="boxes/validation/0.jpg")["Body"].read()
 print(predictor.predict(body)["prediction"][:3])
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

@@ -101,6 +101,7 @@ pca.fit(pca.record_set(rows))
 predictor = pca.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 for record in predictor.predict(rows[:2]):
     print(record.label["projection"].float32_tensor.values)
+predictor.delete_model()
 predictor.delete_endpoint()
 """,
         ),

@@ -69,11 +69,15 @@ forest = RandomCutForest(
     num_samples_per_tree=256,
     num_trees=50,
 )
-forest.fit(forest.record_set(rows))
+odd = np.array([[9, 9], [-9, 8]], "float32")
+labels = np.array([0.0] * 100 + [1.0] * 2, "float32")
+test = forest.record_set(np.concatenate([rows[:100], odd]), labels, channel="test")
+forest.fit([forest.record_set(rows), test])
 
 predictor = forest.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 usual, odd = predictor.predict(np.array([[0, 0], [9, 9]], "float32"))
 print(usual.label["score"].float32_tensor.values[0], odd.label["score"].float32_tensor.values[0])
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

@@ -175,7 +175,7 @@ for channel, count in (("train", 16), ("validation", 4)):
 
 estimator = Estimator(
     image_uris.retrieve("semantic-segmentation", session.boto_region_name),
-    "arn:aws:iam::123456789012:role/Sage",
+    sagemaker.get_execution_role(),
     instance_count=1,
     instance_type="ml.p3.2xlarge",
     sagemaker_session=session,
@@ -198,6 +198,7 @@ predictor.serializer = sagemaker.serializers.IdentitySerializer("image/jpeg")
 predictor.deserializer = sagemaker.deserializers.BytesDeserializer(accept="image/png")
 body = s3.get_object(Bucket=bucket, Key="squares/validation/0.jpg")["Body"].read()
 print(np.array(Image.open(io.BytesIO(predictor.predict(body)))))
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 

@@ -156,6 +156,7 @@ from sagemaker import image_uris
 from sagemaker.amazon.record_pb2 import Record
 from sagemaker.estimator import Estimator
 
+random.seed(0)
 session = sagemaker.Session()
 bucket = session.default_bucket()
 signs = {"<pad>": 0, "<unk>": 1, "<s>": 2, "</s>": 3}
@@ -175,8 +176,8 @@ def records(count):
 
 
 s3 = boto3.resource("s3").Bucket(bucket)
-s3.put_object(Key="seq2seq/train/train.rec", Body=records(1000))
-s3.put_object(Key="seq2seq/validation/val.rec", Body=records(100))
+s3.put_object(Key="seq2seq/train/train.rec", Body=records(600))
+s3.put_object(Key="seq2seq/validation/val.rec", Body=records(60))
 s3.put_object(Key="seq2seq/vocab/vocab.src.json", Body=json.dumps(english))
 s3.put_object(Key="seq2seq/vocab/vocab.trg.json", Body=json.dumps(french))
 estimator = Estimator(
@@ -186,12 +187,13 @@ estimator = Estimator(
     instance_type="ml.p3.2xlarge",
     output_path=f"s3://{bucket}/seq2seq/output",
     hyperparameters={
-        "num_embed_source": 32,
-        "num_embed_target": 32,
-        "rnn_num_hidden": 64,
-        "learning_rate": 0.005,
-        "checkpoint_frequency_num_batches": 50,
-        "max_num_batches": 300,
+        "num_embed_source": 16,
+        "num_embed_target": 16,
+        "rnn_num_hidden": 32,
+        "learning_rate": 0.01,
+        "batch_size": 32,
+        "checkpoint_frequency_num_batches": 75,
+        "max_num_batches": 150,
     },
 )
 estimator.fit({name: f"s3://{bucket}/seq2seq/{name}" for name in ("train", "validation", "vocab")})

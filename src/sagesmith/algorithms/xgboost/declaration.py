@@ -48,6 +48,7 @@ train = TrainingInput(data, content_type="text/csv")
 estimator.fit({"train": train, "validation": train})
 predictor = estimator.deploy(1, "ml.m5.large", serializer=CSVSerializer())
 print(predictor.predict(features[:3]))
+predictor.delete_model()
 predictor.delete_endpoint()
 """
 
