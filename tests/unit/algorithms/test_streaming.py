@@ -201,3 +201,12 @@ def test_an_instance_that_ends_makes_the_others_fail_instead_of_wait() -> None:
     for other in (first, third):
         assert isinstance(other, AlgorithmError)
         assert "has ended" in str(other)
+
+
+def test_jobs_that_share_a_network_find_their_own_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    names, ports = ("algo-1", "algo-2"), []
+    for job in ("first", "second", "first"):
+        monkeypatch.setenv("TRAINING_JOB_NAME", job)
+        ports.append(hosts_module.port(names))
+    assert ports[0] == ports[2] != ports[1]
+    assert all(1024 < port < 32768 for port in ports)
