@@ -79,7 +79,13 @@ def test_answers_are_weights_of_topics(model: Trained) -> None:
     "given",
     [
         {"optimizer": "adadelta", "encoder_layers_activation": "sigmoid", "batch_norm": "true"},
-        {"optimizer": "sgd", "encoder_layers": "[20, 10]", "clip_gradient": 1, "rescale_gradient": 0.5},
+        {
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "encoder_layers": "[20, 10]",
+            "clip_gradient": 1,
+            "rescale_gradient": 0.5,
+        },
         {"optimizer": "adagrad", "encoder_layers": "12", "sub_sample": 0.5, "encoder_layers_activation": "tanh"},
         {"optimizer": "rmsprop", "weight_decay": 0.01, "learning_rate": 0.001},
     ],

@@ -205,6 +205,7 @@ ALGORITHM = Algorithm(
     differences=(
         "Coherence (`wetc`) is measured by vectors of words that are made of the first 5,000 training documents; AWS "
         "uses GloVe's.",
+        "On one instance, topics begin as groups of like documents of the first batch.",
         "Training data in Pipe mode, of which a pass reads one pipe, are as many pipes as there are epochs.",
         "Several instances each learn from their own documents and average what they have learned after each pass.",
     ),

@@ -15,6 +15,7 @@ _ACTIVATIONS: Mapping[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn
 # By which an activation function's output varies as much as its input, for inputs that vary by about 1.
 _GAINS = {"sigmoid": 4.0, "tanh": 1.6, "relu": 1.4}
 _LEAST = 1e-10
+_SEED, _ROUNDS = 0, 5
 
 
 class Network(nn.Module):  # type: ignore[misc]
@@ -45,11 +46,19 @@ class Network(nn.Module):  # type: ignore[misc]
                 linear.weight.normal_(0, 0.1 * scale if linear is self.log_variance else scale)
                 linear.bias.copy_(-centre * linear.weight.sum(dim=1)) if number else linear.bias.zero_()
 
-    def begin(self, counts: Any) -> None:
-        """Have all topics begin with the words as often as some documents have them."""
+    def begin(self, counts: Any, *, grouped: bool) -> None:
+        """Have topics begin with the words as often as some documents have them, or each as a group of like ones.
+
+        Topics that begin alike may stay so where documents are short: the divergence keeps these from having any.
+        """
         with torch.no_grad():
             frequencies = counts.sum(dim=0) + 1
-            self.background.copy_(torch.log(frequencies / frequencies.sum()))
+            shares = frequencies / frequencies.sum()
+            self.background.copy_(torch.log(shares))
+            for topic, members in enumerate(_groups(counts, len(self.topics)) if grouped else ()):
+                words = counts[members].sum(dim=0)
+                mixed = 0.5 * words / words.sum().clamp(min=1) + 0.5 * shares
+                self.topics[topic] += torch.log(mixed / mixed.sum()) - self.background
 
     def losses(self, counts: Any, noise: Any = None) -> tuple[Any, Any]:
         """The log loss and the divergence of each document, both divided by its number of words.
@@ -68,3 +77,22 @@ class Network(nn.Module):  # type: ignore[misc]
         log_loss = -(counts * torch.log(words + _LEAST)).sum(dim=1)
         divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance).sum(dim=1)
         return log_loss / lengths, divergence / lengths
+
+
+def _groups(counts: Any, number: int) -> list[Any]:
+    """Documents of about the same words, by spherical k-means from k-means++: masks of their rows."""
+    if len(counts) < 2:
+        return []
+    rarity = torch.log(len(counts) / (counts > 0).sum(dim=0).clamp(min=1))
+    units = functional.normalize(counts * rarity, dim=1)
+    chance = torch.Generator().manual_seed(_SEED)
+    centres = units[torch.randint(len(units), (1,), generator=chance)]
+    for _ in range(min(number, len(units)) - 1):
+        far = (1 - (units @ centres.T).amax(dim=1)).clamp(min=1e-6)
+        centres = torch.cat([centres, units[torch.multinomial(far, 1, generator=chance)]])
+    nearest = (units @ centres.T).argmax(dim=1)
+    for _ in range(_ROUNDS):
+        sums = torch.zeros_like(centres).index_add_(0, nearest, units)
+        centres = functional.normalize(sums, dim=1)
+        nearest = (units @ centres.T).argmax(dim=1)
+    return [nearest == each for each in range(len(centres))]

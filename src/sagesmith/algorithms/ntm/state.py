@@ -20,10 +20,11 @@ class Learner:
     Args:
         values: the hyperparameters.
         rank: of the instance, which draws numbers of its own.
+        instances: how many there are. Of several, all begin with the same topics, so that their mean is of like ones.
     """
 
-    def __init__(self, values: Mapping[str, Any], rank: int = 0) -> None:
-        self._values, self._rank = values, rank
+    def __init__(self, values: Mapping[str, Any], rank: int = 0, instances: int = 1) -> None:
+        self._values, self._rank, self._alone = values, rank, instances == 1
         self.steps = self.documents = 0
         self.recons = self.kld = 0.0
         torch.manual_seed(_SEED)
@@ -46,7 +47,7 @@ class Learner:
             rows = rows[np.flatnonzero(rng.random(len(batch)) < values["sub_sample"])]
         counts = torch.from_numpy(Batch(rows).dense())
         if not self.steps and len(counts):
-            self.network.begin(counts)
+            self.network.begin(counts, grouped=self._alone)
         self.steps += 1
         if not len(counts):
             return

@@ -44,7 +44,7 @@ def train(job: Job) -> None:
         return has_settled(job, history)
 
     with connected(job) as hosts:
-        state = passes(job, hosts, Learner(values, hosts.rank), documents, values["epochs"], after)
+        state = passes(job, hosts, Learner(values, hosts.rank, hosts.size), documents, values["epochs"], after)
     if not job.leads:
         return
     model = made(state.network, values["encoder_layers_activation"])
