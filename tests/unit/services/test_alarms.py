@@ -1,5 +1,7 @@
 """Metric alarms on a real store, called by botocore's client, and the rules by which their state follows the values."""
 
+import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagesmith.services import cloudwatch
+from sagesmith.services import cloudwatch, sns, sqs
 from sagesmith.services.base import Home
 from sagesmith.services.cloudwatch.alarm_rules import Condition, Point, judge
 from sagesmith.services.reconcile import ReconcileLoop
@@ -114,6 +116,54 @@ def test_a_change_is_an_event_for_eventbridge(client: Any, home: Home) -> None:
     assert event["detail-type"] == "CloudWatch Alarm State Change"
     assert event["detail"]["state"]["value"] == "ALARM"
     assert event["detail"]["previousState"]["value"] == "INSUFFICIENT_DATA"
+
+
+def test_an_alarm_tells_the_topic_among_its_actions_of_its_change(home: Home) -> None:
+    told = {"cloudwatch": cloudwatch.handlers(home), "sns": sns.handlers(home), "sqs": sqs.handlers(home)}
+    client, topics, queues = (client_for(service, Dispatcher(told)) for service in told)
+    topic = topics.create_topic(Name="alarms")["TopicArn"]
+    queue = queues.create_queue(QueueName="alarms")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    put_alarm(client, AlarmActions=[topic], AlarmDescription="too many")
+    client.set_alarm_state(AlarmName="errors", StateValue="OK", StateReason="a test")
+    client.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="a test")
+    client.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="once more")
+    (received,) = queues.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    notice = json.loads(received["Body"])
+    assert notice["Subject"] == f'ALARM: "errors" in {REGION}'
+    message = json.loads(notice["Message"])
+    states = {"OldStateValue": "OK", "NewStateValue": "ALARM", "NewStateReason": "a test"}
+    assert {member: message[member] for member in states} == states
+    assert message["AlarmDescription"] == "too many"
+    assert message["AlarmActions"] == [topic]
+    assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}\+0000", message["StateChangeTime"])
+    assert message["Trigger"] == {
+        "MetricName": "Errors",
+        "Namespace": SPACE,
+        "StatisticType": "Statistic",
+        "Statistic": "SUM",
+        "Unit": None,
+        "Dimensions": [{"value": "e", "name": "EndpointName"}],
+        "Period": 60,
+        "EvaluationPeriods": 1,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": 2.0,
+        "TreatMissingData": "",
+        "EvaluateLowSampleCountPercentile": "",
+    }
+    (item,) = client.describe_alarm_history(HistoryItemType="Action")["AlarmHistoryItems"]
+    assert item["HistorySummary"] == f"Successfully executed action {topic}"
+
+
+@pytest.mark.parametrize("action", ["arn:aws:swf:us-east-1:1:action/actions/x", "arn:aws:sns:us-east-1:1:not-there"])
+def test_an_action_that_cannot_be_taken_is_said_to_have_failed_and_the_state_changes(client: Any, action: str) -> None:
+    put_alarm(client, AlarmActions=[action])
+    client.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="a test")
+    (alarm,) = client.describe_alarms(AlarmNames=["errors"])["MetricAlarms"]
+    assert alarm["StateValue"] == "ALARM"
+    (item,) = client.describe_alarm_history(HistoryItemType="Action")["AlarmHistoryItems"]
+    assert item["HistorySummary"] == f"Failed to execute action {action}"
 
 
 def test_an_action_that_is_not_taken_is_said_to_have_failed(client: Any) -> None:

@@ -1,6 +1,6 @@
 """Metric alarms: what is asked for, and what is told of them. What state they are in is the reconciler's (`watching`).
 
-Alarms are documents. Their actions are kept and not taken, which their history says: there is nobody here to be told.
+Alarms are documents. What came of their actions (`actions`) stands in their history.
 Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
 """
 
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sagesmith.identifiers import random_uuid
 from sagesmith.services import offset_pages
-from sagesmith.services.cloudwatch import alarm_checks, alarm_rules, queries, rules
+from sagesmith.services.cloudwatch import actions, alarm_checks, alarm_rules, queries, rules
 from sagesmith.services.cloudwatch.alarm_rules import ALARM, INSUFFICIENT_DATA
 from sagesmith.store import Document, Query, Store, Transaction
 from sagesmith.wire.context import Params, RequestContext
@@ -208,9 +208,8 @@ def move(tx: Transaction, document: Document, state: str, why: str, data: str | 
     for action in moved.body.get(_ACTIONS[state], ()) if moved.body["ActionsEnabled"] else ():
         if _SCALING_POLICY in action:  # it looks at its alarms itself, and keeps activities of its own
             continue
-        said = f"Failed to execute action {action}"
-        why_not = {"actionState": "Failed", "error": "Actions of alarms are not taken by Sagesmith."}
-        moved = noted(moved, "Action", said[:255], why_not, now)
+        taken = actions.take(tx, action, document, moved)
+        moved = noted(moved, "Action", taken.summary, taken.data, now)
     tx.put_event(document.region, _event(document, moved, now))
     return tx.update(moved)
 
