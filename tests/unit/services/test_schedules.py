@@ -1,6 +1,8 @@
 """When scheduled actions run."""
 
+import zoneinfo
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -98,3 +100,12 @@ def test_a_rate_with_a_start_runs_at_once() -> None:
     schedule = parse("rate(1 hour)", None, at("2026-01-01T00:00:00"), at_once=True)
     assert shown(schedule.next_after(at("2025-12-31T23:59:59"))) == "2026-01-01T00:00:00"
     assert shown(schedule.next_after(at("2026-01-01T00:00:00"))) == "2026-01-01T01:00:00"
+
+
+def test_time_zones_are_known_on_a_machine_that_has_none() -> None:
+    ZoneInfo.clear_cache()
+    zoneinfo.reset_tzpath(to=())
+    try:
+        assert after("at(2026-07-01T12:00:00)", "2026-07-01T00:00:00", "Europe/Berlin") == "2026-07-01T10:00:00"
+    finally:
+        zoneinfo.reset_tzpath()
