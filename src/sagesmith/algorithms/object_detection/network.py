@@ -33,13 +33,14 @@ class Network(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.classes = int(values["num_classes"])
         self.base = encoder(values["encoder"])
-        first, last = self.base.widths[-2:]
-        widths = [first, last]
+        # From an eighth of the size on, which are VGG's last two; those for small images have no such stages.
+        self.seen = 3 if len(self.base.widths) > 3 else 2
+        widths = [*self.base.widths[-self.seen :]]
         self.extras = nn.ModuleList()
         for _ in range(_EXTRAS):
             self.extras.append(nn.Sequential(_normalised(widths[-1], 128, 1), _normalised(128, 256, 3, 2)))
             widths.append(256)
-        self.scale = nn.Parameter(torch.full((1, first, 1, 1), 20.0))
+        self.scale = nn.Parameter(torch.full((1, widths[0], 1, 1), 20.0))
         self.scores = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * (self.classes + 1), 3, padding=1) for each in widths)
         self.shifts = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * 4, 3, padding=1) for each in widths)
         for head in (*self.scores, *self.shifts):
@@ -52,9 +53,9 @@ class Network(nn.Module):  # type: ignore[misc]
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Scores of (images, anchors, 1 + classes), shifts of (images, anchors, 4), and the anchors, (anchors, 4)."""
-        *_, first, last = self.base(images)
+        first, *later = self.base(images)[-self.seen :]
         # The norms of an early map's features differ from those of later ones (Liu et al., section 3.1).
-        maps = [self.scale * normalize(first), last]
+        maps = [self.scale * normalize(first), *later]
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         scores = [_flat(head(each), self.classes + 1) for head, each in zip(self.scores, maps, strict=True)]
