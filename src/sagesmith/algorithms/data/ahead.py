@@ -9,14 +9,16 @@ T = TypeVar("T")
 _BATCHES = 2
 
 
-def ahead(items: Iterable[T], count: int = _BATCHES) -> Iterator[T]:
+def ahead(items: Iterable[T], count: int = _BATCHES, *, endless: bool = False) -> Iterator[T]:
     """The same items, of which a thread makes the next ones before they are asked for.
 
-    Whoever asks for no more leaves no thread behind but one that still waits for its source, such as a pipe.
+    Whoever asks for no more waits for the item that is being made: a thread in the middle of compiled code must not be
+    met by the interpreter's end.
 
     Args:
         items: used by the thread alone, from the first item on.
         count: how many may wait.
+        endless: making an item may take any time, as reading a pipe does: nobody waits for it.
 
     Raises:
         Exception: what making an item has raised, in the place of that item.
@@ -37,7 +39,8 @@ def ahead(items: Iterable[T], count: int = _BATCHES) -> Iterator[T]:
         except BaseException as error:
             found.put(error)
 
-    threading.Thread(target=make, name="ahead", daemon=True).start()
+    thread = threading.Thread(target=make, name="ahead", daemon=True)
+    thread.start()
     try:
         while (made := found.get()) is not None:
             if isinstance(made, BaseException):
@@ -48,3 +51,6 @@ def ahead(items: Iterable[T], count: int = _BATCHES) -> Iterator[T]:
     finally:
         left.set()
         room.release()
+        # What collects garbage may be the thread itself.
+        if not endless and thread is not threading.current_thread():
+            thread.join()

@@ -97,7 +97,7 @@ def batches(
     if random is not None:
         pieces = shuffled(pieces, random, rows or 1)
     found = pieces if rows is None else in_batches(pieces, rows)
-    return ahead(found) if kind in _COMPILED else found
+    return ahead(found, endless=source.mode == "Pipe") if kind in _COMPILED else found
 
 
 def whole(
