@@ -67,7 +67,8 @@ def _lines(texts: list[tuple[str, str]], numbers: dict[str, int]) -> str:
     rows = (
         {
             "label": _docstrings.PACKAGES.index(label),
-            "in0": [numbers.get(word, 0) for word in text.split()],
+            # What is no word of the vocabulary is left out, as the reference's vectorizer does.
+            "in0": [numbers[word] for word in text.split() if word in numbers] or [0],
             "in1": [0],
         }
         for label, text in texts
