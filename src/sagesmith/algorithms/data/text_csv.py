@@ -224,14 +224,15 @@ def _number(cell: str, missing: bool, place: str, column: int) -> float:
         why = f"'{_short(cell)}' is not a number" if cell else "The cell is empty"
     elif np.isnan(value) and not missing:
         why = f"'{cell}' is not allowed: values must be numbers"
-    elif abs(value) > _LARGEST:
+    elif abs(value) >= _INFINITE:
         why = f"'{_short(cell)}' is infinite, or too large for 32 bits"
     else:
         return value
     raise Unreadable(f"{place}, column {column}", why)
 
 
-_LARGEST = float(np.finfo(np.float32).max)
+_INFINITE = float(2**128 - 2**103)
+"""What is no less rounds to no number of 32 bits."""
 
 
 def _header(cells: list[str]) -> bool:
