@@ -57,8 +57,10 @@ def train():
     channels = {}
     for channel in ("train", "validation"):
         data = b"".join(record(number % 2, number) for number in range(32))
-        s3.put_object(Bucket=bucket, Key=f"colours/{channel}/{channel}.rec", Body=data)
-        channels[channel] = TrainingInput(f"s3://{bucket}/colours/{channel}/", content_type="application/x-recordio")
+        s3.put_object(Bucket=bucket, Key=f"colours-recordio/{channel}/{channel}.rec", Body=data)
+        channels[channel] = TrainingInput(
+            f"s3://{bucket}/colours-recordio/{channel}/", content_type="application/x-recordio"
+        )
     described = soon.fit(trained, channels)
     return {each["MetricName"]: each["Value"] for each in described["FinalMetricDataList"]}
 

@@ -4,7 +4,7 @@ Usage: pages.py ANSWERS DOCS PAGE...
 
 A page's program runs as a reader runs it, and three things are looked at: what it prints, what it trains with, and the
 endpoint that it deletes in the end, which is asked the page's `Asked` before. A transform job of the same model is to
-give the same answer. Tuning jobs and transform jobs run beside the next pages' programs.
+give the same answer. They run beside the next page's program.
 """
 
 import base64
@@ -127,7 +127,7 @@ class Page:
             strategy="Random",
             random_seed=1,
             max_jobs=2,
-            max_parallel_jobs=2,
+            max_parallel_jobs=1,
             base_tuning_job_name=self.name[:16],
         )
         tuner.fit(inputs, wait=False, **named)
@@ -196,16 +196,27 @@ for each in ("delete_model", "delete_endpoint"):
     before(Predictor, each, deleted)
 
 pages = [Page(Path(sys.argv[2]) / f"{name}.md") for name in sys.argv[3:]]
-for begin in ((Page.run, Page.tune), (Page.transformed, Page.tuned)):
-    for page in pages:
-        for act in begin:
-            began = time.monotonic()
-            try:
-                if "failed" not in page.seen:
-                    act(page)
-            except BaseException:
-                page.seen["failed"] = traceback.format_exc()
-            sys.stderr.write(f"{page.name} {act.__name__}: {time.monotonic() - began:.1f} s\n")
+
+
+def act(page, *methods):
+    """Do what is next for a page, unless something of it has failed."""
+    try:
+        for method in methods:
+            if "failed" not in page.seen:
+                began = time.monotonic()
+                method(page)
+                sys.stderr.write(f"{page.name} {method.__name__}: {time.monotonic() - began:.1f} s\n")
+    except BaseException:
+        page.seen["failed"] = traceback.format_exc()
+
+
+# One page's tuning job beside the next one's program, and no more: networks of many jobs at once wait for the cores.
+for number, page in enumerate(pages):
+    act(page, Page.run)
+    if number:
+        act(pages[number - 1], Page.transformed, Page.tuned)
+    act(page, Page.tune)
+act(pages[-1], Page.transformed, Page.tuned)
 
 
 def plain(value):
