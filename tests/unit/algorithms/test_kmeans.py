@@ -48,6 +48,17 @@ def test_bounds_lead_where_lloyds_algorithm_leads(weighted: bool) -> None:
     assert moving.loss == pytest.approx(assigned(centres, rows, weights)[2], rel=1e-4)
 
 
+@pytest.mark.parametrize("seed", [45, 4384, 4874, 5499])
+def test_what_weights_leave_behind_where_a_centres_rows_have_all_gone_is_no_row(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count, k = int(random.integers(6, 14)), int(random.integers(3, 5))
+    rows, weights = random.normal(size=(count, 2)).astype(np.float32), 10 ** random.uniform(-6, 3, count)
+    moving = Bounded(rows, random.normal(size=(k, 2)), weights)
+    for _ in range(12):
+        moving.step()
+    assert np.abs(moving.result).max() <= np.abs(rows).max() * 1.01
+
+
 def loss(centres: Any, rows: Any) -> float:
     return assigned(centres, rows)[2]
 

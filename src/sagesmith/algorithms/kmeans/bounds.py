@@ -24,7 +24,7 @@ class Bounded:
         rows: counted from their mean, float32; `squares` are their squared lengths, `weights` None if all count alike.
         centres: counted from there too, float64.
         found: each row's centre; `upper` and `lower` bound the distances to it and to all others.
-        sums, counts: of each centre's rows.
+        sums: of each centre's rows.
     """
 
     rows: Any
@@ -36,7 +36,6 @@ class Bounded:
     upper: Any = field(init=False)
     lower: Any = field(init=False)
     sums: Any = field(init=False)
-    counts: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.mean = self.rows.mean(axis=0, dtype=np.float64)
@@ -46,7 +45,7 @@ class Bounded:
         if self.weights is not None:
             self.weights = self.weights.astype(np.float32)
         self.found, self.upper, self.lower = self._measured(self.rows, self.squares)
-        self.sums, self.counts = self._totals(slice(None), self.found)
+        self.sums = self._sums(slice(None), self.found)
 
     @property
     def result(self) -> Any:
@@ -61,8 +60,10 @@ class Bounded:
 
     def step(self) -> bool:
         """Move each centre to the mean of its rows, and rows to the closest centre; whether anything has moved."""
-        used = self.counts > 0
-        moved = np.where(used[:, None], self.sums / np.where(used, self.counts, 1)[:, None], self.centres)
+        # Counted anew: what weights leave behind where all rows of a centre have gone would count as one.
+        counts = np.bincount(self.found, self.weights, minlength=len(self.centres))
+        used = counts > 0
+        moved = np.where(used[:, None], self.sums / np.where(used, counts, 1)[:, None], self.centres)
         if not used.all():
             # A centre without rows goes to one of those that are farthest from theirs.
             farthest = np.argsort(-self._apart(slice(None)), kind="stable")[: int((~used).sum())]
@@ -93,18 +94,21 @@ class Bounded:
         if not changed.any():
             return
         rows = unsure[changed]
-        for sign, numbers in ((-1, before[changed]), (1, found[changed])):
-            sums, counts = self._totals(rows, numbers)
-            self.sums += sign * sums
-            self.counts += sign * counts
+        self.sums += self._sums(rows, found[changed]) - self._sums(rows, before[changed])
         self.found[rows] = found[changed]
 
     def _half_ways(self) -> Any:
         """Of each centre half the distance to the closest other one: no row that is closer to it is another's."""
         squares = (self.centres**2).sum(axis=1)
-        apart = squares[:, None] + squares - 2 * (self.centres @ self.centres.T)
-        np.fill_diagonal(apart, np.inf)
-        return (np.sqrt(np.maximum(apart.min(axis=1), 0)) / 2).astype(np.float32)
+        found = np.empty(len(squares), np.float32)
+        size = max(_BLOCK // len(squares), 1)
+        for start in range(0, len(squares), size):
+            part = self.centres[start : start + size]
+            apart = squares[start : start + size, None] + squares - 2 * (part @ self.centres.T)
+            own = np.arange(len(apart))
+            apart[own, start + own] = np.inf
+            found[start : start + size] = np.sqrt(np.maximum(apart.min(axis=1), 0)) / 2
+        return found
 
     def _apart(self, rows: Any) -> Any:
         """The squared distances of some rows to their centres."""
@@ -133,15 +137,13 @@ class Bounded:
         found, upper, lower = (np.concatenate(each) for each in zip(*parts, strict=True))
         return found, upper, lower
 
-    def _totals(self, rows: Any, numbers: Any) -> tuple[Any, Any]:
-        """Sums and counts of some rows by their centres."""
+    def _sums(self, rows: Any, numbers: Any) -> Any:
+        """Of each centre the sum of those of some rows that are its own, exact enough to be taken away again."""
         from scipy.sparse import csr_matrix
 
-        weights = np.ones(len(numbers), np.float32) if self.weights is None else self.weights[rows]
+        weights = np.ones(len(numbers)) if self.weights is None else self.weights[rows].astype(np.float64)
         of = csr_matrix((weights, numbers, np.arange(len(numbers) + 1)), (len(numbers), len(self.centres)))
-        # What float32 adds up in one go stays short.
-        sums = np.zeros(self.centres.shape)
-        chosen = self.rows[rows]
+        sums, chosen = np.zeros(self.centres.shape), self.rows[rows]
         for start in range(0, len(numbers), _SUMMED):
             sums += of[start : start + _SUMMED].T @ chosen[start : start + _SUMMED]
-        return sums, np.bincount(numbers, weights, minlength=len(self.centres))
+        return sums
