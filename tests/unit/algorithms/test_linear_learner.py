@@ -116,6 +116,16 @@ def test_the_squared_loss_takes_one_pass_for_models_of_all_penalties() -> None:
     assert method.mean_losses()[0] == pytest.approx((errors**2).mean(), rel=1e-4)
 
 
+def test_columns_of_small_numbers_count_beside_those_of_large_ones() -> None:
+    features, labels = table()
+    scale = np.geomspace(1e-3, 1e5, features.shape[1]).astype(np.float32)
+    method = squares([0.0], [0.0])
+    method.update(Batch(features * scale, labels))
+    method.step()
+    plain = linear_model.LinearRegression().fit(features, labels)
+    assert method.weights[0, 0, :-1] * scale == pytest.approx(plain.coef_, abs=1e-4)
+
+
 @pytest.mark.parametrize("quantile", [0.2, 0.8])
 def test_the_share_of_labels_below_a_predicted_quantile_is_the_quantile(quantile: float) -> None:
     features, _ = table(2000)

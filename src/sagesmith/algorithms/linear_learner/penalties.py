@@ -67,15 +67,18 @@ def least(
 
 def _solved(matrix: Any, vector: Any) -> Any:
     """The solution of a system whose matrix is positive semidefinite, up to rounding; short where it is not unique."""
-    size = max(float(np.diag(matrix).mean()), 1e-30) if len(matrix) else 1.0
+    diagonal = np.diag(matrix)
+    # Columns of any scale count alike: those of small numbers would be lost beside what makes the matrix definite.
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    alike = matrix * scale * scale[:, None]
     for share in _JITTERS:
-        surely = matrix + np.diag(np.full(len(matrix), share * size))
+        surely = alike + np.diag(np.full(len(matrix), share))
         try:
             np.linalg.cholesky(surely)
         except np.linalg.LinAlgError:
             continue
-        return np.linalg.solve(surely, vector)
-    return vector / np.maximum(np.diag(matrix), size)
+        return scale * np.linalg.solve(surely, scale * vector)
+    return scale**2 * vector
 
 
 def _by_coordinates(origin: Any, slope: Any, curve: Any, l1: Any) -> Any:
