@@ -38,6 +38,16 @@ def test_folders_of_one_channel_are_training_and_validation_data(tmp_path: Path)
     assert table.categories == (1,)
 
 
+def test_a_category_that_is_no_csv_is_the_word_that_it_is(tmp_path: Path) -> None:
+    files = {
+        "training/a.csv": '0,a\n1,"b"\rc\n' * 5,
+        "training/categorical_index.json": json.dumps({"cat_index_list": [1]}),
+    }
+    table = data.read(job(tmp_path, files))
+    assert table.words == {0: ['"b"\rc', "a"]}
+    assert table.train.features[:, 0].tolist() == [1 - each for each in table.train.labels]
+
+
 def test_a_fifth_is_held_out_where_there_are_no_validation_data(tmp_path: Path) -> None:
     table = data.read(job(tmp_path, {"train/a.csv": "".join(f"{row % 2},{row}\n" for row in range(50))}, ("train",)))
     assert (len(table.train), len(table.validation)) == (40, 10)

@@ -6,6 +6,7 @@ kept as their original formats".
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 Words = Mapping[int, Sequence[str]]
@@ -57,7 +58,11 @@ def _replaced(lines: Iterable[str], numbers: Mapping[int, Mapping[str, str]]) ->
 
 def _cells(line: str) -> list[str]:
     line = line.rstrip("\r\n")
-    return next(csv.reader([line]), []) if '"' in line else line.split(",")
+    if '"' in line:
+        with suppress(csv.Error):
+            return next(csv.reader([line]), [])
+    # What is no CSV is a word as it stands, or no number for whoever reads those.
+    return line.split(",")
 
 
 def _is_number(cell: str) -> bool:
