@@ -3,7 +3,7 @@
 Failure
 ├── CustomerError                the data, the hyperparameters or the model artifact are at fault: "ClientError: …"
 │   ├── Unreadable               data are at fault, and there is a place to name
-│   ├── NoData                   a channel, or a file of it, has no rows
+│   ├── NoData                   a channel has no rows
 │   └── BadRequest               a request is not what its content type says, or not what the model takes
 │       ├── NoContent
 │       ├── UnsupportedContentType

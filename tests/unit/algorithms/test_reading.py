@@ -1,5 +1,6 @@
 """Channels as batches, in every format and mode."""
 
+import io
 import json
 import os
 import tempfile
@@ -9,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyarrow import parquet
 
 from sagesmith.algorithms.data import protobuf, recordio, text_csv
+from sagesmith.algorithms.data.checks import Wanted
 from sagesmith.algorithms.data.read import Source, batches, peek_columns, whole
-from sagesmith.algorithms.errors import CustomerError
+from sagesmith.algorithms.errors import CustomerError, NoData
 
 TABLE = np.arange(60, dtype="float32").reshape(15, 4)
 
@@ -246,6 +248,48 @@ def test_flipped_bytes_and_cut_files_are_read_or_refused_in_our_words(content_ty
             except CustomerError:
                 continue
             assert batch.columns == columns or columns is None
+
+
+_CELLS = st.sampled_from(
+    [
+        *("1", "-2.5", "+1", "1e5", "1.", ".5", "3.4028235e38", "1e39", "1e-400", "0x1", "1_0", "", " ", "nan", "-nan"),
+        *("nan(1)", "+nan", "inf", "x", '"1"', '" 2"', '""', " 1", "1\t", "1\0", "\ufeff1", "٣", '4"', "0" * 400 + "7"),
+    ]
+)
+
+
+@given(
+    st.lists(st.lists(_CELLS, min_size=1, max_size=3), min_size=1, max_size=4),
+    st.sampled_from(["\n", "\r\n", "\n\n", "\r"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 1),
+)
+@example([["1", "nan(1)"]], "\n", True, True, 0)
+@example([["1"], ['""']], "\n", True, True, 0)
+def test_no_reader_of_csv_takes_what_is_refused_cell_by_cell(rows, end, last, missing, labels):
+    data = (end.join(",".join(row) for row in rows) + end * last).encode()
+
+    def read():
+        try:
+            found = list(text_csv.batches(io.BytesIO(data), "f", Wanted(labels, missing=missing)))
+        except CustomerError as error:
+            return str(error)
+        return [(each.features.tolist(), each.labels is not None and each.labels.tolist()) for each in found]
+
+    found = read()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_csv, "_plain", lambda *_: None)
+        patch.setattr(text_csv, "_fast", lambda *_: None)
+        # As text: NaN is not itself.
+        assert str(read()) == str(found)
+
+
+@pytest.mark.parametrize(("files", "empty"), [({"a.csv": " \n"}, True), ({"a.csv": "1,2\n", "b.csv": ""}, False)])
+def test_a_channel_without_rows_is_told_from_one_with_an_empty_file(tmp_path, files, empty):
+    with pytest.raises(CustomerError, match="The file is empty") as caught:
+        whole(channel(tmp_path, "text/csv", files))
+    assert isinstance(caught.value, NoData) == empty
 
 
 def test_rows_with_values_missing_are_read_as_fast_as_others(tmp_path, monkeypatch):

@@ -190,6 +190,9 @@ def _pieces(source: Source, reader: Reader, wanted: Wanted, epoch: int, random: 
             yield batch
         found = found or any_here
         if not any_here and source.mode != "Pipe":
+            # Of several instances one whose channel has no rows may stand aside, which rows of other files must not.
+            if found or len(files(source)) > 1:
+                raise Unreadable(name, "The file is empty")
             raise NoData(f"Unable to read data in {name}: The file is empty")
     if not found:
         raise no_data(source)

@@ -90,13 +90,18 @@ def _table(block: Block, name: str, wanted: Wanted, labels: int) -> Any:
         table = _fast(block.data, cells) if table is None else table
     if table is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(table.sum()) or (wanted.missing and _only_missing(table, labels)):
+            if np.isfinite(table.sum()) or (wanted.missing and _only_missing(table, labels, block.data)):
                 return table
     return np.array(list(_exactly(block, name, wanted, labels)), np.float32).reshape(-1, max(cells, 1))
 
 
-def _only_missing(table: Any, labels: int) -> bool:
-    """Whether what is not finite in a table are features without a value."""
+def _only_missing(table: Any, labels: int, data: bytes) -> bool:
+    """Whether what is not finite in a table are features without a value.
+
+    Arrow takes `nan(1)` for one, and a line of quotes alone, where there is one column, for a row.
+    """
+    if table.shape[1] == 1 or b"(" in data:
+        return False
     return bool(np.isfinite(table[:, :labels]).all()) and not np.isinf(table[:, labels:]).any()
 
 
