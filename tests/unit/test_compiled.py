@@ -76,11 +76,53 @@ def test_without_anything_compiled_the_sources_run(tmp_path: Path) -> None:
     assert look(tmp_path) == ["False", "False"]
 
 
+def for_another_machine(cache: Path) -> Path:
+    """A folder of the sources as they are, whole, of which nothing can be loaded."""
+    folder = cache / "compiled" / compiled.key()
+    for name in (compiled.LIBRARY, *compiled.MODULES):
+        path = folder / (name.replace(".", "/") + importlib.machinery.EXTENSION_SUFFIXES[0])
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.write_bytes(b"for another machine")
+        path.chmod(0o644)
+    assert compiled.why_not(folder) is None
+    return folder
+
+
 def test_a_library_that_does_not_load_here_is_left_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "compiled" / compiled.key()
-    folder.mkdir(parents=True)
-    (folder / (compiled.LIBRARY + importlib.machinery.EXTENSION_SUFFIXES[0])).write_bytes(b"for another machine")
+    for_another_machine(tmp_path)
     assert look(tmp_path) == ["False", "False"]
+
+
+@pytest.mark.parametrize("place", ("", "sagesmith/http", "..", "../..", "library"))
+def test_what_other_users_may_change_is_not_used(tmp_path: Path, place: str) -> None:
+    folder = for_another_machine(tmp_path)
+    path = next(folder.glob("*.so")) if place == "library" else folder / place
+    path.chmod(0o777)
+    assert f"other users may change {path.resolve()}:" in str(compiled.why_not(folder))
+
+
+def test_in_a_folder_where_each_may_remove_only_ones_own_a_cache_is_nobody_elses(tmp_path: Path) -> None:
+    folder = for_another_machine(tmp_path)
+    tmp_path.chmod(0o1777)
+    assert compiled.why_not(folder) is None
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    folder = for_another_machine(tmp_path)
+    library = next(folder.glob("*.so"))
+    library.rename(tmp_path / "elsewhere")
+    library.symlink_to(tmp_path / "elsewhere")
+    assert f"other users may change {library}:" in str(compiled.why_not(folder))
+
+
+def test_half_a_folder_is_not_used(tmp_path: Path) -> None:
+    folder = for_another_machine(tmp_path)
+    next((folder / "sagesmith" / "http").iterdir()).unlink()
+    assert "not whole" in str(compiled.why_not(folder))
+
+
+def test_a_cache_that_cannot_be_looked_into_has_nothing(tmp_path: Path) -> None:
+    assert compiled.why_not(tmp_path / ("x" * 300)) is not None
 
 
 @pytest.mark.skipif(not compiled.folder().is_dir(), reason="nothing is compiled here: python -m sagesmith.compiled")
@@ -116,3 +158,16 @@ def test_the_latest_builds_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         os.utime(parent / str(number), (number, number))
     assert making.make(parent / "new") is None
     assert {path.name for path in parent.iterdir()} == {"new", *map(str, range(1, making.KEPT))}
+
+
+def test_what_a_killed_build_left_goes_with_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    working = tmp_path / "python"
+    working.write_text("#!/bin/sh\nmkdir $3\n")
+    working.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(working))
+    parent = tmp_path / "compiled"
+    for name in ("killed", "at-work"):
+        (parent / f".new-{name}" / "lib").mkdir(parents=True)
+    os.utime(parent / ".new-killed", (0, 0))
+    assert making.make(parent / "new") is None
+    assert {path.name for path in parent.iterdir()} == {"new", ".new-at-work"}

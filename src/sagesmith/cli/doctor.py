@@ -106,11 +106,11 @@ def _compiler() -> Finding:
 
 
 def _routers() -> Finding:
-    if os.environ.get("SAGESMITH_COMPILED") == "no":
-        return Finding("note", "run as they are written: SAGESMITH_COMPILED is no")
-    if compiled.folder().is_dir():
+    reason = compiled.why_not(compiled.folder())
+    if reason is None:
         return Finding("ok", "what predictions pass through is compiled")
-    return Finding("note", "run as they are written, and take twice as long for a prediction", compiled.MEND)
+    mend = compiled.MEND if reason == compiled.NOTHING else ""
+    return Finding("note", f"run as they are written, which takes them longer: {reason}", mend)
 
 
 def _uv() -> Finding:

@@ -4,6 +4,7 @@
 cache that is named after all that it was made of: the sources, this Python, this machine. A router looks for the
 folder of its own sources and finds that one or none, and without it runs the same sources as they stand. So what is
 compiled is never older than what is written, beside a source that somebody changes as little as beside one installed.
+A router has keys, and a cache may be shared: what somebody else could have put there is not used.
 
 Only routers use it: model servers run in environments of their own, and whoever debugs or tests wants the sources.
 """
@@ -14,6 +15,7 @@ import importlib.machinery
 import importlib.util
 import os
 import platform
+import stat
 import sys
 import sysconfig
 from pathlib import Path
@@ -24,8 +26,9 @@ from sagesmith.config import default_cache_dir
 ROOT = Path(__file__).parents[1]
 """The package's own folder."""
 
+NOTHING = "nothing is compiled"
 MEND = "python -m sagesmith.compiled, with mypy and setuptools installed"
-"""What makes what is not there."""
+"""Why `why_not`, where nothing is there, and what makes it."""
 
 GROUP = "sagesmith_compiled"
 LIBRARY = f"{GROUP}__mypyc"
@@ -71,7 +74,8 @@ class AlreadyImported(RuntimeError):
 
 def sources() -> list[Path]:
     """The files of which the compiled modules are made, in a fixed order."""
-    return sorted(path for pattern in _SOURCES for path in ROOT.glob(pattern))
+    # An editor's lock beside a file that is open in it may be a link to nothing.
+    return sorted(path for pattern in _SOURCES for path in ROOT.glob(pattern) if path.is_file())
 
 
 def key() -> str:
@@ -92,19 +96,16 @@ def folder() -> Path:
 
 
 def use() -> bool:
-    """From now on import `MODULES` as they were compiled; False, and nothing is changed, if they were not, or are not
-    wanted.
+    """From now on import `MODULES` as they were compiled; False, and nothing is changed, if `why_not` says why.
 
     Raises:
         AlreadyImported: too late.
     """
-    if os.environ.get("SAGESMITH_COMPILED") == "no":
-        return False
     late = sorted(sys.modules.keys() & set(MODULES))
     if late:
         raise AlreadyImported(", ".join(late))
     found = folder()
-    if not found.is_dir():
+    if why_not(found) is not None:
         return False
     finder = _Finder(found)
     sys.meta_path.insert(0, finder)
@@ -116,20 +117,52 @@ def use() -> bool:
     return True
 
 
+def why_not(found: Path) -> str | None:
+    """Why routers do not use a folder; None if what it has is whole and nobody else's."""
+    if os.environ.get("SAGESMITH_COMPILED") == "no":
+        return "SAGESMITH_COMPILED is no"
+    try:
+        if not found.is_dir():
+            return NOTHING
+        if not all(path.is_file() for path in _files(found).values()):
+            return f"{found} is not whole: remove it"
+        others = next((path for path in (*found.rglob("*"), found, *found.parents) if _is_others(path)), None)
+    except OSError as error:
+        return str(error)
+    return None if others is None else f"other users may change {others}: take that from them, or set SAGESMITH_CACHE"
+
+
+def _is_others(path: Path) -> bool:
+    """Whether a user besides this one and root decides what is found at a path.
+
+    A group that has its owner's number is that user's own: many systems have one for each.
+    """
+    status = path.lstat()
+    if status.st_uid not in {0, os.geteuid()} or stat.S_ISLNK(status.st_mode):
+        return True
+    writers = stat.S_IWOTH if status.st_gid == status.st_uid else stat.S_IWOTH | stat.S_IWGRP
+    sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return bool(status.st_mode & writers) and not sticky
+
+
 def is_compiled(module: ModuleType) -> bool:
     """Whether a module runs as machine code."""
     return isinstance(module.__loader__, importlib.machinery.ExtensionFileLoader)
+
+
+def _files(found: Path) -> dict[str, Path]:
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    return {name: found / (name.replace(".", "/") + suffix) for name in (LIBRARY, *MODULES)}
 
 
 class _Finder:
     """Finds `MODULES` in a folder, and nothing else: `sys.meta_path` asks it first."""
 
     def __init__(self, found: Path) -> None:
-        suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-        self._paths = {name: str(found / (name.replace(".", "/") + suffix)) for name in (LIBRARY, *MODULES)}
+        self._files = _files(found)
 
     def find_spec(
         self, name: str, _path: object = None, _target: object = None
     ) -> importlib.machinery.ModuleSpec | None:
-        path = self._paths.get(name)
+        path = self._files.get(name)
         return None if path is None else importlib.util.spec_from_file_location(name, path)
