@@ -68,7 +68,13 @@ def lead_session() -> None:
 
 
 def give_way() -> None:
-    """Have the calling thread run after the other threads of its process."""
+    """Have the calling thread run after the other threads of its process, if what it starts can come back from there.
+
+    A process that it starts begins at its place, and an ordinary user may not say that it is further ahead: model
+    servers would stay behind everything else of that user.
+    """
     thread = threading.get_native_id()
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + BEHIND)
+        place = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, place - 1)  # Whoever may do this may come back.
+        os.setpriority(os.PRIO_PROCESS, thread, place + BEHIND)
