@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.algorithms.harness import Channel, Trained, train
+from tests.algorithms.harness import Channel, Trained, train, train_together
 
 WEEK = np.array([1, 2, 3, 4, 5, 9, 8.0])
 HYPERPARAMETERS = {
@@ -149,3 +149,27 @@ def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
     ended = Trained("deepar", tmp_path, 0, "", "").ask('{"instances": []}', "application/json")
     assert ended.returncode == 2
     assert b"The model artifact is not one of DeepAR: deepar.json" in ended.stderr
+
+
+def test_two_instances_train_one_network_and_go_on_from_the_leaders_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "localhost" / "checkpoints").mkdir(parents=True)
+    channels = [{"train": Channel({"a.json": lines([series(size, 20, 0)])})} for size in (1, 30)]
+    given = HYPERPARAMETERS | {"num_cells": 30, "epochs": 1}
+    begun = train_together("deepar", tmp_path, given, channels)
+    whole = train_together("deepar", tmp_path, given | {"epochs": 2}, channels)
+    assert [each.failure for each in (*begun, *whole)] == [""] * 4, begun[0].log + whole[1].log
+    for each in whole:
+        assert "Resuming from the checkpoint after 1 epochs" in each.log
+        assert len(each.metrics["train:loss"]) == 1
+    assert whole[0].metrics["train:loss"] == whole[1].metrics["train:loss"]
+    assert (whole[0].root / "model" / "weights.npz").is_file()
+    assert list((whole[1].root / "model").iterdir()) == []
+
+
+def test_a_checkpoint_of_another_job_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    channels = {"train": Channel({"a.json": lines([series(1, 8, 0)])})}
+    given = HYPERPARAMETERS | {"num_cells": 30, "epochs": 1}
+    assert train("deepar", tmp_path, given, channels).exit_code == 0
+    refused = train("deepar", tmp_path, given | {"num_cells": 40}, channels)
+    assert refused.failure.startswith("ClientError: The checkpoint is of another job: ")

@@ -2,7 +2,8 @@
 
 import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,16 @@ def resumed(job: Job, hosts: Hosts | None = None) -> dict[str, Any] | None:
     except Exception as error:  # of zipfile, pickle and PyTorch, without a base of their own
         raise CustomerError(f"The checkpoint {path.name} cannot be resumed from: {error}") from error
     return dict(state)
+
+
+@contextmanager
+def restoring() -> Iterator[None]:
+    """Around what takes in a checkpoint, which may be another job's.
+
+    Raises:
+        CustomerError: it is.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CustomerError(f"The checkpoint is of another job: {error}") from error

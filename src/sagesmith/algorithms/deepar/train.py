@@ -79,12 +79,14 @@ def fit(job: Job, hosts: Hosts, forecaster: Forecaster, found: Sequence[Series],
     batches = min(_MOST_BATCHES, max(_LEAST_BATCHES, -(-windows_there // size)))
     epochs, patience = values["epochs"], values["early_stopping_patience"]
     best, since, kept, first = float("inf"), 0, None, 0
-    if state := networks.resumed(job):
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        first, best, since, kept = state["epoch"], state["best"], state["since"], state["kept"]
-        torch.set_rng_state(state["torch"])
-        random.bit_generator.state = json.loads(state["random"])
+    if state := networks.resumed(job, hosts):
+        with networks.restoring():
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            first, best, since, kept = state["epoch"], state["best"], state["since"], state["kept"]
+            torch.set_rng_state(state["torch"])
+            others = np.random.default_rng((0, hosts.rank, first)).bit_generator.state
+            random.bit_generator.state = json.loads(state["random"]) if job.leads else others
         job.log.say(f"Resuming from the checkpoint after {first} epochs.")
     for epoch in range(first, epochs):
         start, losses = time.time(), []
@@ -202,7 +204,8 @@ def _averaged(hosts: Hosts, network: torch.nn.Module, loss: float) -> float:
         return loss
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     everybody = [unpack(each) for each in hosts.gather(pack({**weights, "_loss": loss}))]
-    mean = {name: torch.from_numpy(np.mean([each[name] for each in everybody], axis=0)) for name in weights}
+    # The mean of arrays without dimensions is a number, and no array.
+    mean = {name: torch.as_tensor(np.mean([each[name] for each in everybody], axis=0)) for name in weights}
     network.load_state_dict(mean)
     return float(np.mean([each["_loss"] for each in everybody]))
 

@@ -236,7 +236,7 @@ class _Training:
         state = networks.resumed(self.job)
         if state is None:
             return 0
-        try:
+        with networks.restoring():
             for name, part in parts.items():
                 part.load_state_dict(state[name])
             self.model.network.load_state_dict(state["network"], strict=False)
@@ -245,8 +245,6 @@ class _Training:
             torch.set_rng_state(state["torch"])
             random.bit_generator.state = json.loads(state["numpy"])
             epochs = int(state["epochs"])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise CustomerError(f"The checkpoint is of another job: {error}") from error
         self.job.log.say(f"Resuming from the checkpoint after {epochs} epochs.")
         return epochs
 

@@ -146,15 +146,13 @@ class _Training:
         }
 
     def _restore(self, state: Mapping[str, Any], random: np.random.Generator) -> tuple[int, Any]:
-        try:
+        with networks.restoring():
             self.network.load_state_dict(state["network"])
             for optimizer, each in zip(self.optimizers, state["optimizers"], strict=True):
                 optimizer.load_state_dict(each)
             torch.set_rng_state(state["torch"])
             random.bit_generator.state = json.loads(state["numpy"])
             epoch, kept = int(state["epoch"]), state["kept"]
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise CustomerError(f"The checkpoint is of another job: {error}") from error
         self.job.log.say(f"Resuming from the checkpoint after {epoch} epochs.")
         over = state["since"] >= self.values["early_stopping_patience"]
         return (self.values["epochs"] if over else epoch), kept

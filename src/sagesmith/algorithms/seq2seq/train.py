@@ -218,15 +218,13 @@ class _Training:
         state = networks.resumed(self.job)
         if state is None:
             return 0
-        try:
+        with networks.restoring():
             self.network.load_state_dict(state.pop("network"))
             self.optimizer.load_state_dict(state.pop("optimizer"))
             torch.set_rng_state(state.pop("torch"))
             random.bit_generator.state = json.loads(state["order"])
             for name, value in state.items():
                 setattr(self, name, value)
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise CustomerError(f"The checkpoint is of another job: {error}") from error
         self.job.log.say(f"Resuming from the checkpoint after {self.updates} batches.")
         return self.position
 

@@ -247,7 +247,7 @@ class Loop:
         state = networks.resumed(self.job, self.hosts)
         if state is None:
             return
-        try:
+        with networks.restoring():
             self.task.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.task.restore(state["task"])
@@ -255,7 +255,5 @@ class Loop:
             random.bit_generator.state = json.loads(state["numpy"])
             for name in _STATE:
                 setattr(self, name, state[name])
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
-            raise CustomerError(f"The checkpoint is of another job: {error}") from error
         within = f" and {self.batch} batches" if self.batch else ""
         self.job.log.say(f"Resuming from the checkpoint after {self.epoch} epochs{within}.")
