@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from sagesmith.algorithms import networks
+from sagesmith.algorithms.data import archives
 from sagesmith.algorithms.data.read import files
 from sagesmith.algorithms.encoder import data, descent
 from sagesmith.algorithms.encoder.model import META, NAME, Model, begin
@@ -19,7 +20,6 @@ from sagesmith.algorithms.encoder.network import Classifier
 from sagesmith.algorithms.encoder.tokens import Tokens, tokenizer
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.vision import pretrained
 
 _STEEPEST = 1.0
 """The norm that gradients are cut to, as BERT's authors do."""
@@ -82,7 +82,7 @@ def _earlier(job: Job) -> Model | None:
     source = job.sources.get("model")
     if source is None or not files(source):
         return None
-    with pretrained.unpacked(source) as folder:
+    with archives.unpacked(source) as folder:
         wanted = _jumpstart(folder)
         if wanted is None:
             return Model.load(folder, job.algorithm.name)

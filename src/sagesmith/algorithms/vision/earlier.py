@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import nn
 
+from sagesmith.algorithms.data import archives
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import unpack
@@ -61,7 +62,7 @@ def begin(
         network = make(made)
         chosen.load(network.encoder)
         return made, network
-    with pretrained.unpacked(job.sources["model"]) as folder:
+    with archives.unpacked(job.sources["model"]) as folder:
         before, path = artifact(folder)
         check(before, values, same)
         made = {**values, **{name: before[name] for name in ("encoder", "stem") if name in before}}

@@ -1,16 +1,13 @@
-"""Weights that were learned before: those of ImageNet, and those of an earlier job.
+"""Weights that were learned before, of ImageNet.
 
-Of ImageNet's, the files that the machine's administrator has put into a folder come first (`SAGESMITH_WEIGHTS`), which
+The files that the machine's administrator has put into a folder come first (`SAGESMITH_WEIGHTS`), which
 are torchvision's, as https://download.pytorch.org/models has them. Without one for the network that a job asks for, its
 place is taken by the one whose weights come with the algorithms' environment.
 """
 
 import os
 import re
-import tarfile
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,14 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sagesmith.algorithms.data.read import Source, files, no_data
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.log import Log
 from sagesmith.algorithms.vision import efficientnet
 from sagesmith.algorithms.vision.encoders import PLAIN_VGG
 from sagesmith.algorithms.vision.vgg import WIDTHS
 
-MODEL_TYPE = "application/x-sagemaker-model"
 FOLDER = "/opt/sagesmith/weights"
 """Where a job sees the administrator's folder."""
 _SHOWN = 200
@@ -178,27 +173,3 @@ def _vgg(theirs: Mapping[str, Tensor], *, normalised: bool) -> dict[str, Tensor]
             place += 3 if normalised else 2
         place += 1
     return found
-
-
-@contextmanager
-def unpacked(source: Source) -> Iterator[Path]:
-    """The model of a channel `model`, as the directory that an earlier job wrote; the channel may have it unpacked.
-
-    Raises:
-        CustomerError: the channel is empty, or its archive is none.
-    """
-    found = files(source)
-    if not found:
-        raise no_data(source)
-    archives = [path for path in found if path.name.endswith((".tar.gz", ".tgz"))]
-    if not archives:
-        yield found[0].parent
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with tarfile.open(archives[0]) as archive:
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
-            name = archives[0].relative_to(source.folder)
-            raise CustomerError(f"The file {source.name}/{name} is not a model.tar.gz: {error}") from error
-        yield Path(folder)
