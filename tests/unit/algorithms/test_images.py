@@ -16,6 +16,7 @@ from PIL import Image
 from sagesmith.algorithms.data import annotations, images, recordio
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
+from sagesmith.algorithms.semantic_segmentation.images import central_crop
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 RECORDIO = "application/x-recordio"
@@ -202,6 +203,25 @@ def test_an_image_without_its_annotation_is_named(tmp_path):
     source = channel(tmp_path, "train", {"a.png": PNG})
     with pytest.raises(Unreadable, match=r"file train/a\.png: Channel 'masks' has no a\.png"):
         images.annotated(source, channel(tmp_path, "masks", {"b.png": PNG}), ".png")
+
+
+@pytest.mark.parametrize(
+    "pictures",
+    [("a/1.png", "b/1.png"), ("c/1.png", "a/1.png"), ("c/1.png", "d/1.png")],
+    ids=["own", "later", "neither"],
+)
+def test_an_annotation_is_no_other_images_of_the_same_name(tmp_path, pictures):
+    source = channel(tmp_path, "train", dict.fromkeys(pictures, PNG))
+    with pytest.raises(Unreadable, match=r"Channel 'masks' has no 1\.png for the image"):
+        images.annotated(source, channel(tmp_path, "masks", {"a/1.png": PNG}), ".png")
+
+
+def test_the_middle_of_a_strip_is_all_that_is_enlarged_of_it():
+    image, classes = Image.new("RGB", (60_000, 1)), Image.new("L", (60_000, 1))
+    classes.putpixel((29_999, 0), 2)
+    pixels, found = central_crop(image, classes, 512)
+    assert pixels.shape == (3, 512, 512)
+    assert found.shape == (512, 512) and (found == 2).all()
 
 
 SIZE = '"image_size": [{"width": 8, "height": 6}]'

@@ -9,6 +9,7 @@ Sources:
 
 import io
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,15 +117,15 @@ def annotated(images: Source, annotations: Source, suffix: str) -> list[Example]
     """
     known = {path.relative_to(annotations.folder).with_suffix(""): path for path in files(annotations)}
     known = {stem: path for stem, path in known.items() if path.suffix.lower() == suffix}
-    # AWS's example has annotations beside one another whose images are in folders.
-    flat = {stem.name: path for stem, path in known.items()}
+    pictures = {path: path.relative_to(images.folder) for path in files(images) if path.suffix.lower() in _SUFFIXES}
+    # AWS's example has annotations beside one another whose images are in folders. None is two images'.
+    apart = set(known) - {path.with_suffix("") for path in pictures.values()}
+    names = Counter(stem.name for stem in apart)
+    flat = {stem.name: known[stem] for stem in apart if names[stem.name] == 1}
     examples = []
-    for path in files(images):
-        if path.suffix.lower() not in _SUFFIXES:
-            continue
-        place = f"file {images.name}/{path.relative_to(images.folder)}"
-        stem = path.relative_to(images.folder).with_suffix("")
-        annotation = known.get(stem) or flat.get(stem.name)
+    for path, within in pictures.items():
+        place, stem = f"file {images.name}/{within}", within.with_suffix("")
+        annotation = known.get(stem) or flat.pop(stem.name, None)
         if annotation is None:
             raise Unreadable(place, f"Channel '{annotations.name}' has no {stem.name}{suffix} for the image")
         examples.append(Example(path, annotation.read_bytes(), place))

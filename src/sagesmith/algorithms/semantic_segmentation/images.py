@@ -91,10 +91,12 @@ def random_crop(image: Image.Image, classes: Image.Image, base: int, crop: int, 
 
 
 def central_crop(image: Image.Image, classes: Image.Image, crop: int) -> tuple[Any, Any]:
-    """The middle square of an image that was scaled so that its shorter side fits."""
-    image, classes = _padded(*_scaled(image, classes, crop / min(image.size)), crop)
-    left, top = ((side - crop) // 2 for side in image.size)
-    return _cut(image, classes, left, top, crop)
+    """The middle square of an image, scaled."""
+    side = min(image.size)
+    # Cut out first: a strip of one pixel's height would be a thousand times as long too.
+    left, top = ((each - side) // 2 for each in image.size)
+    box = (left, top, left + side, top + side)
+    return _cut(*_scaled(image.crop(box), classes.crop(box), crop / side), 0, 0, crop)
 
 
 def _scaled(image: Image.Image, classes: Image.Image, by: float) -> tuple[Image.Image, Image.Image]:
