@@ -129,6 +129,32 @@ def test_a_job_that_is_stopped_leaves_a_model_and_goes_on_from_its_checkpoint(tm
     assert len(again.metrics["validation:accuracy"]) < 60
 
 
+def test_a_job_that_is_stopped_before_it_has_read_all_texts_learns_nothing_from_them() -> None:
+    assert harness.program("text_classification", "stopped_texts.py") == []
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("jumpstart.json", b"[]", "jumpstart.json of the channel 'model' does not say a model_id"),
+        ("tokenizer.json", b"{}", "tokenizer.json is not one"),
+    ],
+    ids=["jumpstart", "tokenizer"],
+)
+def test_an_archive_with_a_broken_file_is_refused(
+    trained: Trained, tmp_path: Path, file: str, content: bytes, said: str
+) -> None:
+    whole = file == "tokenizer.json"
+    files = {each.name: each.read_bytes() for each in (trained.root / "model").iterdir()} if whole else {}
+    data = {
+        "training": Channel({"data.csv": ROWS}),
+        "model": Channel(files | {file: content}, MODEL_TYPE),
+    }
+    refused = harness.train("text_classification", tmp_path, {}, data)
+    assert refused.exit_code == 2, refused.log
+    assert said in refused.failure
+
+
 def test_pairs_of_sentences_are_told_by_what_they_have_to_do_with_each_other(tmp_path: Path) -> None:
     things = ("the cat sleeps", "rain is falling", "bread is baked", "ships sail", "the piano plays", "wolves hunt")
     others = (

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sagesmith.algorithms.data.read import Source, no_data
+from sagesmith.algorithms.data.read import Source, files, no_data
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.run.job import Job
 
@@ -82,7 +82,7 @@ def _check(found: Sequence[int], known: Sequence[int], channel: str) -> None:
 
 
 def _rows(source: Source, sentences: int) -> tuple[list[int], list[Text]]:
-    paths = sorted(path for path in source.folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")))
+    paths = files(source)
     paths = [path for path in paths if path.name == FILE] or paths
     if not paths:
         raise no_data(source)

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from sagesmith.algorithms.encoder.data import Text
+from sagesmith.algorithms.errors import CustomerError
 
 LONGEST = 256
 """Tokens of a text, or of both sentences of a pair; it is cut off there. The encoder was trained on no more."""
@@ -18,8 +19,15 @@ _AHEAD = 50
 
 
 def tokenizer(data: str) -> Tokenizer:
-    """The tokenizer that a `tokenizer.json` describes."""
-    made = Tokenizer.from_str(data)
+    """The tokenizer that a `tokenizer.json` describes.
+
+    Raises:
+        CustomerError: it describes none.
+    """
+    try:
+        made = Tokenizer.from_str(data)
+    except Exception as error:  # which has no class of its own
+        raise CustomerError(f"The model artifact's tokenizer.json is not one: {error}") from error
     made.no_padding()
     made.enable_truncation(LONGEST)
     return made

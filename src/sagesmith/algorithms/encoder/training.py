@@ -20,6 +20,7 @@ from sagesmith.algorithms.encoder.network import Classifier
 from sagesmith.algorithms.encoder.tokens import Tokens, tokenizer
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.text import loads
 
 _STEEPEST = 1.0
 """The norm that gradients are cut to, as BERT's authors do."""
@@ -94,7 +95,12 @@ def _jumpstart(folder: Path) -> str | None:
     path = folder / "jumpstart.json"
     if (folder / META).exists() or not path.is_file():
         return None
-    return str(json.loads(path.read_text(encoding="utf-8"))["model_id"])
+    try:
+        return str(loads(path.read_text(encoding="utf-8"))["model_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CustomerError(
+            f"The file jumpstart.json of the channel 'model' does not say a model_id: {error}"
+        ) from None
 
 
 @dataclass(slots=True)
@@ -129,11 +135,11 @@ class _Training:
         parts = {"optimizer": optimizer, "schedule": schedule}
         first = self._resume(parts, random)
         for epoch in range(first, epochs):
-            loss, accuracy = self._learn(optimizer, schedule, random)
-            if self.job.stopping.is_set():
+            learned = self._learn(optimizer, schedule, random)
+            if learned is None:
                 self.job.log.say("The job was asked to stop: the model is made of what was learned so far.")
                 break
-            scores = Scores(loss, accuracy, *self._measure())
+            scores = Scores(*learned, *self._measure())
             self.job.log.stream.write(self.line(epoch + 1, epochs, scores) + "\n")
             self.job.log.stream.flush()
             ended = self._consider(scores)
@@ -145,7 +151,7 @@ class _Training:
             network.load_state_dict(self.kept, strict=False)
 
     def _embed(self) -> Tensor:
-        """The embeddings of all texts, which stay the same."""
+        """The embeddings of all texts, which stay the same; not of all where the job is asked to stop."""
         encoder = self.model.network.encoder.eval()
         found = torch.empty(len(self.tokens), self.model.size.hidden_size)
         with torch.inference_mode():
@@ -162,12 +168,14 @@ class _Training:
 
     def _learn(
         self, optimizer: torch.optim.Optimizer, schedule: Any, random: np.random.Generator
-    ) -> tuple[float, float]:
-        """An epoch; its loss and accuracy."""
+    ) -> tuple[float, float] | None:
+        """An epoch; its loss and accuracy, or None where the job is asked to stop before its end."""
         network = self.model.network.train()
         learned = [each for each in network.parameters() if each.requires_grad]
         total, right, seen = 0.0, 0, 0
         for rows in self.tokens.order(self.texts.train, self.values["batch_size"], random):
+            if self.job.stopping.is_set():
+                return None
             logits, labels = self._logits(rows), self.labels[rows]
             loss = cross_entropy(logits, labels)
             if not torch.isfinite(loss):
@@ -180,8 +188,6 @@ class _Training:
             total += loss.item() * len(rows)
             right += int((logits.argmax(1) == labels).sum())
             seen += len(rows)
-            if self.job.stopping.is_set():
-                break
         return total / seen, right / seen
 
     def _penalty(self, network: Classifier) -> Tensor | float:
