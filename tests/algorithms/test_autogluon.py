@@ -73,8 +73,18 @@ def test_numbers_are_learned_by_models_that_are_trained_again_on_all_data(
     trained = harness.train("autogluon", tmp_path, FAST | given, data)
     assert trained.exit_code == 0, trained.log
     assert "_FULL" in trained.log.rpartition("Best model: ")[2]
+    assert -1.5 < trained.metrics["validation:score"][0] < 0
     found = np.array(json.loads(trained.answer("\n".join(ROWS), "text/csv"))["prediction"])
     assert np.mean((found - TARGETS) ** 2) < 0.3 * TARGETS.var()
+
+
+@pytest.mark.parametrize("cell", ["inf", "1_0", "ten"])
+def test_a_target_that_is_no_number_is_named_by_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    monkeypatch.setenv("SAGESMITH_REPOSITORY", "autogluon-regression-ensemble")
+    said = refusal(tmp_path, f"1,2\n2,3\n{cell},4\n")
+    assert "file training/data.csv, line 3, column 1: The target is not a number" in said
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,12 @@ def numbers(column: Any) -> Any:
     return None if found.dtype.kind == "f" and np.isinf(found).any() else found
 
 
+def strange(column: Any) -> int | None:
+    """The first cell of a column of text without missing ones that `numbers` does not take; None if there is none."""
+    wrong = ~np.isfinite(pd.to_numeric(column, errors="coerce").to_numpy(float))
+    return int(wrong.argmax()) if wrong.any() else None
+
+
 def _refuse_header(found: Sequence[tuple[str, Sequence[str]]]) -> None:
     """See that a file does not begin with names: no number, where the next line has some."""
     if len(found) > 1:

@@ -80,7 +80,9 @@ def train(job: Job) -> None:
             num_cpus=1 if rows.size < _WORTH_ALL_CORES else "auto",
             **asked,
         )
-        score = predictor.leaderboard(silent=True).set_index("model").loc[predictor.model_best, "score_val"]
+        # A model that was trained again on all data has no score of its own.
+        board = predictor.leaderboard(silent=True, set_refit_score_to_parent=True)
+        score = board.set_index("model").loc[predictor.model_best, "score_val"]
     except (RuntimeError, AssertionError, KeyError) as error:
         why = "was asked to stop before it had a model" if job.stopping.is_set() else f"has no model: {error}"
         raise AlgorithmError(f"AutoGluon {why}") from error
@@ -125,8 +127,9 @@ def _problem(rows: Any, places: Sequence[str], held: Any) -> tuple[str, list[Any
         for each, values in zip(tables, found, strict=True):
             each[data.TARGET] = values
     elif regression():
-        texts = [place for place, cell in zip(places, rows[data.TARGET], strict=True) if not _is_number(cell)]
-        raise Unreadable(f"{(texts or ['the validation data'])[0]}, column 1", "The target is not a number")
+        row = data.strange(rows[data.TARGET])
+        place = "the validation data" if row is None else places[row]
+        raise Unreadable(f"{place}, column 1", "The target is not a number")
     if regression():
         return "regression", None
     classes = sorted(np.unique(rows[data.TARGET].to_numpy()).tolist())
@@ -159,11 +162,3 @@ def _metric(name: str, problem: str) -> str:
         others = ", ".join(METRICS[problem])
         raise CustomerError(f"eval_metric is {name}, which does not measure a {problem} problem; there are {others}.")
     return name
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
