@@ -55,6 +55,7 @@ class Network(nn.Module):  # type: ignore[misc]
             frequencies = counts.sum(dim=0) + 1
             shares = frequencies / frequencies.sum()
             self.background.copy_(torch.log(shares))
+            counts = counts[counts.sum(dim=1) > 0]
             for topic, members in enumerate(_groups(counts, len(self.topics)) if grouped else ()):
                 words = counts[members].sum(dim=0)
                 mixed = 0.5 * words / words.sum().clamp(min=1) + 0.5 * shares
@@ -86,10 +87,12 @@ def _groups(counts: Any, number: int) -> list[Any]:
     rarity = torch.log(len(counts) / (counts > 0).sum(dim=0).clamp(min=1))
     units = functional.normalize(counts * rarity, dim=1)
     chance = torch.Generator().manual_seed(_SEED)
-    centres = units[torch.randint(len(units), (1,), generator=chance)]
+    chosen = [torch.randint(len(units), (1,), generator=chance)]
+    near = torch.full((len(units),), -1.0)
     for _ in range(min(number, len(units)) - 1):
-        far = (1 - (units @ centres.T).amax(dim=1)).clamp(min=1e-6)
-        centres = torch.cat([centres, units[torch.multinomial(far, 1, generator=chance)]])
+        near = torch.maximum(near, units @ units[chosen[-1]][0])
+        chosen.append(torch.multinomial((1 - near).clamp(min=1e-6), 1, generator=chance))
+    centres = units[torch.cat(chosen)]
     nearest = (units @ centres.T).argmax(dim=1)
     for _ in range(_ROUNDS):
         sums = torch.zeros_like(centres).index_add_(0, nearest, units)
