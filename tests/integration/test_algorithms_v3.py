@@ -14,7 +14,7 @@ def seen(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     return programs.run(platform, "sdk-v3", "algorithms_v3.py", tmp_path_factory.mktemp("algorithms"))
 
 
-def test_kmeans_is_trained_and_deployed(seen: Seen) -> None:
+def test_kmeans_is_trained_by_two_instances_and_deployed(seen: Seen) -> None:
     assert seen["kmeans"]["metrics"]["train:msd"] < 1
     one, other = (each["closest_cluster"] for each in seen["kmeans"]["answer"]["predictions"])
     assert one != other

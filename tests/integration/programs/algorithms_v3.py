@@ -9,7 +9,7 @@ import boto3
 from sagemaker.core import image_uris
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model
-from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
+from sagemaker.core.shapes import ContainerDefinition, ProductionVariant, S3DataSource
 from sagemaker.core.training.configs import Compute, InputData
 from sagemaker.train import ModelTrainer
 from steps import step, take
@@ -20,22 +20,25 @@ name = f"v3-{os.getpid()}"
 choose = random.Random(0)
 
 
-def trained(algorithm, version, hyperparameters, content_type, lines):
-    """Train, and the artifact and the metrics of the job that is Completed."""
+def trained(algorithm, version, hyperparameters, content_type, lines, instances=1):
+    """Train, each instance with lines of its own; the artifact and the metrics of the job that is Completed."""
     image = image_uris.retrieve(algorithm, session.boto_region_name, version=version)
     uri = f"s3://{session.default_bucket()}/{name}/{algorithm}/rows"
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body="\n".join(lines).encode())
+    for number in range(instances):
+        part = lines[number * len(lines) // instances : (number + 1) * len(lines) // instances]
+        boto3.client("s3").put_object(Bucket=bucket, Key=f"{key}/{number}", Body="\n".join(part).encode())
     trainer = ModelTrainer(
         sagemaker_session=session,
         role=role,
         training_image=image,
         hyperparameters=hyperparameters,
-        compute=Compute(instance_type="ml.m5.large", instance_count=1, volume_size_in_gb=5),
+        compute=Compute(instance_type="ml.m5.large", instance_count=instances, volume_size_in_gb=5),
         base_job_name=f"{name}-{algorithm}",
     )
     channels = ("train", "validation") if algorithm != "kmeans" else ("train",)
-    inputs = [InputData(channel_name=each, data_source=uri, content_type=content_type) for each in channels]
+    source = S3DataSource(s3_data_type="S3Prefix", s3_uri=uri, s3_data_distribution_type="ShardedByS3Key")
+    inputs = [InputData(channel_name=each, data_source=source, content_type=content_type) for each in channels]
     trainer.train(input_data_config=inputs, wait=False)
     job = trainer._latest_training_job
     while job.refresh().training_job_status == "InProgress":
@@ -72,7 +75,9 @@ def served(algorithm, image, artifact, body, content_type, accept="application/j
 @step
 def kmeans():
     lines = [f"{choose.gauss(centre, 0.5)},{choose.gauss(centre, 0.5)}" for centre in (0, 9) for _ in range(100)]
-    image, artifact, metrics = trained("kmeans", None, {"k": "2", "feature_dim": "2"}, "text/csv;label_size=0", lines)
+    given = {"k": "2", "feature_dim": "2"}
+    # Neither instance has rows of both groups.
+    image, artifact, metrics = trained("kmeans", None, given, "text/csv;label_size=0", lines, instances=2)
     answer = served("kmeans", image, artifact, "0,0\n9,9", "text/csv")
     return {"metrics": metrics, "answer": json.loads(answer)}
 
