@@ -1,6 +1,5 @@
 """A plugin of pytest by which tests meet the modules as they were compiled: `pytest -p tests.compiled …`."""
 
-import os
 import shutil
 
 import pytest
@@ -12,6 +11,8 @@ _USED = compiled.use()
 
 def pytest_configure() -> None:
     if not _USED:
+        reason = compiled.why_not(compiled.folder())
         # With a compiler there is a mistake in what it was given.
-        failed = bool(shutil.which("cc") or shutil.which("gcc")) and os.environ.get("SAGESMITH_COMPILED") != "no"
-        pytest.exit(f"the modules are not compiled here: {compiled.MEND}", returncode=int(failed))
+        failed = reason in {compiled.NOTHING, None} and bool(shutil.which("cc") or shutil.which("gcc"))
+        why = "what is compiled cannot be loaded" if reason is None else reason
+        pytest.exit(f"there are no tests of what is compiled: {why}", returncode=int(failed))
