@@ -109,6 +109,8 @@ class Hyperparameter:
         noun = "an integer" if self.kind == "integer" else "a number"
         low = "" if self.low is None else f"{'greater than' if self.above else 'from'} {self.low:.10g}"
         to = "less than" if self.below else "up to"
+        if self.below and low:
+            to = f"{'and' if self.above else 'to'} {to}"
         high = "" if self.high is None else f"{to} {self.high:.10g}"
         words = "".join(f", or `{word}`" for word in self.words)
         return " ".join(filter(None, (noun, low, high))) + words

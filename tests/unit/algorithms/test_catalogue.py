@@ -9,6 +9,7 @@ import pytest
 
 from sagesmith.algorithms import catalogue
 from sagesmith.algorithms.declaration import Algorithm
+from sagesmith.algorithms.errors import CustomerError
 from sagesmith.images import registry
 
 ALGORITHMS = [catalogue.algorithm(name) for name in catalogue.NAMES]
@@ -64,3 +65,11 @@ def test_declarations_need_nothing_but_the_standard_library() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("name", ["image_classification", "text_classification", "sentence_pair_classification"])
+@pytest.mark.parametrize("beta", ["beta_1", "beta_2"])
+def test_adams_moments_decay(name: str, beta: str) -> None:
+    (parameter,) = (each for each in catalogue.algorithm(name).schema.parameters if each.name == beta)
+    with pytest.raises(CustomerError, match="exclusive maximum"):
+        parameter.read("1.0")

@@ -68,3 +68,15 @@ def test_a_value_by_another_name_goes_before_the_default_that_clients_of_jumpsta
     assert schema.read({"batch_size": "32", "batch-size": "64"}) == {"batch_size": 64}
     with pytest.raises(CustomerError, match="'batch-size' is another name of 'batch_size'"):
         schema.read({"batch_size": "16", "batch-size": "64"})
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "said"),
+    [
+        (False, False, "a number from 0 up to 1"),
+        (False, True, "a number from 0 to less than 1"),
+        (True, True, "a number greater than 0 and less than 1"),
+    ],
+)
+def test_a_range_is_told_in_words(above: bool, below: bool, said: str) -> None:
+    assert Hyperparameter("rate", "real", "", low=0, high=1, above=above, below=below).range == said

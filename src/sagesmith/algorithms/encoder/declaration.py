@@ -92,8 +92,8 @@ def hyperparameters(epochs: int, batch_size: int) -> tuple[Hyperparameter, ...]:
             choices=OPTIMIZERS,
             tunable=Tunable(categories=OPTIMIZERS),
         ),
-        _share("beta_1", "Of `adam` and `adamw`, the decay of the gradient's mean.", 0.9, Tunable(1e-6, 0.999)),
-        _share("beta_2", "Of `adam` and `adamw`, the decay of its square's.", 0.999, Tunable(1e-6, 0.999)),
+        _share("beta_1", "Of `adam` and `adamw`, the decay of the gradient's mean.", 0.9, _BETAS, below=True),
+        _share("beta_2", "Of `adam` and `adamw`, the decay of its square's.", 0.999, _BETAS, below=True),
         _share("momentum", "Of `sgd` and `nesterov`.", 0.9, Tunable(0.0, 0.999)),
         _share(
             "epsilon",
@@ -135,14 +135,21 @@ def hyperparameters(epochs: int, batch_size: int) -> tuple[Hyperparameter, ...]:
     )
 
 
+_BETAS = Tunable(1e-6, 0.999)
 OPTIMIZERS = ("adamw", "adam", "sgd", "nesterov", "rmsprop", "adagrad", "adadelta")
 
 
 def _share(
-    name: str, meaning: str, default: float, tunable: Tunable | None = None, aliases: tuple[str, ...] = ()
+    name: str,
+    meaning: str,
+    default: float,
+    tunable: Tunable | None = None,
+    aliases: tuple[str, ...] = (),
+    *,
+    below: bool = False,
 ) -> Hyperparameter:
     """A number from 0 to 1."""
-    return Hyperparameter(name, "real", meaning, default, low=0, high=1, tunable=tunable, aliases=aliases)
+    return Hyperparameter(name, "real", meaning, default, low=0, high=1, below=below, tunable=tunable, aliases=aliases)
 
 
 def example(model_id: str, rows: str, content_type: str, body: str) -> str:

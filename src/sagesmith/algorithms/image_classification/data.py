@@ -10,7 +10,7 @@ from sagesmith.algorithms.data.images import Example
 from sagesmith.algorithms.data.read import Source, parameters
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.image_classification import pictures
-from sagesmith.algorithms.image_classification.declaration import IMAGE_RECORDS
+from sagesmith.algorithms.vision.declaration import IMAGES
 from sagesmith.algorithms.vision.feed import Feed
 
 # What waits to be drawn from: enough to mix, little enough for memory.
@@ -41,7 +41,7 @@ def feed(
             return pictures.middle(pixels, values), label
         return pictures.varied(pixels, values, random), label
 
-    if kind == IMAGE_RECORDS or source.mode == "Pipe":
+    if kind == IMAGES or source.mode == "Pipe":
 
         def examples(number: int, random: np.random.Generator | None) -> Iterable[Example]:
             found = images.records(source, number)

@@ -6,11 +6,10 @@ from typing import Any
 
 from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, Tunable
-from sagesmith.algorithms.semantic_segmentation.declaration import PRETRAINED
+from sagesmith.algorithms.vision.declaration import IMAGE, JPEG, MODEL, PNG, PRETRAINED, epochs
+from sagesmith.algorithms.vision.declaration import IMAGES as IMAGE_RECORDS
 
-IMAGE_RECORDS = "application/x-recordio"
-IMAGES = ("application/x-image", "image/jpeg", "image/png")
-MODEL = "application/x-sagemaker-model"
+IMAGES = (IMAGE, JPEG, PNG)
 DEEP = (18, 34, 50, 101, 152, 200)
 SHALLOW = (20, 32, 44, 56, 110)
 _LARGEST = 4096
@@ -34,17 +33,6 @@ def image_shape(text: str) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def epochs(text: str) -> tuple[int, ...]:
-    """The epochs of a list such as `10, 20`.
-
-    Raises:
-        ValueError: it is no such list.
-    """
-    if not re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", text):
-        raise ValueError(f"'{text}' is not a list of epochs such as '10,20'")
-    return tuple(int(each) for each in text.split(","))
-
-
 def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     """The hyperparameters with an `image_shape` of numbers, and with the `encoder` and its `stem` that follow from them
     unless they are there."""
@@ -54,10 +42,12 @@ def complete(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**follows, **values, "image_shape": shape}
 
 
-def _fraction(name: str, meaning: str, default: float, low: float | None = None, high: float = 0.999) -> Hyperparameter:
+def _fraction(
+    name: str, meaning: str, default: float, low: float | None = None, high: float = 0.999, *, below: bool = False
+) -> Hyperparameter:
     """A number from 0 to 1."""
     tunable = None if low is None else Tunable(low, high)
-    return Hyperparameter(name, "real", meaning, default=default, low=0, high=1, tunable=tunable)
+    return Hyperparameter(name, "real", meaning, default=default, low=0, high=1, below=below, tunable=tunable)
 
 
 _EXAMPLE = """\
@@ -145,8 +135,8 @@ ALGORITHM = Algorithm(
                 choices=("crop", "crop_color", "crop_color_transform"),
                 chosen="images as they are, cut out of the middle",
             ),
-            _fraction("beta_1", "The decay of `adam`'s first moment.", 0.9, 1e-6),
-            _fraction("beta_2", "The decay of `adam`'s second moment.", 0.999, 1e-6),
+            _fraction("beta_1", "The decay of `adam`'s first moment.", 0.9, 1e-6, below=True),
+            _fraction("beta_2", "The decay of `adam`'s second moment.", 0.999, 1e-6, below=True),
             Hyperparameter(
                 "checkpoint_frequency",
                 "integer",

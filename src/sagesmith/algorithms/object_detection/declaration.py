@@ -5,7 +5,7 @@ from typing import Any
 
 from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
-from sagesmith.algorithms.semantic_segmentation.declaration import (
+from sagesmith.algorithms.vision.declaration import (
     IMAGE,
     IMAGES,
     JPEG,
@@ -13,9 +13,9 @@ from sagesmith.algorithms.semantic_segmentation.declaration import (
     PNG,
     PRETRAINED,
     epochs,
+    integer,
+    real,
 )
-
-__all__ = ["ALGORITHM", "ARCHITECTURE", "IMAGES"]
 
 ARCHITECTURE = ("base_network", "num_classes")
 """What a model and the job that goes on from it must have in common."""
@@ -29,14 +29,6 @@ def _pattern(text: str) -> str:
     except re.error as error:
         raise ValueError(f"'{text}' is not a regular expression: {error}") from None
     return "" if text == "false" else text
-
-
-def _real(name: str, meaning: str, default: float, **more: Any) -> Hyperparameter:
-    return Hyperparameter(name, "real", meaning, **{"default": default, "low": 0, "high": 1} | more)
-
-
-def _integer(name: str, meaning: str, default: int, low: int = 1, **more: Any) -> Hyperparameter:
-    return Hyperparameter(name, "integer", meaning, default=default, low=low, **more)
 
 
 _PARAMETERS = (
@@ -56,10 +48,10 @@ _PARAMETERS = (
         choices=("vgg-16", "resnet-50", "resnet-34", "resnet-18", "resnet-20"),
     ),
     Hyperparameter("early_stopping", "boolean", "Stop when mAP gets no better.", default=False),
-    _integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 10),
-    _integer("early_stopping_patience", "So many epochs without an improvement stop training.", 5),
-    _real("early_stopping_tolerance", "The relative improvement of mAP below which there is none.", 0.0),
-    _integer("epochs", "Passes over the training images.", 30),
+    integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 10),
+    integer("early_stopping_patience", "So many epochs without an improvement stop training.", 5),
+    real("early_stopping_tolerance", "The relative improvement of mAP below which there is none.", 0.0),
+    integer("epochs", "Passes over the training images.", 30),
     Hyperparameter(
         "freeze_layer_pattern",
         "text",
@@ -67,7 +59,7 @@ _PARAMETERS = (
         default="",
         check=_pattern,
     ),
-    _integer("image_shape", "The side of the square that images are scaled to; AWS's is at least 300.", 300, low=32),
+    integer("image_shape", "The side of the square that images are scaled to; AWS's is at least 300.", 300, low=32),
     Hyperparameter(
         "kv_store",
         "choice",
@@ -75,9 +67,9 @@ _PARAMETERS = (
         choices=("dist_sync", "dist_async"),
         chosen="none",
     ),
-    _integer("label_width", "Taken and of no effect: annotations may be as long as they are.", 350),
-    _real("learning_rate", "The initial learning rate.", 0.001, above=True, tunable=Tunable(1e-6, 0.5)),
-    _real("lr_scheduler_factor", "What the learning rate is multiplied by.", 0.1, above=True, below=True),
+    integer("label_width", "Taken and of no effect: annotations may be as long as they are.", 350),
+    real("learning_rate", "The initial learning rate.", 0.001, above=True, tunable=Tunable(1e-6, 0.5)),
+    real("lr_scheduler_factor", "What the learning rate is multiplied by.", 0.1, above=True, below=True),
     Hyperparameter(
         "lr_scheduler_step",
         "text",
@@ -85,9 +77,9 @@ _PARAMETERS = (
         check=lambda text: epochs(text) if text else (),
         chosen="never",
     ),
-    _integer("mini_batch_size", "The number of images in a batch.", 32, tunable=Tunable(8, 64)),
-    _real("momentum", "The momentum of `sgd`.", 0.9, above=True, tunable=Tunable(0.0, 0.999)),
-    _real("nms_threshold", "Of two boxes of a class that overlap by more, one is answered.", 0.45, above=True),
+    integer("mini_batch_size", "The number of images in a batch.", 32, tunable=Tunable(8, 64)),
+    real("momentum", "The momentum of `sgd`.", 0.9, above=True, tunable=Tunable(0.0, 0.999)),
+    real("nms_threshold", "Of two boxes of a class that overlap by more, one is answered.", 0.45, above=True),
     Hyperparameter(
         "optimizer",
         "choice",
@@ -96,14 +88,14 @@ _PARAMETERS = (
         choices=("sgd", "adam", "rmsprop", "adadelta"),
         tunable=Tunable(categories=("sgd", "adam", "rmsprop", "adadelta")),
     ),
-    _real("overlap_threshold", "What a box must share with an object's to be right, for mAP.", 0.5, above=True),
+    real("overlap_threshold", "What a box must share with an object's to be right, for mAP.", 0.5, above=True),
     Hyperparameter(
         "use_pretrained_model",
         "boolean",
         "Begin with a base network that was trained on ImageNet. Of no effect with a channel `model`.",
         chosen="1 for `vgg-16` and `resnet-50`, 0 for those that AWS has not",
     ),
-    _real("weight_decay", "The weight decay of `sgd`.", 0.0005, above=True, tunable=Tunable(0.0, 0.999)),
+    real("weight_decay", "The weight decay of `sgd`.", 0.0005, above=True, tunable=Tunable(0.0, 0.999)),
 )
 
 _EXAMPLE = """\

@@ -10,8 +10,8 @@ from PIL import Image
 from sagesmith.algorithms.data.annotations import boxes
 from sagesmith.algorithms.data.images import Example, annotated, records
 from sagesmith.algorithms.errors import CustomerError
-from sagesmith.algorithms.object_detection.declaration import IMAGES
 from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.vision.declaration import IMAGES
 from sagesmith.algorithms.vision.pixels import normalised
 
 _LARGEST = 1.5

@@ -4,45 +4,26 @@ from typing import Any
 
 from sagesmith.algorithms.declaration import Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, Tunable
+from sagesmith.algorithms.vision.declaration import (
+    IMAGE,
+    IMAGES,
+    JPEG,
+    MODEL,
+    PNG,
+    PRETRAINED,
+    epochs,
+    integer,
+    real,
+)
 
-JPEG, PNG, IMAGE = "image/jpeg", "image/png", "application/x-image"
-IMAGES = "application/x-recordio"
-MODEL = "application/x-sagemaker-model"
 PROTOBUF = "application/x-protobuf"
 RECORDIO = "application/x-recordio-protobuf"
 BACKBONES = ("resnet-20", "resnet-18", "resnet-34", "resnet-50", "resnet-101")
 ARCHITECTURE = ("backbone", "algorithm", "crop_size", "num_classes")
 """What a model and the job that goes on from it must have in common."""
 OF_AWS = ("resnet-50", "resnet-101")
-PRETRAINED = (
-    "{} weights of ImageNet that the machine's administrator has put into the folder of `SAGESMITH_WEIGHTS`: "
-    "torchvision's files, such as `resnet50-11ad3fa6.pth`. Where there is none for the network that the job asks for, "
-    "EfficientNet-Lite0 takes its place, whose weights come with the algorithm; a warning in the log says so. With "
-    "`use_pretrained_model=0` the network is the one that the job asks for."
-)
-
 _PAGE = "https://docs.aws.amazon.com/sagemaker/latest/dg/"
 _FOUR = ("train", "train_annotation", "validation", "validation_annotation")
-
-
-def epochs(text: str) -> tuple[int, ...]:
-    """The epochs of a list such as `10, 20`.
-
-    Raises:
-        ValueError: one is no positive integer.
-    """
-    found = tuple(int(each) if each.strip().isdecimal() else 0 for each in text.split(",") if each.strip())
-    if not found or min(found) < 1:
-        raise ValueError(f"'{text}' is not a list of epochs such as '10, 20'")
-    return found
-
-
-def _real(name: str, meaning: str, default: float, **more: Any) -> Hyperparameter:
-    return Hyperparameter(name, "real", meaning, **{"default": default, "low": 0, "high": 1} | more)
-
-
-def _integer(name: str, meaning: str, default: int, low: int = 1, **more: Any) -> Hyperparameter:
-    return Hyperparameter(name, "integer", meaning, default=default, low=low, **more)
 
 
 _NETWORK = (
@@ -77,24 +58,24 @@ _DATA = (
         required=True,
         low=1,
     ),
-    _integer(
+    integer(
         "base_size",
         "Images are scaled before they are cropped so that their longer side is this, times a random number from 0.5 "
         "to 2.",
         520,
         low=17,
     ),
-    _integer("crop_size", "The side of the random crops; rounded up to a multiple of 8.", 240, low=17),
+    integer("crop_size", "The side of the random crops; rounded up to a multiple of 8.", 240, low=17),
 )
 _TRAINING = (
     Hyperparameter("early_stopping", "boolean", "Stop when mIOU gets no better.", default=False),
-    _integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 5, low=0),
-    _integer("early_stopping_patience", "So many epochs without an improvement stop training.", 4, low=0),
-    _real("early_stopping_tolerance", "The relative improvement of mIOU below which there is none.", 0.0),
-    _integer("epochs", "Passes over the training images.", 10),
-    _real("gamma1", "The decay of `rmsprop`'s squared gradients.", 0.9),
-    _real("gamma2", "The momentum of `rmsprop`.", 0.9),
-    _real(
+    integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 5, low=0),
+    integer("early_stopping_patience", "So many epochs without an improvement stop training.", 4, low=0),
+    real("early_stopping_tolerance", "The relative improvement of mIOU below which there is none.", 0.0),
+    integer("epochs", "Passes over the training images.", 10),
+    real("gamma1", "The decay of `rmsprop`'s squared gradients.", 0.9),
+    real("gamma2", "The momentum of `rmsprop`.", 0.9),
+    real(
         "learning_rate",
         "The initial learning rate.",
         0.001,
@@ -108,7 +89,7 @@ _TRAINING = (
         default="poly",
         choices=("step", "poly", "cosine"),
     ),
-    _real("lr_scheduler_factor", "What `step` multiplies the learning rate by.", 0.1),
+    real("lr_scheduler_factor", "What `step` multiplies the learning rate by.", 0.1),
     Hyperparameter(
         "lr_scheduler_step",
         "text",
@@ -116,8 +97,8 @@ _TRAINING = (
         check=epochs,
         chosen="none: `step` needs it",
     ),
-    _integer("mini_batch_size", "The number of images in a batch.", 16, tunable=Tunable(1, 128)),
-    _real("momentum", "The momentum of `sgd` and `nag`.", 0.9, above=True, tunable=Tunable(0.9, 0.999)),
+    integer("mini_batch_size", "The number of images in a batch.", 16, tunable=Tunable(1, 128)),
+    real("momentum", "The momentum of `sgd` and `nag`.", 0.9, above=True, tunable=Tunable(0.9, 0.999)),
     Hyperparameter(
         "optimizer",
         "choice",
@@ -127,12 +108,12 @@ _TRAINING = (
         tunable=Tunable(categories=("sgd", "adam", "adagrad")),
     ),
     Hyperparameter("syncbn", "boolean", "Taken and of no effect: there are no GPUs to keep in step.", default=False),
-    _integer(
+    integer(
         "validation_mini_batch_size",
         "The number of images in a batch of validation, cropped to `crop_size`; 1 measures whole images.",
         16,
     ),
-    _real(
+    real(
         "weight_decay",
         "The weight decay of `sgd`.",
         0.0001,

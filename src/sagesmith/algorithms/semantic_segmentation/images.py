@@ -12,7 +12,7 @@ from sagesmith.algorithms.data.images import Example, annotated, mask, records
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.semantic_segmentation.declaration import IMAGES
+from sagesmith.algorithms.vision.declaration import IMAGES
 from sagesmith.algorithms.vision.pixels import normalised
 
 

@@ -13,9 +13,9 @@ from sagesmith.algorithms import catalogue, networks, serving
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.images import pixels
 from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
-from sagesmith.algorithms.semantic_segmentation.declaration import PNG
 from sagesmith.algorithms.semantic_segmentation.network import Network
 from sagesmith.algorithms.vision import earlier
+from sagesmith.algorithms.vision.declaration import PNG
 from sagesmith.algorithms.vision.pixels import normalised
 
 TITLE = "Semantic Segmentation"
