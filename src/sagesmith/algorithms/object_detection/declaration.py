@@ -8,6 +8,7 @@ from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
 from sagesmith.algorithms.vision.declaration import (
     IMAGE,
     IMAGES,
+    IN_MEMORY,
     JPEG,
     MODEL,
     PNG,
@@ -243,6 +244,7 @@ ALGORITHM = Algorithm(
         "Of several instances each normalises batches of its own; `dist_async` is as `dist_sync`.",
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "An image has up to 64 million pixels.",
+        IN_MEMORY,
         "Weight decay is `sgd`'s alone.",
     ),
     instances=True,

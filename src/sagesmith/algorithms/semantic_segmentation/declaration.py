@@ -7,6 +7,7 @@ from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, T
 from sagesmith.algorithms.vision.declaration import (
     IMAGE,
     IMAGES,
+    IN_MEMORY,
     JPEG,
     MODEL,
     PNG,
@@ -273,7 +274,7 @@ ALGORITHM = Algorithm(
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "Backbones of 18, 20 and 34 layers are taken too, for training without a GPU.",
         "A class that is in no mask, and in no prediction, does not count in mIOU.",
-        "Images are kept in memory as the JPEG or PNG that they come as, where they come through a pipe.",
+        IN_MEMORY,
         "Requests may be PNG as well as JPEG, of up to 12 million pixels. Training images have up to 64 million.",
     ),
     incremental=True,

@@ -14,6 +14,7 @@ PRETRAINED = (
     "EfficientNet-Lite0 takes its place, whose weights come with the algorithm; a warning in the log says so. With "
     "`use_pretrained_model=0` the network is the one that the job asks for."
 )
+IN_MEMORY = "Images of RecordIO, from files and through pipes, are kept in memory as the JPEG or PNG that they come as."
 
 
 def epochs(text: str) -> tuple[int, ...]:
