@@ -84,7 +84,7 @@ CACHE = _declare(
     "SAGESMITH_CACHE",
     forms.PATH,
     "`~/.cache/sagesmith`",
-    "environments and wheels, shared by all data directories of a machine",
+    "environments, wheels and the compiled modules of routers, shared by all data directories of a machine",
 )
 HOST = _declare("SAGESMITH_HOST", forms.TEXT, "`127.0.0.1`", "address to listen on, where `--host` is not given")
 PORT = _declare(

@@ -51,7 +51,7 @@ class Page:
 
     def run(self):
         running[:] = [self]
-        os.chdir(tempfile.mkdtemp())
+        os.chdir(tempfile.mkdtemp(dir=Path(sys.argv[1]).parent))
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(self.program, self.name, "exec"), self.namespace)
         estimator = self.fitted[0]

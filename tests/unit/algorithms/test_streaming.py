@@ -183,6 +183,12 @@ def test_the_first_instance_says_for_all_which_pass_was_the_last_one() -> None:
 
 
 @pytest.mark.usefixtures("free_port")
+def test_the_sum_of_tables_is_the_same_table_everywhere() -> None:
+    sums = together(NAMES, lambda _, hosts: hosts.total(np.full((2, 3), hosts.rank + 1.0)))
+    assert all(np.array_equal(each, np.full((2, 3), sum(range(1, len(NAMES) + 1)))) for each in sums)
+
+
+@pytest.mark.usefixtures("free_port")
 def test_everybody_gets_everybodys_data_in_the_order_of_the_instances() -> None:
     answers = together(NAMES, lambda _, hosts: hosts.gather(f"{hosts.rank}".encode() * (1 << 20)))
     assert answers[0] == answers[1] == answers[2]

@@ -91,10 +91,10 @@ class Hosts:
             return numbers
         if self.rank:
             self._send(self._peers[0], numbers.tobytes(), 0)
-            return np.frombuffer(self._receive(self._peers[0], 0), numbers.dtype)
+            return np.frombuffer(self._receive(self._peers[0], 0), numbers.dtype).reshape(numbers.shape)
         everything = numbers.copy()
         for number, peer in enumerate(self._peers, 1):
-            everything += np.frombuffer(self._receive(peer, number), numbers.dtype)
+            everything += np.frombuffer(self._receive(peer, number), numbers.dtype).reshape(numbers.shape)
         for number, peer in enumerate(self._peers, 1):
             self._send(peer, everything.tobytes(), number)
         return everything
