@@ -99,10 +99,11 @@ def strange(column: Any) -> int | None:
 
 
 def _refuse_header(found: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """See that a file does not begin with names: no number, where the next line has some."""
+    """See that a file does not begin with names: a word in each column, where the next line has numbers."""
     if len(found) > 1:
         (place, first), (_, second) = found[:2]
-        if not any(map(_is_number, first)) and any(map(_is_number, second)):
+        words = all(cell.strip().lower() not in _MISSING and not _is_number(cell) for cell in first)
+        if words and any(map(_is_number, second)):
             raise Unreadable(place, "The file must not have a header: its first line has no numbers, unlike the next")
 
 
