@@ -48,6 +48,15 @@ def test_a_category_that_is_no_csv_is_the_word_that_it_is(tmp_path: Path) -> Non
     assert table.train.features[:, 0].tolist() == [1 - each for each in table.train.labels]
 
 
+def test_categories_whose_numbers_32_bits_do_not_tell_apart_stay_apart(tmp_path: Path) -> None:
+    files = {
+        "training/a.csv": "0,123456789\n1,123456790\n" * 5,
+        "training/categorical_index.json": json.dumps({"cat_index_list": [1]}),
+    }
+    table = data.read(job(tmp_path, files))
+    assert table.train.features[:, 0].tolist() == table.train.labels.tolist()
+
+
 def test_a_fifth_is_held_out_where_there_are_no_validation_data(tmp_path: Path) -> None:
     table = data.read(job(tmp_path, {"train/a.csv": "".join(f"{row % 2},{row}\n" for row in range(50))}, ("train",)))
     assert (len(table.train), len(table.validation)) == (40, 10)

@@ -31,4 +31,4 @@ def load(model_dir: Path) -> serving.Predictor:
         data = pool(rows, meta["categories"]) if meta["categories"] else rows
         return model.predict(data, prediction_type=kind, thread_count=1 if len(rows) < 1000 else -1)
 
-    return Tabular("catboost", meta["columns"], meta["classes"], predict, meta["words"])
+    return Tabular("catboost", meta["columns"], meta["classes"], predict, meta["numbers"])

@@ -28,4 +28,4 @@ def load(model_dir: Path) -> serving.Predictor:
         found = booster.predict(rows, num_threads=1 if len(rows) < 1000 else 0)
         return both(found) if meta["classes"] is not None and found.ndim == 1 else found
 
-    return Tabular("lightgbm", meta["columns"], meta["classes"], predict, meta["words"])
+    return Tabular("lightgbm", meta["columns"], meta["classes"], predict, meta["numbers"])

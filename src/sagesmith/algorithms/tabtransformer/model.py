@@ -104,4 +104,4 @@ def load(model_dir: Path) -> serving.Predictor:
         powers = np.exp(found - found.max(axis=1, keepdims=True))
         return powers / powers.sum(axis=1, keepdims=True)
 
-    return Tabular("tabtransformer", meta["columns"], meta["classes"], predict, meta["words"])
+    return Tabular("tabtransformer", meta["columns"], meta["classes"], predict, meta["numbers"])

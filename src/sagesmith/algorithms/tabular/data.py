@@ -19,7 +19,7 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.checks import Wanted
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.tabular.words import Words, found, numbered
+from sagesmith.algorithms.tabular.words import Numbers, Words, found, numbered, numbers_of
 
 CATEGORIES = "categorical_index.json"
 _HELD_OUT = 0.2
@@ -75,7 +75,8 @@ def read(job: Job) -> Table:
         parent = folder
     categories = _categories(parent)
     words = found(_files(folder), categories)
-    train = _rows(folder, named[0], words)
+    numbers = numbers_of(words)
+    train = _rows(folder, named[0], numbers)
     if "validation" in job.sources:
         apart = job.sources["validation"].folder
     if any(each >= train.columns for each in categories):
@@ -83,7 +84,7 @@ def read(job: Job) -> Table:
     classes = None if regression() else _classes(train.labels)
     validation = None
     if apart.is_dir():
-        validation = _rows(apart, "validation", words, train.columns)
+        validation = _rows(apart, "validation", numbers, train.columns)
     if validation is None:
         job.log.say("There are no validation data: a fifth of the training data is held out.")
         train, validation = _split(train)
@@ -93,18 +94,18 @@ def read(job: Job) -> Table:
     return Table(*parts, classes, categories, words)
 
 
-def _rows(folder: Path, channel: str, words: Words, columns: int | None = None) -> Batch:
-    pieces = list(_pieces(folder, channel, words, columns))
+def _rows(folder: Path, channel: str, numbers: Numbers, columns: int | None = None) -> Batch:
+    pieces = list(_pieces(folder, channel, numbers, columns))
     if not pieces:
         raise CustomerError(f"Unable to read data channel '{channel}': it has no CSV files with rows")
     return whole_of(pieces)
 
 
-def _pieces(folder: Path, channel: str, words: Words, columns: int | None) -> Iterator[Batch]:
+def _pieces(folder: Path, channel: str, numbers: Numbers, columns: int | None) -> Iterator[Batch]:
     wanted = Wanted(1, columns, missing=True, said_by="the training data have")
     for path in _files(folder):
         with path.open("rb", buffering=0) as file:
-            stream = BytesIO(numbered(file.read(), words, labels=1)) if words else file
+            stream = BytesIO(numbered(file.read(), numbers, labels=1)) if numbers else file
             for batch in text_csv.batches(stream, f"file {channel}/{path.relative_to(folder)}", wanted):
                 wanted = wanted.like(batch)
                 yield batch

@@ -16,7 +16,7 @@ from sagesmith.algorithms import catalogue, serving
 from sagesmith.algorithms.data.decode import decode
 from sagesmith.algorithms.declaration import JSON
 from sagesmith.algorithms.errors import CustomerError
-from sagesmith.algorithms.tabular.words import Words, numbered
+from sagesmith.algorithms.tabular.words import Numbers, numbered, numbers_of
 
 META = "model.json"
 
@@ -28,20 +28,20 @@ class Tabular:
     Attributes:
         classes: its classes' labels; None for a regression.
         predict: from rows to numbers, or to the probabilities of the classes, of shape (rows, classes).
-        words: of features whose categories are words.
+        numbers: of the words of features whose categories are words.
     """
 
     algorithm: str
     columns: int
     classes: tuple[float, ...] | None
     predict: Callable[[Any], Any]
-    words: Words
+    numbers: Numbers
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         algorithm = catalogue.algorithm(self.algorithm)
         serving.readable(content_type, algorithm)
         serving.writable(accept, algorithm)
-        rows = decode(numbered(body, self.words, labels=0), content_type, self.columns, missing=True).features
+        rows = decode(numbered(body, self.numbers, labels=0), content_type, self.columns, missing=True).features
         verbose = "verbose" in accept.replace(" ", "").split(";")[1:]
         return json.dumps(self._said(self.predict(rows), verbose)).encode(), JSON
 
@@ -82,7 +82,7 @@ def read_meta(folder: Path, algorithm: str) -> dict[str, Any]:
             raise KeyError(f"it is one of {meta['algorithm']}")
         meta["classes"] = None if meta["classes"] is None else tuple(meta["classes"])
         # Earlier models have none.
-        meta["words"] = {int(feature): each for feature, each in meta.get("words", {}).items()}
+        meta["numbers"] = numbers_of({int(feature): each for feature, each in meta.pop("words", {}).items()})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CustomerError(f"The model artifact is not one of {algorithm}: {META}: {error}") from error
     return meta

@@ -12,6 +12,10 @@ from pathlib import Path
 Words = Mapping[int, Sequence[str]]
 """By feature the words that it has, in the order of their numbers; no entry of a feature whose categories are
 numbers."""
+Numbers = Mapping[int, Mapping[str, str]]
+"""By feature the number of each of its words, as text."""
+_LARGEST = 1 << 24
+"""Of whole numbers that 32 bits tell apart; categories with larger ones are words."""
 
 
 def found(paths: Iterable[Path], categories: Sequence[int]) -> Words:
@@ -32,25 +36,28 @@ def found(paths: Iterable[Path], categories: Sequence[int]) -> Words:
     return {feature: sorted(own - {""}) for feature, own in values.items() if not all(map(_is_number, own))}
 
 
-def numbered(data: bytes, words: Words, labels: int) -> bytes:
+def numbers_of(words: Words) -> Numbers:
+    """The numbers that stand for words."""
+    return {feature: {word: str(number) for number, word in enumerate(each)} for feature, each in words.items()}
+
+
+def numbered(data: bytes, numbers: Numbers, labels: int) -> bytes:
     """CSV with numbers in the place of words, in the same lines; a word that is not known becomes a missing value.
 
     Args:
         labels: how many columns stand before the features.
     """
-    if not words:
+    if not numbers:
         return data
-    numbers = {
-        feature + labels: {word: str(number) for number, word in enumerate(each)} for feature, each in words.items()
-    }
     lines = data.decode("utf-8", "surrogateescape").split("\n")
-    return "\n".join(_replaced(lines, numbers)).encode("utf-8", "surrogateescape")
+    return "\n".join(_replaced(lines, numbers, labels)).encode("utf-8", "surrogateescape")
 
 
-def _replaced(lines: Iterable[str], numbers: Mapping[int, Mapping[str, str]]) -> Iterator[str]:
+def _replaced(lines: Iterable[str], numbers: Numbers, labels: int) -> Iterator[str]:
     for line in lines:
         cells = _cells(line)
-        for at, own in numbers.items():
+        for feature, own in numbers.items():
+            at = feature + labels
             if at < len(cells):
                 cells[at] = own.get(cells[at].strip(), "")
         yield ",".join(cells)
@@ -67,7 +74,7 @@ def _cells(line: str) -> list[str]:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell or "0")
+        value = float(cell or "0")
     except ValueError:
         return False
-    return "_" not in cell
+    return "_" not in cell and not abs(value) > _LARGEST
