@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import linear_model
-from sklearn.metrics import f1_score, log_loss, precision_score, recall_score, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
+from sagesmith.algorithms import catalogue
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.protobuf import Sparse
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.linear_learner import losses, metrics
+from sagesmith.algorithms.linear_learner import rows as rows_module
 from sagesmith.algorithms.linear_learner.candidates import candidates
 from sagesmith.algorithms.linear_learner.descent import Descent, Optimizer
 from sagesmith.algorithms.linear_learner.learner import Learner
 from sagesmith.algorithms.linear_learner.metrics import Criterion, best_threshold
+from sagesmith.algorithms.linear_learner.model import load
 from sagesmith.algorithms.linear_learner.newton import Newton
 from sagesmith.algorithms.linear_learner.penalties import Penalties
 from sagesmith.algorithms.linear_learner.problem import Problem
@@ -28,9 +31,12 @@ from sagesmith.algorithms.linear_learner.rows import DENSE_COLUMNS, Data
 from sagesmith.algorithms.linear_learner.scaling import Moments, Scaling
 from sagesmith.algorithms.linear_learner.schema import LOSSES, SCHEMA
 from sagesmith.algorithms.linear_learner.squares import Squares
+from sagesmith.algorithms.linear_learner.train import train
 from sagesmith.algorithms.run import hosts as hosts_module
 from sagesmith.algorithms.run.hosts import Hosts
 from sagesmith.algorithms.run.job import Job
+from sagesmith.algorithms.serving import Rows
+from tests.algorithms import harness
 from tests.unit.algorithms.test_streaming import NAMES, together
 
 SETTINGS: Mapping[str, Any] = {"margin": 1.0, "quantile": 0.8, "huber_delta": 0.7, "loss_insensitivity": 0.2}
@@ -316,6 +322,37 @@ def test_a_flag_is_read_as_the_sdk_writes_it(given: str, shift: float) -> None:
     moments = Moments(2, np.array([5.0, 0.0]), np.array([2.0, 2.0]))
     values = SCHEMA.read({"predictor_type": "regressor", "unbias_data": given})
     assert Scaling.chosen(values, moments, False).shift.tolist() == [shift]
+
+
+@pytest.mark.parametrize("strays", [0.0, 0.02])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_in_the_order_of_their_labels_are_learned_from_as_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, classes: int, strays: float
+) -> None:
+    monkeypatch.setattr(rows_module, "_JUDGED_ROWS", 400)
+    random = np.random.default_rng(0)
+    features = random.normal(size=(3000, 3))
+    labels = np.digitize(features @ [1, -1, 2] + random.logistic(size=3000), [0, 2][: classes - 1])
+    where = np.where(random.random(3000) < strays, random.integers(0, classes, 3000), labels)
+    order = np.argsort(where, kind="stable")
+    table = np.column_stack([labels, features])[order]
+    kind: dict[str, object] = {"predictor_type": "multiclass_classifier", "num_classes": 3}
+    if classes == 2:
+        # A threshold is chosen by some rows, in which strays are all there is of a class.
+        criterion = "loss_function" if strays else "accuracy"
+        kind = {"predictor_type": "binary_classifier", "binary_classifier_model_selection_criteria": criterion}
+    values = {"num_point_for_scaler": 200, **kind}
+    text = "".join(",".join(f"{each:.9g}" for each in row) + "\n" for row in table)
+    harness.prepare(tmp_path, values, {"train": harness.Channel({"a.csv": text}, "text/csv")}, "algo-1", ["algo-1"])
+    train(Job.load(catalogue.algorithm("linear_learner"), tmp_path))
+    predictor = load(tmp_path / "model")
+    assert isinstance(predictor, Rows)
+    answers = predictor.model.predict(Batch(features.astype(np.float32)))
+    scores = np.array([each["score"] for each in answers])
+    reference = linear_model.LogisticRegression().fit(features, labels)
+    assert log_loss(labels, scores) <= 1.1 * log_loss(labels, reference.predict_proba(features))
+    found = [each["predicted_label"] for each in answers]
+    assert accuracy_score(labels, found) >= 0.97 * reference.score(features, labels)
 
 
 @pytest.mark.parametrize("sparse", [False, True], ids=("dense", "sparse"))

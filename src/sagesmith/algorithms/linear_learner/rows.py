@@ -1,6 +1,6 @@
 """The rows of a job: where they are read, how they are checked and counted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ class Data:
     """The job's rows.
 
     Attributes:
-        sample: the first of this instance's rows for training, `num_point_for_scaler` of them.
+        sample: the first of this instance's rows for training, `num_point_for_scaler` of them; of a classifier whose
+            first rows are not of all classes, some of all rows.
         sparse: they stay sparse.
         judged: where the best model is chosen, and its channel's name.
     """
@@ -39,12 +40,16 @@ class Data:
     moments: Moments
     judged: tuple[str, Replay]
 
+    def tells(self, values: Mapping[str, Any]) -> bool:
+        """Whether the sample has more than one class, or labels that are no classes."""
+        return not labels_of(values) or _classes(self.sample) > 1
+
     @classmethod
     def opened(cls, job: Job, hosts: Hosts) -> "Data":
         wanted = None if job.values["feature_dim"] == "auto" else int(job.values["feature_dim"])
         rows = Replay(lambda epoch: read(job, "train", wanted, epoch))
         limit = job.values["num_point_for_scaler"]
-        head = rows.head(max(limit, _JUDGED_ROWS))
+        head = _head(rows, limit, labels_of(job.values))
         sample = list(_first(head, limit))
         if not sample:
             raise CustomerError("The channel 'train' has no rows.")
@@ -83,6 +88,41 @@ def read(job: Job, channel: str, columns: int | None, epoch: int) -> Iterator[Ba
                 )
         seen += len(batch)
         yield batch
+
+
+def _head(rows: Replay, limit: int, classes: int) -> list[Batch]:
+    """The first rows; some of all, if they come in the order of their labels: the first say nothing of the others.
+
+    Args:
+        limit: so many of them are the sample.
+        classes: how many there are, 0 of a regressor.
+    """
+    count = max(limit, _JUDGED_ROWS)
+    head = rows.head(count)
+    sample = list(_first(head, limit))
+    if not sample or _classes(sample) >= classes:
+        return head
+    return _some(rows() if sum(map(len, head)) >= count and _classes(head) < classes else head, count)
+
+
+def _classes(batches_: Iterable[Batch]) -> int:
+    return len(np.unique(np.concatenate([batch.labels for batch in batches_])))
+
+
+def _some(batches_: Iterable[Batch], rows: int) -> list[Batch]:
+    """So many rows, or a few more, of which each has the same chance to be among them, in an order of their own."""
+    random, share, held = np.random.default_rng(0), 1.0, list[Batch]()
+    for batch in batches_:
+        held.append(_chosen(batch, np.flatnonzero(random.random(len(batch)) < share)))
+        while sum(map(len, held)) > 2 * rows:
+            held = [_chosen(each, np.flatnonzero(random.random(len(each)) < 0.5)) for each in held]
+            share /= 2
+    together = joined(held)
+    return [_chosen(together, random.permutation(len(together)))]
+
+
+def _chosen(batch: Batch, places: Any) -> Batch:
+    return Batch(batch.features[places], batch.labels[places])
 
 
 def _first(batches_: list[Batch], rows: int) -> Iterator[Batch]:

@@ -33,6 +33,7 @@ from sagesmith.algorithms.run.streaming import passes
 _SAMPLE_STEPS = 12
 _KINKED_SAMPLE_STEPS = 50
 _CALIBRATION_ROWS = 100_000
+_MISLED = 1.1
 _BLOCK_NUMBERS = 1 << 22
 
 
@@ -145,7 +146,7 @@ class _Task:
             trained = learner.method.mean_losses()
         else:
             trained = learner.method.mean_losses()
-            finished = learner.method.step()
+            finished = not self._restarted(learner, trained) and learner.method.step()
         channel, rows = self.data.judged
         values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
         estimated = channel == "train" and self.judge.by_loss
@@ -161,6 +162,26 @@ class _Task:
         if better:
             self.job.log.say(f"Epoch {epoch}: Loss improved. Updating best model")
         return finished or learner.waited >= self.job.values["early_stopping_patience"]
+
+    def _restarted(self, learner: Learner, trained: Any) -> bool:
+        """Let models begin anew that the sample has misled: they are worse than if they knew the classes' shares alone.
+
+        Newton's steps from where hardly any row has a curvature lead nowhere.
+        """
+        if learner.passed > 1 or self.method != "newton" or not self._likelihood:
+            return False
+        counts = np.broadcast_to(learner.seen.astype(np.float64), (len(trained), len(learner.seen))).copy()
+        if self.problem.positive is not None:
+            counts[:, 1] *= self.problem.positive
+        if self.problem.balance is not None:
+            counts *= self.problem.balance
+        shares = np.maximum(counts / counts.sum(axis=1, keepdims=True), 1e-12)
+        if (trained <= _MISLED * -(shares * np.log(shares)).sum(axis=1)).all():
+            return False
+        begin = choices.beginning(self.job.values, len(self.candidates), self.problem.classes, self.scaling)
+        learner.method = Newton(self.problem, learner.method.penalties, self.prepare, begin)
+        learner.kept = begin[0]
+        return True
 
     def model(self, learner: Learner) -> Linear:
         """The kept model in the units of the data."""
@@ -185,13 +206,23 @@ class _Task:
         return self.method == "newton" and self.problem.loss is not None and self.problem.loss.constant
 
     @property
+    def _likelihood(self) -> bool:
+        """The loss is the cross-entropy."""
+        return self.problem.loss is None or self._probable
+
+    @property
     def _probable(self) -> bool:
         return self.problem.loss is not None and self.problem.loss.score is losses.sigmoid
 
     def _of_sample(self, method: Newton) -> tuple[Any, float]:
-        """The weights that are best for the sample of the first instance, and how wide kinks are there."""
+        """The weights that are best for the sample of the first instance, and how wide kinks are there.
+
+        Of one class alone nothing can be said: all begin as they are.
+        """
+        steps = _KINKED_SAMPLE_STEPS if method.kinked else _SAMPLE_STEPS
+        finished = not self.data.tells(self.job.values)
         with threadpool_limits(1, user_api="blas"):
-            for _ in range(_KINKED_SAMPLE_STEPS if method.kinked else _SAMPLE_STEPS):
+            for _ in range(0 if finished else steps):
                 for batch in self.data.sample:
                     method.update(batch)
                 finished = method.step()
