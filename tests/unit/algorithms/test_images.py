@@ -16,7 +16,7 @@ from PIL import Image
 from sagesmith.algorithms.data import annotations, images, recordio
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
-from sagesmith.algorithms.semantic_segmentation.images import central_crop
+from sagesmith.algorithms.semantic_segmentation.images import central_crop, uncut
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 RECORDIO = "application/x-recordio"
@@ -222,6 +222,14 @@ def test_the_middle_of_a_strip_is_all_that_is_enlarged_of_it():
     pixels, found = central_crop(image, classes, 512)
     assert pixels.shape == (3, 512, 512)
     assert found.shape == (512, 512) and (found == 2).all()
+
+
+def test_an_image_that_is_too_large_to_be_seen_whole_is_named():
+    large = Image.new("L", (4_000, 3_001))
+    with pytest.raises(Unreadable, match=r"file validation/a\.png: The image has 4000 x 3001 pixels, and may have 12"):
+        uncut(large, large, "file validation/a.png")
+    _, classes = uncut(Image.new("RGB", (3, 2)), Image.new("L", (3, 2), 1), "it")
+    assert classes.tolist() == [[1, 1, 1], [1, 1, 1]]
 
 
 SIZE = '"image_size": [{"width": 8, "height": 6}]'

@@ -275,7 +275,8 @@ ALGORITHM = Algorithm(
         "Backbones of 18, 20 and 34 layers are taken too, for training without a GPU.",
         "A class that is in no mask, and in no prediction, does not count in mIOU.",
         IN_MEMORY,
-        "Requests may be PNG as well as JPEG, of up to 12 million pixels. Training images have up to 64 million.",
+        "Requests may be PNG as well as JPEG, of up to 12 million pixels. Training images have up to 64 million, "
+        "those of validation too unless `validation_mini_batch_size` is 1.",
     ),
     incremental=True,
     artifact="`model.json`, the hyperparameters, and `weights.npz`",

@@ -15,6 +15,9 @@ from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.vision.declaration import IMAGES
 from sagesmith.algorithms.vision.pixels import normalised
 
+MOST_PIXELS = 12_000_000
+"""Of an image that is seen whole: a network makes some hundred numbers of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Images:
@@ -97,6 +100,21 @@ def central_crop(image: Image.Image, classes: Image.Image, crop: int) -> tuple[A
     left, top = ((each - side) // 2 for each in image.size)
     box = (left, top, left + side, top + side)
     return _cut(*_scaled(image.crop(box), classes.crop(box), crop / side), 0, 0, crop)
+
+
+def uncut(image: Image.Image, classes: Image.Image, place: str) -> tuple[Any, Any]:
+    """An image as it is, and its classes.
+
+    Raises:
+        Unreadable: it is too large for that.
+    """
+    if image.width * image.height > MOST_PIXELS:
+        raise Unreadable(
+            place,
+            f"The image has {image.width} x {image.height} pixels, and may have {MOST_PIXELS / 1e6:.0f} million where "
+            "validation_mini_batch_size is 1: make it smaller, or that larger",
+        )
+    return normalised(image), np.asarray(classes, np.int64)
 
 
 def _scaled(image: Image.Image, classes: Image.Image, by: float) -> tuple[Image.Image, Image.Image]:

@@ -13,6 +13,7 @@ from sagesmith.algorithms import catalogue, networks, serving
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.images import pixels
 from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
+from sagesmith.algorithms.semantic_segmentation.images import MOST_PIXELS
 from sagesmith.algorithms.semantic_segmentation.network import Network
 from sagesmith.algorithms.vision import earlier
 from sagesmith.algorithms.vision.declaration import PNG
@@ -21,8 +22,6 @@ from sagesmith.algorithms.vision.pixels import normalised
 TITLE = "Semantic Segmentation"
 FILE = "model.json"
 WEIGHTS = "weights.npz"
-# Of a request: a network makes some hundred numbers of each.
-_MOST_PIXELS = 12_000_000
 # What an encoder's weights are used by where an image has some hundred pixels a side.
 _USES = 64 * 64
 
@@ -38,7 +37,7 @@ class Masks:
         serving.readable(content_type, algorithm)
         chosen = serving.writable(accept, algorithm)
         try:
-            image = pixels(body, "the request", most=_MOST_PIXELS)
+            image = pixels(body, "the request", most=MOST_PIXELS)
         except Unreadable as error:
             raise BadRequest(f"Unable to read the request: {error.why}") from None
         with torch.inference_mode():

@@ -21,13 +21,13 @@ from sagesmith.algorithms.semantic_segmentation.images import (
     Images,
     central_crop,
     random_crop,
+    uncut,
 )
 from sagesmith.algorithms.semantic_segmentation.model import FILE, WEIGHTS, artifact
 from sagesmith.algorithms.semantic_segmentation.network import Network
 from sagesmith.algorithms.vision import descent, earlier
 from sagesmith.algorithms.vision.feed import Feed, in_order, stacked
 from sagesmith.algorithms.vision.loop import Loop, Step
-from sagesmith.algorithms.vision.pixels import normalised
 
 _AUXILIARY_WEIGHT = 0.5
 
@@ -79,7 +79,7 @@ class _Task:
             image, classes = images.load(number)
             if size > 1:
                 return central_crop(image, classes, crop)
-            return normalised(image), np.asarray(classes, np.int64)
+            return uncut(image, classes, images.examples[number].place)
 
         return Feed(in_order(len(images)), read, size)
 
