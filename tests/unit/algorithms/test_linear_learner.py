@@ -355,6 +355,23 @@ def test_rows_in_the_order_of_their_labels_are_learned_from_as_others(
     assert accuracy_score(labels, found) >= 0.97 * reference.score(features, labels)
 
 
+def test_numbers_in_their_order_are_learned_from_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "_JUDGED_ROWS", 400)
+    random = np.random.default_rng(0)
+    features = random.normal(size=(3000, 3))
+    labels = features @ [1, -1, 2] + random.normal(size=3000)
+    table = np.column_stack([labels, features])[np.argsort(labels)]
+    values = {"predictor_type": "regressor", "loss": "absolute_loss", "num_point_for_scaler": 200}
+    text = "".join(",".join(f"{each:.9g}" for each in row) + "\n" for row in table)
+    harness.prepare(tmp_path, values, {"train": harness.Channel({"a.csv": text}, "text/csv")}, "algo-1", ["algo-1"])
+    train(Job.load(catalogue.algorithm("linear_learner"), tmp_path))
+    predictor = load(tmp_path / "model")
+    assert isinstance(predictor, Rows)
+    scores = np.array([each["score"] for each in predictor.model.predict(Batch(features.astype(np.float32)))])
+    reference = linear_model.LinearRegression().fit(features, labels).predict(features)
+    assert np.abs(scores - labels).mean() <= 1.01 * np.abs(reference - labels).mean()
+
+
 @pytest.mark.parametrize("sparse", [False, True], ids=("dense", "sparse"))
 def test_models_are_judged_by_rows_of_all_instances(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sparse: bool

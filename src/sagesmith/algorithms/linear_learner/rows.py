@@ -18,6 +18,7 @@ from sagesmith.algorithms.run.state import pack, unpack
 
 _JUDGED_ROWS = 50_000
 _SHARED_NUMBERS = 1 << 24
+_RISING = 0.95
 DENSE_COLUMNS = 1024
 """Rows of so many features are made dense."""
 
@@ -27,8 +28,8 @@ class Data:
     """The job's rows.
 
     Attributes:
-        sample: the first of this instance's rows for training, `num_point_for_scaler` of them; of a classifier whose
-            first rows are not of all classes, some of all rows.
+        sample: the first of this instance's rows for training, `num_point_for_scaler` of them; some of all rows where
+            the first come in the order of their labels.
         sparse: they stay sparse.
         judged: where the best model is chosen, and its channel's name.
     """
@@ -100,9 +101,21 @@ def _head(rows: Replay, limit: int, classes: int) -> list[Batch]:
     count = max(limit, _JUDGED_ROWS)
     head = rows.head(count)
     sample = list(_first(head, limit))
-    if not sample or _classes(sample) >= classes:
+    total = sum(map(len, head))
+    more = total >= count
+    if (total <= limit and not more) or not _ordered(sample, classes):
+        # The sample has all rows, or is like them.
         return head
-    return _some(rows() if sum(map(len, head)) >= count and _classes(head) < classes else head, count)
+    return _some(rows() if more and _ordered(head, classes) else head, count)
+
+
+def _ordered(batches_: Iterable[Batch], classes: int) -> bool:
+    """Whether rows come in the order of their labels: some class is missing, or nearly all labels rise, or fall."""
+    if classes:
+        return _classes(batches_) < classes
+    ways = np.diff(np.concatenate([batch.labels for batch in batches_]))
+    rising, falling = (ways > 0).sum(), (ways < 0).sum()
+    return bool(max(rising, falling) > _RISING * max(rising + falling, 1))
 
 
 def _classes(batches_: Iterable[Batch]) -> int:
