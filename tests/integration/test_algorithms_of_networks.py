@@ -99,6 +99,7 @@ def test_object_detection_begins_with_what_imagenet_taught_by_awss_defaults(plat
         seen["train"]["metrics"]
     )
     assert "EFFICIENTNET-LITE0 TAKES ITS PLACE" in seen["train"]["warning"]
+    assert seen["predict"]
     for label, score, left, top, right, bottom in seen["predict"]:
         assert (label, 0 < score <= 1) == (0, True)
         assert 0 <= left <= right <= 1

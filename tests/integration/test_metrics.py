@@ -65,13 +65,13 @@ def test_an_ended_job_has_said_how_busy_its_host_was(platform: Running, running_
     assert all(point["Maximum"] <= 100 for point in average(platform, "DiskUtilization", host))
 
 
-def test_a_job_that_computes_has_used_a_part_of_a_core(platform: Running) -> None:
-    job = jobs.shell_job(platform, "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done")
+def test_a_job_that_computes_has_used_a_core(platform: Running) -> None:
+    # Long enough for a second in which tests beside it, to which jobs give way, leave it a part of a core.
+    job = jobs.shell_job(platform, "i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done")
     described = jobs.wait_job(platform, job)
     assert described["TrainingJobStatus"] == "Completed", described.get("FailureReason")
     (point,) = average(platform, "CPUUtilization", {"Host": f"{job}/algo-1"})[:1]
-    # Jobs give way: beside other tests it had less than a whole core.
-    assert 2 < point["Maximum"] < 150
+    assert 10 < point["Maximum"] < 150
 
 
 @pytest.mark.parametrize("protocol", ["json", "smithy-rpc-v2-cbor", "query"])
