@@ -73,13 +73,20 @@ def page(algorithm: Algorithm) -> str:
 def _images(algorithm: Algorithm) -> str:
     sentences = [
         f"Images: {_code(algorithm.repositories)}.",
-        f"Trains on {'one or several instances' if algorithm.instances else 'one instance'}.",
+        _instances(algorithm),
     ]
     if algorithm.incremental:
         sentences.append("Goes on from an earlier model in the channel `model`.")
     if algorithm.artifact:
         sentences.append(f"Model artifact: {algorithm.artifact}.")
     return " ".join(sentences)
+
+
+def _instances(algorithm: Algorithm) -> str:
+    name, value = algorithm.instances_with or ("", "")
+    several = f"one or several instances{f' (several with `{name}={value}` alone)' if name else ''}"
+    count = several if algorithm.instances else "one instance (a job of more is refused)"
+    return f"Trains on {count}, here of any type; on AWS of the class {algorithm.hardware}."
 
 
 def _channels(channels: tuple[Channel, ...]) -> str:

@@ -34,10 +34,3 @@ def test_negative_counts_are_refused_with_their_place(tmp_path: Path) -> None:
     trained = train("lda", tmp_path, GIVEN, {"train": Channel({"a.csv": csv(rows)}, NO_LABEL)})
     assert trained.failure.startswith("ClientError: ")
     assert "row 7, column 5" in trained.failure
-
-
-def test_several_instances_are_refused(tmp_path: Path) -> None:
-    channels = {"train": Channel({"a.csv": csv(DIGITS)}, NO_LABEL)}
-    trained = train("lda", tmp_path, GIVEN, channels, hosts=("algo-1", "algo-2"))
-    assert trained.failure.startswith("ClientError: ")
-    assert "trains on one instance" in trained.failure

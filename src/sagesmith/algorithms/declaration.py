@@ -69,7 +69,9 @@ class Algorithm:
         train: `module:function`, which gets a `run.job.Job` and trains.
         load: `module:function`, which gets the model's directory and returns a `serving.Predictor`.
         content_types, accepts: of requests and answers, the first where a request names none.
+        hardware: the instance class of AWS's table, on which AWS trains it; here all train on any.
         instances: several may train together.
+        instances_with: a hyperparameter and its value, without which several may not.
         incremental: it takes a `model` channel with an earlier model.
         artifact: what is in model.tar.gz.
         models: the ids of JumpStart's models that it runs, if there are any.
@@ -86,9 +88,11 @@ class Algorithm:
     load: str
     content_types: tuple[str, ...]
     accepts: tuple[str, ...]
+    hardware: Literal["CPU", "CPU or GPU", "GPU"]
     sources: tuple[str, ...]
     differences: tuple[str, ...] = ()
     instances: bool = False
+    instances_with: tuple[str, str] | None = None
     incremental: bool = False
     artifact: str = ""
     models: tuple[str, ...] = ()

@@ -140,6 +140,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.autogluon.model:load",
     content_types=(CSV,),
     accepts=ACCEPTS,
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/autogluon-tabular.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/autogluon-tabular-HowItWorks.html",

@@ -159,6 +159,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.blazingtext.model:load",
     content_types=(JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/blazingtext.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/blazingtext_hyperparameters.html",
@@ -179,6 +180,7 @@ ALGORITHM = Algorithm(
         "Training uses all cores without locks, as AWS's does: two runs differ slightly.",
     ),
     instances=True,
+    instances_with=("mode", "batch_skipgram"),
     artifact=(
         "`vectors.txt` (word2vec's text form) and `vectors.bin` of word vectors, with `eval.json`; `model.bin` of "
         "`supervised`. fastText reads the `.bin` files, and models that it wrote are served"

@@ -24,8 +24,6 @@ _BUCKETS_PER_BYTE = 10
 def train(job: Job) -> None:
     """Train on one instance; the others of `batch_skipgram` have nothing to do."""
     mode = job.values["mode"]
-    if len(job.hosts) > 1 and mode != "batch_skipgram":
-        raise CustomerError(f"The mode {mode} trains on one instance; the job has {len(job.hosts)}.")
     if job.values["early_stopping"] and mode == "supervised" and "validation" not in job.sources:
         raise CustomerError("early_stopping needs a channel 'validation' to stop by.")
     if not job.leads:

@@ -112,6 +112,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.catboost.model:load",
     content_types=(CSV,),
     accepts=ACCEPTS,
+    hardware="CPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/catboost.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/InputOutput-CatBoost.html",

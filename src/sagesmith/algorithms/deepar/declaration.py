@@ -226,6 +226,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.deepar.forecast:load",
     content_types=(JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/deepar.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/deepar_hyperparameters.html",

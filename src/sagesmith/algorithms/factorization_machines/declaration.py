@@ -209,6 +209,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.factorization_machines.model:load",
     content_types=(JSON, RECORDIO, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/fact-machines.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/fact-machines-hyperparameters.html",

@@ -301,6 +301,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.image_classification.model:load",
     content_types=IMAGES,
     accepts=(JSON, JSON_LINES),
+    hardware="GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/image-classification.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/IC-HowItWorks.html",

@@ -177,6 +177,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.ipinsights.model:load",
     content_types=(CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ip-insights.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ip-insights-howitworks.html",

@@ -126,6 +126,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.kmeans.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-means-api-config.html",

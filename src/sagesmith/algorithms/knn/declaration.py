@@ -153,6 +153,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.knn.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/k-nearest-neighbors.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/kNN_hyperparameters.html",

@@ -79,6 +79,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.lda.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/lda.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/lda-how-it-works.html",

@@ -132,6 +132,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.lightgbm.model:load",
     content_types=(CSV,),
     accepts=ACCEPTS,
+    hardware="CPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/lightgbm.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/InputOutput-LightGBM.html",

@@ -130,6 +130,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.linear_learner.model:load",
     content_types=(CSV, RECORDIO, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/linear-learner.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ll_hyperparameters.html",

@@ -191,6 +191,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.ntm.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ntm.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ntm_hyperparameters.html",

@@ -372,6 +372,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.object2vec.model:load",
     content_types=(JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/object2vec.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/object2vec-hyperparameters.html",

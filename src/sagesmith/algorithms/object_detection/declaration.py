@@ -228,6 +228,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.object_detection.model:load",
     content_types=(IMAGE, JPEG, PNG),
     accepts=(JSON, JSON_LINES),
+    hardware="GPU",
     sources=(
         f"{_PAGE}object-detection.html",
         f"{_PAGE}object-detection-api-config.html",

@@ -67,6 +67,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.pca.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/pca.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/how-pca-works.html",

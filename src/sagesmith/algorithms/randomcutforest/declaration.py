@@ -136,6 +136,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.randomcutforest.model:load",
     content_types=(RECORDIO, CSV, JSON, JSON_LINES),
     accepts=(JSON, JSON_LINES, RECORDIO, CSV),
+    hardware="CPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/randomcutforest.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/rcf_how-it-works.html",

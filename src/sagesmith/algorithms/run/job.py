@@ -58,11 +58,7 @@ class Job:
         host = str(resources.get("current_host", "algo-1"))
         hosts = tuple(sorted(resources.get("hosts", [host]), key=_number))
         values = algorithm.schema.read(given)
-        if len(hosts) > 1 and not algorithm.instances:
-            raise CustomerError(
-                f"Unable to initialize the algorithm. {algorithm.title} trains on one instance; the job has "
-                f"{len(hosts)}. Set InstanceCount to 1."
-            )
+        check_instances(algorithm, values, len(hosts))
         sources = _sources(algorithm, _read(config / "inputdataconfig.json"), root / "input" / "data")
         return cls(algorithm, values, given, sources, hosts, host, root, Log(host, algorithm.title))
 
@@ -93,6 +89,26 @@ class Job:
     def listen(self) -> None:
         """Take SIGTERM as the request to stop. Call it on the main thread."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self.stopping.set())
+
+
+def check_instances(algorithm: Algorithm, values: Mapping[str, Any], count: int) -> None:
+    """Refuse more instances than AWS's table "Parameters for Built-in Algorithms" and the algorithm's page allow.
+
+    Raises:
+        CustomerError: there are more.
+    """
+    if count == 1:
+        return
+    name, value = algorithm.instances_with or ("", "")
+    if algorithm.instances and (not name or values[name] == value):
+        return
+    what, unless = algorithm.title, ""
+    if algorithm.instances:
+        what, unless = f"{what} with {name}={values[name]}", f", or {name} to {value}"
+    raise CustomerError(
+        f"Unable to initialize the algorithm. {what} trains on one instance; the job has {count}. "
+        f"Set InstanceCount to 1{unless}."
+    )
 
 
 def _sources(algorithm: Algorithm, config: Mapping[str, Any], folder: Path) -> dict[str, Source]:

@@ -261,6 +261,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.semantic_segmentation.model:load",
     content_types=(JPEG, PNG, IMAGE),
     accepts=(PNG, PROTOBUF, RECORDIO),
+    hardware="GPU",
     sources=(
         f"{_PAGE}semantic-segmentation.html",
         f"{_PAGE}segmentation-hyperparameters.html",

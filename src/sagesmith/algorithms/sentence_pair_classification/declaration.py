@@ -56,6 +56,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.sentence_pair_classification.model:load",
     content_types=(LIST_TEXT,),
     accepts=shared.ACCEPTS,
+    hardware="CPU or GPU",
     sources=(
         "https://sagemaker.readthedocs.io/en/v2.206.0/algorithms/text/sentence_pair_classification_hugging_face.html",
         "https://sagemaker.readthedocs.io/en/v2.206.0/algorithms/text/sentence_pair_classification_tensor_flow.html",

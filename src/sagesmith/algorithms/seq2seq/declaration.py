@@ -274,6 +274,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.seq2seq.model:load",
     content_types=(JSON, JSON_LINES, RECORDIO),
     accepts=(JSON, JSON_LINES, RECORDIO),
+    hardware="GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/seq-2-seq.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/seq-2-seq-hyperparameters.html",

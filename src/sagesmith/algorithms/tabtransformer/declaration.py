@@ -71,6 +71,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.tabtransformer.model:load",
     content_types=(CSV,),
     accepts=ACCEPTS,
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/tabtransformer.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/tabtransformer-hyperparameters.html",

@@ -52,6 +52,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.text_classification.model:load",
     content_types=(TEXT,),
     accepts=shared.ACCEPTS,
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/text-classification-tensorflow.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/text-classification-tensorflow-Hyperparameter.html",

@@ -87,6 +87,7 @@ ALGORITHM = Algorithm(
     load="sagesmith.algorithms.xgboost.model:load",
     content_types=(CSV, LIBSVM, X_LIBSVM, RECORDIO, JSON, JSON_LINES),
     accepts=(CSV, JSON, JSON_LINES, RECORDIO),
+    hardware="CPU or GPU",
     sources=(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/xgboost_hyperparameters.html",
