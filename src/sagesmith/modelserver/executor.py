@@ -68,12 +68,14 @@ class Executor:
         self._loaded = loaded
         self._delivery = delivery
         self._rows = rows
+        self._least = 1 if rows is not None and rows.for_one else 2
+        """So many requests are predicted together."""
         self._afterwards = afterwards
 
     def __call__(self, batch: list[Invocation]) -> None:
         if batch[0].rest is not None:
             self._settled(batch[0], batch[0].rest)
-        elif self._rows is None or self._loaded.steps is None or len(batch) == 1:
+        elif self._rows is None or self._loaded.steps is None or len(batch) < self._least:
             for invocation in batch:
                 self._settled(invocation, partial(self._alone, invocation))
         else:
@@ -109,10 +111,10 @@ class Executor:
                 left.append((invocation, partial(self._alone, invocation)))
             else:
                 alike.setdefault(kind, []).append((invocation, context, data))
-        apart = [each for kind, read in alike.items() if kind is None or len(read) == 1 for each in read]
+        apart = [each for kind, read in alike.items() if kind is None or len(read) < self._least for each in read]
         self._delivery.leave(left + self._one_by_one(apart, steps, rows))
         for kind, read in alike.items():
-            if kind is not None and len(read) > 1:
+            if kind is not None and len(read) >= self._least:
                 self._delivery.leave(self._predicted(read, steps, rows))
 
     @staticmethod

@@ -11,7 +11,7 @@ time, are shared. What is not known to be safe is left alone, unless the model's
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable, List, Sequence  # noqa: UP035
 
 if TYPE_CHECKING:
@@ -39,11 +39,13 @@ class Rows:
         wrap: from such an array to what `predict_fn` takes.
         predict: the predictions for parts of an array, given the number of rows of each: what `predict_fn` would return
             for each part alone. Whatever it raises means that each is to be predicted by itself.
+        for_one: whether `predict` is the quicker way for a single request too.
     """
 
     read: Callable[[Any, str], Any] | None
     wrap: Callable[[Any], Any]
     predict: Callable[[Any, Sequence[int]], List[Any]]  # noqa: UP006
+    for_one: bool = False
 
 
 def rows_of(loaded: Handlers, setting: str) -> Rows | None:
@@ -80,6 +82,8 @@ def stackable(data: Any) -> tuple[Any, ...] | None:
 
 def stack(parts: Sequence[Any]) -> Any:
     """Arrays of one kind (`stackable`), one below the other."""
+    if len(parts) == 1:
+        return parts[0]
     if type(parts[0]).__module__.partition(".")[0] == "torch":
         import torch
 
@@ -129,7 +133,7 @@ def agrees(rows: Rows, predict: Callable[[Any], Any], columns: int) -> bool:
 
 def _with_own_input(rows: Rows) -> Rows:
     """For arrays that the user's `input_fn` made: the model's own read function does not see them."""
-    return Rows(None, rows.wrap if rows.read is None else lambda data: data, rows.predict)
+    return replace(rows, read=None, wrap=rows.wrap if rows.read is None else lambda data: data)
 
 
 def _asked_for(loaded: Handlers) -> Rows:

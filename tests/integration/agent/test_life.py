@@ -39,7 +39,7 @@ def test_a_killed_agent_takes_user_code_with_it(tasks: Tasks) -> None:
     names = {each.name: each.pid for each in seen.processes}
     assert set(names) == {"agent:orphan", "job:orphan"}
     os.kill(names["agent:orphan"], signal.SIGKILL)
-    while not gone(names["job:orphan"]) or processes_of("sleep\x00611"):
+    while not all(map(gone, names.values())) or processes_of("sleep\x00611"):
         time.sleep(0.01)
     seen = tasks.backend.inspect("orphan")
     assert seen is not None

@@ -12,6 +12,7 @@ import random
 import sys
 import types
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from sagesmith.modelserver import frameworks
 from sagesmith.modelserver.executor import Executor
-from sagesmith.modelserver.rows import Rows, rows_of
+from sagesmith.modelserver.rows import rows_of
 from sagesmith.modelserver.worker import Invocation, WorkerPool
 
 COLUMNS = 7
@@ -44,6 +45,14 @@ def scikit_learn() -> dict[str, Any]:
         "linear svm": svm.LinearSVC().fit(features, three),
         "least squares": linear_model.LinearRegression().fit(features, number),
         "ridge of two targets, scaled": scaled(linear_model.Ridge()).fit(features, np.stack([number, -number], 1)),
+        "least squares, scaled": pipeline.make_pipeline(
+            preprocessing.RobustScaler(with_centering=False),
+            preprocessing.MaxAbsScaler(),
+            preprocessing.MinMaxScaler(clip=True),
+            preprocessing.StandardScaler(with_std=False),
+            preprocessing.RobustScaler(),
+            linear_model.LinearRegression(),
+        ).fit(features, number),
         "tree": tree.DecisionTreeClassifier().fit(features, words),
         "forest": ensemble.RandomForestRegressor(20).fit(features, number),
         "boosting": ensemble.GradientBoostingClassifier(n_estimators=20).fit(features, three),
@@ -122,11 +131,11 @@ def compare(framework: str, model: Any, loop: asyncio.AbstractEventLoop) -> dict
     pool = WorkerPool(loop, REQUESTS)
     for one in apart:
         Executor(loaded, pool)([one])
-    execute = Executor(loaded, pool, rows and Rows(rows.read, rows.wrap, counted))
+    execute = Executor(loaded, pool, rows and replace(rows, predict=counted))
     chosen = random.Random(4)
     left = list(batched)
     while left:
-        size = chosen.randint(1, 64)
+        size = chosen.choice((1, chosen.randint(2, 64)))
         execute(left[:size])
         del left[:size]
     pool.stop()
