@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn import linear_model
 from sklearn.metrics import accuracy_score, f1_score, log_loss, precision_score, recall_score, roc_auc_score
 
@@ -103,6 +104,60 @@ def test_newtons_method_finds_what_scikit_learn_finds(name: str, wd: float) -> N
     theirs = linear_model.LogisticRegression(C=1 / (len(labels) * wd), tol=1e-10, max_iter=1000).fit(features, labels)
     reference = theirs.coef_ if classes > 1 else theirs.coef_[:1]
     assert method.weights[0, :, :-1] == pytest.approx(reference, abs=2e-3)
+
+
+def test_models_of_several_classes_with_few_weights_are_found_in_few_passes() -> None:
+    random = np.random.default_rng(2)
+    features = random.normal(size=(600, 5)).astype(np.float32)
+    raw = 2 * features @ random.normal(size=(5, 4))
+    labels = (raw + random.gumbel(size=raw.shape)).argmax(axis=1).astype(np.float32)
+    method = trained(newton("softmax_loss", [0.02], [0.0], classes=4), Batch(features, labels), passes=12)
+    theirs = linear_model.LogisticRegression(
+        C=1 / (len(labels) * 0.02), l1_ratio=1.0, solver="saga", tol=1e-4, max_iter=10_000
+    ).fit(features, labels)
+    weights = method.weights[0]
+    shares = losses.softmax(prepare(Batch(features, labels))[0] @ weights.T)
+
+    def objective(shares: Any, weights: Any) -> float:
+        return log_loss(labels, shares) + 0.02 * float(np.abs(weights).sum())
+
+    assert objective(shares, weights[:, :-1]) <= 1.0001 * objective(theirs.predict_proba(features), theirs.coef_)
+    assert (weights[:, :-1] == 0).any()
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_the_curvature_of_several_classes_is_the_change_of_the_slopes(counted: bool) -> None:
+    random = np.random.default_rng(0)
+    rows, labels = random.normal(size=(50, 4)), random.integers(0, 3, 50)
+    weights, counts = random.normal(size=(5, 3, 4)), random.random((50, 1)) if counted else None
+    problem = Problem(3, None)
+
+    def gradient(weights: Any) -> Any:
+        shares = losses.softmax(np.einsum("ij,mcj->imc", rows, weights))
+        slopes = shares - np.eye(3)[labels][:, None]
+        return np.einsum("imc,ij->mcj", slopes if counts is None else slopes * counts[:, :, None], rows)
+
+    raw = np.einsum("ij,mcj->imc", rows, weights)
+    found = problem.curvatures(rows, raw, labels, counts)
+    for place in range(12):
+        step = np.zeros(12)
+        step[place] = 1e-5
+        moved = gradient(weights + step.reshape(3, 4)) - gradient(weights - step.reshape(3, 4))
+        assert found[:, place] == pytest.approx(moved.reshape(5, 12) / 2e-5, abs=1e-3)
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_sparse_rows_are_answered_and_learned_from_as_dense_ones(classes: int) -> None:
+    random = np.random.default_rng(0)
+    rows = np.where(random.random((20, 6)) < 0.3, random.normal(size=(20, 6)), 0).astype(np.float32)
+    weights, slopes = random.normal(size=(4, classes, 6)), random.normal(size=(20, 4, classes)).astype(np.float32)
+    problem = Problem(classes, None)
+    raw = problem.raw(rows, weights)
+    assert raw == pytest.approx(np.einsum("ij,mcj->imc", rows, weights), abs=1e-5)
+    assert problem.raw(csr_matrix(rows), weights) == pytest.approx(raw, abs=1e-5)
+    gradients = problem.gradients(rows, slopes)
+    assert gradients == pytest.approx(np.einsum("imc,ij->mcj", slopes, rows), abs=1e-5)
+    assert problem.gradients(csr_matrix(rows), slopes) == pytest.approx(gradients, abs=1e-5)
 
 
 def test_the_squared_loss_takes_one_pass_for_models_of_all_penalties() -> None:

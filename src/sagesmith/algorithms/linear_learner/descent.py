@@ -126,7 +126,7 @@ class Descent:
         totals = counts.sum(axis=0)
         self.counts += totals
         slopes = slopes * (counts / np.maximum(totals, _TINY))[:, :, None]
-        gradient = np.asarray(rows.T @ slopes.reshape(len(labels), -1)).T.reshape(self.weights.shape)
+        gradient = self.problem.gradients(rows, slopes)
         share_l1, share_wd = self.penalties.shares(self.weights.shape[-1])
         l1, wd = self.penalties.l1[:, None, None] * share_l1, self.penalties.wd[:, None, None] * share_wd
         gradient = gradient + wd.astype(np.float32) * self.weights

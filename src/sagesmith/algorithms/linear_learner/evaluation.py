@@ -63,13 +63,17 @@ class Judge:
                 labels.append(wanted)
             count += len(wanted)
         losses = total / max(count, 1)
-        default = self.problem.loss.threshold if self.problem.loss is not None else 0.0
-        thresholds = np.full(models, default)
         if self.criterion is None or self.criterion.is_loss or not scores:
-            return _finite(-losses), losses, thresholds
+            return self.expected(losses)
+        default = self.problem.loss.threshold if self.problem.loss is not None else 0.0
         sample, truth = np.concatenate(scores)[: self.sampled], np.concatenate(labels)[: self.sampled]
         found = [best_threshold(sample[:, model], truth, self.criterion, default) for model in range(models)]
         return _finite(np.array([value for _, value in found])), losses, np.array([cut for cut, _ in found])
+
+    def expected(self, losses: Any) -> tuple[Any, Any, Any]:
+        """The same of models that are compared by losses that are known, shape (models,)."""
+        threshold = self.problem.loss.threshold if self.problem.loss is not None else 0.0
+        return _finite(-losses), losses, np.full(len(losses), threshold)
 
     def measure(self, batches: Iterable[Batch], weights: Any, threshold: float) -> dict[str, float]:
         """All metrics of one model, by the names that are printed; the objective's ends in `_objective`.

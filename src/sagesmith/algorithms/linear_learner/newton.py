@@ -2,10 +2,11 @@
 
 A pass sums the losses and gradients of all models at their present weights, and the curvature over as many rows as it
 takes to know it well (Byrd et al., On the Use of Stochastic Hessian Information in Optimization Methods for Machine
-Learning, 2011). At its end each model takes a step to the least of its parabola with the penalties on it, found by
-coordinate descent where there is an L1 penalty (Yuan, Ho and Lin, An Improved GLMNET for L1-regularized Logistic
-Regression, 2012); one whose loss has risen goes back, and takes a shorter step (Levenberg and Marquardt). The sums of
-several instances add up to those that one instance would have had.
+Learning, 2011), but that of a sample of rows only as long as the weights move much. At its end each model takes a step
+to the least of its parabola with the penalties on it, found by coordinate descent where there is an L1 penalty (Yuan,
+Ho and Lin, An Improved GLMNET for L1-regularized Logistic Regression, 2012); one whose loss has risen goes back, and
+takes a shorter step (Levenberg and Marquardt). The sums of several instances add up to those that one
+instance would have had.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +24,12 @@ CHUNK = 4096
 """Rows that are taken in at a time, by one thread."""
 _CURVATURE_FLOPS = 1e9
 _CURVED_SHARE = 16
+_JOINT_STRIDE = 4
+"""Of rows of several classes, which take several times as long, only some of a chunk count."""
 _ROWS_A_WEIGHT = 10
 _ENOUGH = 1e-6
+_NEAR = 0.03
+_CLOSE = 1e-4
 _NARROW = 0.003
 _NARROWING = 0.75
 
@@ -43,6 +48,7 @@ class Newton:
         damping: how much shorter than Newton's each model's step is.
         gained: by how much each model's parabola falls to there; `expected` is the mean loss that it has there.
         kink: how wide the loss' kinks are at present: they begin wide, for bold steps, and become narrow.
+        curving: the pass sums the curvature.
     """
 
     problem: Problem
@@ -64,6 +70,7 @@ class Newton:
     curved: Any = field(init=False)
     rows: int = 0
     curved_rows: int = 0
+    curving: bool = True
 
     def __post_init__(self) -> None:
         models = len(self.weights)
@@ -104,6 +111,10 @@ class Newton:
             self.curved += other.curved
             self.rows += other.rows
 
+    def near(self, gain: float) -> bool:
+        """No model's next step is going to gain more than this share of its loss."""
+        return not self.kinked and bool((self.gained <= gain * np.abs(self.objective)).all())
+
     def mean_losses(self) -> Any:
         """Of the pass so far, without penalties."""
         return self.losses / np.maximum(self.counts, 1e-300)
@@ -123,6 +134,7 @@ class Newton:
             whole = better & (self.damping == 0) & np.isfinite(before)
             less = np.divide(gained, before, out=np.ones_like(gained), where=whole & (before > gained))
             gained = gained * less
+        self.curving = self.curved_rows == self.rows or not (self.near(_NEAR) and better.all())
         narrow = not self.kinked or self.kink <= _NARROW
         self.kink = max(_NARROW, _NARROWING * self.kink)
         self._begin()
@@ -135,6 +147,7 @@ class Newton:
         for name in _ARRAYS:
             setattr(self, name, arrays[name])
         self.rows, self.curved_rows, self.kink = int(self.rows), int(self.curved_rows), float(self.kink)
+        self.curving = bool(self.curving)
 
     def _begin(self) -> None:
         models = len(self.weights)
@@ -148,42 +161,54 @@ class Newton:
         self.objective = np.where(better, objective, self.objective)
         mean = self.slopes / np.maximum(self.counts, 1e-300)[:, None, None]
         self.gradient = np.where(better[:, None, None], mean, self.gradient)
-        hessian = self.curves / np.maximum(self.curved, 1e-300)[:, None, None]
-        self.hessian = np.where(better[:, None, None], hessian, self.hessian)
+        if self.curving:
+            hessian = self.curves / np.maximum(self.curved, 1e-300)[:, None, None]
+            self.hessian = np.where(better[:, None, None], hessian, self.hessian)
 
     def _next(self, model: int) -> float:
         """Place a model's weights for the next pass; by how much its parabola falls from the best to there."""
         known = self.best[model], self.gradient[model], self.hessian[model]
-        found, gain = least(*known, self.penalties, model, self.damping[model])
+        found, gain = least(*known, self.penalties, model, self.damping[model], _CLOSE)
         self.weights[model] = found
         return gain
 
-    def _chunks(self, batch: Batch) -> Iterator[tuple[Batch, bool]]:
+    def _chunks(self, batch: Batch) -> Iterator[tuple[Batch, int]]:
+        """Pieces, and every how many of their rows count for the curvature, 0 for none."""
         enough = max(_ROWS_A_WEIGHT * self.size, _CURVATURE_FLOPS / (len(self.weights) * self.size**2))
+        stride = 1 if self.problem.classes == 1 else _JOINT_STRIDE
         for number, piece in enumerate(batch.pieces(CHUNK)):
             seen = self.rows + number * CHUNK
+            every = 0
             # The first rows, which may be all there are, and some of all others: they may be in an order.
-            curved = self.curved_rows < enough or _CURVED_SHARE * self.curved_rows <= seen
-            self.curved_rows += curved * len(piece)
-            yield piece, curved
+            if self.curving and self.curved_rows < enough:
+                every = 1
+            elif self.curving and _CURVED_SHARE * self.curved_rows <= seen:
+                every = stride
+            self.curved_rows += len(piece) if every else 0
+            yield piece, every
 
-    def _measured(self, chunk: tuple[Batch, bool]) -> tuple[Any, Any, Any, Any, Any]:
+    def _measured(self, chunk: tuple[Batch, int]) -> tuple[Any, Any, Any, Any, Any]:
         """Sums over some rows: losses, counts, slopes, and if they are wanted curvature and its counts."""
-        batch, curved = chunk
+        batch, every = chunk
         rows, labels = self.prepare(batch)
         raw, counts = self.problem.raw(rows, self.weights), self.problem.counts(labels)
         values, slopes = self.problem.measured(raw, labels, self.kink)
-        total = np.full(len(self.weights), float(len(labels)))
+        total = self._total(labels, counts)
         if counts is not None:
-            total = np.broadcast_to(counts.sum(axis=0, dtype=np.float64), total.shape)
             values, slopes = values * counts, slopes * counts[:, :, None]
         losses = values.sum(axis=0, dtype=np.float64)
-        gradient = (rows.T @ slopes.reshape(len(rows), -1)).T.reshape(self.weights.shape).astype(np.float64)
-        if not curved:
+        gradient = self.problem.gradients(rows, slopes).astype(np.float64)
+        if not every:
             return losses, total, gradient, None, None
-        models = range(len(self.weights))
-        curves = np.stack([self.problem.curvature(rows, raw, labels, counts, model, self.kink) for model in models])
-        return losses, total, gradient, curves, total
+        rows, raw, labels = rows[::every], raw[::every], labels[::every]
+        counts = None if counts is None else counts[::every]
+        curves = self.problem.curvatures(rows, raw, labels, counts, self.kink)
+        return losses, total, gradient, curves, self._total(labels, counts)
+
+    def _total(self, labels: Any, counts: Any) -> Any:
+        """What rows count together in each model."""
+        found = np.full(len(self.weights), float(len(labels)))
+        return found if counts is None else np.broadcast_to(counts.sum(axis=0, dtype=np.float64), found.shape)
 
 
 _ARRAYS = (
@@ -203,4 +228,5 @@ _ARRAYS = (
     "curved",
     "rows",
     "curved_rows",
+    "curving",
 )

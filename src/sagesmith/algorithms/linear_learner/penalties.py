@@ -1,5 +1,6 @@
 """L1 and L2 penalties of several models, and the least of a parabola with them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 _JITTERS = (1e-9, 1e-7, 1e-5, 1e-3)
 _SWEEPS = 8
-_STILL = 1e-12
+_STILL = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Penalties:
 
 
 def least(
-    start: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int, damping: float
+    start: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int, damping: float = 0.0, close: float = 0.0
 ) -> tuple[Any, float]:
     """Where a model's mean loss is least by its gradient and Hessian at `start`, with its penalties.
 
@@ -46,6 +47,8 @@ def least(
         start, gradient: shape (classes, width).
         hessian: shape (classes * width, classes * width).
         damping: multiples of the Hessian's diagonal that shorten the step.
+        close: where there is an L1 penalty, coordinates may be left of which none would add more than this share to
+            what the parabola falls.
 
     Returns:
         The weights, and by how much the parabola with the penalties falls on the way.
@@ -59,10 +62,24 @@ def least(
     curve = hessian + np.diag(wd)
     diagonal = np.diag(curve)
     damped = curve + np.diag(damping * diagonal)
-    found = _by_coordinates(origin, slope, damped, l1) if l1.any() else origin - _solved(damped, slope)
+
+    def centre(weights: Any) -> Any:
+        return _centred(weights.reshape(start.shape), l1[:width], wd[:width]).ravel()
+
+    if l1.any():
+        found = _by_coordinates(origin, slope, damped, l1, close, centre if classes > 1 and damping == 0 else None)
+    else:
+        found = origin - _solved(damped, slope)
+    if classes > 1:
+        found = centre(found)
+    return found.reshape(start.shape), _fallen(origin, found, slope, curve, l1)
+
+
+def _fallen(origin: Any, found: Any, slope: Any, curve: Any, l1: Any) -> float:
+    """By how much the parabola with the L1 penalties falls on the way."""
     way = found - origin
-    fallen = -(slope @ way + way @ curve @ way / 2) - (l1 @ (np.abs(found) - np.abs(origin)))
-    return found.reshape(start.shape), float(max(fallen, 0.0))
+    fallen = slope @ way + way @ curve @ way / 2 + l1 @ (np.abs(found) - np.abs(origin))
+    return float(max(-fallen, 0.0))
 
 
 def _solved(matrix: Any, vector: Any) -> Any:
@@ -81,28 +98,58 @@ def _solved(matrix: Any, vector: Any) -> Any:
     return scale**2 * vector
 
 
-def _by_coordinates(origin: Any, slope: Any, curve: Any, l1: Any) -> Any:
+def _centred(weights: Any, l1: Any, wd: Any) -> Any:
+    """The weights of several classes with the least penalty that have the same probabilities.
+
+    Those do not change when all classes' weights of a column move alike.
+
+    Args:
+        weights: shape (classes, width).
+        l1, wd: of each column, shape (width,).
+    """
+    classes = len(weights)
+    # The least is where a weight becomes zero, or where a parabola of some weights above and others below zero has its.
+    pulls = l1 * (2 * np.arange(classes + 1)[:, None] - classes) + wd * weights.sum(axis=0)
+    ways = np.concatenate(
+        [np.zeros_like(weights[:1]), -weights, -pulls / np.where(wd > 0, wd * classes, np.inf)], axis=0
+    )
+    moved = weights[None] + ways[:, None]
+    penalties = (l1 * np.abs(moved) + wd / 2 * moved**2).sum(axis=1)
+    return weights + np.take_along_axis(ways, penalties.argmin(axis=0)[None], axis=0)
+
+
+def _by_coordinates(
+    origin: Any, slope: Any, curve: Any, l1: Any, close: float, centre: Callable[[Any], Any] | None = None
+) -> Any:
     """The least of `slope * d + d * curve * d / 2 + l1 * |origin + d|`.
 
-    Sweeps over the coordinates find which are zero, the others are solved for at once.
+    Sweeps over the coordinates find which are zero, often those that were; the others are solved for at once.
+
+    Args:
+        centre: given weights, others of the same loss that have less of a penalty, if there are any.
     """
     diagonal = np.maximum(np.diag(curve), 1e-30)
     found, slopes = origin.copy(), slope.copy()
     for _ in range(_SWEEPS):
-        furthest = 0.0
-        for _ in range(2):
-            furthest = _sweep(found, slopes, curve, diagonal, l1)
-        if furthest < _STILL:
-            break
         there = np.flatnonzero((found != 0) | (l1 == 0))
         signs = np.sign(found[there])
-        block = curve[np.ix_(there, there)]
         # Where all signs stay, the penalty is linear.
-        step = _solved(block, slopes[there] + l1[there] * signs)
+        step = _solved(curve[np.ix_(there, there)], slopes[there] + l1[there] * signs)
         tried = found[there] - step
         if (tried * signs >= 0)[l1[there] > 0].all():
             slopes = slopes - curve[:, there] @ step
             found[there] = tried
+            if (np.abs(slopes) <= l1 * (1 + _STILL))[found == 0].all():
+                break
+        furthest = 0.0
+        for _ in range(2):
+            furthest = _sweep(found, slopes, curve, diagonal, l1)
+        if furthest <= close * _fallen(origin, found, slope, curve, l1):
+            break
+        if centre is not None:
+            # Along that way one coordinate after the other would hardly move.
+            before, found = found, centre(found)
+            slopes = slopes + curve @ (found - before)
     return found
 
 

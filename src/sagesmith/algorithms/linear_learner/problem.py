@@ -7,6 +7,9 @@ import numpy as np
 
 from sagesmith.algorithms.linear_learner.losses import CROSS_ENTROPY, Loss, softmax
 
+_TOGETHER = 128
+"""Sums over the same products are taken so many at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -39,10 +42,27 @@ class Problem:
         return None
 
     def raw(self, rows: Any, weights: Any) -> Any:
-        """Raw predictions of prepared rows, shape (rows, models, classes)."""
+        """Raw predictions of prepared rows, shape (rows, models, classes).
+
+        Those of dense rows lie by class, then by model: sums over classes and functions of all rows go through memory
+        in its order.
+        """
         models, classes, width = weights.shape
-        columns = np.ascontiguousarray(weights.reshape(models * classes, width).T.astype(np.float32))
-        return np.asarray(rows @ columns).reshape(-1, models, classes)
+        columns = weights.transpose(1, 0, 2).reshape(classes * models, width).astype(np.float32)
+        if hasattr(rows, "indptr"):
+            return np.asarray(rows @ columns.T).reshape(-1, classes, models).transpose(0, 2, 1)
+        return (columns @ rows.T).reshape(classes, models, -1).transpose(2, 1, 0)
+
+    def gradients(self, rows: Any, slopes: Any) -> Any:
+        """Sums of the derivatives by the weights, shape (models, classes, width), float32.
+
+        Args:
+            slopes: derivatives by the raw predictions, shape (rows, models, classes).
+        """
+        count, models, classes = slopes.shape
+        by_class = slopes.transpose(2, 1, 0).reshape(classes * models, count)
+        found = (rows.T @ by_class.T).T if hasattr(rows, "indptr") else by_class @ rows
+        return np.asarray(found).reshape(classes, models, -1).transpose(1, 0, 2)
 
     def losses(self, raw: Any, labels: Any, kink: float = 0.0) -> Any:
         """The loss of each row in each model, shape (rows, models)."""
@@ -61,37 +81,46 @@ class Problem:
         values, slopes = self.loss.measured(raw[:, :, 0], labels[:, None], kink)
         return values, slopes[:, :, None]
 
-    def curvature(self, rows: Any, raw: Any, labels: Any, counts: Any, model: int, kink: float = 0.0) -> Any:
-        """The sum of second derivatives by a model's weights, in the order of (class, column).
+    def curvatures(self, rows: Any, raw: Any, labels: Any, counts: Any, kink: float = 0.0) -> Any:
+        """Sums of second derivatives by the weights of each model, in the order of (class, column).
 
         Returns:
-            An array of shape (classes * width, classes * width).
+            An array of shape (models, classes * width, classes * width).
         """
-        count = np.float32(1) if counts is None else counts[:, min(model, counts.shape[1] - 1)]
-        if self.loss is not None:
-            bends = self.loss.curvature(raw[:, model, 0], labels, kink) * count
-            scaled = rows * np.sqrt(bends)[:, None]
-            return scaled.T @ scaled
-        return self._joint(rows, softmax(raw[:, model]), count)
+        if self.loss is None:
+            return self._joint(rows, softmax(raw), counts)
+        bends = self.loss.curvature(raw[:, :, 0], labels[:, None], kink)
+        roots = np.sqrt(bends if counts is None else bends * counts)
+        scaled = (rows * roots[:, model, None] for model in range(raw.shape[1]))
+        return np.stack([each.T @ each for each in scaled])
 
     def _cross_entropies(self, raw: Any, labels: Any) -> tuple[Any, Any]:
         shares = raw - raw.max(axis=2, keepdims=True)
-        own = np.arange(len(raw)), slice(None), labels.astype(np.intp)
-        short = shares[own]
+        short = shares[np.arange(len(raw)), :, labels.astype(np.intp)]
         np.exp(shares, out=shares)
         totals = shares.sum(axis=2)
-        shares /= totals[:, :, None]
-        shares[own] -= 1
+        shares *= (1 / totals)[:, :, None]
+        shares -= (labels == np.arange(self.classes)[:, None]).astype(np.float32).T[:, None]
         return np.log(totals) - short, shares
 
-    def _joint(self, rows: Any, shares: Any, count: Any) -> Any:
+    def _joint(self, rows: Any, shares: Any, counts: Any) -> Any:
+        count, models, classes = shares.shape
         width = rows.shape[1]
-        found = np.empty((self.classes, width, self.classes, width), np.float32)
-        for one in range(self.classes):
-            for other in range(one, self.classes):
-                # diag(p) - p p^T is positive semidefinite; its entries off the diagonal are not positive.
-                bends = shares[:, one] * ((one == other) - shares[:, other]) * count
-                block = rows.T @ (rows * bends[:, None])
-                found[one, :, other, :] = block
-                found[other, :, one, :] = block.T
-        return found.reshape(self.classes * width, self.classes * width)
+        found = np.empty((models, classes, width, classes, width), np.float32)
+        ones, others = np.triu_indices(classes)
+        by_class = np.ascontiguousarray(shares.transpose(2, 1, 0))
+        for first in range(0, len(ones), max(1, _TOGETHER // models)):
+            pairs = slice(first, first + max(1, _TOGETHER // models))
+            one, other = ones[pairs], others[pairs]
+            # Of diag(p) - p p^T, which is positive semidefinite.
+            bends = by_class[one] * ((one == other)[:, None, None] - by_class[other])
+            if counts is not None:
+                bends *= counts.T
+            flat = bends.astype(np.float32).reshape(-1, count)
+            blocks = np.empty((len(one), models, width, width), np.float32)
+            for column in range(width):
+                sums = (flat @ (rows[:, column:] * rows[:, column, None])).reshape(len(one), models, -1)
+                blocks[..., column, column:] = blocks[..., column:, column] = sums
+            for a, b, block in zip(one, other, blocks, strict=True):
+                found[:, a, :, b] = found[:, b, :, a] = block
+        return found.reshape(models, classes * width, classes * width)

@@ -11,6 +11,8 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.linear_learner.newton import CHUNK, Prepare
 from sagesmith.algorithms.linear_learner.penalties import Penalties, least
 
+_CLOSE = 1e-12
+
 
 @dataclass(slots=True)
 class Squares:
@@ -55,7 +57,9 @@ class Squares:
         hessian, gradient = 2 * means[:-1, :-1], -2 * means[None, :-1, -1]
         models = range(len(self.weights))
         start = np.zeros_like(self.weights[0])
-        self.weights = np.stack([least(start, gradient, hessian, self.penalties, each, 0.0)[0] for each in models])
+        self.weights = np.stack(
+            [least(start, gradient, hessian, self.penalties, each, close=_CLOSE)[0] for each in models]
+        )
         ways = np.concatenate([self.weights[:, 0], np.full((len(models), 1), -1.0)], axis=1)
         self.expected = np.maximum(np.einsum("mi,ij,mj->m", ways, means, ways), 0.0)
         self.products, self.count = np.zeros_like(self.products), 0

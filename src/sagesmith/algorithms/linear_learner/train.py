@@ -32,6 +32,8 @@ from sagesmith.algorithms.run.streaming import passes
 
 _SAMPLE_STEPS = 12
 _KINKED_SAMPLE_STEPS = 50
+_SAMPLE_GAIN = 1e-3
+"""All rows are going to tell more than a sample whose steps gain no larger share of the loss."""
 _CALIBRATION_ROWS = 100_000
 _MISLED = 1.1
 _BLOCK_NUMBERS = 1 << 22
@@ -148,15 +150,16 @@ class _Task:
             trained = learner.method.mean_losses()
             finished = not self._restarted(learner, trained) and learner.method.step()
         channel, rows = self.data.judged
-        values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
         estimated = channel == "train" and self.judge.by_loss
         if estimated:
             # All rows say more of a loss than a sample of them.
-            values = -learner.method.expected
+            values, losses_, thresholds = self.judge.expected(learner.method.expected)
+        else:
+            values, losses_, thresholds = self.judge.compare(rows(), learner.method.weights)
         # Others may come to other last digits: the first one's count.
         said = unpack(self.hosts.gather(pack({"values": values, "losses": losses_, "thresholds": thresholds}))[0])
         tolerance = self.job.values["early_stopping_tolerance"]
-        falls = estimated and self.method == "newton" and bool(np.isfinite(said["values"]).all())
+        falls = estimated and self.method == "newton" and bool(np.isfinite(said["losses"]).all())
         better = learner.consider(said["values"], said["losses"], said["thresholds"], tolerance, falls=falls)
         self._tell(epoch, start, trained, said, channel)
         if better:
@@ -225,7 +228,7 @@ class _Task:
             for _ in range(0 if finished else steps):
                 for batch in self.data.sample:
                     method.update(batch)
-                finished = method.step()
+                finished = method.step() or method.near(_SAMPLE_GAIN)
                 if finished or self.job.stopping.is_set():
                     break
         weights = method.weights if finished else method.best
