@@ -62,6 +62,7 @@ class KeyRing:
     def __init__(self, master: bytes, root: Credentials, account_id: str) -> None:
         self._secret_key = hmac.digest(master, b"sagesmith:temporary-secret", "sha256")
         self._sealer = AESGCM(hmac.digest(master, b"sagesmith:session-token", "sha256"))
+        self._hosts_key = hmac.digest(master, b"sagesmith:hosts-of-a-job", "sha256")
         self._proxy_key = hmac.digest(master, b"sagesmith:proxy-token", "sha256")
         self.fingerprint = hmac.digest(master, b"sagesmith:fingerprint", "sha256").hex()[:32]
         """By which platforms that have the same keys know each other; it tells nothing of the keys."""
@@ -72,6 +73,10 @@ class KeyRing:
     def proxy_token(self) -> str:
         """What clients on other machines show to the proxy."""
         return base64.urlsafe_b64encode(self._proxy_key).rstrip(b"=").decode()
+
+    def hosts_key(self, gang: str) -> str:
+        """By which the hosts of one attempt at a job know each other, and nobody else."""
+        return hmac.digest(self._hosts_key, gang.encode(), "sha256").hex()
 
     @classmethod
     def load(cls, keys: Path, account_id: str) -> "KeyRing":

@@ -33,7 +33,7 @@ from sagesmith.algorithms.linear_learner.scaling import Moments, Scaling
 from sagesmith.algorithms.linear_learner.schema import LOSSES, SCHEMA
 from sagesmith.algorithms.linear_learner.squares import Squares
 from sagesmith.algorithms.linear_learner.train import train
-from sagesmith.algorithms.run import hosts as hosts_module
+from sagesmith.algorithms.run import meeting
 from sagesmith.algorithms.run.hosts import Hosts
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.serving import Rows
@@ -435,7 +435,7 @@ def test_models_are_judged_by_rows_of_all_instances(
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    monkeypatch.setattr(hosts_module, "port", lambda _names: port)
+    monkeypatch.setattr(meeting, "port", lambda _names: port)
     values = SCHEMA.read({"predictor_type": "regressor"})
     columns = DENSE_COLUMNS + 1 if sparse else 2
     for name, labels in zip(NAMES, ([1], [2, 3], [4, 5, 6]), strict=True):

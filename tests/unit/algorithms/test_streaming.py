@@ -13,7 +13,7 @@ import pytest
 from sagesmith.algorithms import catalogue
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import AlgorithmError, CustomerError
-from sagesmith.algorithms.run import hosts as hosts_module
+from sagesmith.algorithms.run import meeting
 from sagesmith.algorithms.run.hosts import Hosts, connected
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.log import Log
@@ -121,7 +121,7 @@ def free_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    monkeypatch.setattr(hosts_module, "port", lambda _names: port)
+    monkeypatch.setattr(meeting, "port", lambda _names: port)
 
 
 def together(names: tuple[str, ...], run: Any, root: Path = Path("/nowhere")) -> list[Any]:
@@ -207,12 +207,3 @@ def test_an_instance_that_ends_makes_the_others_fail_instead_of_wait() -> None:
     for other in (first, third):
         assert isinstance(other, AlgorithmError)
         assert "has ended" in str(other)
-
-
-def test_jobs_that_share_a_network_find_their_own_instances(monkeypatch: pytest.MonkeyPatch) -> None:
-    names, ports = ("algo-1", "algo-2"), []
-    for job in ("first", "second", "first"):
-        monkeypatch.setenv("TRAINING_JOB_NAME", job)
-        ports.append(hosts_module.port(names))
-    assert ports[0] == ports[2] != ports[1]
-    assert all(1024 < port < 32768 for port in ports)

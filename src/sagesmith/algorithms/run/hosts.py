@@ -1,29 +1,24 @@
 """Several instances of a job that exchange what they know: everybody's bytes to everybody, over TCP.
 
-The first instance listens, the others connect; a job's instances share a network of their own, in which nobody else is.
-All call the same functions in the same order. An instance that ends makes all others fail instead of wait.
+The first instance is connected with each of the others (`meeting`). All call the same functions in the same order. An
+instance that ends makes all others fail instead of wait.
 """
 
-import os
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from zlib import crc32
 
 import numpy as np
 
 from sagesmith.algorithms.errors import AlgorithmError
+from sagesmith.algorithms.run.meeting import join, wait_for_all
 from sagesmith.algorithms.run.state import State, pack, unpack
 
 if TYPE_CHECKING:
     from sagesmith.algorithms.run.job import Job
 
-FIRST_PORT, PORTS = 20_000, 12_000
-"""Below those that systems choose of themselves."""
-JOIN_SECONDS = 600.0
 _LENGTH = struct.Struct("!Q")
 _S = TypeVar("_S", bound=State)
 
@@ -139,12 +134,6 @@ class Hosts:
         return AlgorithmError(f"The instance {self._names[rank]} has ended: see its log stream for the reason.")
 
 
-def port(names: tuple[str, ...]) -> int:
-    """Where the first of these instances listens: each job has its own, should two of them share a network."""
-    job = f"{os.environ.get('TRAINING_JOB_NAME', '')} {','.join(names)}"
-    return FIRST_PORT + crc32(job.encode()) % PORTS
-
-
 @contextmanager
 def connected(job: "Job") -> Iterator[Hosts]:
     """The instances of a job; of a single one, nothing is opened.
@@ -156,60 +145,14 @@ def connected(job: "Job") -> Iterator[Hosts]:
     if len(job.hosts) == 1:
         peers: list[socket.socket] = []
     elif rank == 0:
-        peers = _wait_for_all(job.hosts)
+        peers = wait_for_all(job.hosts)
     else:
-        peers = [_join(job.hosts, rank)]
+        peers = [join(job.hosts, rank)]
     hosts = Hosts(job.hosts, rank, peers)
     try:
         yield hosts
     finally:
         hosts.close()
-
-
-def _wait_for_all(names: tuple[str, ...]) -> list[socket.socket]:
-    peers: dict[int, socket.socket] = {}
-    deadline = time.monotonic() + JOIN_SECONDS
-    with socket.create_server(("", port(names)), backlog=len(names)) as server:
-        while len(peers) < len(names) - 1:
-            server.settimeout(max(0.01, deadline - time.monotonic()))
-            try:
-                connection, _ = server.accept()
-            except TimeoutError:
-                missing = ", ".join(name for rank, name in enumerate(names) if rank and rank not in peers)
-                raise AlgorithmError(f"These instances did not begin within {JOIN_SECONDS:.0f} s: {missing}.") from None
-            connection.settimeout(None)
-            _tune(connection)
-            (rank,) = _LENGTH.unpack(connection.recv(_LENGTH.size, socket.MSG_WAITALL))
-            peers[rank] = connection
-    return [peers[rank] for rank in sorted(peers)]
-
-
-def _join(names: tuple[str, ...], rank: int) -> socket.socket:
-    leader = names[0]
-    deadline = time.monotonic() + JOIN_SECONDS
-    while True:
-        try:
-            connection = socket.create_connection((leader, port(names)), timeout=5)
-            break
-        except OSError as error:
-            # It may not listen yet: it checks its own configuration and data first.
-            if time.monotonic() > deadline:
-                raise AlgorithmError(f"The instance {leader} cannot be reached: {error}.") from error
-            time.sleep(0.1)
-    connection.settimeout(None)
-    _tune(connection)
-    connection.sendall(_LENGTH.pack(rank))
-    return connection
-
-
-def _tune(connection: socket.socket) -> None:
-    """Send at once, and notice within two minutes that the other machine is gone."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    # Not every system has all of them.
-    for name, value in {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}.items():
-        if hasattr(socket, name):
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _another(state: _S) -> _S:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from sagesmith.algorithms.run.meeting import KEY_VARIABLE
 from sagesmith.compute.base import InstanceGroup, MetricDefinition, TaskSpec
 from sagesmith.services.base import Home
 from sagesmith.services.sagemaker import tasks
@@ -169,6 +170,8 @@ def _specs(home: Home, document: Document, gang: Gang) -> Iterator[TaskSpec]:
         max_runtime_seconds=max(1.0, min(runtime - spent_seconds(document), _waits_until(document) - time.time())),
         volume_size_bytes=resources["VolumeSizeInGB"] << 30 if resources.get("VolumeSizeInGB") else None,
     )
+    if len(gang.members) > 1:
+        spec = replace(spec, environment={**spec.environment, KEY_VARIABLE: home.keyring.hosts_key(gang.id)})
     for each in gang.specs(spec):
         yield replace(each, instance_type=_instance_type(groups, each.host) or each.instance_type)
 

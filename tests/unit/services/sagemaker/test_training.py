@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from sagesmith.algorithms.run.meeting import KEY_VARIABLE
 from sagesmith.services.sagemaker.jobs.looks import LONGEST_LOOK_SECONDS
 from sagesmith.services.sagemaker.jobs.reconciler import DISCARD_AGAIN_SECONDS
 from sagesmith.services.sagemaker.training import interrupt
@@ -333,6 +334,25 @@ def test_a_job_sees_its_name_its_credentials_and_its_own_variables(world: World)
     assert principal.arn == "arn:aws:sts::123456789012:assumed-role/SageMakerExecutionRole/SageMaker"
     assert principal.job_arn is not None
     assert "inner-secret" not in spec.environment.values()
+
+
+def test_the_hosts_of_an_attempt_have_a_key_that_nobody_else_has(world: World) -> None:
+    def keys(name: str, **changes: object) -> list[str | None]:
+        world.call("CreateTrainingJob", **training_job(name, **changes))
+        world.until(lambda: bool(world.backend.present))
+        tasks = list(world.backend.present.values())
+        for each in tasks:
+            complete(each)
+        world.until(lambda: not world.backend.present)
+        return [each.spec.environment.get(KEY_VARIABLE) for each in tasks]
+
+    two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    first = keys("first", ResourceConfig=two, Environment={KEY_VARIABLE: "mine"})
+    second = keys("second", ResourceConfig=two, EnableNetworkIsolation=True)
+    assert first == first[:1] * 2
+    assert second == second[:1] * 2
+    assert len({first[0], second[0], "mine", None}) == 4
+    assert keys("alone") == [None]
 
 
 def test_a_job_without_network_gets_neither_addresses_nor_credentials(world: World) -> None:
