@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,10 +156,16 @@ def read_routes(path: Path) -> Routes:
 
 
 class RoutesFile:
-    """Reads the table when it changed. Looking costs one stat call, so that every request can look."""
+    """Reads the table when it changed. Looking costs one stat call, so that every request can look.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        call_soon: of an event loop, in one turn of which one look is enough: what a turn answers had all come before.
+    """
+
+    def __init__(self, path: Path, call_soon: Callable[[Callable[[], None]], object] | None = None) -> None:
         self._path = str(path)
+        self._call_soon = call_soon
+        self._looked = False
         self._stamp: tuple[int, int, int] | None = None
         self._routes: Routes = {}
 
@@ -168,6 +174,8 @@ class RoutesFile:
 
     def all(self) -> Routes:
         """The table as it stands in the file, an empty one if there is none."""
+        if self._looked:
+            return self._routes
         try:
             status = os.stat(self._path)  # noqa: PTH116 (half the time of Path's)
         except FileNotFoundError:
@@ -176,7 +184,13 @@ class RoutesFile:
         if stamp != self._stamp:
             self._routes = _parse(Path(self._path).read_bytes())
             self._stamp = stamp
+        if self._call_soon is not None:
+            self._looked = True
+            self._call_soon(self._look_again)
         return self._routes
+
+    def _look_again(self) -> None:
+        self._looked = False
 
     def asynchronous(self) -> Iterator[tuple[str, EndpointRoute, AsyncRoute]]:
         """The endpoints in service that take asynchronous requests, with their regions."""

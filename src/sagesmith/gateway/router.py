@@ -74,7 +74,7 @@ class Router:
         self.meter = Meter(platform.dir.invocations)
         self.capturer = Capturer(platform.dir.captures)
         self.serverless = Serverless(platform.dir.wakes, platform.dir.slots, platform.dir.invocations)
-        routes = RoutesFile(platform.dir.routes_file)
+        routes = RoutesFile(platform.dir.routes_file, asyncio.get_running_loop().call_soon)
         self._invoker = Invoker(
             routes,
             Sessions(platform.dir.sessions),

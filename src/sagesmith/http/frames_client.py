@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Callable, Dict, Union, cast  # noqa: UP035
+from typing import TYPE_CHECKING, Callable, Dict, List, Union, cast  # noqa: UP035
 
 from sagesmith.http import frames
 from sagesmith.http.errors import BadAnswer, FramesRefused, TimedOut
@@ -44,6 +44,7 @@ class FramesClient(asyncio.Protocol):
         self._waiting: Dict[int, tuple[float, Answered]] = {}  # noqa: UP006
         self._bodies: Dict[int, _Pieces] = {}  # noqa: UP006
         self._number = 0
+        self._unsent: List[bytes] = []  # noqa: UP006
         self._sweep: asyncio.TimerHandle | None = None
         self._leaving = False
         self.open = False
@@ -59,7 +60,7 @@ class FramesClient(asyncio.Protocol):
         return len(self._waiting) + len(self._bodies)
 
     def ask(self, headers: Headers, body: bytes, answered: Answered) -> Callable[[], None]:
-        """Send a request; what cancels it, after which `answered` is not called.
+        """Send a request at the end of this turn of the loop; what cancels it, after which `answered` is not called.
 
         An answer that is larger than a frame has a body that is an iterator, as `Client.request` gives it.
 
@@ -67,11 +68,23 @@ class FramesClient(asyncio.Protocol):
             ValueError: a header has a line break.
         """
         self._number = number = (self._number + 1) & 0xFFFFFFFF
-        self._transport.write(frames.frame(frames.ASK, number, 0, frames.write_headers(headers), body))
+        self._send(frames.frame(frames.ASK, number, 0, frames.write_headers(headers), body))
         self._waiting[number] = (self._loop.time() + self._answer_seconds, answered)
         if self._sweep is None:
             self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up_late)
         return partial(self._cancel, number)
+
+    def _send(self, frame: bytes) -> None:
+        """Send a frame with the others of this turn: for all of them one call of the system, and one of the peer's."""
+        if not self._unsent:
+            self._loop.call_soon(self._flush)
+        self._unsent.append(frame)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if not self._transport.is_closing():
+            self._transport.write(b"".join(unsent))
+            self._leave_if_done()
 
     def close(self) -> None:
         """Close at once: requests under way are broken off."""
@@ -146,7 +159,7 @@ class FramesClient(asyncio.Protocol):
         self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._leaving and not self.outstanding:
+        if self._leaving and not self.outstanding and not self._unsent:
             self._transport.close()
 
     def _went_on(self, frame: frames.Frame) -> None:
@@ -171,7 +184,7 @@ class FramesClient(asyncio.Protocol):
         if pieces is not None:
             pieces.body.fail()  # who reads on, though nobody wants it, is not to wait for ever
         if (known or pieces is not None) and not self._transport.is_closing():
-            self._transport.write(frames.frame(frames.CANCEL, number))
+            self._send(frames.frame(frames.CANCEL, number))
             self._leave_if_done()
 
     def _give_up_late(self) -> None:

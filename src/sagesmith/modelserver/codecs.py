@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sagesmith.modelserver.errors import BadInput, HandlerFailed, NotAcceptable, UnsupportedInput
@@ -83,7 +84,8 @@ def encode(prediction: Any, accept: str) -> tuple[bytes, str]:
     raise NotAcceptable(accept)
 
 
-def acceptable(accept: str) -> list[str]:
+@lru_cache(maxsize=256)
+def acceptable(accept: str) -> tuple[str, ...]:
     """The media types of an Accept header, best first (RFC 9110, section 12.5.1); `*/*` stands for JSON."""
     weighted = []
     for item in accept.split(","):
@@ -99,7 +101,7 @@ def acceptable(accept: str) -> list[str]:
         if weight > 0 and kind.strip():
             weighted.append((weight, kind.strip().lower()))
     weighted.sort(key=lambda pair: -pair[0])
-    return [JSON if kind in (ANY, "application/*") else kind for _, kind in weighted]
+    return tuple(JSON if kind in (ANY, "application/*") else kind for _, kind in weighted)
 
 
 def _numpy() -> Any:
@@ -165,7 +167,11 @@ def _plain(value: Any) -> Any:
 
 def to_json(value: Any) -> bytes:
     """`value` as JSON; NumPy's arrays and scalars as lists and numbers."""
-    return json.dumps(value, default=_plain).encode("utf-8")
+    return _JSON_ENCODER.encode(_plain(value) if hasattr(value, "tolist") else value).encode("utf-8")
+
+
+_JSON_ENCODER = json.JSONEncoder(default=_plain)
+"""What `json.dumps` would make anew for each value."""
 
 
 def _to_csv(prediction: Any) -> bytes:

@@ -27,7 +27,7 @@ from sagesmith.modelserver.errors import BadInput, HandlerFailed, NotAcceptable,
     ],
 )
 def test_accept_is_read_best_first(header: str, kinds: list[str]) -> None:
-    assert acceptable(header) == kinds
+    assert acceptable(header) == tuple(kinds)
 
 
 def test_a_content_types_parameters_do_not_matter() -> None:
