@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks import endpoints
 from benchmarks.figures import Figure, Figures
 from benchmarks.load import Address, Exchange, Result, at_rate, saturate
-from benchmarks.peers.running import PEERS, Peer, running, wait_until_it_predicts
+from benchmarks.peers.running import PEERS, Peer, only, running, wait_until_it_predicts
 from tests.integration import jobs
 from tests.integration.conftest import Running
 
@@ -35,6 +35,7 @@ def transform_fn(model, body, content_type, accept):
     yield "first"
     yield "second"
 """
+_ONE = "a prediction, c=1, p50"
 Run = Callable[[int, float], Result]
 """Saturates one server, given connections and seconds."""
 
@@ -59,6 +60,7 @@ def figures(platform: Running) -> Figures:
                 runs[peer.name] = _runner(("127.0.0.1", ports[peer.name]), asked[peer.name])
             busy = _rounds(runs, CONNECTIONS, SECONDS)
             lone = _rounds(runs, 1, ALONE_SECONDS)
+        yield from _over_the_model_server(busy, lone)
         yield from _against_peers(busy, lone, peers)
         yield from _beside_the_control_plane(platform, door, signed, median(each.rate for each in busy["door"]))
         yield from _first_piece(platform)
@@ -69,7 +71,7 @@ def _runner(address: Address, exchanges: Sequence[Exchange]) -> Run:
 
 
 def _rounds(runs: dict[str, Run], connections: int, seconds: float) -> dict[str, list[Result]]:
-    """All servers in each round, after one that counts for nothing.
+    """All servers in each round, after one that counts for nothing; each while the peers beside it are stopped.
 
     Raises:
         AssertionError: an answer was wrong.
@@ -77,19 +79,16 @@ def _rounds(runs: dict[str, Run], connections: int, seconds: float) -> dict[str,
     found: dict[str, list[Result]] = {name: [] for name in runs}
     for number in range(ROUNDS + 1):
         for name, run in runs.items():
-            result = run(connections, seconds if number else seconds / 3)
+            with only(name):
+                result = run(connections, seconds if number else seconds / 3)
             assert not result.wrong, (name, result.wrong, result.example)
             if number:
                 found[name].append(result)
     return found
 
 
-def _against_peers(busy: dict[str, list[Result]], lone: dict[str, list[Result]], peers: Sequence[Peer]) -> Figures:
-    rates = {name: median(each.rate for each in results) for name, results in busy.items()}
-    alone = {name: median(each.p50 for each in results) * 1e3 for name, results in lone.items()}
-    for peer in peers:
-        many = f"predictions, c={CONNECTIONS}, one row, signed"
-        yield Figure(many, "/s", rates["door"], "times", peer.times, rates[peer.name], peer.name)
+def _over_the_model_server(busy: dict[str, list[Result]], lone: dict[str, list[Result]]) -> Figures:
+    rates, alone = _rates(busy), _milliseconds(lone)
     yield Figure(
         f"predictions, c={CONNECTIONS}, through the front door",
         "/s",
@@ -99,10 +98,24 @@ def _against_peers(busy: dict[str, list[Result]], lone: dict[str, list[Result]],
         rates["direct"],
         "the model server alone",
     )
-    one = "a prediction, c=1, p50"
-    yield Figure(one, "ms", alone["door"], "over", 0.15, alone["direct"], "the model server alone")
+    yield Figure(_ONE, "ms", alone["door"], "over", 0.15, alone["direct"], "the model server alone")
+
+
+def _against_peers(busy: dict[str, list[Result]], lone: dict[str, list[Result]], peers: Sequence[Peer]) -> Figures:
+    rates, alone = _rates(busy), _milliseconds(lone)
     for peer in peers:
-        yield Figure(one, "ms", alone["door"], "within", 1, alone[peer.name], peer.name)
+        many = f"predictions, c={CONNECTIONS}, one row, signed"
+        yield Figure(many, "/s", rates["door"], "times", peer.times, rates[peer.name], peer.name)
+    for peer in peers:
+        yield Figure(_ONE, "ms", alone["door"], "within", 1, alone[peer.name], peer.name)
+
+
+def _rates(found: dict[str, list[Result]]) -> dict[str, float]:
+    return {name: median(each.rate for each in results) for name, results in found.items()}
+
+
+def _milliseconds(found: dict[str, list[Result]]) -> dict[str, float]:
+    return {name: median(each.p50 for each in results) * 1e3 for name, results in found.items()}
 
 
 def _beside_the_control_plane(

@@ -16,6 +16,10 @@ from benchmarks.load import Exchange, saturate
 ENVIRONMENTS = Path(__file__).parents[2] / ".envs" / "peers"
 HERE = Path(__file__).parent
 START_SECONDS = 180.0
+_MARK = "SAGESMITH_BENCHMARKS_PEER"
+"""The variable by which the processes of a peer are found, whose name it has."""
+_SETTLING_SECONDS = 0.5
+"""A server whose processes have just been let go on catches up with its timers first."""
 _WORKERS = "2"
 
 
@@ -165,7 +169,7 @@ def running(peers: Sequence[Peer], folder: Path) -> Iterator[dict[str, int]]:
                 process = subprocess.Popen(
                     [str(ENVIRONMENTS / peer.environment / "bin" / program), *words],
                     cwd=HERE,
-                    env=_variables(peer.environment, folder),
+                    env={**_variables(peer.environment, folder), _MARK: peer.name},
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
@@ -181,6 +185,35 @@ def running(peers: Sequence[Peer], folder: Path) -> Iterator[dict[str, int]]:
                 process.wait(20)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def only(name: str | None) -> Iterator[None]:
+    """Stop all peers but one for as long as the block runs: those that nobody asks keep an eighth of two cores busy."""
+    stopped = _processes(lambda peer: peer != name)
+    _signal(stopped, signal.SIGSTOP)
+    time.sleep(_SETTLING_SECONDS)
+    try:
+        yield
+    finally:
+        _signal(stopped, signal.SIGCONT)
+
+
+def _processes(wanted: Callable[[str], bool]) -> list[int]:
+    """Those that peers have started, wherever they went since."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            _, marked, rest = (folder / "environ").read_bytes().partition(_MARK.encode() + b"=")
+            if marked and wanted(rest.partition(b"\0")[0].decode()):
+                found.append(int(folder.name))
+    return found
+
+
+def _signal(processes: Sequence[int], number: signal.Signals) -> None:
+    for each in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, number)
 
 
 def wait_until_it_predicts(port: int, exchanges: Sequence[Exchange]) -> None:

@@ -60,7 +60,8 @@ class FramesClient(asyncio.Protocol):
         return len(self._waiting) + len(self._bodies)
 
     def ask(self, headers: Headers, body: bytes, answered: Answered) -> Callable[[], None]:
-        """Send a request at the end of this turn of the loop; what cancels it, after which `answered` is not called.
+        """Send a request, if others are under way at the end of this turn of the loop; what cancels it, after which
+        `answered` is not called.
 
         An answer that is larger than a frame has a body that is an iterator, as `Client.request` gives it.
 
@@ -68,7 +69,11 @@ class FramesClient(asyncio.Protocol):
             ValueError: a header has a line break.
         """
         self._number = number = (self._number + 1) & 0xFFFFFFFF
-        self._send(frames.frame(frames.ASK, number, 0, frames.write_headers(headers), body))
+        ask = frames.frame(frames.ASK, number, 0, frames.write_headers(headers), body)
+        if self._waiting or self._unsent:
+            self._send(ask)
+        else:  # the peer waits for this one
+            self._transport.write(ask)
         self._waiting[number] = (self._loop.time() + self._answer_seconds, answered)
         if self._sweep is None:
             self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up_late)
