@@ -258,17 +258,32 @@ class S3Front:
             raise S3Error("InvalidBucketName", "The specified bucket is not valid.", 400, {"BucketName": name})
         configuration = await call.upload.whole()
         region = region_of_new_bucket(call.caller.region, configuration)
-        known = await self._ask("HEAD", f"/{name}")
-        if known.status == 200:
-            if region == call.caller.region == DEFAULT_REGION == await self._regions.find(name):
-                return self._created(call)
-            message = "Your previous request to create the named bucket succeeded and you already own it."
-            raise S3Error("BucketAlreadyOwnedByYou", message, 409, {"BucketName": name})
+        if await self._exists(name):
+            return await self._created_before(call, region)
         await self._regions.record(name, region)
         response = await self._send("PUT", call.address.target, call.headers, sigv4.UNSIGNED_PAYLOAD, configuration)
         if response.status >= 400:
-            raise await answers.to_error(response, call.headers)
+            refusal = await answers.to_error(response, call.headers)
+            # The store tells the owner that it exists if another request of theirs was quicker since.
+            if response.status == 409 and await self._exists(name):
+                return await self._created_before(call, region)
+            raise refusal
         return self._created(call)
+
+    async def _exists(self, bucket: str) -> bool:
+        return (await self._ask("HEAD", f"/{bucket}")).status == 200
+
+    async def _created_before(self, call: Call, region: str) -> Response:
+        """The answer to an owner who creates a bucket again: in us-east-1, and there alone, all is well.
+
+        Raises:
+            S3Error: it is elsewhere.
+        """
+        name = call.address.bucket
+        if region == call.caller.region == DEFAULT_REGION == await self._regions.find(name):
+            return self._created(call)
+        message = "Your previous request to create the named bucket succeeded and you already own it."
+        raise S3Error("BucketAlreadyOwnedByYou", message, 409, {"BucketName": name})
 
     def _created(self, call: Call) -> Response:
         return Response(

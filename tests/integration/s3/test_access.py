@@ -3,7 +3,8 @@
 import datetime
 import http.client
 import time
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -144,6 +145,19 @@ def test_creating_a_bucket_again_is_harmless_in_us_east_1_only(front: Front, s3:
     with pytest.raises(ClientError) as error:
         europe.create_bucket(Bucket="in-europe", CreateBucketConfiguration=configuration)
     assert code_of(error) == "BucketAlreadyOwnedByYou"
+
+
+def test_clients_who_create_one_bucket_at_once_all_have_created_it(front: Front) -> None:
+    clients = [front.client() for _ in range(8)]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for number in range(3):
+            together = Barrier(len(clients))
+
+            def create(client: Any, name: str = f"at-once-{number}", together: Barrier = together) -> Any:
+                together.wait()
+                return client.create_bucket(Bucket=name)["Location"]
+
+            assert list(pool.map(create, clients)) == [f"/at-once-{number}"] * len(clients)
 
 
 def test_a_bucket_remembers_its_region_until_it_is_deleted(front: Front, s3: Any) -> None:
