@@ -172,6 +172,11 @@ class RoutesFile:
     def find(self, region: str, endpoint: str) -> EndpointRoute | None:
         return self.all().get(region, {}).get(endpoint.lower())
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the API process has written a table, in which each endpoint has a place that is not deleted."""
+        return Path(self._path).exists()
+
     def all(self) -> Routes:
         """The table as it stands in the file, an empty one if there is none."""
         if self._looked:

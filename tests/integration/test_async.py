@@ -212,7 +212,12 @@ def test_an_endpoint_without_instances_keeps_what_it_is_asked_and_its_backlog_br
         succeeded, answer = outcome(platform, one)
         assert succeeded
         assert json.loads(answer["Body"].read())["start"] == str(each)
+    # More than a model server takes at once: the last one waits, and nobody will take it.
+    *_, last = [ask(platform, endpoint, Body=b"sleep 600") for _ in range(6)]
     sagemaker.delete_endpoint(EndpointName=endpoint)
+    succeeded, answer = outcome(platform, last)
+    assert not succeeded
+    assert b"was deleted before the request was processed" in answer["Body"].read()
 
 
 def test_the_life_of_requests_is_measured(platform: Running, endpoint: str) -> None:

@@ -12,8 +12,9 @@ from sagesmith.gateway.asynchronous import asking, front
 from sagesmith.gateway.asynchronous.backlog import Backlog
 from sagesmith.gateway.asynchronous.objects import Place, PlaceInvalid, parse_place
 from sagesmith.gateway.asynchronous.records import Entry, Record, Records
+from sagesmith.gateway.asynchronous.worker import Worker
 from sagesmith.http.messages import Headers
-from sagesmith.routes import AsyncRoute, EndpointRoute, RoutesFile, VariantRoute, write_routes
+from sagesmith.routes import AsyncRoute, EndpointRoute, Routes, RoutesFile, VariantRoute, write_routes
 from sagesmith.wire.errors import AwsError
 
 INPUT = (b"x-amzn-sagemaker-inputlocation", b"s3://b/k")
@@ -186,18 +187,47 @@ def test_what_is_done_takes_no_place_until_it_would_have_expired() -> None:
     assert backlog.take_expired(20) == waiting
 
 
+def prepared(folder: Path) -> tuple[Platform, Routes, EndpointRoute]:
+    """A data directory, and a table of routes of an endpoint that has no model server."""
+    platform = Platform(
+        str(folder), "127.0.0.1", 1, 2, 0, "123456789012", "us-east-1", "sqlite://", "http://127.0.0.1:9", "a", "b",
+        str(folder), 1,
+    )  # fmt: skip
+    route = EndpointRoute(
+        "Churn", "InService", [VariantRoute("v", 1, [])], asynchronous=AsyncRoute(1.5, 1, "s3://o", "")
+    )
+    platform.dir.routes_file.parent.mkdir(parents=True)
+    platform.dir.sockets.mkdir(parents=True, exist_ok=True)
+    return platform, {"us-east-1": {"churn": route}}, route
+
+
+def test_a_request_waits_for_its_endpoint_until_the_table_of_routes_says_that_it_is_gone(tmp_path: Path) -> None:
+    platform, routes, _ = prepared(tmp_path)
+    records, waiting = Records(platform.dir.asynchronous), record(entry(10))
+    records.write(waiting, b"")
+
+    async def main() -> None:
+        worker = Worker(platform, records, RoutesFile(platform.dir.routes_file))
+        worker.add(QUEUE, waiting.entry)
+        for table in (None, routes):
+            if table is not None:
+                write_routes(platform.dir.routes_file, table)
+            worker._begin_what_can()
+            assert not worker._tasks
+        write_routes(platform.dir.routes_file, {"us-east-1": {}})
+        worker._begin_what_can()
+        await asyncio.gather(*worker._tasks)
+        assert not worker._queues[QUEUE].known
+
+    asyncio.run(main())
+    assert not [each for _, entries in records.found({}) for each in entries]
+
+
 def test_a_router_that_could_not_prepare_the_queue_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the disk is full as the first endpoint of the kind is made."""
     monkeypatch.setattr(front, "LOOK_SECONDS", 0.01)
-    platform = Platform(
-        str(tmp_path), "127.0.0.1", 1, 2, 0, "123456789012", "us-east-1", "sqlite://", "http://127.0.0.1:9", "a", "b",
-        str(tmp_path), 1,
-    )  # fmt: skip
-    variant = VariantRoute("v", 1, [])
-    route = EndpointRoute("Churn", "InService", [variant], asynchronous=AsyncRoute(1.5, 1, "s3://out", ""))
-    platform.dir.routes_file.parent.mkdir(parents=True)
-    platform.dir.sockets.mkdir(parents=True, exist_ok=True)
-    write_routes(platform.dir.routes_file, {"us-east-1": {"churn": route}})
+    platform, routes, route = prepared(tmp_path)
+    write_routes(platform.dir.routes_file, routes)
     platform.dir.asynchronous.write_text("in the way")
 
     async def main() -> None:

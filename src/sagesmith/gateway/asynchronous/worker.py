@@ -11,7 +11,7 @@ import re
 import socket
 import time
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,8 +166,12 @@ class Worker:
         # In another order each time: none may take all places before the others.
         for queue, backlog in random.sample([*self._queues.items()], len(self._queues)):
             while len(self._tasks) < MAX_UNDER_WAY and (expired := backlog.take_expired(now_ms)) is not None:
-                self._start(self._expire(queue, expired))
-            route = self._routes.find(*queue) if backlog.idle else None
+                self._start(self._give_up(queue, expired, lambda _: Failed(_EXPIRED, "ExpiredRequests")))
+            if not backlog.idle:
+                continue
+            route = self._routes.find(*queue)
+            if route is None and self._routes.is_there:
+                self._fail_all(queue, backlog)
             if route is None or route.asynchronous is None:
                 continue
             while len(self._tasks) < MAX_UNDER_WAY and (slot := self._slot(route, route.asynchronous)) is not None:
@@ -176,6 +180,11 @@ class Worker:
                     break
                 self._under_way[slot.address] += 1
                 self._start(self._work(queue, entry, route.asynchronous, slot))
+
+    def _fail_all(self, queue: Queue, backlog: Backlog) -> None:
+        """End what waits for an endpoint that is not there any more."""
+        while len(self._tasks) < MAX_UNDER_WAY and (entry := backlog.take()) is not None:
+            self._start(self._give_up(queue, entry, _deleted))
 
     def _slot(self, route: EndpointRoute, asked: AsyncRoute) -> _Slot | None:
         """A model server that may take another request: of a variant by weight, the one that has least to do."""
@@ -214,15 +223,14 @@ class Worker:
             self._under_way[slot.address] -= 1
             self._settle(queue, entry, again)
 
-    async def _expire(self, queue: Queue, entry: Entry) -> None:
+    async def _give_up(self, queue: Queue, entry: Entry, why: Callable[[Record], Failed]) -> None:
         """End a request that no model server gets any more."""
         again: float | None = _AWAY_SECONDS
         try:
             found = await self._read(queue, entry)
             route = self._routes.find(*queue)
             variant = route.variants[0].name if route is not None and route.variants else None
-            failed = Failed(_EXPIRED, "ExpiredRequests")
-            again = None if found is None else await self._finish(queue, found[0], variant, {}, failed)
+            again = None if found is None else await self._finish(queue, found[0], variant, {}, why(found[0]))
         finally:
             self._settle(queue, entry, again)
 
@@ -245,8 +253,7 @@ class Worker:
             return None
         record, body = found
         if record.endpoint_made_at != asked.made_at:
-            failed = Failed(_DELETED.format(endpoint=record.endpoint))
-            return await self._finish(queue, record, slot.variant.name, {}, failed)
+            return await self._finish(queue, record, slot.variant.name, {}, _deleted(record))
         times = Times({"TimeInBacklog": max(0.0, time.time() * 1e6 - entry.received_ms * 1e3)})
         outcome = await self._outcome(record, body, slot, times)
         if isinstance(outcome, float):
@@ -374,3 +381,7 @@ def _instance_of(address: str) -> str:
     """What the instance that listens there is called in the names of log streams, if the address tells."""
     found = _TASK.search(address)
     return f"i-{found[1]}" if found else ""
+
+
+def _deleted(record: Record) -> Failed:
+    return Failed(_DELETED.format(endpoint=record.endpoint))

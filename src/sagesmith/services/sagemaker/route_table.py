@@ -1,6 +1,7 @@
 """The API process's side of the routing table: one endpoint changes, the whole file is replaced."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,12 +59,17 @@ class RouteTable:
                 self._written = False
             self._write()
 
-    def keep(self, endpoints: set[tuple[str, str]]) -> None:
-        """Forget all endpoints but these, given as region and lower-case name."""
+    def keep(self, endpoints: Iterable[tuple[str, EndpointRoute]]) -> None:
+        """Know these endpoints and no others, by what was written of them or, where nothing was, by what is given.
+
+        Args:
+            endpoints: regions, and routes with the least that is known without a look at the model servers.
+        """
         with self._lock:
-            for region, routes in self._routes.items():
-                for name in [name for name in routes if (region, name) not in endpoints]:
-                    del routes[name]
+            known, self._routes = self._routes, {}
+            for region, route in endpoints:
+                name = route.name.lower()
+                self._routes.setdefault(region, {})[name] = known.get(region, {}).get(name, route)
             self._written = False
             self._write()
 

@@ -87,13 +87,14 @@ class EndpointReconciler:
     def recover(self, home: Home) -> None:
         """End model servers of endpoints that are gone, drop their routes, and look at the endpoints that are there."""
         named: set[str] = set()
-        present: set[tuple[str, str]] = set()
+        present: list[tuple[str, EndpointRoute]] = []
         with home.store.write() as tx:
             for document in tasks.all_documents(tx, COMPONENT):
                 named.update(each.id for each in instances_of(document))
             for document in tasks.all_documents(tx, KIND):
                 named.update(each.id for each in instances_of(document))
-                present.add((document.region, document.key))
+                if document.status != "Deleting":
+                    present.append((document.region, _first_route(document)))
                 tx.schedule(KIND, document.region, document.key, time.time())
         self._routes.keep(present)
         tasks.discard_orphans(home, fleet.TASK_PREFIX, named)
@@ -206,6 +207,11 @@ class EndpointReconciler:
         self._expected.pop(document.arn, None)
         log.info("endpoint deleted", endpoint=document.name)
         return None
+
+
+def _first_route(document: Document) -> EndpointRoute:
+    """The route of an endpoint before anybody has looked where its model servers listen."""
+    return EndpointRoute(document.name, "Failed") if document.status == "Failed" else route_of(document, {})
 
 
 def variant_of(document: Document, instance: Instance) -> dict[str, Any]:
