@@ -129,7 +129,6 @@ RECOMMENDATIONS_JOB = Kind(
     duplicate=Wording(ResourceInUse, "Inference recommendations job {name} already exists."),
     unbuilt=(Unbuilt("OutputConfig.CompiledOutputConfig", "Compilation of models is"),),
     without_effect={
-        "InputConfig.ResourceLimit.MaxParallelOfTests": "one test runs at a time: two would measure each other",
         "InputConfig.VolumeKmsKeyId": "disks are not encrypted by Sagesmith",
         "InputConfig.VpcConfig": "endpoints have the network of this machine",
         "OutputConfig.KmsKeyId": "nothing is stored in S3",

@@ -86,6 +86,7 @@ HONOURED = {
                 "JobDurationInSeconds",
                 "TrafficPattern",
                 "ResourceLimit.MaxNumberOfTests",
+                "ResourceLimit.MaxParallelOfTests",
                 "EndpointConfigurations[].InstanceType",
                 "EndpointConfigurations[].ServerlessConfig",
                 "ContainerConfig.SupportedEndpointType",

@@ -14,7 +14,13 @@ def levels_of(body: Params) -> list[Level]:
         return list(of_pattern(pattern))
     whole = given.get("JobDurationInSeconds")
     # As long again goes by until an endpoint is in service, and until it is gone.
-    return by_default(None if whole is None else whole / max(1, len(body[TESTS])) / 2)
+    rounds = -(-len(body[TESTS]) // at_once(body))
+    return by_default(None if whole is None else whole / max(1, rounds) / 2)
+
+
+def at_once(body: Params) -> int:
+    """How many tests run at a time: one where the job does not say, for several on one machine measure each other."""
+    return int((body["InputConfig"].get("ResourceLimit") or {}).get("MaxParallelOfTests") or 1)
 
 
 def conditions_of(body: Params) -> Conditions:

@@ -1,4 +1,4 @@
-"""The life of an inference recommendations job: one load test after the other, each on an endpoint of its own.
+"""The life of an inference recommendations job: load tests, each on an endpoint of its own.
 
 A test's model, endpoint configuration and endpoint are made by the platform's own operations in the transaction that
 notes them; the load generator is a task whose id is stored before it is started. So nothing is made that nobody knows,
@@ -20,7 +20,14 @@ from sagesmith.services.sagemaker.recommender import measures, results
 from sagesmith.services.sagemaker.recommender.deploying import deploy, remove, removed
 from sagesmith.services.sagemaker.recommender.load_tests import LoadTest, dump, load
 from sagesmith.services.sagemaker.recommender.measures import Conditions
-from sagesmith.services.sagemaker.recommender.plan import CONTENT_TYPES, PAYLOAD, TESTS, conditions_of, levels_of
+from sagesmith.services.sagemaker.recommender.plan import (
+    CONTENT_TYPES,
+    PAYLOAD,
+    TESTS,
+    at_once,
+    conditions_of,
+    levels_of,
+)
 from sagesmith.store import Document, LogEvent, Transaction
 from sagesmith.wire.context import Params
 from sagesmith.wire.errors import AwsError
@@ -94,13 +101,19 @@ class RecommendationReconciler:
         if document.status == "PENDING":
             said = f"Inference recommendations job {document.name}: {len(tests)} load test(s)"
             return _store(home, replace(document, status="IN_PROGRESS"), [said])
-        current = next((each for each in tests if not each.over), None)
-        if current is None:
+        left = [each for each in tests if not each.over]
+        if not left:
             return _finish(home, document, tests)
-        return _STEPS[current.state](home, _Look(document, current, time.time(), self._since))
+        return min(self._test(home, document, each) for each in left[: at_once(document.body)])
+
+    def _test(self, home: Home, document: Document, test: LoadTest) -> float:
+        """Bring a test one step on; a test before it may have stored the job anew."""
+        with home.store.read() as tx:
+            document = tx.get(KIND, document.region, document.key) or document
+        return _STEPS[test.state](home, _Look(document, test, time.time(), self._since))
 
 
-def _begin(home: Home, look: _Look) -> float | None:
+def _begin(home: Home, look: _Look) -> float:
     """A pending test gets its endpoint, or that which there is already."""
     test = look.test
     if look.stopping:
@@ -119,7 +132,7 @@ def _begin(home: Home, look: _Look) -> float | None:
     return LOOK_SECONDS
 
 
-def _deploying(home: Home, look: _Look) -> float | None:
+def _deploying(home: Home, look: _Look) -> float:
     """An endpoint is waited for."""
     test = look.test
     if look.stopping:
@@ -134,7 +147,7 @@ def _deploying(home: Home, look: _Look) -> float | None:
     return _note(home, look, _generating(replace(test, in_service_at=look.now)))
 
 
-def _loading(home: Home, look: _Look) -> float | None:
+def _loading(home: Home, look: _Look) -> float:
     """The load generator is started and followed to its end."""
     test = look.test
     task = tasks.observe(home.backend, test.task)
@@ -149,7 +162,7 @@ def _loading(home: Home, look: _Look) -> float | None:
     return _lost(home, look) if task.lost else _following(home, look, task.events)
 
 
-def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
+def _following(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float:
     """A load generator at work, which is ended when a condition says so."""
     test = look.test
     if test.began_at is None and any(each.state == "Invoking" for each in events):
@@ -174,7 +187,7 @@ def _began(test: LoadTest, events: Sequence[TaskEvent]) -> LoadTest:
     return replace(test, began_at=said.time, first_answer_seconds=said.detail.get("first_answer_seconds"))
 
 
-def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None:
+def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float:
     test, last = _began(look.test, events), events[-1]
     if last.state == "Failed":
         return _fail(home, look, str(last.detail.get("failure_reason") or last.message))
@@ -184,14 +197,14 @@ def _ended(home: Home, look: _Look, events: Sequence[TaskEvent]) -> float | None
     return _note(home, look, _measured(test, last.time))
 
 
-def _lost(home: Home, look: _Look) -> float | None:
+def _lost(home: Home, look: _Look) -> float:
     """A generator that died: the load is put on once more from its beginning, for half of it tells nothing."""
     if look.test.attempt >= ATTEMPTS:
         return _fail(home, look, "InternalServerError: the load generator ended without a report.")
     return _again(home, look, look.test)
 
 
-def _again(home: Home, look: _Look, test: LoadTest) -> float | None:
+def _again(home: Home, look: _Look, test: LoadTest) -> float:
     said = f"Test {test.number + 1}: the load generator was lost, and is started again"
     delay = _note(home, look, _generating(replace(test, began_at=None)), [said])
     _discard(home, look)
@@ -202,6 +215,9 @@ def _condition(home: Home, look: _Look) -> str:
     """Which of the stopping conditions is met, in words; empty if none is."""
     if look.test.began_at is None or look.now < look.since + measures.SETTLING_SECONDS:
         return ""
+    planned = sum(each.seconds for each in levels_of(look.body))
+    if look.now > look.test.began_at + planned + GRACE_SECONDS:
+        return f"its load was to last {planned:.0f} seconds, and its generator does not end"
     conditions = conditions_of(look.body)
     return measures.over(_levels(home, look, conditions, look.now - measures.SETTLING_SECONDS), conditions)
 
@@ -216,7 +232,7 @@ def _levels(home: Home, look: _Look, conditions: Conditions, until: float) -> li
         )
 
 
-def _measuring(home: Home, look: _Look) -> float | None:
+def _measuring(home: Home, look: _Look) -> float:
     """Once all metrics are there, the figures are read."""
     test = look.test
     ended = test.ended_at or look.now
@@ -239,7 +255,7 @@ def _measuring(home: Home, look: _Look) -> float | None:
     return _note(home, look, replace(test, state="ending", result=result), [said])
 
 
-def _ending(home: Home, look: _Look) -> float | None:
+def _ending(home: Home, look: _Look) -> float:
     """The endpoint is deleted, and what it told of its use is read when it is gone."""
     test = look.test
     if test.own and not _gone(home, look):
@@ -260,7 +276,7 @@ def _gone(home: Home, look: _Look) -> bool:
         return removed(tx, look.document, look.test)
 
 
-_STEPS: Mapping[str, Callable[[Home, _Look], float | None]] = {
+_STEPS: Mapping[str, Callable[[Home, _Look], float]] = {
     "pending": _begin,
     "deploying": _deploying,
     "loading": _loading,
@@ -300,7 +316,7 @@ def _failed(test: LoadTest, reason: str) -> LoadTest:
     return replace(test, state="ending" if test.own and test.endpoint else "done", failure=reason)
 
 
-def _fail(home: Home, look: _Look, reason: str) -> float | None:
+def _fail(home: Home, look: _Look, reason: str) -> float:
     delay = _note(home, look, _failed(look.test, reason), [f"Test {look.test.number + 1} failed: {reason}"])
     _discard(home, look)
     return delay

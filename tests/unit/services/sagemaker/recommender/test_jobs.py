@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sagesmith.services.sagemaker.recommender import measures
+from sagesmith.services.sagemaker.recommender import measures, reconciler
 from sagesmith.services.sagemaker.recommender.checks import check
 from sagesmith.store import Datum, Metric, StatisticSet
 from sagesmith.wire.context import Params
@@ -292,6 +292,45 @@ def test_a_generator_that_does_not_end_is_killed(job: World) -> None:
     job.until(lambda: bool(described(job)["Status"] == "STOPPED"))
     assert not task.alive
     assert (endpoints(job), job.backend.present) == ([], {})
+
+
+def test_as_many_tests_run_at_once_as_the_job_allows(world: World) -> None:
+    world.call("CreateModel", **model("M"))
+    workers = {"CategoricalParameterRanges": [{"Name": "W", "Value": ["1", "2", "3"]}]}
+    types = [{"InstanceType": "ml.m5.large", "EnvironmentParameterRanges": workers}]
+    inputs = {"EndpointConfigurations": types, "ResourceLimit": {"MaxParallelOfTests": 2}}
+    world.call("CreateInferenceRecommendationsJob", **request(InputConfig=inputs))
+    most = []
+
+    def loading() -> bool:
+        most.append(len(endpoints(world)))
+        for task in world.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return len([*generators(world)]) == 2
+
+    world.until(loading)
+    done = until(world, "COMPLETED", dict.fromkeys("123", (10, 5.0)))
+    assert max(most) == 2
+    assert len(done["InferenceRecommendations"]) == 3
+    assert (endpoints(world), world.backend.present) == ([], {})
+
+
+def test_a_generator_that_goes_on_after_its_load_is_ended(job: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciler, "GRACE_SECONDS", 0.0)
+
+    def loading() -> bool:
+        for task in job.backend.present.values():
+            if task.spec.kind == "serve" and not task.events:
+                task.say("Serving")
+        return any(generators(job))
+
+    job.until(loading)
+    (task,) = generators(job)
+    # Its plan has eight seconds.
+    began(task, 9.0)
+    job.until(lambda: not task.alive)
+    assert "its load was to last 8 seconds" in str(job.stored("inference-recommendations-job", "J").body["_tests"])
 
 
 def test_a_generator_that_nobody_names_is_ended(job: World) -> None:
