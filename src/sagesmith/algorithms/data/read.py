@@ -248,4 +248,5 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def no_data(source: Source) -> NoData:
     """The error of a channel without rows."""
-    return NoData(f"Unable to read data channel '{source.name}': it has no data")
+    none = "" if source.replicated else ". ShardedByS3Key gives each instance files of its own, and this one got none"
+    return NoData(f"Unable to read data channel '{source.name}': it has no data{none}")

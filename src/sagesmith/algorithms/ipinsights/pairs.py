@@ -12,9 +12,9 @@ import numpy as np
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.json_rows import features, loaded
 from sagesmith.algorithms.data.lines import blocks
-from sagesmith.algorithms.data.read import Source, streams
+from sagesmith.algorithms.data.read import Source, no_data, streams
 from sagesmith.algorithms.declaration import CSV, JSON
-from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
+from sagesmith.algorithms.errors import BadRequest, Unreadable
 
 _REQUEST = "the request"
 _KEPT = 1 << 20
@@ -112,7 +112,7 @@ def batches(source: Source, numbers: Numbers, rows: int, epoch: int, seed: int |
     if len(rest):
         yield Batch(rest)
     if not found:
-        raise CustomerError(f"Unable to read data channel '{source.name}': it has no data")
+        raise no_data(source)
 
 
 def decode(body: bytes, content_type: str, numbers: Numbers) -> Any:
