@@ -2,15 +2,12 @@
 
 import re
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sagesmith.compute.base import MetricSample
-from sagesmith.services.cloudwatch import alarms
-from sagesmith.services.sagemaker.model_servers import instances_of
-from sagesmith.services.sagemaker.placement import NOT_ENOUGH, place
+from sagesmith.services.sagemaker.placement import NOT_ENOUGH
 from sagesmith.store import Metric, Window
 from sagesmith.wire.errors import AwsError
 from tests.unit.services.sagemaker.components import (
@@ -21,38 +18,14 @@ from tests.unit.services.sagemaker.components import (
     host,
     hosting,
     hosts,
-    instances,
     route,
     scale,
     serve,
     specification,
 )
-from tests.unit.services.sagemaker.world import ROLE, World, context, model, variant
+from tests.unit.services.sagemaker.world import ROLE, World, model, variant
 
 IMAGE = model("M")["PrimaryContainer"]["Image"]
-
-
-def age(world: World, seconds: float, name: str = "ic") -> None:
-    """Let time pass for the step of an update."""
-    document = world.stored(KIND, name)
-    coming = {**document.body["_next"], "shifted_at": document.body["_next"]["shifted_at"] - seconds}
-    with world.store.write() as tx:
-        tx.update(replace(document, body={**document.body, "_next": coming}))
-
-
-def update(world: World, **deployment: Any) -> None:
-    world.call("CreateModel", **model("M2"))
-    world.call(
-        "UpdateInferenceComponent",
-        InferenceComponentName="ic",
-        Specification={**specification(cpus=0.5), "ModelName": "M2"},
-        **({"DeploymentConfig": deployment} if deployment else {}),
-    )
-    world.turn()
-
-
-def rolling(size: int = 1, kind: str = "COPY_COUNT", seconds: int = 0) -> dict[str, Any]:
-    return {"MaximumBatchSize": {"Type": kind, "Value": size}, "WaitIntervalInSeconds": seconds}
 
 
 def test_an_endpoint_of_components_is_in_service_without_a_model_server(world: World) -> None:
@@ -133,42 +106,6 @@ def test_how_busy_a_copy_is_is_told_of_what_it_asks_for(world: World) -> None:
     assert read("MemoryUtilizationNormalized") == 40.0
 
 
-def test_copies_are_placed_until_an_instance_is_full_and_the_next_takes_what_is_left(world: World) -> None:
-    host(world, hosting(InitialInstanceCount=2))
-    create(world, "a", copies=3, cpus=1.0)
-    assert sorted(hosts(world, "a")) == [0, 0, 1]
-    create(world, "b", cpus=1.0)
-    assert hosts(world, "b") == [1]
-
-
-def test_a_component_spreads_over_instances_if_it_says_so(world: World) -> None:
-    host(world, hosting(InitialInstanceCount=2))
-    create(world, copies=2, cpus=0.5, SchedulingConfig={"PlacementStrategy": "SPREAD"})
-    assert sorted(hosts(world)) == [0, 1]
-
-
-@pytest.mark.parametrize("asks", [{"cpus": 2.5}, {"memory_mb": 8193}], ids=["cores", "memory"])
-def test_a_component_for_which_there_is_no_room_is_failed_with_the_reason(world: World, asks: dict[str, Any]) -> None:
-    host(world)
-    create(world, **asks)
-    shown = describe(world)
-    assert shown["InferenceComponentStatus"] == "Failed"
-    assert shown["FailureReason"] == NOT_ENOUGH
-    assert world.backend.started == []
-
-
-def test_what_a_deleted_component_had_is_there_for_the_next(world: World) -> None:
-    host(world)
-    create(world, "a", cpus=2.0)
-    serve(world)
-    world.call("DeleteInferenceComponent", InferenceComponentName="a")
-    create(world, "b", cpus=2.0)
-    serve(world)
-    assert describe(world, "b")["InferenceComponentStatus"] == "InService"
-    with pytest.raises(AwsError, match="Could not find inference component"):
-        describe(world, "a")
-
-
 def test_a_dead_copy_is_replaced_while_the_component_stays_in_service(world: World) -> None:
     host(world)
     create(world, cpus=2.0)
@@ -183,22 +120,6 @@ def test_a_dead_copy_is_replaced_while_the_component_stays_in_service(world: Wor
     assert found is not None
     assert found.addresses == [second.address]
     assert second is not first
-
-
-def test_what_takes_a_dead_copys_place_has_its_room_whoever_waits_for_it(world: World) -> None:
-    host(world, hosting(InitialInstanceCount=2))
-    create(world, "a", cpus=2.0)
-    create(world, "b", cpus=2.0)
-    serve(world)
-    wanted = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 1}]
-    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=wanted)
-    world.turn(2)
-    assert (copies(world, "a"), copies(world, "b")) == ((1, 1), (0, 1))
-    dying = next(each for each in world.backend.present.values() if each.spec.label == "a")
-    dying.say("Failed", failure_reason="killed")
-    world.turn(2)
-    serve(world)
-    assert (copies(world, "a"), copies(world, "b")) == ((1, 1), (0, 1))
 
 
 def test_a_copy_that_could_not_be_started_is_started_by_whoever_comes_back(world: World) -> None:
@@ -262,138 +183,6 @@ def test_more_copies_than_there_is_room_for_leave_a_component_as_it_was(world: W
     assert copies(world) == (2, 2)
 
 
-def test_an_update_brings_another_model_and_the_old_one_answers_until_then(world: World) -> None:
-    host(world)
-    create(world)
-    (old,) = serve(world)
-    update(world)
-    assert describe(world)["InferenceComponentStatus"] == "Updating"
-    found = route(world)
-    assert found is not None
-    assert found.addresses == [old.address]
-    serve(world)
-    world.turn(2)
-    shown = describe(world)
-    assert shown["InferenceComponentStatus"] == "InService"
-    assert shown["Specification"]["ModelName"] == "M2"
-    assert old.alive, "a request may still be on its way to it"
-    scale(world, 2)
-    serve(world)
-    assert copies(world) == (2, 2), "what is being ended stands in the way of nothing"
-    found = route(world)
-    assert found is not None
-    assert old.address not in found.addresses
-
-
-def test_an_update_gives_what_changes_alone(world: World) -> None:
-    host(world)
-    container = {"Image": IMAGE, "ArtifactUrl": "s3://b/model.tar.gz", "Environment": {"A": "1"}}
-    asked = {"Container": container, "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 1024}}
-    world.call("CreateInferenceComponent", InferenceComponentName="ic", EndpointName="Ep", Specification=asked)
-    world.turn()
-    serve(world)
-    changed = {"Container": {"ArtifactUrl": "s3://b/next.tar.gz"}}
-    world.call("UpdateInferenceComponent", InferenceComponentName="ic", Specification=changed)
-    world.turn()
-    serve(world)
-    world.turn(2)
-    shown = describe(world)["Specification"]
-    assert shown["Container"]["ArtifactUrl"] == "s3://b/next.tar.gz"
-    assert shown["Container"]["DeployedImage"]["SpecifiedImage"] == IMAGE
-    assert shown["ComputeResourceRequirements"] == {"MinMemoryRequiredInMb": 1024}
-    assert world.backend.started[-1].environment["A"] == "1"
-
-
-def test_a_rolling_update_goes_copy_by_copy(world: World) -> None:
-    host(world, hosting(InitialInstanceCount=2))
-    create(world, copies=2)
-    old = [str(each.address) for each in serve(world)]
-    update(world, RollingUpdatePolicy=rolling(seconds=300))
-    assert len(world.backend.started) == 3
-    serve(world)
-    found = route(world)
-    assert found is not None
-    assert len(found.addresses) == 3
-    age(world, 400)
-    world.turn(3)
-    assert len(world.backend.started) == 4
-    found = route(world)
-    assert found is not None
-    assert len([each for each in found.addresses if each in old]) == 1
-    serve(world)
-    age(world, 400)
-    world.turn(3)
-    shown = describe(world)
-    assert shown["InferenceComponentStatus"] == "InService"
-    assert shown["LastDeploymentConfig"]["RollingUpdatePolicy"]["WaitIntervalInSeconds"] == 300
-
-
-def test_an_update_to_a_broken_model_is_rolled_back(world: World) -> None:
-    host(world)
-    create(world)
-    (old,) = serve(world)
-    update(world)
-    world.backend.present[world.backend.started[-1].id].say("Failed", failure_reason="cannot be loaded")
-    world.turn(3)
-    shown = describe(world)
-    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == ("InService", "cannot be loaded")
-    assert shown["Specification"]["ModelName"] == "M"
-    found = route(world)
-    assert found is not None
-    assert found.addresses == [old.address]
-
-
-def test_an_update_for_which_there_is_no_room_beside_the_old_copies_is_rolled_back(world: World) -> None:
-    host(world)
-    create(world, cpus=2.0)
-    serve(world)
-    update(world)
-    world.turn(2)
-    shown = describe(world)
-    assert (shown["InferenceComponentStatus"], shown["FailureReason"]) == ("InService", NOT_ENOUGH)
-    assert copies(world) == (1, 1)
-
-
-@pytest.mark.parametrize(("kind", "value"), [("COPY_COUNT", 2), ("CAPACITY_PERCENT", 51)], ids=["copies", "percent"])
-def test_a_rolling_update_takes_half_of_the_copies_at_most(world: World, kind: str, value: int) -> None:
-    host(world)
-    create(world, copies=2)
-    serve(world)
-    with pytest.raises(AwsError, match="MaximumBatchSize"):
-        update(world, RollingUpdatePolicy=rolling(value, kind))
-    assert describe(world)["InferenceComponentStatus"] == "InService"
-
-
-def test_an_alarm_rolls_an_update_back(world: World) -> None:
-    host(world)
-    create(world)
-    serve(world)
-    alarm = {
-        "AlarmName": "bad",
-        "Namespace": "AWS/SageMaker",
-        "MetricName": "Invocation5XXErrors",
-        "Dimensions": [{"Name": "InferenceComponentName", "Value": "ic"}],
-        "Statistic": "Sum",
-        "Period": 60,
-        "EvaluationPeriods": 1,
-        "Threshold": 1.0,
-        "ComparisonOperator": "GreaterThanThreshold",
-    }
-    with world.store.write() as tx:
-        document = alarms.put(tx, context("PutMetricAlarm"), alarm, 0.0)
-        alarms.move(tx, document, "ALARM", "a test", None, 0.0)
-    update(
-        world,
-        RollingUpdatePolicy=rolling(seconds=300),
-        AutoRollbackConfiguration={"Alarms": [{"AlarmName": "bad"}]},
-    )
-    world.turn(3)
-    shown = describe(world)
-    assert shown["InferenceComponentStatus"] == "InService"
-    assert "bad" in shown["FailureReason"]
-    assert shown["Specification"]["ModelName"] == "M"
-
-
 def test_a_deleted_component_stays_until_its_copies_have_ended_and_is_routed_to_no_more(world: World) -> None:
     host(world)
     create(world)
@@ -436,42 +225,6 @@ def test_a_new_api_process_finds_the_copies_again(world: World) -> None:
     assert len(world.backend.started) == 1
 
 
-def test_fewer_instances_end_copies_that_have_no_room_any_more_and_more_bring_them_back(world: World) -> None:
-    host(world, hosting(InitialInstanceCount=2))
-    create(world, copies=2, cpus=2.0)
-    serve(world)
-
-    def resize(count: int) -> None:
-        wanted = [{"VariantName": "AllTraffic", "DesiredInstanceCount": count}]
-        world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=wanted)
-        world.turn(2)
-
-    resize(1)
-    assert (describe(world)["InferenceComponentStatus"], copies(world)) == ("InService", (1, 2))
-    waiting = world.stored(KIND, "ic").version
-    world.turn(3)
-    assert world.stored(KIND, "ic").version == waiting, "nothing is stored while a copy waits"
-    resize(2)
-    serve(world)
-    assert copies(world) == (2, 2)
-
-
-def test_a_component_is_not_put_on_instances_that_an_update_takes_away(world: World) -> None:
-    host(world)
-    world.call("CreateEndpointConfig", EndpointConfigName="D", ProductionVariants=[variant("M", "Blue")])
-    world.call("UpdateEndpoint", EndpointName="Ep", EndpointConfigName="D")
-    with pytest.raises(AwsError, match='"AllTraffic" does not host inference components'):
-        create(world)
-    world.turn()
-    for task in world.backend.present.values():
-        task.say("Failed", failure_reason="no such model")
-    world.turn()
-    assert world.call("DescribeEndpoint", EndpointName="Ep")["EndpointStatus"] == "RollingBack"
-    create(world)
-    serve(world)
-    assert describe(world)["InferenceComponentStatus"] == "InService"
-
-
 def test_a_component_of_an_endpoint_that_cannot_be_made_is_failed(world: World) -> None:
     world.call("CreateModel", **model("M"))
     both = [variant("M", "Blue"), hosting()]
@@ -505,66 +258,6 @@ def test_an_endpoint_keeps_the_variants_that_its_components_are_on(world: World)
     assert copies(world) == (1, 1)
     create(world, "b", cpus=3.0)
     assert hosts(world, "b") == [0]
-
-
-@pytest.mark.parametrize("fails", [False, True], ids=["done", "rolled back"])
-def test_an_instance_that_only_an_update_needed_is_given_back_after_it(world: World, fails: bool) -> None:
-    scaling = {"Status": "ENABLED", "MinInstanceCount": 1, "MaxInstanceCount": 2}
-    host(world, hosting(ManagedInstanceScaling=scaling))
-    create(world, cpus=2.0)
-    serve(world)
-    changed = specification(cpus=2.0, memory_mb=2048)
-    world.call("UpdateInferenceComponent", InferenceComponentName="ic", Specification=changed)
-    world.turn()
-    assert instances(world) == 2
-    if fails:
-        next(each for each in world.backend.present.values() if not each.events).say("Failed", failure_reason="no")
-        world.turn()
-    serve(world)
-    world.turn()
-    assert describe(world)["InferenceComponentStatus"] == "InService"
-    assert instances(world) == 1
-
-
-def test_an_instance_that_came_in_the_stead_of_one_that_is_gone_is_not_taken_twice(world: World) -> None:
-    scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 3}
-    host(world, hosting(ManagedInstanceScaling=scaling))
-    create(world, "a", cpus=2.0)
-    create(world, "b", cpus=2.0)
-    serve(world)
-    assert (hosts(world, "a"), hosts(world, "b")) == ([0], [1])
-    none = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 0}]
-    world.call("UpdateEndpointWeightsAndCapacities", EndpointName="Ep", DesiredWeightsAndCapacities=none)
-    with world.store.write() as tx:
-        document = world.stored(KIND, "b")
-        place(tx, document, instances_of(document), time.time())
-    world.turn(3)
-    assert sorted([*hosts(world, "a"), *hosts(world, "b")]) == [0, 1]
-    assert instances(world) == 2
-
-
-def test_managed_scaling_brings_an_instance_for_copies_that_have_no_room_and_takes_it_away_again(world: World) -> None:
-    scaling = {"Status": "ENABLED", "MinInstanceCount": 0, "MaxInstanceCount": 2}
-    host(world, hosting(ManagedInstanceScaling=scaling))
-    create(world, copies=1, cpus=2.0)
-    serve(world)
-    assert instances(world) == 1
-    scale(world, 2)
-    serve(world)
-    assert (instances(world), copies(world)) == (2, (2, 2))
-    scale(world, 3)
-    world.turn(2)
-    assert (instances(world), copies(world)) == (2, (2, 2)), "it goes no further than its bounds"
-    assert describe(world)["FailureReason"] == NOT_ENOUGH
-    scale(world, 0)
-    world.turn(3)
-    assert (instances(world), copies(world)) == (0, (0, 0))
-    scale(world, 1)
-    serve(world)
-    assert (instances(world), copies(world)) == (1, (1, 1))
-    world.call("DeleteInferenceComponent", InferenceComponentName="ic")
-    world.turn(3)
-    assert instances(world) == 0
 
 
 @pytest.mark.parametrize(
