@@ -25,7 +25,10 @@ eval "$command"
 _SERVE = """#!/bin/sh
 echo "run with $@"
 eval "$BEFORE"
-exec nc -ll -p 8080 -e /usr/local/bin/answer
+# As a container's first process it is asked in vain to end, unless it says what to do then.
+trap 'exit 0' TERM
+nc -ll -p 8080 -e /usr/local/bin/answer &
+wait
 """
 _ANSWER = """#!/bin/sh
 # The API for models: two of them fit in, and one that has a file `broken` cannot be loaded.
