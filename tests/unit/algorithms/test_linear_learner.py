@@ -125,6 +125,22 @@ def test_models_of_several_classes_with_few_weights_are_found_in_few_passes() ->
     assert (weights[:, :-1] == 0).any()
 
 
+@pytest.mark.parametrize(("l1", "wd"), [(0.0, 1e-3), (1e-3, 0.0)])
+def test_a_step_that_was_too_long_is_followed_by_one_that_makes_the_loss_less(l1: float, wd: float) -> None:
+    features, labels = table()
+    method = newton("logistic", [l1], [wd])
+    method.update(Batch(features, labels))
+    method.step()
+    method.weights = 40 * method.weights
+    method.update(Batch(features, labels))
+    best = method.objective.copy()
+    method.step()
+    assert method.objective == best
+    method.update(Batch(features, labels))
+    method.step()
+    assert method.objective < 0.95 * best
+
+
 @pytest.mark.parametrize("counted", [False, True])
 def test_the_curvature_of_several_classes_is_the_change_of_the_slopes(counted: bool) -> None:
     random = np.random.default_rng(0)

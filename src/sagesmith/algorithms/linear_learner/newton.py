@@ -4,8 +4,8 @@ A pass sums the losses and gradients of all models at their present weights, and
 takes to know it well (Byrd et al., On the Use of Stochastic Hessian Information in Optimization Methods for Machine
 Learning, 2011), but that of a sample of rows only as long as the weights move much. At its end each model takes a step
 to the least of its parabola with the penalties on it, found by coordinate descent where there is an L1 penalty (Yuan,
-Ho and Lin, An Improved GLMNET for L1-regularized Logistic Regression, 2012); one whose loss has risen goes back, and
-takes a shorter step (Levenberg and Marquardt). The sums of several instances add up to those that one
+Ho and Lin, An Improved GLMNET for L1-regularized Logistic Regression, 2012); one whose loss has risen goes back some of
+the way. The sums of several instances add up to those that one
 instance would have had.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from sagesmith.algorithms.cores import pool
 from sagesmith.algorithms.data.batch import Batch
-from sagesmith.algorithms.linear_learner.penalties import Penalties, least
+from sagesmith.algorithms.linear_learner.penalties import Penalties, fallen, least
 from sagesmith.algorithms.linear_learner.problem import Problem
 
 CHUNK = 4096
@@ -28,8 +28,12 @@ _JOINT_STRIDE = 4
 """Of rows of several classes, which take several times as long, only some of a chunk count."""
 _ROWS_A_WEIGHT = 10
 _ENOUGH = 1e-6
+_STILL = 1e-9
+_ROUNDED = 1e-7
 _NEAR = 0.03
 _CLOSE = 1e-4
+_LONGER = 3.0
+_SHARES = (0.05, 0.7)
 _NARROW = 0.003
 _NARROWING = 0.75
 
@@ -45,7 +49,7 @@ class Newton:
         weights: where the pass measures the losses, shape (models, classes, width).
         best: the weights of each model with the least loss that was measured; `objective` is that loss with penalties,
             `gradient` and `hessian` are those of its mean loss there.
-        damping: how much shorter than Newton's each model's step is.
+        share: how much of Newton's step each model takes.
         gained: by how much each model's parabola falls to there; `expected` is the mean loss that it has there.
         kink: how wide the loss' kinks are at present: they begin wide, for bold steps, and become narrow.
         curving: the pass sums the curvature.
@@ -59,7 +63,7 @@ class Newton:
     objective: Any = None
     gradient: Any = None
     hessian: Any = None
-    damping: Any = None
+    share: Any = None
     kink: float = 1.0
     gained: Any = None
     expected: Any = None
@@ -78,7 +82,7 @@ class Newton:
         self.objective = np.full(models, np.inf)
         self.gradient = np.zeros_like(self.weights)
         self.hessian = np.zeros((models, self.size, self.size))
-        self.damping = np.zeros(models)
+        self.share = np.ones(models)
         self.gained, self.expected = np.full(models, np.inf), np.full(models, np.inf)
         self._begin()
 
@@ -122,16 +126,16 @@ class Newton:
     def step(self) -> bool:
         """End a pass: choose where the next one measures. Whether no further one is needed."""
         objective = self.mean_losses() + self.penalties.of(self.weights)
-        better = objective <= self.objective
-        self.damping = np.where(better, self.damping / 4, np.maximum(4 * self.damping, 0.1))
-        self.damping[self.damping < 1e-4] = 0.0
+        better = objective <= self.objective + _ROUNDED * np.abs(objective)
+        back = np.where(better, 0.0, self._shortened(objective))
+        self.share = np.where(better, np.minimum(_LONGER * self.share, 1.0), back * self.share)
         self._accept(better, objective)
-        before, self.gained = self.gained, np.array([self._next(model) for model in range(len(self.weights))])
+        before, self.gained = self.gained, np.array([self._next(*each) for each in enumerate(back)])
         gained = self.gained
         self.expected = self.objective - self.gained - self.penalties.of(self.weights)
         if not self.kinked:
             # By so much the gain of a whole step was less than that of the one before: the next one's is, too.
-            whole = better & (self.damping == 0) & np.isfinite(before)
+            whole = better & (self.share == 1) & np.isfinite(before)
             less = np.divide(gained, before, out=np.ones_like(gained), where=whole & (before > gained))
             gained = gained * less
         self.curving = self.curved_rows == self.rows or not (self.near(_NEAR) and better.all())
@@ -165,12 +169,38 @@ class Newton:
             hessian = self.curves / np.maximum(self.curved, 1e-300)[:, None, None]
             self.hessian = np.where(better[:, None, None], hessian, self.hessian)
 
-    def _next(self, model: int) -> float:
-        """Place a model's weights for the next pass; by how much its parabola falls from the best to there."""
-        known = self.best[model], self.gradient[model], self.hessian[model]
-        found, gain = least(*known, self.penalties, model, self.damping[model], _CLOSE)
-        self.weights[model] = found
-        return gain
+    def _shortened(self, objective: Any) -> Any:
+        """How much of the way from the best weights to the present ones leads to the least, were the loss a cubic."""
+        way, width = self.weights - self.best, self.weights.shape[-1]
+        l1, wd = self.penalties.shares(width)
+        share_l1, share_wd = self.penalties.l1[:, None, None] * l1, self.penalties.wd[:, None, None] * wd
+        more = (share_l1 * (np.abs(self.weights) - np.abs(self.best))).sum(axis=(1, 2))
+        mean = self.slopes / np.maximum(self.counts, 1e-300)[:, None, None]
+        begins = ((self.gradient + share_wd * self.best) * way).sum(axis=(1, 2)) + more
+        ends = ((mean + share_wd * self.weights) * way).sum(axis=(1, 2)) + more
+        # Nocedal and Wright, Numerical Optimization, 2006, equation 3.59.
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            bend = begins + ends - 3 * (objective - self.objective)
+            root = np.sqrt(bend**2 - begins * ends)
+            share = 1 - (ends + root - bend) / (ends - begins + 2 * root)
+        return np.clip(np.where(np.isfinite(share), share, 0.0), *_SHARES)
+
+    def _next(self, model: int, back: float) -> float:
+        """Place a model's weights for the next pass; by how much its parabola falls from the best to there.
+
+        Args:
+            back: how much is left of the way to where the pass has measured, 0 if that was better.
+        """
+        best, gradient, hessian = self.best[model], self.gradient[model], self.hessian[model]
+        if not back:
+            if not self.kinked and self.gained[model] <= _STILL * abs(self.objective[model]):
+                self.weights[model] = best
+                return 0.0
+            self.weights[model], gain = least(best, gradient, hessian, self.penalties, model, _CLOSE)
+            if self.share[model] == 1:
+                return gain
+        self.weights[model] = best + (back or self.share[model]) * (self.weights[model] - best)
+        return fallen(best, self.weights[model], gradient, hessian, self.penalties, model)
 
     def _chunks(self, batch: Batch) -> Iterator[tuple[Batch, int]]:
         """Pieces, and every how many of their rows count for the curvature, 0 for none."""
@@ -217,7 +247,7 @@ _ARRAYS = (
     "objective",
     "gradient",
     "hessian",
-    "damping",
+    "share",
     "gained",
     "expected",
     "kink",

@@ -39,47 +39,63 @@ class Penalties:
 
 
 def least(
-    start: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int, damping: float = 0.0, close: float = 0.0
+    start: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int, close: float = 0.0
 ) -> tuple[Any, float]:
     """Where a model's mean loss is least by its gradient and Hessian at `start`, with its penalties.
 
     Args:
         start, gradient: shape (classes, width).
         hessian: shape (classes * width, classes * width).
-        damping: multiples of the Hessian's diagonal that shorten the step.
         close: where there is an L1 penalty, coordinates may be left of which none would add more than this share to
             what the parabola falls.
 
     Returns:
         The weights, and by how much the parabola with the penalties falls on the way.
     """
-    classes, width = start.shape
-    share_l1, share_wd = penalties.shares(width)
-    l1 = np.tile(share_l1 * penalties.l1[model], classes)
-    wd = np.tile(share_wd * penalties.wd[model], classes)
-    origin = start.ravel()
-    slope = gradient.ravel() + wd * origin
-    curve = hessian + np.diag(wd)
-    diagonal = np.diag(curve)
-    damped = curve + np.diag(damping * diagonal)
+    parabola = _Parabola.of(start, gradient, hessian, penalties, model)
+    width, l1, wd = start.shape[1], parabola.l1, parabola.wd
 
     def centre(weights: Any) -> Any:
         return _centred(weights.reshape(start.shape), l1[:width], wd[:width]).ravel()
 
     if l1.any():
-        found = _by_coordinates(origin, slope, damped, l1, close, centre if classes > 1 and damping == 0 else None)
+        found = _by_coordinates(parabola, close, centre if len(start) > 1 else None)
     else:
-        found = origin - _solved(damped, slope)
-    if classes > 1:
+        found = parabola.origin - _solved(parabola.curve, parabola.slope)
+    if len(start) > 1:
         found = centre(found)
-    return found.reshape(start.shape), _fallen(origin, found, slope, curve, l1)
+    return found.reshape(start.shape), parabola.fallen(found)
 
 
-def _fallen(origin: Any, found: Any, slope: Any, curve: Any, l1: Any) -> float:
-    """By how much the parabola with the L1 penalties falls on the way."""
-    way = found - origin
-    fallen = slope @ way + way @ curve @ way / 2 + l1 @ (np.abs(found) - np.abs(origin))
-    return float(max(-fallen, 0.0))
+def fallen(start: Any, found: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int) -> float:
+    """By how much the same parabola with the penalties falls from `start` to there."""
+    return _Parabola.of(start, gradient, hessian, penalties, model).fallen(found.ravel())
+
+
+@dataclass(frozen=True, slots=True)
+class _Parabola:
+    """`slope * d + d * curve * d / 2 + l1 * |origin + d|`, all of them flat."""
+
+    origin: Any
+    slope: Any
+    curve: Any
+    l1: Any
+    wd: Any
+
+    @classmethod
+    def of(cls, start: Any, gradient: Any, hessian: Any, penalties: Penalties, model: int) -> "_Parabola":
+        classes, width = start.shape
+        share_l1, share_wd = penalties.shares(width)
+        l1 = np.tile(share_l1 * penalties.l1[model], classes)
+        wd = np.tile(share_wd * penalties.wd[model], classes)
+        origin = start.ravel()
+        return cls(origin, gradient.ravel() + wd * origin, hessian + np.diag(wd), l1, wd)
+
+    def fallen(self, found: Any) -> float:
+        """By how much it falls to there."""
+        way = found - self.origin
+        rise = self.slope @ way + way @ self.curve @ way / 2 + self.l1 @ (np.abs(found) - np.abs(self.origin))
+        return float(max(-rise, 0.0))
 
 
 def _solved(matrix: Any, vector: Any) -> Any:
@@ -118,18 +134,17 @@ def _centred(weights: Any, l1: Any, wd: Any) -> Any:
     return weights + np.take_along_axis(ways, penalties.argmin(axis=0)[None], axis=0)
 
 
-def _by_coordinates(
-    origin: Any, slope: Any, curve: Any, l1: Any, close: float, centre: Callable[[Any], Any] | None = None
-) -> Any:
-    """The least of `slope * d + d * curve * d / 2 + l1 * |origin + d|`.
+def _by_coordinates(parabola: _Parabola, close: float, centre: Callable[[Any], Any] | None = None) -> Any:
+    """The least of a parabola with L1 penalties.
 
     Sweeps over the coordinates find which are zero, often those that were; the others are solved for at once.
 
     Args:
         centre: given weights, others of the same loss that have less of a penalty, if there are any.
     """
+    curve, l1 = parabola.curve, parabola.l1
     diagonal = np.maximum(np.diag(curve), 1e-30)
-    found, slopes = origin.copy(), slope.copy()
+    found, slopes = parabola.origin.copy(), parabola.slope.copy()
     for _ in range(_SWEEPS):
         there = np.flatnonzero((found != 0) | (l1 == 0))
         signs = np.sign(found[there])
@@ -144,7 +159,7 @@ def _by_coordinates(
         furthest = 0.0
         for _ in range(2):
             furthest = _sweep(found, slopes, curve, diagonal, l1)
-        if furthest <= close * _fallen(origin, found, slope, curve, l1):
+        if furthest <= close * parabola.fallen(found):
             break
         if centre is not None:
             # Along that way one coordinate after the other would hardly move.

@@ -30,7 +30,7 @@ from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import pack, unpack
 from sagesmith.algorithms.run.streaming import passes
 
-_SAMPLE_STEPS = 12
+_SAMPLE_STEPS = 25
 _KINKED_SAMPLE_STEPS = 50
 _SAMPLE_GAIN = 1e-3
 """All rows are going to tell more than a sample whose steps gain no larger share of the loss."""
