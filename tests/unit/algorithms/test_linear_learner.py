@@ -131,7 +131,7 @@ def test_a_step_that_was_too_long_is_followed_by_one_that_makes_the_loss_less(l1
     method = newton("logistic", [l1], [wd])
     method.update(Batch(features, labels))
     method.step()
-    method.weights = 40 * method.weights
+    method.weights = 12 * method.weights
     method.update(Batch(features, labels))
     best = method.objective.copy()
     method.step()
