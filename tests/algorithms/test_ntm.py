@@ -81,7 +81,7 @@ def test_answers_are_weights_of_topics(model: Trained) -> None:
         {"optimizer": "adadelta", "encoder_layers_activation": "sigmoid", "batch_norm": "true"},
         {
             "optimizer": "sgd",
-            "learning_rate": 0.05,
+            "learning_rate": 0.001,
             "encoder_layers": "[20, 10]",
             "clip_gradient": 1,
             "rescale_gradient": 0.5,
@@ -99,7 +99,7 @@ def test_every_optimizer_learns(given: dict[str, object], tmp_path: Path) -> Non
 
 
 def test_training_ends_once_the_loss_has_settled(tmp_path: Path) -> None:
-    given = GIVEN | {"epochs": 40, "tolerance": 0.1, "num_patience_epochs": 2}
+    given = GIVEN | {"mini_batch_size": 16, "tolerance": 0.1, "num_patience_epochs": 2}
     trained = harness.train("ntm", tmp_path, given, {"train": documents(corpus()[0][:300])})
     assert "Early stopping condition met" in trained.log
     assert len(trained.metrics["train:total_loss"]) < 40

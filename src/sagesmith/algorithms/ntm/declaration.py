@@ -159,9 +159,9 @@ ALGORITHM = Algorithm(
     repositories=("ntm",),
     summary=(
         "Finds topics in documents that are counts of words: a variational autoencoder whose encoder makes a "
-        "document's weights of topics, and whose decoder mixes the topics' distributions of words by them. PyTorch "
-        "trains it; NumPy and SciPy answer. Losses are per word of a document: a document's log loss (`recons`), the "
-        "divergence of its topics from the prior (`kld`), and the sum of both, of which the exponential is the "
+        "document's weights of topics, and whose decoder adds up by them what topics add to the logarithms of words' "
+        "frequencies. PyTorch trains it; NumPy and SciPy answer. Losses are per word of a document: a document's log "
+        "loss (`recons`), the divergence of its topics from the prior (`kld`), and the sum of both, of which the exponential is the "
         "perplexity."
     ),
     schema=_SCHEMA,
@@ -199,6 +199,7 @@ ALGORITHM = Algorithm(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/ntm-in-formats.html",
         "https://docs.aws.amazon.com/sagemaker/latest/dg/cdf-inference.html",
         "Ding, Nallapati and Xiang, Coherence-Aware Neural Topic Modeling, EMNLP 2018",
+        "Srivastava and Sutton, Autoencoding Variational Inference for Topic Models, ICLR 2017",
         "https://aws.amazon.com/blogs/machine-learning/"
         "amazon-sagemaker-neural-topic-model-now-supports-auxiliary-vocabulary-channel-new-topic-evaluation-metrics-and-"
         "training-subsampling/",
@@ -206,6 +207,8 @@ ALGORITHM = Algorithm(
     differences=(
         "Coherence (`wetc`) is measured by vectors of words that are made of the first 5,000 training documents; AWS "
         "uses GloVe's.",
+        "What topics add to words has a normal prior, so that rare words are not their first ones; the divergence "
+        "counts in full from the 200th batch on, and the losses before that do not end training.",
         "On one instance, topics begin as groups of like documents of the first batch.",
         "Training data in Pipe mode, of which a pass reads one pipe, are as many pipes as there are epochs.",
         "Several instances each learn from their own documents and average what they have learned after each pass.",

@@ -1,7 +1,8 @@
 """The variational autoencoder that learns topics.
 
-Source: Ding, Nallapati and Xiang, "Coherence-Aware Neural Topic Modeling", EMNLP 2018, with a decoder that mixes the
-topics' distributions.
+Sources: Ding, Nallapati and Xiang, "Coherence-Aware Neural Topic Modeling", EMNLP 2018; of the decoder, Srivastava
+and Sutton, "Autoencoding Variational Inference for Topic Models", ICLR 2017; of topics that add to a background,
+Eisenstein, Ahmed and Xing, "Sparse Additive Generative Models of Text", ICML 2011.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,10 @@ from torch.nn import functional
 _ACTIVATIONS: Mapping[str, type[nn.Module]] = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 # By which an activation function's output varies as much as its input, for inputs that vary by about 1.
 _GAINS = {"sigmoid": 4.0, "tanh": 1.6, "relu": 1.4}
-_LEAST = 1e-10
+# Topics are learned in this unit: optimizers whose steps are small at first come forward by it.
+_UNIT = 5.0
+_VARIANCE = 2.5
+"""Of what a topic adds to a word's logarithm, before there are data: else rare words would be topics' first ones."""
 _SEED, _ROUNDS = 0, 5
 
 
@@ -33,7 +37,7 @@ class Network(nn.Module):  # type: ignore[misc]
         self.norms = nn.ModuleList(nn.BatchNorm1d(size) if batch_norm else nn.Identity() for size in layers)
         self.activation = _ACTIVATIONS[activation]()
         self.mean, self.log_variance = nn.Linear(sizes[-1], topics), nn.Linear(sizes[-1], topics)
-        self.topics = nn.Parameter(0.01 * torch.randn(topics, words))
+        self.topics = nn.Parameter(0.01 / _UNIT * torch.randn(topics, words))
         self.background = nn.Parameter(torch.zeros(words))
         self._prepare(_GAINS[activation], centre=0.5 if activation == "sigmoid" else 0.0)
 
@@ -59,7 +63,7 @@ class Network(nn.Module):  # type: ignore[misc]
             for topic, members in enumerate(_groups(counts, len(self.topics)) if grouped else ()):
                 words = counts[members].sum(dim=0)
                 mixed = 0.5 * words / words.sum().clamp(min=1) + 0.5 * shares
-                self.topics[topic] += torch.log(mixed / mixed.sum()) - self.background
+                self.topics[topic] += (torch.log(mixed / mixed.sum()) - self.background) / _UNIT
 
     def losses(self, counts: Any, noise: Any = None) -> tuple[Any, Any]:
         """The log loss and the divergence of each document, both divided by its number of words.
@@ -74,10 +78,18 @@ class Network(nn.Module):  # type: ignore[misc]
             values = self.activation(norm(linear(values)))
         mean, log_variance = self.mean(values), self.log_variance(values).clamp(-20, 20)
         drawn = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
-        words = functional.softmax(drawn, dim=1) @ functional.softmax(self.topics + self.background, dim=1)
-        log_loss = -(counts * torch.log(words + _LEAST)).sum(dim=1)
+        added = functional.softmax(drawn, dim=1) @ (_UNIT * self.topics)
+        log_loss = -(counts * functional.log_softmax(added + self.background, dim=1)).sum(dim=1)
         divergence = 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance).sum(dim=1)
         return log_loss / lengths, divergence / lengths
+
+    def penalty(self) -> Any:
+        """The negative logarithm of the topics' prior density, but for a constant."""
+        return 0.5 * (_UNIT * self.topics).square().sum() / _VARIANCE
+
+    def words(self) -> Any:
+        """Each topic's distribution of words, of shape (topics, words)."""
+        return functional.softmax(_UNIT * self.topics + self.background, dim=1)
 
 
 def _groups(counts: Any, number: int) -> list[Any]:

@@ -10,8 +10,10 @@ from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.ntm.network import Network
 
 _SEED = 0
-_WARM = 200
+WARM = 200
 """So many steps it takes until the divergence counts in full: topics that it has pushed together do not part again."""
+
+_SUMS = ("documents", "recons", "kld", "words")
 
 
 class Learner:
@@ -21,12 +23,16 @@ class Learner:
         values: the hyperparameters.
         rank: of the instance, which draws numbers of its own.
         instances: how many there are. Of several, all begin with the same topics, so that their mean is of like ones.
+
+    Attributes:
+        documents, words: seen in this pass.
+        corpus, length: how many documents the pass before had, and how many words they had on average; 0 in the first.
     """
 
     def __init__(self, values: Mapping[str, Any], rank: int = 0, instances: int = 1) -> None:
         self._values, self._rank, self._alone = values, rank, instances == 1
-        self.steps = self.documents = 0
-        self.recons = self.kld = 0.0
+        self.steps = self.documents = self.corpus = 0
+        self.recons = self.kld = self.words = self.length = 0.0
         torch.manual_seed(_SEED)
         self._make()
 
@@ -57,7 +63,11 @@ class Learner:
         recons, kld = self.network.losses(counts, noise)
         self._optimizer.zero_grad()
         # A sum, as MXNet has it, not a mean: Adadelta is slow to begin with where gradients are small.
-        (recons + min(1.0, self.steps / _WARM) * kld).sum().backward()
+        loss = (recons + min(1.0, self.steps / WARM) * kld).sum()
+        if self.corpus:
+            # Each batch has its share of the prior, which is divided by words as the documents' losses are.
+            loss = loss + self.network.penalty() * len(counts) / (self.corpus * max(self.length, 1.0))
+        loss.backward()
         for parameter in self.network.parameters():
             gradient = parameter.grad
             gradient *= values["rescale_gradient"]
@@ -65,14 +75,16 @@ class Learner:
                 gradient.clamp_(-values["clip_gradient"], values["clip_gradient"])
         self._optimizer.step()
         self.documents += len(counts)
+        self.words += float(counts.sum())
         self.recons += float(recons.detach().sum())
         self.kld += float(kld.detach().sum())
 
     def losses(self) -> dict[str, float]:
-        """Mean losses since they were last asked for."""
+        """Mean losses of the pass that ends here."""
         count = max(self.documents, 1)
         found = {"recons": self.recons / count, "kld": self.kld / count}
-        self.documents, self.recons, self.kld = 0, 0.0, 0.0
+        self.corpus, self.length = self.documents, self.words / count
+        self.documents, self.recons, self.kld, self.words = 0, 0.0, 0.0, 0.0
         return found
 
     def merge(self, others: list["Learner"]) -> None:
@@ -87,7 +99,7 @@ class Learner:
             known = [(arrays[name], share) for arrays, share in zip(theirs, shares, strict=True) if name in arrays]
             whole = sum(share for _, share in known)
             merged[name] = sum(value * (share / whole if whole else 1 / len(known)) for value, share in known)
-        counts = {name: sum(arrays[name] for arrays in theirs) for name in ("documents", "recons", "kld")}
+        counts = {name: sum(arrays[name] for arrays in theirs) for name in _SUMS}
         self.restore(merged | counts | {"steps": max(each.steps for each in everybody)})
 
     def arrays(self) -> Mapping[str, Any]:
@@ -96,7 +108,7 @@ class Learner:
             arrays |= {
                 f"optimizer.{number}.{name}": np.asarray(each) for name, each in state.items() if each is not None
             }
-        counts = {"steps": self.steps, "documents": self.documents, "recons": self.recons, "kld": self.kld}
+        counts = {name: getattr(self, name) for name in ("steps", "corpus", "length", *_SUMS)}
         return {name: each.copy() for name, each in arrays.items()} | counts
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
@@ -112,8 +124,9 @@ class Learner:
                 states.setdefault(int(number), {})[which] = each.float()
         if states:
             self._optimizer.load_state_dict(self._optimizer.state_dict() | {"state": states})
-        self.steps, self.documents = int(arrays["steps"]), int(arrays["documents"])
-        self.recons, self.kld = float(arrays["recons"]), float(arrays["kld"])
+        self.steps, self.documents, self.corpus = (int(arrays[name]) for name in ("steps", "documents", "corpus"))
+        self.recons, self.kld, self.words = (float(arrays[name]) for name in ("recons", "kld", "words"))
+        self.length = float(arrays["length"])
 
 
 def optimizer(network: Network, values: Mapping[str, Any]) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from scipy import sparse
-from torch.nn import functional
 
+from sagesmith.algorithms import networks
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.data.lines import blocks
 from sagesmith.algorithms.data.read import Source, batches, streams
@@ -14,7 +14,7 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.ntm.coherence import told
 from sagesmith.algorithms.ntm.model import Topics
 from sagesmith.algorithms.ntm.network import Network
-from sagesmith.algorithms.ntm.state import Learner
+from sagesmith.algorithms.ntm.state import WARM, Learner
 from sagesmith.algorithms.run.hosts import connected
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.streaming import passes
@@ -40,11 +40,15 @@ def train(job: Job) -> None:
         losses = _report(job, "train", state.losses(), epoch)
         if "validation" in job.sources:
             losses = _report(job, "validation", measured(job, state.network, "validation", epoch), epoch)
-        history.append(losses)
+        # Until the divergence counts in full, losses cannot be compared.
+        if state.steps >= WARM:
+            history.append(losses)
         return has_settled(job, history)
 
     with connected(job) as hosts:
-        state = passes(job, hosts, Learner(values, hosts.rank, hosts.size), documents, values["epochs"], after)
+        learner = Learner(values, hosts.rank, hosts.size)
+        networks.use_cores(learner.network, values["mini_batch_size"])
+        state = passes(job, hosts, learner, documents, values["epochs"], after)
     if not job.leads:
         return
     model = made(state.network, values["encoder_layers_activation"])
@@ -80,9 +84,9 @@ def has_settled(job: Job, history: list[float]) -> bool:
     patience = job.values["num_patience_epochs"]
     if len(history) <= patience:
         return False
-    before, now = min(history[-patience - 1 : -1]), history[-1]
-    change = (before - now) / max(abs(before), 1e-12)
-    job.log.say(f"patience losses:{history[-patience - 1 : -1]} min patience loss:{before} current loss:{now}")
+    before, best = history[-patience - 1], min(history[-patience:])
+    change = (before - best) / max(abs(before), 1e-12)
+    job.log.say(f"patience losses:{history[-patience:]} min patience loss:{best} loss before:{before}")
     return bool(change < job.values["tolerance"])
 
 
@@ -113,7 +117,7 @@ def made(network: Network, activation: str) -> Topics:
                 weights, offsets = weights * scale, (offsets - norm.running_mean) * scale + norm.bias
             layers.append((weights.double().numpy(), offsets.double().numpy()))
         layers.append((network.mean.weight.T.double().numpy(), network.mean.bias.double().numpy()))
-        words = functional.softmax(network.topics + network.background, dim=1).numpy()
+        words = network.words().numpy()
     return Topics(tuple(layers), activation, words)
 
 
