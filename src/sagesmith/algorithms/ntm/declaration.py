@@ -161,8 +161,8 @@ ALGORITHM = Algorithm(
         "Finds topics in documents that are counts of words: a variational autoencoder whose encoder makes a "
         "document's weights of topics, and whose decoder adds up by them what topics add to the logarithms of words' "
         "frequencies. PyTorch trains it; NumPy and SciPy answer. Losses are per word of a document: a document's log "
-        "loss (`recons`), the divergence of its topics from the prior (`kld`), and the sum of both, of which the exponential is the "
-        "perplexity."
+        "loss (`recons`), the divergence of its topics from the prior (`kld`), and the sum of both, of which the "
+        "exponential is the perplexity."
     ),
     schema=_SCHEMA,
     channels=(
