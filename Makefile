@@ -76,7 +76,7 @@ ifdef PYTEST
 	@$(BIN)/python -m pytest $(PYTEST)
 else
 	@echo "== tests, $(WORKERS) files at a time: most of their time is waiting"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/conformance
+	@$(BIN)/python scripts/run-tests.py -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/conformance
 	@echo "== tests of what is compiled, as it was compiled"
 	@$(BIN)/python -m pytest -q -n $(WORKERS) -p tests.compiled tests/unit/gateway tests/unit/http tests/unit/wire
 	@echo "== tests of each resource kind against the model of the API"
