@@ -12,7 +12,8 @@ from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError
-from resource_lives import LIVES, NAME, Of
+from life import NAME, Of
+from resource_lives import LIVES
 from sagemaker.core import resources
 from sagemaker.core.shapes import MetricQuery, RawMetricData
 from sagemaker.core.shapes import Tag as TagShape
