@@ -2,13 +2,16 @@
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.decomposition import LatentDirichletAllocation
 
+from sagesmith.algorithms import ndarrays
 from tests.algorithms import harness
 from tests.algorithms.harness import Channel, Trained
 from tests.algorithms.rows import csv
@@ -50,6 +53,15 @@ def test_unseen_documents_perplex_it_no_more_than_scikit_learns_lda(model: Train
     rows, _ = corpus()
     lda = LatentDirichletAllocation(TOPICS, random_state=0, max_iter=10).fit(rows[:800])
     assert min(model.metrics["validation:total_loss"]) < 1.01 * np.log(lda.perplexity(rows[800:])), model.log
+
+
+def test_the_topics_words_are_where_awss_example_notebook_looks_for_them(model: Trained, tmp_path: Path) -> None:
+    with zipfile.ZipFile(model.root / "model" / "model_algo-1") as archive:
+        (tmp_path / "model_params").write_bytes(archive.read("params"))
+    weights = ndarrays.read(tmp_path, "NTM")["arg:projection_weight"]
+    assert weights.shape == (WORDS, TOPICS)
+    with np.load(model.root / "model" / "model.npz") as arrays:
+        np.testing.assert_allclose(softmax(weights, axis=0).T, arrays["topics"], atol=1e-5)
 
 
 def test_topics_are_told_in_words_with_their_coherence(model: Trained) -> None:

@@ -40,6 +40,11 @@ class NDArrays:
 
 def write(model_dir: Path, host: str, arrays: Sequence[Any], names: Sequence[str] = ()) -> None:
     """Leave a model as AWS's algorithms do, in `model_<host>`: arrays of float32."""
+    (model_dir / f"model_{host}").write_bytes(packed(arrays, names))
+
+
+def packed(arrays: Sequence[Any], names: Sequence[str] = ()) -> bytes:
+    """A file of arrays of float32."""
     parts = [struct.pack("<QQQ", _LIST_MAGIC, 0, len(arrays))]
     for array in arrays:
         values = np.ascontiguousarray(array, np.dtype("<f4"))
@@ -49,7 +54,7 @@ def write(model_dir: Path, host: str, arrays: Sequence[Any], names: Sequence[str
     parts.append(struct.pack("<Q", len(names)))
     for name in names:
         parts.append(struct.pack("<Q", len(name)) + name.encode())
-    (model_dir / f"model_{host}").write_bytes(b"".join(parts))
+    return b"".join(parts)
 
 
 def read(model_dir: Path, title: str) -> NDArrays:

@@ -214,6 +214,10 @@ ALGORITHM = Algorithm(
         "Several instances each learn from their own documents and average what they have learned after each pass.",
     ),
     instances=True,
-    artifact="`model.json` and `model.npz`: the encoder's layers, and the distributions of words of the topics",
+    artifact=(
+        "`model.json` and `model.npz`: the encoder's layers, and the distributions of words of the topics; these also "
+        "in `model_algo-1`, as in AWS's a zip with an MXNet file `params`, whose `arg:projection_weight` of shape "
+        "(feature_dim, num_topics) has their logarithms"
+    ),
     examples=(Example("SageMaker Python SDK v2", _EXAMPLE),),
 )

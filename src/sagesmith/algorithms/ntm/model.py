@@ -1,6 +1,7 @@
 """An NTM model: topics, and the encoder that finds them in a document."""
 
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse, special
 
-from sagesmith.algorithms import catalogue, serving
+from sagesmith.algorithms import catalogue, ndarrays, serving
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.state import unpack, write
 
 FILE, ARRAYS = "model.json", "model.npz"
+_PARAMS, _PROJECTION = "params", "arg:projection_weight"
+_LEAST = 1e-30
 # So many documents go through the encoder at a time: short ones of a request would take gigabytes together.
 _ROWS = 1024
 _ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -77,7 +80,7 @@ class Topics:
         parts = (self.weights(part) for part in batch.pieces(_ROWS))
         return [{"topic_weights": weights} for part in parts for weights in part.tolist()]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, host: str) -> None:
         arrays: dict[str, Any] = {"topics": self.words}
         for number, (weights, offsets) in enumerate(self.layers):
             arrays[f"weights_{number}"] = weights.astype(np.float32)
@@ -85,6 +88,10 @@ class Topics:
         write(folder / ARRAYS, arrays)
         about = {"algorithm": "ntm", "activation": self.activation, "feature_dim": self.columns}
         (folder / FILE).write_text(json.dumps(about | {"num_topics": len(self.words)}))
+        # Programs look for the topics where AWS's has them, and take the softmax of a column.
+        projection = np.log(np.maximum(self.words.T, _LEAST))
+        with zipfile.ZipFile(folder / f"model_{host}", "w") as archive:
+            archive.writestr(zipfile.ZipInfo(_PARAMS), ndarrays.packed([projection], [_PROJECTION]))
 
 
 def load(model_dir: Path) -> serving.Predictor:

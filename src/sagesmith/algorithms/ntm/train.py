@@ -52,7 +52,7 @@ def train(job: Job) -> None:
     if not job.leads:
         return
     model = made(state.network, values["encoder_layers_activation"])
-    model.save(job.model)
+    model.save(job.model, job.host)
     for line in told(model.words, words, sparse.vstack(kept)[:_KEPT] if kept else None):
         job.log.say(line)
     if "test" in job.sources:
