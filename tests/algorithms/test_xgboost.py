@@ -107,6 +107,33 @@ def test_training_ends_when_the_validation_data_say_so(tmp_path: Path) -> None:
     assert len(ended.metrics["validation:rmse"]) < 50
 
 
+def test_rounds_before_a_checkpoint_count_for_early_stopping(tmp_path: Path) -> None:
+    noise = csv(RANDOM.normal(size=300), RANDOM.normal(size=(300, 4)))
+    both = channels(NUMBERS) | {"validation": Channel({"a.csv": noise}, "text/csv")}
+    given: dict[str, object] = {"num_round": 1000, "early_stopping_rounds": 6}
+    straight = harness.train("xgboost", tmp_path / "straight", given, both)
+    rounds = len(straight.metrics["validation:rmse"])
+    assert rounds > 6
+    root = tmp_path / "again"
+    (root / "checkpoints").mkdir(parents=True)
+    assert harness.train("xgboost", root, {**given, "num_round": rounds - 3}, both).exit_code == 0
+    resumed = harness.train("xgboost", root, given, both)
+    assert "Resuming from iteration" in resumed.log
+    assert f"[{rounds - 1}]" in resumed.log
+    assert f"[{rounds}]" not in resumed.log
+    assert resumed.answer("1,2,3,4", "text/csv") == straight.answer("1,2,3,4", "text/csv")
+
+
+def test_several_quantiles_are_learned_together(tmp_path: Path) -> None:
+    given = {"num_round": 30, "objective": "reg:quantileerror", "quantile_alpha": "[0.1, 0.9]", "max_depth": 3}
+    trained = harness.train("xgboost", tmp_path, given, channels(NUMBERS))
+    assert trained.exit_code == 0, trained.log
+    body = "\n".join(",".join(str(value) for value in row) for row in ROWS)
+    found = np.array(json.loads(trained.answer(body, "text/csv", "application/json")))
+    assert found.shape == (300, 2)
+    assert (found > NUMBERS[:, None]).mean(axis=0) == pytest.approx([0.1, 0.9], abs=0.07)
+
+
 def test_cross_validation_leaves_a_model_a_part_and_the_answers_of_rows_not_seen(tmp_path: Path) -> None:
     given = {"num_round": 10, "_kfold": 3, "objective": "binary:logistic", "eval_metric": "auc,accuracy"}
     crossed = harness.train("xgboost", tmp_path, given, channels(CLASSES))

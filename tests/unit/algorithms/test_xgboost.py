@@ -24,6 +24,8 @@ def read(**given: object) -> dict[str, Any]:
     ("given", "words"),
     [
         ({"objective": "multi:softmax"}, "Require input for parameter 'num_class'"),
+        ({"objective": "reg:quantileerror"}, "Require input for parameter 'quantile_alpha'"),
+        ({"objective": "reg:quantileerror", "quantile_alpha": "[0.5, 1.5]"}, "a number between 0 and 1"),
         ({"eval_metric": "auc", "objective": "reg:squarederror"}, "Metric 'auc' can only be applied"),
         ({"eval_metric": "aft-nloglik"}, "Metric 'aft-nloglik' can only be applied"),
         ({"eval_metric": "rmse@2"}, "Metric 'rmse@2' is not supported"),

@@ -125,6 +125,14 @@ def _interactions(text: str) -> list[list[int]]:
     return value
 
 
+def _quantiles(text: str) -> float | list[float]:
+    value = _literal(text)
+    shares = value if isinstance(value, list | tuple) else [value]
+    if not shares or any(not isinstance(each, float) or not 0 < each < 1 for each in shares):
+        raise ValueError("it must be a number between 0 and 1, or a list of such numbers, such as [0.1,0.5,0.9]")
+    return list(shares) if isinstance(value, list | tuple) else float(value)
+
+
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
@@ -312,6 +320,14 @@ SCHEMA = Schema(
             below=True,
         ),
         Hyperparameter(
+            "quantile_alpha",
+            "text",
+            "The quantile that `reg:quantileerror` learns, or a list of several, all of which each row is answered; "
+            "from XGBoost 2 on.",
+            chosen="must be given for `reg:quantileerror`",
+            check=_quantiles,
+        ),
+        Hyperparameter(
             "seed",
             "integer",
             "Of the random choices.",
@@ -402,6 +418,10 @@ SCHEMA = Schema(
         Rule(
             lambda values: values["objective"] not in ("multi:softmax", "multi:softprob") or bool(values["num_class"]),
             "Require input for parameter 'num_class' for multi-classification",
+        ),
+        Rule(
+            lambda values: values["objective"] != "reg:quantileerror" or values["quantile_alpha"] is not None,
+            "Require input for parameter 'quantile_alpha' for quantile regression",
         ),
         Rule(
             _updater_fits,

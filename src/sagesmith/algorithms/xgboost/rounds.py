@@ -16,6 +16,9 @@ from sagesmith.algorithms.xgboost.model import save
 CHECKPOINT = "xgboost-checkpoint"
 _NAME = re.compile(rf"{CHECKPOINT}\.(\d+)")
 _KEPT = 5
+_JUDGE = "validation"
+_METRIC = "early_stopping_metric"
+"""The attribute of a model that says of what metric its best score is."""
 _SHARE = 10
 """A checkpoint is made where making the last one took less than one of so many parts of the time since."""
 
@@ -85,6 +88,39 @@ class Stop(xgboost.callback.TrainingCallback):  # type: ignore[misc]
         return True
 
 
+class EarlyStopping(xgboost.callback.EarlyStopping):  # type: ignore[misc]
+    """Ends training when a metric of the validation data has not improved for some rounds.
+
+    Those before a checkpoint count: the model has its best round and score with it, as XGBoost notes them.
+
+    Args:
+        done: rounds of an earlier job that this one goes on from.
+    """
+
+    stopping_history: Any
+    best_scores: Any
+
+    def __init__(self, rounds: int, metric: str | None, *, done: int, save_best: bool) -> None:
+        super().__init__(
+            rounds=rounds,
+            metric_name=metric,
+            data_name=_JUDGE,
+            maximize=None if metric is None else maximized(metric),
+            save_best=save_best,
+        )
+        self._done = done
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        metric = self.metric_name or list(evals_log[_JUDGE])[-1]
+        score, best = model.attr("best_score"), model.attr("best_iteration")
+        if not self.stopping_history and self._done and score and best and model.attr(_METRIC) == metric:
+            self.stopping_history = {_JUDGE: {metric: [float(score)]}}
+            self.best_scores = {_JUDGE: {metric: [float(score)]}}
+            self.current_rounds = max(0, self._done - 1 - int(best))
+        model.set_attr(**{_METRIC: metric})
+        return bool(super().after_iteration(model, epoch, evals_log))
+
+
 def found(folder: Path) -> list[tuple[int, Path]]:
     """The checkpoints of a folder, each with the number of its round, the last one last."""
     if not folder.is_dir():
@@ -93,25 +129,21 @@ def found(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(name[1]), path) for name, path in names if name)
 
 
-def early_stopping(job: Job, metrics: Sequence[str], measured: bool) -> list[Any]:
-    """The callback that ends training early, if the job wants that and has validation data."""
+def early_stopping(job: Job, metrics: Sequence[str], measured: bool, done: int = 0) -> list[Any]:
+    """The callback that ends training early, if the job wants that and has validation data.
+
+    Args:
+        done: rounds of an earlier job that this one goes on from.
+    """
     rounds = job.values["early_stopping_rounds"]
     if not rounds:
         return []
     if not measured:
         job.log.warn("early_stopping_rounds has no effect without a validation channel.")
         return []
-    name = metrics[-1] if metrics else None
-    return [
-        xgboost.callback.EarlyStopping(
-            rounds=rounds,
-            metric_name=name,
-            data_name="validation",
-            maximize=None if name is None else maximized(name),
-            # A linear model has no rounds to go back by.
-            save_best=job.values["booster"] != "gblinear",
-        )
-    ]
+    # A linear model has no rounds to go back by.
+    save_best = job.values["booster"] != "gblinear"
+    return [EarlyStopping(rounds, metrics[-1] if metrics else None, done=done, save_best=save_best)]
 
 
 def _last(values: Sequence[Any]) -> float:

@@ -123,11 +123,12 @@ def boost(
     evaluated = [(train_data, "train")]
     if validation_data is not None:
         evaluated.append((validation_data, "validation"))
-    callbacks: list[Any] = [rounds.Progress(job, leads, done)]
+    callbacks: list[Any] = [rounds.Progress(job, leads, done), rounds.Stop(job)]
+    callbacks += rounds.early_stopping(job, names, validation_data is not None, done)
     if checkpoints is not None and leads:
         checkpoints.mkdir(parents=True, exist_ok=True)
+        # Behind early stopping, whose best round the checkpoint has with it.
         callbacks.append(rounds.Checkpoints(checkpoints, done))
-    callbacks += [rounds.Stop(job), *rounds.early_stopping(job, names, validation_data is not None)]
     measured: dict[str, Any] = {}
     try:
         model = xgboost.train(
