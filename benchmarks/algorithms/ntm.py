@@ -44,7 +44,7 @@ def _compared(title: str, train: list[str], test: list[str], words: int, given: 
     theirs = -np.mean([likelihood(row, alpha, shares) for row in rows])
     label = "scikit-learn LatentDirichletAllocation"
     yield Row("ntm", title, "perplexity", float(np.exp(loss)), float(np.exp(theirs)), label)
-    nmf = NMF(_TOPICS, random_state=0, max_iter=500).fit(TfidfTransformer().fit_transform(counts))
+    nmf = NMF(_TOPICS, random_state=0, max_iter=200).fit(TfidfTransformer().fit_transform(counts))
     together = np.concatenate([counts, unseen]) > 0
     ours = _coherence(topics, together)
     for name, found in ((label, lda.components_), ("scikit-learn NMF of tf-idf", nmf.components_)):

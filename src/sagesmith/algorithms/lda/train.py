@@ -18,8 +18,8 @@ from sagesmith.algorithms.run.job import Job
 # Steps after which beginnings are compared, those of the best one, and the share of the bound that another must bring.
 _SHORT, _MOST, _TOLERANCE = 10, 200, 1e-5
 _RANDOM = 2
-# How often a topic is put elsewhere, and the documents are looked at anew, while that brings something.
-_MOVES, _LOOKS = 3, 6
+# How often the documents are looked at anew, while that brings something.
+_LOOKS = 6
 
 
 def train(job: Job) -> None:
@@ -77,31 +77,16 @@ def learned(
         _carry_on(fit, _SHORT, stopping)
     best = max(begun, key=lambda fit: fit.bound)
     steps = _SHORT + _carry_on(best, _MOST, stopping)
-    best, more = _settled(best, stopping)
-    say(f"The topics gain no more after {steps + more} steps; bound of the log-likelihood: {best.bound:.6g}.")
-    return Topics(best.alpha, best.topics)
-
-
-def _settled(best: Fit, stopping: threading.Event) -> tuple[Fit, int]:
-    """Out of the optimum that a fit has come to, if there is a better one beside it; and after how many steps."""
-    steps = 0
-    for _ in range(_MOVES):
-        if stopping.is_set():
-            break
-        other = best.moved()
-        steps += _carry_on(other, _MOST, stopping)
-        if not _gained(best.bound, other.bound):
-            break
-        best = other
     for _ in range(_LOOKS):
+        before = best.bound
         if stopping.is_set():
             break
-        before = best.bound
         best.forget()
         steps += _carry_on(best, _MOST, stopping)
         if not _gained(before, best.bound):
             break
-    return best, steps
+    say(f"The topics gain no more after {steps} steps; bound of the log-likelihood: {best.bound:.6g}.")
+    return Topics(best.alpha, best.topics)
 
 
 def _carry_on(fit: Fit, most: int, stopping: threading.Event) -> int:

@@ -16,7 +16,6 @@ from scipy.special import digamma, gammaln, polygamma
 # Numbers (words of documents times topics) that are looked at together.
 _BLOCK = 1 << 20
 _SMALLEST_ALPHA, _LARGEST_ALPHA = 1e-4, 1e3
-_POWERS, _SEED = 20, 0
 
 
 @dataclass(slots=True)
@@ -70,31 +69,8 @@ class Fit:
 
     def forget(self) -> None:
         """Begin the documents' mixtures anew: a topic that one has lost does not come back to it by steps."""
-        self.mixtures = self.alpha + self._lengths[:, None] / len(self.alpha)
-
-    def moved(self) -> "Fit":
-        """A beginning whose least topic is what the documents have most in common that the topics do not explain."""
-        topics, alpha = self.topics, self.alpha.copy()
-        least = int(self.mixtures.sum(axis=0).argmin())
-        topics[least], alpha[least] = self._unexplained(topics), np.median(alpha)
-        return Fit.begin(self.counts, alpha, topics)
-
-    def _unexplained(self, topics: Any) -> Any:
-        """Of the counts less those that are expected, what the first singular vector has more of."""
-        expected = self.mixtures * (self._lengths / self.mixtures.sum(axis=1))[:, None]
-        words = np.random.default_rng(_SEED).random(topics.shape[1])
-        for _ in range(_POWERS):
-            documents = self.counts @ words - expected @ (topics @ words)
-            words = self.counts.T @ documents - topics.T @ (expected.T @ documents)
-            words /= np.linalg.norm(words) + 1e-100
-        # Documents that have more of some words than expected, not those that have less.
-        documents = self.counts @ words - expected @ (topics @ words)
-        more = np.maximum(words if (documents**3).sum() > 0 else -words, 0) + 1e-12
-        return more / more.sum()
-
-    @property
-    def _lengths(self) -> Any:
-        return np.asarray(self.counts.sum(axis=1)).ravel()
+        lengths = np.asarray(self.counts.sum(axis=1))
+        self.mixtures = self.alpha + lengths / len(self.alpha)
 
     @property
     def topics(self) -> Any:
