@@ -70,10 +70,13 @@ def test_numbers_are_learned_by_models_that_are_trained_again_on_all_data(
             {"train/data.csv": csv(TARGETS[:60], ROWS[:60]), "validation/data.csv": csv(TARGETS[60:], ROWS[60:])}
         )
     }
+    # Of the machine's memory an instance may have but a part.
+    monkeypatch.setenv("SAGESMITH_JOB_MEMORY_BYTES", str(3 << 30))
     given = {"time_limit": 60, "refit_full": "True", "set_best_to_refit_full": "True"}
     trained = harness.train("autogluon", tmp_path, FAST | given, data)
     assert trained.exit_code == 0, trained.log
     assert "_FULL" in trained.log.rpartition("Best model: ")[2]
+    assert "in 3 GiB of memory" in trained.log
     assert -1.5 < trained.metrics["validation:score"][0] < 0
     found = np.array(json.loads(trained.answer("\n".join(ROWS), "text/csv"))["prediction"])
     assert np.mean((found - TARGETS) ** 2) < 0.3 * TARGETS.var()

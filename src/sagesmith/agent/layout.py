@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sagesmith.agent.inputs.sources import channels_here
-from sagesmith.compute.base import InstanceGroup, TaskSpec
+from sagesmith.compute.base import InstanceGroup, Resources, TaskSpec
 
 CHANNELS = Path("input/data")
 CONFIG = Path("input/config")
@@ -65,6 +65,12 @@ def contract_variables(spec: TaskSpec) -> dict[str, str]:
         "TRAINING_JOB_NAME": spec.job_name,
         "TRAINING_JOB_ARN": spec.job_arn,
     }
+
+
+def size_variables(resources: Resources) -> dict[str, str]:
+    """What programs of ours must know of the task's limits, which are not seen from inside."""
+    sizes = {"SAGESMITH_JOB_CPUS": resources.cpus, "SAGESMITH_JOB_MEMORY_BYTES": resources.memory_bytes}
+    return {name: str(value) for name, value in sizes.items() if value is not None}
 
 
 def _input_data_config(spec: TaskSpec) -> dict[str, Any]:

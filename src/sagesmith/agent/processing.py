@@ -18,7 +18,6 @@ from sagesmith.agent.runtime import add_programs, container_variables
 from sagesmith.agent.sandbox import HOME, own_tree
 from sagesmith.agent.task import Task, read_beginning, real_directory
 from sagesmith.agent.train import Ending, Staged, run_user_code
-from sagesmith.compute.base import Resources
 from sagesmith.images.base import Runtime
 
 MAX_MESSAGE_BYTES = 1024
@@ -95,7 +94,7 @@ def _in_sandbox(task: Task, runtime: Runtime) -> Staged:
     sandbox = replace(inputs.seen_from(task.sandbox(environment, [])), work=HOME)
     add_programs(task.directory.scratch / "venv", runtime.programs)
     own_tree(task.directory.scratch / "venv", task.uid)
-    sizes = _size(task.spec.resources) if runtime.programs else {}
+    sizes = layout.size_variables(task.spec.resources) if runtime.programs else {}
     return Staged(sandbox, [], {**container_variables(runtime, environment), **sizes}, inputs)
 
 
@@ -104,12 +103,6 @@ def _inputs(task: Task) -> Inputs:
     inputs = Inputs(task, task.directory.opt_ml / layout.PROCESSING, task.directory.root)
     inputs.stage()
     return inputs
-
-
-def _size(resources: Resources) -> dict[str, str]:
-    """What programs of ours must know of the task's limits, which are not seen from inside."""
-    sizes = {"SAGESMITH_JOB_CPUS": resources.cpus, "SAGESMITH_JOB_MEMORY_BYTES": resources.memory_bytes}
-    return {name: str(value) for name, value in sizes.items() if value is not None}
 
 
 def _mirror(task: Task, index: int) -> Mirror:

@@ -170,7 +170,10 @@ class _Shipped:
             sandbox = replace(sandbox, work=HOME)
             # Otherwise it would ask sudo for /opt/ml, which is the job's own: in AWS's containers it is root.
             variables |= {"USER": "root", "LOGNAME": "root"}
-        return Staged(sandbox, command, variables, inputs, explains=runs_algorithm(self.runtime, spec))
+        algorithm = runs_algorithm(self.runtime, spec)
+        if algorithm:
+            variables |= layout.size_variables(spec.resources)
+        return Staged(sandbox, command, variables, inputs, explains=algorithm)
 
 
 def run_user_code(task: Task, staged: Staged, mirrors: Sequence[Mirror]) -> tuple[Ended, str | None]:

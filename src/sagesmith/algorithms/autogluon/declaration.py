@@ -154,7 +154,7 @@ ALGORITHM = Algorithm(
         "alone; but who deploys an artifact of AutoGluon from strangers runs what they have put into it.",
         "Without `save_space` the artifact has the training data too: that is AutoGluon's default.",
         "`time_limit` bounds the time, which else is bounded by the preset (an hour from `good_quality` on) and by "
-        "the job's MaxRuntimeInSeconds. Memory is bounded by AutoGluon, which leaves out models that would not fit.",
+        "the job's MaxRuntimeInSeconds. AutoGluon leaves out models that would not fit into the instance's memory.",
         "Folds are trained one after the other; stacking is not tried out beforehand "
         "(`dynamic_stacking`): both would need Ray.",
         "The environment takes 0.9 GB on disk.",

@@ -1,6 +1,7 @@
 """Training AutoGluon-Tabular."""
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -59,7 +60,8 @@ def train(job: Job) -> None:
         path=str(job.model / FOLDER),
         verbosity=job.values["verbosity"],
     )
-    job.log.say(f"{len(rows)} rows of {len(kinds)} features: {problem}, by {metric}")
+    memory = _memory()
+    job.log.say(f"{len(rows)} rows of {len(kinds)} features: {problem}, by {metric}, in {memory:.3g} GiB of memory")
     # What is not asked for is the preset's to say.
     asked = {name: job.values[name] for name in _ASKED if job.values[name]}
     if job.values["time_limit"]:
@@ -77,6 +79,7 @@ def train(job: Job) -> None:
             ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
             callbacks=[_Stop(job.stopping)],
             num_gpus=0,
+            memory_limit=memory,
             num_cpus=1 if rows.size < _WORTH_ALL_CORES else "auto",
             **asked,
         )
@@ -92,6 +95,12 @@ def train(job: Job) -> None:
         job.log.say("The job was asked to stop: the model has what was trained so far.")
     job.log.say(f"Best model: {predictor.model_best}, validation score={float(score):.6g} ({metric})")
     write_meta(job.model, job.algorithm.name, {"kinds": kinds, "classes": classes})
+
+
+def _memory() -> float:
+    """The GiB that the instance has: AutoGluon begins no model that it does not expect to fit."""
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(int(os.environ.get("SAGESMITH_JOB_MEMORY_BYTES", there)), there) / 2**30
 
 
 def _tables(job: Job) -> tuple[Any, list[str], Any]:
