@@ -15,6 +15,12 @@ def run(platform: Running, names: Iterable[str], folder: Path) -> Seen:
     return run_with(platform, environment_python("sdk-v2"), "pages.py", folder, {}, docs, *names)
 
 
+def run_alone(platform: Running, names: Iterable[str], folder: Path) -> Seen:
+    """Run the pages' programs alone: what each prints."""
+    docs = str(ROOT / "docs" / "algorithms")
+    return run_with(platform, environment_python("sdk-v2"), "pages_alone.py", folder, {}, docs, *names)
+
+
 def check_transform(seen: Any) -> None:
     """A transform job gives the answer of the endpoint."""
     assert seen["answer"]

@@ -84,3 +84,8 @@ def test_autogluons_model_of_jumpstart_is_trained_and_deployed_by_its_id(platfor
     assert answer["labels"] == ["over", "under"]
     right = [found == target for found, target in zip(answer["predicted_label"], answer["target"], strict=True)]
     assert sum(right) >= 80
+
+
+def test_the_page_of_a_text_model_of_jumpstart_runs_as_it_stands(platform: Running, tmp_path: Path) -> None:
+    (answer,) = pages.run_alone(platform, ["text-classification"], tmp_path)["text-classification"]
+    assert sum(answer["probabilities"]) == pytest.approx(1)
