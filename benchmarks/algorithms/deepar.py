@@ -31,7 +31,7 @@ class _Task:
 
 _TASKS = (
     _Task("employment", "148 series of employees, monthly", "M", 12, 12, 1, {"context_length": 24, "epochs": 10}),
-    _Task("nights", "20 series of nights, quarterly", "3M", 4, 8, 2, {"context_length": 8, "epochs": 5}),
+    _Task("nights", "20 series of nights, quarterly, 4 origins", "3M", 4, 8, 4, {"context_length": 8, "epochs": 5}),
 )
 
 
