@@ -271,3 +271,13 @@ def test_a_long_strip_takes_little_memory() -> None:
     assert found["shape"] == [3, 224, 224]
     # All of it, enlarged until it is high enough, would be 3 GB.
     assert found["grown_bytes"] < 300 << 20
+
+
+def test_optimizers_descend_without_pytorchs_compiler() -> None:
+    seen = program(NAME, "optimizers.py")
+    assert seen["imported"] == []
+    # The first step goes down by a tenth of the slope of two; the second has half of it, too, to go on with.
+    assert seen["found"]["sgd"] == pytest.approx(1 - 0.2 - (0.16 + 0.1))
+    assert seen["found"]["nag"] == pytest.approx(1 - 0.3 - (0.14 + 0.5 * (0.14 + 0.1)))
+    assert seen["found"]["adam"] == pytest.approx(0.8, abs=1e-2)
+    assert all(each < 1 for each in seen["found"].values())

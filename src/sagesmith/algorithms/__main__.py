@@ -16,8 +16,6 @@ from sagesmith.algorithms.errors import AlgorithmError, CustomerError, Failure
 
 CUSTOMER_EXIT_CODE = 2
 """Of AWS's algorithms, where the user can mend it."""
-_BOOSTED = ("lightgbm", "xgboost")
-"""Those whose many short parallel steps each end with threads that wait."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,9 +50,8 @@ def answer(name: str, model_dir: Path, content_type: str, accept: str) -> int:
 
 def train(name: str, root: Path) -> int:
     """Run a training job; its exit code. Why it failed is in `<root>/output/failure`."""
-    if name in _BOOSTED:
-        # Threads that turn a core while they wait take it from those that have work, of this job and of others.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # Threads that turn a core while they wait take it from those that have work, of this job and of others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from sagesmith.algorithms.run.job import Job
 

@@ -23,8 +23,27 @@ _MULTIPLICATIONS = 30_000_000
 
 def begin(seed: int = 0) -> np.random.Generator:
     """Make what follows repeatable on a machine; a generator for everything outside of PyTorch."""
+    _leave_the_compiler_out()
     torch.manual_seed(seed)
     return np.random.default_rng(seed)
+
+
+def _leave_the_compiler_out() -> None:
+    """Keep optimizers from importing PyTorch's compiler, which takes a second, to tell it that they are not for it.
+
+    They do what they did. With a PyTorch that is made otherwise it is imported as before.
+    """
+    for method in vars(torch.optim.Optimizer).values():
+        inner = getattr(method, "__wrapped__", None)
+        if inner is not None:
+            vars(inner)["__dynamo_disable"] = inner
+    every = vars(torch.optim).values()
+    kinds: list[Any] = [each for each in every if isinstance(each, type) and issubclass(each, torch.optim.Optimizer)]
+    for kind in kinds:
+        step = vars(kind).get("step")
+        inner = getattr(step, "__wrapped__", None)
+        if inner is not None and not hasattr(step, "hooked"):
+            kind.step = torch.no_grad()(inner)
 
 
 def use_cores(network: nn.Module, uses: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sagesmith.algorithms import networks
 from sagesmith.algorithms.data.batch import Batch
 from sagesmith.algorithms.ntm.network import Network
 
@@ -33,7 +34,7 @@ class Learner:
         self._values, self._rank, self._alone = values, rank, instances == 1
         self.steps = self.documents = self.corpus = 0
         self.recons = self.kld = self.words = self.length = 0.0
-        torch.manual_seed(_SEED)
+        networks.begin(_SEED)
         self._make()
 
     def _make(self) -> None:

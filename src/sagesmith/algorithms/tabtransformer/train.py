@@ -8,6 +8,7 @@ import torch
 from sklearn import metrics
 from torch.nn import functional
 
+from sagesmith.algorithms import networks
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import write
@@ -24,7 +25,7 @@ def train(job: Job) -> None:
     Raises:
         CustomerError: the data are wrong.
     """
-    torch.manual_seed(_SEED)
+    networks.begin(_SEED)
     table = data.read(job)
     classes = None if table.classes is None else len(table.classes)
     centre, scale = 0.0, 1.0
