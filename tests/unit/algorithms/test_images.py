@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sagesmith.algorithms.data import annotations, images, recordio
+from sagesmith.algorithms.data.indexed import Indexed
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.semantic_segmentation.images import central_crop, uncut
@@ -64,6 +65,46 @@ def test_an_augmented_manifest_streams_each_image_before_its_annotation(tmp_path
     assert annotations.classes(second.known, 3, second.place, several=True, by_id=True).tolist() == [1, 0, 1]
 
 
+def in_parts(data):
+    """A record as MXNet writes one whose data has the magic number, which is left out there."""
+    middle, head = len(data) // 8 * 4, struct.Struct("<II")
+    parts = ((1, data[:middle]), (3, data[middle:]))
+    written = (head.pack(recordio.MAGIC, kind << 29 | len(part)) + part + bytes(-len(part) % 4) for kind, part in parts)
+    return b"".join(written)
+
+
+IN_PARTS = len(in_parts(images.packed(PNG, 1)))
+MXNET = recordio.write([images.packed(PNG, 3), images.packed(JPEG, [0, 1, 1])]) + in_parts(images.packed(PNG, 1))
+FILES = {"a.rec": MXNET, "b.rec": recordio.write([PNG, b'"1"', JPEG, b"[0, 2]"]), "c/d.rec": MXNET[:-8] + bytes(8)}
+
+
+def test_records_in_any_order_are_those_that_are_streamed(tmp_path):
+    source = channel(tmp_path, "train", FILES)
+    streamed, indexed = list(images.records(source)), Indexed(source)
+    assert len(indexed) == len(streamed) == 8
+    for number in np.random.default_rng(0).permutation(8).tolist():
+        found, wanted = indexed[number], streamed[number]
+        assert (found.source, found.told()) == (wanted.source, pytest.approx(wanted.told()))
+        assert found.place == wanted.place or wanted.place in found.place
+
+
+@pytest.mark.parametrize("data", [*FILES.values(), b"", b"no records", bytes(20)])
+def test_a_file_that_is_cut_off_is_refused_in_the_same_words_in_any_order(tmp_path, data):
+    source = channel(tmp_path, "train", {"a.rec": data})
+    for length in range(0, len(data), 7):
+        (source.folder / "a.rec").write_bytes(data[:length])
+        said = []
+        for read in (lambda: list(images.records(source)), lambda: list(Indexed(source))):
+            try:
+                read()
+                said.append("")
+            except CustomerError as error:
+                said.append(error.reason)
+        assert bool(said[0]) == bool(said[1]), length
+        # Of a record in parts, one names the record's beginning, and the other the part's.
+        assert said[0] == said[1] or length > len(MXNET) - IN_PARTS, length
+
+
 @pytest.mark.parametrize("line", ["5\t1\tdogs/1.png", "5 1 dogs/1.png", "5\t1.000000\t./dogs/1.png\r"])
 def test_a_list_names_images_by_number_label_and_path(tmp_path, line):
     source = channel(tmp_path, "train", {"dogs/1.png": PNG, "other.png": JPEG})
@@ -79,8 +120,8 @@ def test_images_have_their_annotations_by_name_in_the_other_channel(tmp_path):
     empty = {**document, "annotations": []}
     known = channel(tmp_path, "train_annotation", {"1.json": json.dumps(document), "2.json": json.dumps(empty)})
     second, first = images.annotated(source, known, ".json")
-    assert annotations.boxes(first.known, 2, first.place).tolist() == [[1, 0.5, 0, 1, 0.5]]
-    assert annotations.boxes(second.known, 2, second.place).shape == (0, 5)
+    assert annotations.boxes(first.told(), 2, first.place).tolist() == [[1, 0.5, 0, 1, 0.5]]
+    assert annotations.boxes(second.told(), 2, second.place).shape == (0, 5)
 
 
 def test_boxes_of_mxnets_records_stand_behind_a_header_of_any_length():

@@ -10,7 +10,7 @@ Sources:
 import io
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,18 @@ class Example:
 
     Attributes:
         source: the image as JPEG or PNG, or the file that has it.
-        known: a vector of float32 from an IRHeader or a list; or bytes from elsewhere: JSON, or a mask as PNG.
+        known: a vector of float32 from an IRHeader or a list; or, from elsewhere, JSON or a mask as PNG, or the file
+            that has it.
         place: where it stands, for errors.
     """
 
     source: bytes | Path
     known: Any
     place: str
+
+    def told(self) -> Any:
+        """What is known of the image: a vector, or bytes."""
+        return self.known.read_bytes() if isinstance(self.known, Path) else self.known
 
     def pixels(self, mode: str = "RGB") -> Any:
         """The image as a uint8 array of shape (height, width, channels).
@@ -66,22 +71,36 @@ def records(source: Source, epoch: int = 0) -> Iterator[Example]:
     """
     found = False
     for stream, name in parts(source, epoch, None, unwrap=False):
-        image: tuple[bytes, str] | None = None
-        for lot in frames(stream, name):
-            for index, record in enumerate(lot):
-                place = lot.place(name, index)
-                found = True
-                if image is not None:
-                    yield Example(image[0], record, image[1])
-                    image = None
-                elif record.startswith(_MARKS):
-                    image = record, place
-                else:
-                    yield _unpacked(record, place)
-        if image is not None:
-            raise Unreadable(image[1], "The image is the last record; an augmented manifest's annotation follows each")
+        placed = ((record, lot.place(name, index)) for lot in frames(stream, name) for index, record in enumerate(lot))
+        for example in examples(placed):
+            found = True
+            yield example
     if not found:
         raise no_data(source)
+
+
+def examples(records: Iterable[tuple[bytes, str]]) -> Iterator[Example]:
+    """The images of records, of each of which is said where it stands.
+
+    Raises:
+        Unreadable: a record is none, or an image's annotation is not there.
+    """
+    image: tuple[bytes, str] | None = None
+    for record, place in records:
+        if image is not None:
+            yield Example(image[0], record, image[1])
+            image = None
+        elif is_image(record):
+            image = record, place
+        else:
+            yield _unpacked(record, place)
+    if image is not None:
+        raise Unreadable(image[1], "The image is the last record; an augmented manifest's annotation follows each")
+
+
+def is_image(record: bytes) -> bool:
+    """Whether a record is an image alone, which the next one tells of; by its beginning."""
+    return record.startswith(_MARKS)
 
 
 def packed(image: bytes, label: Any, number: int = 0) -> bytes:
@@ -98,15 +117,15 @@ def listed(images: Source, lists: Source) -> list[Example]:
     Raises:
         CustomerError: a line is no such, or its image is not there.
     """
-    examples = []
+    found = []
     for path in files(lists):
         name = f"file {lists.name}/{path.relative_to(lists.folder)}"
         for number, line in enumerate(path.read_bytes().splitlines(), 1):
             if line.strip():
-                examples.append(_of_line(line, f"{name}, line {number}", images))
-    if not examples:
+                found.append(_of_line(line, f"{name}, line {number}", images))
+    if not found:
         raise no_data(lists)
-    return examples
+    return found
 
 
 def annotated(images: Source, annotations: Source, suffix: str) -> list[Example]:
@@ -122,16 +141,16 @@ def annotated(images: Source, annotations: Source, suffix: str) -> list[Example]
     apart = set(known) - {path.with_suffix("") for path in pictures.values()}
     names = Counter(stem.name for stem in apart)
     flat = {stem.name: known[stem] for stem in apart if names[stem.name] == 1}
-    examples = []
+    found = []
     for path, within in pictures.items():
         place, stem = f"file {images.name}/{within}", within.with_suffix("")
         annotation = known.get(stem) or flat.pop(stem.name, None)
         if annotation is None:
             raise Unreadable(place, f"Channel '{annotations.name}' has no {stem.name}{suffix} for the image")
-        examples.append(Example(path, annotation.read_bytes(), place))
-    if not examples:
+        found.append(Example(path, annotation, place))
+    if not found:
         raise no_data(images)
-    return examples
+    return found
 
 
 def pixels(data: bytes, place: str, mode: str = "RGB", most: int = MOST_PIXELS) -> Any:

@@ -19,6 +19,7 @@ from sagesmith.algorithms.errors import Unreadable
 
 MAGIC = 0xCED7230A
 CHUNK_BYTES = 4 << 20
+HEAD_BYTES = 8
 _HEAD = struct.Struct("<II")
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _FLAG_SHIFT = 29
@@ -90,11 +91,19 @@ def frames(stream: Stream, name: str, chunk_bytes: int = CHUNK_BYTES) -> Iterato
             yield found
         rest = filled - position
         if ended and rest:
-            raise _cut(buffer, position, rest, f"{name}, record {records + 1} (byte {offset + position})")
+            raise cut(
+                bytes(buffer[position : position + 8]), rest, f"{name}, record {records + 1} (byte {offset + position})"
+            )
         # A buffer that arrays look into cannot be made longer.
         whole = buffer if rest < len(buffer) else bytearray(2 * len(buffer))
         whole[:rest] = buffer[position:filled]
         buffer, filled, offset = whole, rest, offset + position
+
+
+def head(data: bytes) -> tuple[int, int]:
+    """What follows a header: the part of a record, 0 for all and 3 for its end, and its bytes; -1 if it is none."""
+    magic, length = _HEAD.unpack(data) if len(data) == HEAD_BYTES else (0, 0)
+    return (length >> _FLAG_SHIFT, length & _LENGTH) if magic == MAGIC else (-1, 0)
 
 
 def room(stream: Stream, size: int) -> int:
@@ -156,7 +165,7 @@ def wrapped(stream: Stream, name: str) -> Iterator[Wrapped]:
         number += 1
         place = f"{name}, object {number}"
         if not head.startswith(_MAGIC_BYTES):
-            raise _not_recordio(place)
+            raise not_recordio(place)
         if len(head) < 8:
             raise Unreadable(place, "The stream ends within a RecordIO header")
         length = _HEAD.unpack(head)[1] & _LENGTH
@@ -216,7 +225,7 @@ def _different(
         magic, length = _HEAD.unpack_from(buffer, position)
         flag, length = length >> _FLAG_SHIFT, length & _LENGTH
         if magic != MAGIC:
-            raise _not_recordio(f"{name}, record {first + len(starts) + 1} (byte {offset + position})")
+            raise not_recordio(f"{name}, record {first + len(starts) + 1} (byte {offset + position})")
         start = position + 8
         end = start + length
         following = end + -length % 4
@@ -247,18 +256,20 @@ def _frames(buffer: Any, starts: list[int], ends: list[int], first: int, offset:
     return Frames(buffer, np.array(starts, np.int64), np.array(ends, np.int64), 0, first, offset)
 
 
-def _cut(buffer: bytearray, position: int, rest: int, place: str) -> Unreadable:
-    if rest >= 4 and buffer[position : position + 4] != _MAGIC_BYTES:
-        return _not_recordio(place)
+def cut(head: bytes, rest: int, place: str) -> Unreadable:
+    """The error of a file that ends within a record, of whose `head` and data it has `rest` bytes."""
+    if rest >= 4 and not head.startswith(_MAGIC_BYTES):
+        return not_recordio(place)
     if rest < 8:
         return Unreadable(place, f"The file ends within a RecordIO header, of which it has {rest} of 8 bytes")
-    length = int.from_bytes(buffer[position + 4 : position + 8], "little") & _LENGTH
+    length = int.from_bytes(head[4:8], "little") & _LENGTH
     return Unreadable(
         place, f"The file ends within a RecordIO record, of whose {length} bytes it has {min(rest - 8, length)}"
     )
 
 
-def _not_recordio(place: str) -> Unreadable:
+def not_recordio(place: str) -> Unreadable:
+    """The error of what is no record."""
     return Unreadable(
         place,
         "Unable to parse record: The Record IO header does not start with the magic number. "

@@ -17,7 +17,7 @@ from sagesmith.algorithms.run.hosts import Hosts, connected
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.vision import descent, earlier
 from sagesmith.algorithms.vision.feed import Feed, stacked
-from sagesmith.algorithms.vision.loop import Loop, Step
+from sagesmith.algorithms.vision.loop import Loop, Step, Task
 
 _LINE_BATCHES = 20
 _HEAVIEST = 100.0
@@ -34,8 +34,7 @@ def train(job: Job) -> None:
             if name in job.sources
         }
         same = ("num_layers", "image_shape", "num_classes")
-        wanted = values["use_pretrained_model"]
-        values, network = earlier.begin(job, values, Network, model.artifact, same, wanted=wanted)
+        values, network = earlier.begin(job, values, Network, model.artifact, same)
         _, height, width = values["image_shape"]
         networks.use_cores(network, values["mini_batch_size"] * max(1, height * width // 64))
         if values["precision_dtype"] != "float32":
@@ -53,7 +52,7 @@ def _fit(job: Job, hosts: Hosts, task: "_Task", training: Feed[Any, Any], random
 
 
 @dataclass(slots=True)
-class _Task:
+class _Task(Task[tuple[Any, Any]]):
     """
     Attributes:
         counts, seen: of each class, how many images were of it, for its weight; and how many there were.

@@ -6,13 +6,16 @@ from typing import Any
 from sagesmith.algorithms.declaration import JSON, JSON_LINES, Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Schema, Tunable
 from sagesmith.algorithms.vision.declaration import (
+    EARLIER,
     IMAGE,
     IMAGES,
-    IN_MEMORY,
     JPEG,
-    MODEL,
+    MIXED,
     PNG,
     PRETRAINED,
+    PROGRESS,
+    TRAINING_SAMPLES,
+    early_stopping,
     epochs,
     integer,
     real,
@@ -34,13 +37,7 @@ def _pattern(text: str) -> str:
 
 _PARAMETERS = (
     Hyperparameter("num_classes", "integer", "The number of classes.", required=True, low=1),
-    Hyperparameter(
-        "num_training_samples",
-        "integer",
-        "The number of training images, by which the learning rate's schedule is laid out.",
-        required=True,
-        low=1,
-    ),
+    TRAINING_SAMPLES,
     Hyperparameter(
         "base_network",
         "choice",
@@ -48,10 +45,7 @@ _PARAMETERS = (
         default="vgg-16",
         choices=("vgg-16", "resnet-50", "resnet-34", "resnet-18", "resnet-20"),
     ),
-    Hyperparameter("early_stopping", "boolean", "Stop when mAP gets no better.", default=False),
-    integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 10),
-    integer("early_stopping_patience", "So many epochs without an improvement stop training.", 5),
-    real("early_stopping_tolerance", "The relative improvement of mAP below which there is none.", 0.0),
+    *early_stopping("mAP", 10, 5, low=1),
     integer("epochs", "Passes over the training images.", 30),
     Hyperparameter(
         "freeze_layer_pattern",
@@ -146,7 +140,7 @@ estimator = Estimator(
         "num_classes": 1,
         "num_training_samples": 24,
         "image_shape": 32,
-        "epochs": 10,
+        "epochs": 6,
         "mini_batch_size": 8,
         "learning_rate": 0.003,
         "optimizer": "adam",
@@ -158,8 +152,8 @@ estimator.fit({name: TrainingInput(f"{place}/{name}", content_type="image/jpeg")
 predictor = estimator.deploy(initial_instance_count=1, instance_type="ml.m5.large")
 predictor.serializer = sagemaker.serializers.IdentitySerializer("image/jpeg")
 predictor.deserializer = sagemaker.deserializers.JSONDeserializer()
-body = s3.get_object(Bucket=bucket, Key="boxes/validation/0.jpg")["Body"].read()
-print(predictor.predict(body)["prediction"][:3])
+(label, score, left, top, right, bottom), *others = predictor.predict(data.getvalue())["prediction"]
+print([32 * left, 32 * top, 32 * right, 32 * bottom], box)
 predictor.delete_model()
 predictor.delete_endpoint()
 """
@@ -206,7 +200,7 @@ ALGORITHM = Algorithm(
             (IMAGE, JPEG, PNG, JSON),
             modes=("File", "FastFile"),
         ),
-        _channel("model", "An earlier model to go on from.", (MODEL,), modes=("File", "FastFile")),
+        EARLIER,
     ),
     metrics=(
         Metric(
@@ -217,12 +211,7 @@ ALGORITHM = Algorithm(
         ),
         _loss("cross_entropy", "Of the anchors' classes, for each anchor that has an object."),
         _loss("smooth_l1", "Of the anchors' shifts, for each anchor that has an object."),
-        Metric(
-            "train:throughput",
-            r"#throughput_metric: host=\S+, train throughput=(\S+) records/second",
-            "Images in a second.",
-        ),
-        Metric("train:progress", r"#progress_metric: host=\S+, completed (\S+) %", "How far training is, in percent."),
+        *PROGRESS,
     ),
     train="sagesmith.algorithms.object_detection.train:train",
     load="sagesmith.algorithms.object_detection.model:load",
@@ -245,7 +234,7 @@ ALGORITHM = Algorithm(
         "Of several instances each normalises batches of its own; `dist_async` is as `dist_sync`.",
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "An image has up to 64 million pixels.",
-        IN_MEMORY,
+        MIXED,
         "Weight decay is `sgd`'s alone.",
     ),
     instances=True,

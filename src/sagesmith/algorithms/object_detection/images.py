@@ -1,65 +1,15 @@
 """Images and their objects as a network sees them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sagesmith.algorithms.data.annotations import boxes
-from sagesmith.algorithms.data.images import Example, annotated, records
-from sagesmith.algorithms.errors import CustomerError
-from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.vision.declaration import IMAGES
 from sagesmith.algorithms.vision.pixels import normalised
 
 _LARGEST = 1.5
 """The window of a crop or an expansion, as a part of the image's sides."""
 _SMALLEST = 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class Images:
-    """A channel's images.
-
-    Attributes:
-        objects: of each, rows of class, left, top, right, bottom, as parts of the sides.
-    """
-
-    examples: Sequence[Example]
-    objects: Sequence[Any]
-
-    @classmethod
-    def of(cls, job: Job, channel: str) -> "Images":
-        """A channel's, `train` or `validation`.
-
-        Raises:
-            CustomerError: it has no images, or what is known of one is not what it should be.
-        """
-        source = job.sources[channel]
-        if source.content_type.partition(";")[0].strip().lower() == IMAGES:
-            examples = list(records(source))
-        elif f"{channel}_annotation" in job.sources:
-            examples = annotated(source, job.sources[f"{channel}_annotation"], ".json")
-        else:
-            raise CustomerError(
-                "Unable to initialize the algorithm. Failed to validate input data configuration. (caused by "
-                f"ValidationError)\n\nCaused by: '{channel}_annotation' is a required property"
-            )
-        classes = job.values["num_classes"]
-        return cls(examples, [boxes(each.known, classes, each.place) for each in examples])
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def load(self, number: int) -> tuple[Image.Image, Any]:
-        """An image and its objects.
-
-        Raises:
-            Unreadable: it is none.
-        """
-        return Image.fromarray(self.examples[number].pixels()), self.objects[number]
 
 
 def network_input(image: Image.Image, side: int) -> Any:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -11,15 +10,13 @@ from PIL import Image
 from sagesmith.algorithms import catalogue, networks, serving
 from sagesmith.algorithms.data.images import pixels
 from sagesmith.algorithms.declaration import JSON_LINES
-from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
+from sagesmith.algorithms.errors import BadRequest, Unreadable
 from sagesmith.algorithms.object_detection.boxes import detections
 from sagesmith.algorithms.object_detection.images import network_input
 from sagesmith.algorithms.object_detection.network import Network
-from sagesmith.algorithms.vision import earlier
+from sagesmith.algorithms.vision import artifact
 
 TITLE = "Object Detection"
-FILE = "model.json"
-WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +48,13 @@ class Detector:
         return (json.dumps({"prediction": found.tolist()}) + end).encode(), chosen
 
 
-def artifact(model_dir: Path) -> tuple[dict[str, Any], Path]:
-    """The hyperparameters, and the file of the weights.
-
-    Raises:
-        CustomerError: it is another algorithm's.
-    """
-    values = earlier.hyperparameters(model_dir / FILE, TITLE)
-    return {"encoder": values.get("base_network"), **values}, model_dir / WEIGHTS
-
-
 def load(model_dir: Path) -> serving.Predictor:
     """The model that `train` has written.
 
     Raises:
         CustomerError: there is none.
     """
-    values, weights = artifact(model_dir)
-    try:
-        network = Network(values)
-        side, threshold = int(values["image_shape"]), float(values["nms_threshold"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CustomerError(f"The model artifact is not one of {TITLE}: {FILE}: {error}") from error
-    networks.load_weights(network, weights, TITLE)
+    values, network = artifact.load(model_dir, TITLE, Network)
+    side = values["image_shape"]
     networks.use_cores(network, (side // 16) ** 2)
-    return Detector(network, side, threshold)
+    return Detector(network, side, values["nms_threshold"])

@@ -1,17 +1,21 @@
 """Semantic Segmentation as AWS describes it."""
 
+from dataclasses import replace
 from typing import Any
 
 from sagesmith.algorithms.declaration import Algorithm, Channel, Example, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter, Rule, Schema, Tunable
 from sagesmith.algorithms.vision.declaration import (
+    EARLIER,
     IMAGE,
     IMAGES,
-    IN_MEMORY,
     JPEG,
-    MODEL,
+    MIXED,
     PNG,
     PRETRAINED,
+    PROGRESS,
+    TRAINING_SAMPLES,
+    early_stopping,
     epochs,
     integer,
     real,
@@ -52,13 +56,7 @@ _NETWORK = (
 )
 _DATA = (
     Hyperparameter("num_classes", "integer", "The number of classes.", required=True, low=2, high=254),
-    Hyperparameter(
-        "num_training_samples",
-        "integer",
-        "The number of training images, by which the learning rate's schedule is laid out.",
-        required=True,
-        low=1,
-    ),
+    TRAINING_SAMPLES,
     integer(
         "base_size",
         "Images are scaled before they are cropped so that their longer side is this, times a random number from 0.5 "
@@ -69,10 +67,7 @@ _DATA = (
     integer("crop_size", "The side of the random crops; rounded up to a multiple of 8.", 240, low=17),
 )
 _TRAINING = (
-    Hyperparameter("early_stopping", "boolean", "Stop when mIOU gets no better.", default=False),
-    integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", 5, low=0),
-    integer("early_stopping_patience", "So many epochs without an improvement stop training.", 4, low=0),
-    real("early_stopping_tolerance", "The relative improvement of mIOU below which there is none.", 0.0),
+    *early_stopping("mIOU", 5, 4, low=0),
     integer("epochs", "Passes over the training images.", 10),
     real("gamma1", "The decay of `rmsprop`'s squared gradients.", 0.9),
     real("gamma2", "The momentum of `rmsprop`.", 0.9),
@@ -162,13 +157,13 @@ estimator = Estimator(
     instance_type="ml.p3.2xlarge",
     sagemaker_session=session,
     hyperparameters={
-        "backbone": "resnet-18",
+        "backbone": "resnet-20",
         "use_pretrained_model": "False",
         "num_classes": 2,
         "num_training_samples": 16,
         "base_size": 48,
         "crop_size": 48,
-        "epochs": 8,
+        "epochs": 5,
         "mini_batch_size": 4,
         "learning_rate": 0.02,
     },
@@ -239,7 +234,7 @@ ALGORITHM = Algorithm(
             ("application/json", IMAGE),
             modes=("File", "FastFile"),
         ),
-        _channel("model", "An earlier model to go on from.", (MODEL,), modes=("File", "FastFile")),
+        replace(EARLIER, distribution="one instance"),
     ),
     metrics=(
         _metric(
@@ -250,12 +245,7 @@ ALGORITHM = Algorithm(
         ),
         _metric("validation:pixel_accuracy", "score", "The part of pixels that are right, validation.", "Maximize"),
         _metric("train:loss", "loss", "The cross-entropy of the training images' pixels."),
-        Metric(
-            "train:throughput",
-            r"#throughput_metric: host=\S+, train throughput=(\S+) records/second",
-            "Images in a second.",
-        ),
-        Metric("train:progress", r"#progress_metric: host=\S+, completed (\S+) %", "How far training is, in percent."),
+        *PROGRESS,
     ),
     train="sagesmith.algorithms.semantic_segmentation.train:train",
     load="sagesmith.algorithms.semantic_segmentation.model:load",
@@ -275,7 +265,7 @@ ALGORITHM = Algorithm(
         "A job with a CheckpointConfig that is stopped, or interrupted, goes on with the next batch of its epoch.",
         "Backbones of 18, 20 and 34 layers are taken too, for training without a GPU.",
         "A class that is in no mask, and in no prediction, does not count in mIOU.",
-        IN_MEMORY,
+        MIXED,
         "Requests may be PNG as well as JPEG, of up to 12 million pixels. Training images have up to 64 million, "
         "those of validation too unless `validation_mini_batch_size` is 1.",
     ),

@@ -1,84 +1,42 @@
 """Images and masks as a network sees them, and how well masks agree."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from sagesmith.algorithms.data.annotations import IGNORED, label_map
-from sagesmith.algorithms.data.images import Example, annotated, mask, records
-from sagesmith.algorithms.data.read import Source
-from sagesmith.algorithms.errors import CustomerError, Unreadable
-from sagesmith.algorithms.run.job import Job
-from sagesmith.algorithms.vision.declaration import IMAGES
+from sagesmith.algorithms.data.annotations import IGNORED
+from sagesmith.algorithms.data.images import Example, mask
+from sagesmith.algorithms.errors import Unreadable
 from sagesmith.algorithms.vision.pixels import normalised
 
 MOST_PIXELS = 12_000_000
 """Of an image that is seen whole: a network makes some hundred numbers of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Images:
-    """A channel's images with their masks.
+def pair(example: Example, table: Any, classes: int) -> tuple[Image.Image, Image.Image]:
+    """An image and its mask.
 
-    Attributes:
+    Args:
         table: what the masks' values stand for, None if they are classes.
         classes: how many there are.
+
+    Raises:
+        Unreadable: they are none, do not fit each other, or the mask has a class that there is not.
     """
-
-    examples: Sequence[Example]
-    table: Any
-    classes: int
-
-    @classmethod
-    def of(cls, job: Job, channel: str) -> "Images":
-        """A channel's, `train` or `validation`.
-
-        Raises:
-            CustomerError: it has no images, or one has no mask.
-        """
-        source = job.sources[channel]
-        if source.content_type.partition(";")[0].strip().lower() == IMAGES:
-            examples = list(records(source))
-        else:
-            examples = annotated(source, _masks(job, channel), ".png")
-        return cls(examples, label_map(job.sources.get("label_map"), channel), job.values["num_classes"])
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def load(self, number: int) -> tuple[Image.Image, Image.Image]:
-        """An image and its mask.
-
-        Raises:
-            Unreadable: they are none, do not fit each other, or the mask has a class that there is not.
-        """
-        example = self.examples[number]
-        pixels = example.pixels()
-        classes = mask(example.known, example.place, self.table)
-        if classes.shape != pixels.shape[:2]:
-            sizes = [f"{width} x {height}" for height, width in (classes.shape, pixels.shape[:2])]
-            raise Unreadable(example.place, f"The mask has {sizes[0]} pixels, and the image {sizes[1]}")
-        wrong = (classes >= self.classes) & (classes != IGNORED)
-        if wrong.any():
-            raise Unreadable(
-                example.place,
-                f"The mask has class {classes[wrong][0]}, which is not one of 0 to {self.classes - 1} (num_classes is "
-                f"{self.classes}) or {IGNORED}",
-            )
-        return Image.fromarray(pixels), Image.fromarray(classes)
-
-
-def _masks(job: Job, channel: str) -> Source:
-    name = f"{channel}_annotation"
-    if name not in job.sources:
-        raise CustomerError(
-            "Unable to initialize the algorithm. Failed to validate input data configuration. (caused by "
-            f"ValidationError)\n\nCaused by: '{name}' is a required property"
+    pixels = example.pixels()
+    found = mask(example.told(), example.place, table)
+    if found.shape != pixels.shape[:2]:
+        sizes = [f"{width} x {height}" for height, width in (found.shape, pixels.shape[:2])]
+        raise Unreadable(example.place, f"The mask has {sizes[0]} pixels, and the image {sizes[1]}")
+    wrong = (found >= classes) & (found != IGNORED)
+    if wrong.any():
+        raise Unreadable(
+            example.place,
+            f"The mask has class {found[wrong][0]}, which is not one of 0 to {classes - 1} (num_classes is "
+            f"{classes}) or {IGNORED}",
         )
-    return job.sources[name]
+    return Image.fromarray(pixels), Image.fromarray(found)
 
 
 def random_crop(image: Image.Image, classes: Image.Image, base: int, crop: int, random: Any) -> tuple[Any, Any]:

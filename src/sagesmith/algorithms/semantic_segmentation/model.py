@@ -12,16 +12,14 @@ from PIL import Image
 from sagesmith.algorithms import catalogue, networks, serving
 from sagesmith.algorithms.data import protobuf, recordio
 from sagesmith.algorithms.data.images import pixels
-from sagesmith.algorithms.errors import BadRequest, CustomerError, Unreadable
+from sagesmith.algorithms.errors import BadRequest, Unreadable
 from sagesmith.algorithms.semantic_segmentation.images import MOST_PIXELS
 from sagesmith.algorithms.semantic_segmentation.network import Network
-from sagesmith.algorithms.vision import earlier
+from sagesmith.algorithms.vision import artifact
 from sagesmith.algorithms.vision.declaration import PNG
 from sagesmith.algorithms.vision.pixels import normalised
 
 TITLE = "Semantic Segmentation"
-FILE = "model.json"
-WEIGHTS = "weights.npz"
 # What an encoder's weights are used by where an image has some hundred pixels a side.
 _USES = 64 * 64
 
@@ -47,28 +45,13 @@ class Masks:
             return _probabilities(scores.softmax(1).numpy()), chosen
 
 
-def artifact(model_dir: Path) -> tuple[dict[str, Any], Path]:
-    """The hyperparameters, and the file of the weights.
-
-    Raises:
-        CustomerError: it is another algorithm's.
-    """
-    values = earlier.hyperparameters(model_dir / FILE, TITLE)
-    return {"encoder": values.get("backbone"), **values}, model_dir / WEIGHTS
-
-
 def load(model_dir: Path) -> serving.Predictor:
     """The model that `train` has written.
 
     Raises:
         CustomerError: there is none.
     """
-    values, weights = artifact(model_dir)
-    try:
-        network = Network(values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CustomerError(f"The model artifact is not one of {TITLE}: {FILE}: {error}") from error
-    networks.load_weights(network, weights, TITLE)
+    _, network = artifact.load(model_dir, TITLE, Network)
     networks.use_cores(network, _USES)
     return Masks(network)
 

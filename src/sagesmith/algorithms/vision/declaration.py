@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sagesmith.algorithms.declaration import Channel, Metric
 from sagesmith.algorithms.hyperparameters import Hyperparameter
 
 JPEG, PNG, IMAGE = "image/jpeg", "image/png", "application/x-image"
@@ -14,7 +15,26 @@ PRETRAINED = (
     "EfficientNet-Lite0 takes its place, whose weights come with the algorithm; a warning in the log says so. With "
     "`use_pretrained_model=0` the network is the one that the job asks for."
 )
-IN_MEMORY = "Images of RecordIO, from files and through pipes, are kept in memory as the JPEG or PNG that they come as."
+MIXED = (
+    "Images of RecordIO through a pipe, or in FastFile mode, are mixed among those that wait, 4,096 or 256 MB of them; "
+    "others among all."
+)
+TRAINING_SAMPLES = Hyperparameter(
+    "num_training_samples",
+    "integer",
+    "The number of training images, by which the learning rate's schedule is laid out.",
+    required=True,
+    low=1,
+)
+PROGRESS = (
+    Metric(
+        "train:throughput",
+        r"#throughput_metric: host=\S+, train throughput=(\S+) records/second",
+        "Images in a second.",
+    ),
+    Metric("train:progress", r"#progress_metric: host=\S+, completed (\S+) %", "How far training is, in percent."),
+)
+EARLIER = Channel("model", "An earlier model to go on from.", (MODEL,), modes=("File", "FastFile"))
 
 
 def epochs(text: str) -> tuple[int, ...]:
@@ -37,3 +57,18 @@ def real(name: str, meaning: str, default: float, **more: Any) -> Hyperparameter
 def integer(name: str, meaning: str, default: int, low: int = 1, **more: Any) -> Hyperparameter:
     """A whole number."""
     return Hyperparameter(name, "integer", meaning, default=default, low=low, **more)
+
+
+def early_stopping(score: str, least: int, patience: int, low: int) -> tuple[Hyperparameter, ...]:
+    """The hyperparameters that say when training is stopped.
+
+    Args:
+        score: that is to get better.
+        least, patience: the defaults of `early_stopping_min_epochs` and `early_stopping_patience`, from `low` on.
+    """
+    return (
+        Hyperparameter("early_stopping", "boolean", f"Stop when {score} gets no better.", default=False),
+        integer("early_stopping_min_epochs", "The epochs before which training is not stopped.", least, low=low),
+        integer("early_stopping_patience", "So many epochs without an improvement stop training.", patience, low=low),
+        real("early_stopping_tolerance", f"The relative improvement of {score} below which there is none.", 0.0),
+    )

@@ -14,7 +14,6 @@ from sagesmith.algorithms.data import archives
 from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import unpack
-from sagesmith.algorithms.text import loads
 from sagesmith.algorithms.vision import pretrained
 
 
@@ -38,25 +37,26 @@ def begin(
     make: Callable[[Mapping[str, Any]], N],
     artifact: Callable[[Path], tuple[Mapping[str, Any], Path]],
     same: Sequence[str],
-    *,
-    wanted: bool | None,
+    of_aws: Sequence[str] | None = None,
 ) -> tuple[dict[str, Any], N]:
     """The hyperparameters, whose `encoder` is now the one that is used, and the network.
 
     Args:
-        values: the hyperparameters, whose `encoder` is the one that they ask for.
+        values: the hyperparameters, whose `encoder` is the one that they ask for. `use_pretrained_model` means nothing
+            to a job that has an earlier model.
         make: the network of hyperparameters.
         artifact: reads an earlier model's hyperparameters, and says where its weights are.
         same: the hyperparameters that an earlier job must have had too.
-        wanted: `use_pretrained_model`, which means nothing to a job that has an earlier model; None: the job does not
-            say it, and it is AWS's default.
+        of_aws: the encoders that AWS's algorithm has, where it begins with pretrained weights unless a job says no.
 
     Raises:
         CustomerError: the earlier model is none, or of another kind; or pretrained weights are wanted, and there are
             none.
     """
     if "model" not in job.sources:
-        chosen = pretrained.choose(values["encoder"], wanted, job.log)
+        asked, wanted = values["encoder"], values["use_pretrained_model"]
+        wanted = False if wanted is None and of_aws is not None and asked not in of_aws else wanted
+        chosen = pretrained.choose(asked, wanted, job.log)
         changed = {"encoder": chosen.encoder} | ({"stem": True} if chosen.file else {})
         made = {**values, **changed}
         network = make(made)
@@ -69,18 +69,6 @@ def begin(
         network = make(made)
         load(network, path, job.algorithm.title)
         return made, network
-
-
-def hyperparameters(path: Path, title: str) -> dict[str, Any]:
-    """A model's, of the JSON file that it has of them.
-
-    Raises:
-        CustomerError: it is another algorithm's.
-    """
-    try:
-        return dict(loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CustomerError(f"The model artifact is not one of {title}: {path.name}: {error}") from error
 
 
 def check(earlier: Mapping[str, Any], values: Mapping[str, Any], names: Sequence[str]) -> None:

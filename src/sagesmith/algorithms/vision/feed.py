@@ -66,15 +66,6 @@ class Feed(Generic[E, T]):
         return self.read(example, None if seed is None else np.random.default_rng(seed))
 
 
-def in_order(count: int) -> Callable[[int, np.random.Generator | None], Iterable[int]]:
-    """The numbers of examples that can be had in any order, for `Feed.examples`."""
-
-    def numbers(_: int, random: np.random.Generator | None) -> Iterable[int]:
-        return range(count) if random is None else random.permutation(count).tolist()
-
-    return numbers
-
-
 def stacked(lot: list[tuple[Any, Any]]) -> tuple[Any, list[Any]]:
     """A batch of (input, truth): one array of the inputs, and the truths."""
     return np.stack([image for image, _ in lot]), [truth for _, truth in lot]

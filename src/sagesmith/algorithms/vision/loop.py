@@ -61,8 +61,8 @@ class Task(Protocol[T]):
         ...
 
     def running(self, epoch: int, sums: Mapping[str, float], seconds: float) -> None:
-        """Tell after a batch how the epoch goes; `sums` has `batches`, `rows` and all notes."""
-        ...
+        """Tell after a batch how the epoch goes, if at all; `sums` has `batches`, `rows` and all notes."""
+        return
 
     def told(self, epoch: int, sums: Mapping[str, float], seconds: float) -> float:
         """Tell of an epoch. Its score, as far as what was learned from tells it."""
@@ -82,13 +82,15 @@ class Task(Protocol[T]):
 
     def after(self, epochs: int, score: float, *, best: bool) -> None:
         """Called after an epoch, with how many are done, and whether its network is the one that is kept."""
-        ...
+        return
 
     def state(self) -> dict[str, Any]:
-        """What of the task a checkpoint has to have, as tensors and numbers by name."""
-        ...
+        """What of the task a checkpoint has to have, as tensors and numbers by name; nothing unless it says so."""
+        return {}
 
-    def restore(self, state: Mapping[str, Any]) -> None: ...
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with that."""
+        return
 
 
 @dataclass(slots=True)
