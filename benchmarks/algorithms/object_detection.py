@@ -22,12 +22,12 @@ _WINDOWS = (14, 18, 22, 27)
 _HYPERPARAMETERS = {
     "base_network": "resnet-50",
     "num_classes": 3,
-    "image_shape": 160,
+    "image_shape": 128,
     "mini_batch_size": 16,
     "learning_rate": 0.001,
     "optimizer": "adam",
-    "epochs": 16,
-    "lr_scheduler_step": "12",
+    "epochs": 12,
+    "lr_scheduler_step": "10",
 }
 
 

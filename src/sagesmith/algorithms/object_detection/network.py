@@ -17,9 +17,11 @@ from sagesmith.algorithms.vision.encoders import encoder
 
 _RATIOS = (1.0, 2.0, 0.5, 3.0, 1 / 3)
 _EXTRAS = 3
-_LEAST, _MOST = 0.1, 0.95
-"""The sides of the boxes of the first map and of the last, as parts of the image's."""
+_STEPS, _MOST = 3.75, 0.95
+"""The sides of boxes in steps from place to place, and those of the last map's as a part of the image's."""
 _PER_PLACE = len(_RATIOS) + 1
+_HEAD_DEVIATION = 0.01
+"""Of the heads' first weights: what they say at first is little, whatever the norm of an encoder's features is."""
 
 
 class Network(nn.Module):  # type: ignore[misc]
@@ -44,7 +46,7 @@ class Network(nn.Module):  # type: ignore[misc]
         self.scores = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * (self.classes + 1), 3, padding=1) for each in widths)
         self.shifts = nn.ModuleList(nn.Conv2d(each, _PER_PLACE * 4, 3, padding=1) for each in widths)
         for head in (*self.scores, *self.shifts):
-            nn.init.xavier_uniform_(head.weight)
+            nn.init.normal_(head.weight, std=_HEAD_DEVIATION)
             nn.init.zeros_(head.bias)
 
     @property
@@ -67,17 +69,27 @@ class Network(nn.Module):  # type: ignore[misc]
 @cache
 def anchors(sizes: tuple[tuple[int, int], ...]) -> Tensor:
     """The boxes of all places of maps of (height, width): centre x, centre y, width, height, as parts of the image."""
-    step = (_MOST - _LEAST) / max(1, len(sizes) - 1)
+    sides = _sides([1 / max(size) for size in sizes])
     found = []
     for number, (height, width) in enumerate(sizes):
-        side = _LEAST + step * number
-        between = math.sqrt(side * (side + step))
+        side = sides[number]
+        between = math.sqrt(side * sides[number + 1])
         shapes = [(side * math.sqrt(ratio), side / math.sqrt(ratio)) for ratio in _RATIOS] + [(between, between)]
         y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
         centres = torch.stack([x / width, y / height], -1)[:, :, None].expand(-1, -1, len(shapes), -1)
         extents = torch.tensor(shapes)[None, None].expand(height, width, -1, -1)
         found.append(torch.cat([centres, extents], -1).reshape(-1, 4))
     return torch.cat(found)
+
+
+def _sides(steps: list[float]) -> list[float]:
+    """The sides of the boxes of maps whose places are so far apart, and of one map more.
+
+    The encoder's maps have boxes so many times as large as the distance, as SSD's for images of 300 pixels: an object
+    between two places overlaps none by half that is smaller. Those of the further maps grow to the image's size.
+    """
+    own = [min(_MOST, _STEPS * step) for step in steps[:-_EXTRAS]]
+    return [*own, *(own[-1] + (_MOST - own[-1]) * (number + 1) / _EXTRAS for number in range(_EXTRAS)), 1.05]
 
 
 def _flat(output: Tensor, width: int) -> Tensor:
