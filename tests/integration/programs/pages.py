@@ -118,6 +118,11 @@ class Page:
 
     def _tuner(self, objective, ranges):
         estimator, inputs, named = self.trained
+        for name, value in self.asked.shorter.items():
+            if isinstance(estimator, AmazonAlgorithmEstimatorBase):
+                setattr(estimator, name, value)
+            else:
+                estimator.set_hyperparameters(**{name: value})
         tuner = HyperparameterTuner(
             estimator,
             objective,

@@ -6,7 +6,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sagemaker import Object2Vec
@@ -36,6 +36,8 @@ class Asked:
     nothing: bool = False
     # Estimator and inputs of the tuning job, where they are not those of the page.
     trained: Callable[[dict], tuple] | None = None
+    # What the tuning job's training jobs have in place of the page's hyperparameters, to be short.
+    shorter: dict = field(default_factory=dict)
 
 
 def csv(rows):
@@ -135,6 +137,7 @@ ASKED = {
         "test:RMSE",
         "Minimize",
         {"context_length": IntegerParameter(7, 14), **RATE},
+        shorter={"epochs": 2},
     ),
     "factorization-machines": Asked(
         LINES,
@@ -152,6 +155,7 @@ ASKED = {
         "Maximize",
         {"optimizer": CategoricalParameter(["sgd", "adam"]), **RATE},
         None,
+        shorter={"epochs": 1},
     ),
     "ipinsights": Asked(
         CSV,
@@ -209,6 +213,7 @@ ASKED = {
         "Minimize",
         {"encoder_layers_activation": CategoricalParameter(["sigmoid", "relu"]), **RATE},
         "RecordIO",
+        shorter={"epochs": 2},
     ),
     "object-detection": Asked(
         "image/jpeg",
@@ -218,6 +223,7 @@ ASKED = {
         "Maximize",
         RATE,
         None,
+        shorter={"epochs": 2},
     ),
     "object2vec": Asked(
         LINES,
@@ -227,6 +233,7 @@ ASKED = {
         "Maximize",
         {"enc_dim": IntegerParameter(4, 16), **RATE},
         trained=pairs,
+        shorter={"epochs": 2},
     ),
     "pca": Asked(
         RECORDIO,
@@ -254,6 +261,7 @@ ASKED = {
         "Maximize",
         RATE,
         None,
+        shorter={"epochs": 1},
     ),
     "seq2seq": Asked(
         LINES,
@@ -262,6 +270,7 @@ ASKED = {
         "validation:accuracy",
         "Maximize",
         {"learning_rate": ContinuousParameter(0.005, 0.01)},
+        shorter={"max_num_batches": 20, "checkpoint_frequency_num_batches": 20},
     ),
     "tabtransformer": of_table(
         "f1_score", "Maximize", r"metrics={'f1': (\S+)}", {"mlp_dropout": ContinuousParameter(0.0, 0.5)}
