@@ -31,7 +31,7 @@ def check_transform(seen: Any) -> None:
 def check_tuning(seen: Any) -> None:
     """The best training job has the objective, with the value that its log ends with."""
     tuned = seen["tuned"]
-    assert tuned["completed"] == 2
+    assert tuned["completed"] == tuned["asked"]
     assert tuned["hyperparameters"]
     assert math.isclose(tuned["objective"]["Value"], tuned["logged"][-1], rel_tol=1e-6)
 

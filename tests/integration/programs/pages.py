@@ -131,7 +131,7 @@ class Page:
             objective_type=self.asked.goal,
             strategy="Random",
             random_seed=1,
-            max_jobs=2,
+            max_jobs=self.asked.trials,
             max_parallel_jobs=1,
             base_tuning_job_name=self.name[:16],
         )
@@ -166,6 +166,7 @@ class Page:
             "hyperparameters": best["TunedHyperParameters"],
             "logged": values,
             "completed": counters["Completed"],
+            "asked": self.asked.trials,
         }
 
 

@@ -38,6 +38,8 @@ class Asked:
     trained: Callable[[dict], tuple] | None = None
     # What the tuning job's training jobs have in place of the page's hyperparameters, to be short.
     shorter: dict = field(default_factory=dict)
+    # One where importing PyTorch takes longer than all else.
+    trials: int = 2
 
 
 def csv(rows):
@@ -138,6 +140,7 @@ ASKED = {
         "Minimize",
         {"context_length": IntegerParameter(7, 14), **RATE},
         shorter={"epochs": 2},
+        trials=1,
     ),
     "factorization-machines": Asked(
         LINES,
@@ -156,6 +159,7 @@ ASKED = {
         {"optimizer": CategoricalParameter(["sgd", "adam"]), **RATE},
         None,
         shorter={"epochs": 1},
+        trials=1,
     ),
     "ipinsights": Asked(
         CSV,
@@ -214,6 +218,7 @@ ASKED = {
         {"encoder_layers_activation": CategoricalParameter(["sigmoid", "relu"]), **RATE},
         "RecordIO",
         shorter={"epochs": 2},
+        trials=1,
     ),
     "object-detection": Asked(
         "image/jpeg",
@@ -224,6 +229,7 @@ ASKED = {
         RATE,
         None,
         shorter={"epochs": 2},
+        trials=1,
     ),
     "object2vec": Asked(
         LINES,
@@ -234,6 +240,7 @@ ASKED = {
         {"enc_dim": IntegerParameter(4, 16), **RATE},
         trained=pairs,
         shorter={"epochs": 2},
+        trials=1,
     ),
     "pca": Asked(
         RECORDIO,
@@ -262,6 +269,7 @@ ASKED = {
         RATE,
         None,
         shorter={"epochs": 1},
+        trials=1,
     ),
     "seq2seq": Asked(
         LINES,
@@ -271,6 +279,7 @@ ASKED = {
         "Maximize",
         {"learning_rate": ContinuousParameter(0.005, 0.01)},
         shorter={"max_num_batches": 20, "checkpoint_frequency_num_batches": 20},
+        trials=1,
     ),
     "tabtransformer": of_table(
         "f1_score", "Maximize", r"metrics={'f1': (\S+)}", {"mlp_dropout": ContinuousParameter(0.0, 0.5)}
