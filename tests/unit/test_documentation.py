@@ -62,7 +62,12 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_setting_that_is_read_is_declared() -> None:
     told_to_agents = {"SAGESMITH_SOCKET_DIRECTORY", "SAGESMITH_LEASE", "SAGESMITH_WIRE", "SAGESMITH_PLACE"}
-    told_to_programs = {"SAGESMITH_JOB_CPUS", "SAGESMITH_JOB_MEMORY_BYTES", "SAGESMITH_MEMORY_BYTES"}
+    told_to_programs = {
+        "SAGESMITH_JOB_CPUS",
+        "SAGESMITH_JOB_MEMORY_BYTES",
+        "SAGESMITH_MEMORY_BYTES",
+        "SAGESMITH_HOSTS_KEY",
+    }
     of_models = {"SAGESMITH_HANDLERS", "SAGESMITH_BATCHING", "SAGESMITH_MODEL_CACHE"}
     of_models |= {"SAGESMITH_MODEL_CACHE_BYTES", "SAGESMITH_MODEL_WAIT_SECONDS"}
     # What an image says of itself.
