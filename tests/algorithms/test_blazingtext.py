@@ -112,7 +112,7 @@ def test_the_vectors_are_written_as_text_and_compared_with_peoples_ratings(vecto
     assert vectors.metrics["train:mean_rho"] == [pytest.approx(found["mean_rho"], abs=1e-4)]
 
 
-def test_without_subwords_an_unknown_word_is_zeros(tmp_path: Path) -> None:
+def test_without_subwords_an_unknown_word_is_zeros_and_the_model_has_no_buckets(tmp_path: Path) -> None:
     text = "".join(f"{text}\n" for _, text in sentences(200))
     trained = train(
         "blazingtext", tmp_path, VECTORS | {"mode": "batch_skipgram", "epochs": 1}, {"train": Channel({"a": text})}
@@ -122,6 +122,8 @@ def test_without_subwords_an_unknown_word_is_zeros(tmp_path: Path) -> None:
     assert any(answers[0]["vector"])
     assert not any(answers[1]["vector"])
     assert "train:mean_rho" not in trained.metrics
+    values = sum(len(line.split()) - 1 for line in (tmp_path / "model" / "vectors.txt").read_text().splitlines()[1:])
+    assert (tmp_path / "model" / "vectors.bin").stat().st_size < 4 * 4 * values
 
 
 def test_an_augmented_manifest_is_learned_from_as_it_streams(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ class Worker:
             values.loss, values.neg = fasttext_pybind.loss_name.ns, request["negative_samples"]
             values.ws, values.t, values.wordNgrams = request["window_size"], request["sampling_threshold"], 1
             values.minn, values.maxn = (request["min_char"], request["max_char"]) if request["subwords"] else (0, 0)
+        if values.wordNgrams == 1 and values.maxn == 0:
+            # Nothing is put into them, and fastText would keep a vector of each.
+            values.bucket = 0
         return values
 
     def _follow(self, thread: threading.Thread) -> bool:
