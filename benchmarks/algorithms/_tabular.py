@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,24 @@ numpy.save(f"{folder}/found.npy", found)
 
 
 def compared(
-    algorithm: str, data: Set, given: Mapping[str, object], program: str, reference: str, splits: int = 3
+    algorithm: str,
+    data: Set,
+    given: Mapping[str, object],
+    program: str,
+    reference: str,
+    seeds: Iterable[int] = range(3),
 ) -> Iterator[Row]:
     """The mean of some divisions: log loss and error rate of classes, RMSE of a regression.
 
     Args:
         program: has `train` and `held` with labels first, `test` without, `categories` and `classes`, and makes
             `found`.
+        seeds: of the divisions.
     """
     features, labels = data.load()
     table = np.column_stack([labels, features]).astype(np.float32)
     ours, theirs = [], []
-    for seed in range(splits):
+    for seed in seeds:
         order = np.random.default_rng(seed).permutation(len(table))
         train, held, test = np.split(table[order], [len(table) * 6 // 10, len(table) * 8 // 10])
         with tempfile.TemporaryDirectory() as folder:

