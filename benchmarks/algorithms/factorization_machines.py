@@ -27,7 +27,7 @@ from sagesmith.algorithms.serving import Rows
 
 _PEOPLE, _FILMS, _RANK = 200, 120, 4
 _GIVEN = {"num_factors": 8, "epochs": 100, "mini_batch_size": 50, "factors_wd": 0.001, "linear_wd": 0.001}
-# None of the divisions, and of the tables of ratings, has chosen a setting.
+# Others than the divisions 0 to 4 and the tables of ratings 0 and 100, by which settings were chosen.
 _DIVISIONS, _RATINGS = range(200, 220), range(200, 205)
 
 
