@@ -102,8 +102,9 @@ def test_a_classifier_answers_with_probability_and_label(tmp_path: Path) -> None
         ({"feature_dim": 50}, records(*(each[:50] for each in ratings())), "50"),
         ({}, records(*(each[:5] for each in ratings()))[:-3], "ends within"),
         ({}, b"1,2,3\n", "magic number"),
+        ({"factors_lr": 1e30, "epochs": 2}, records(*(each[:200] for each in ratings())), "The loss is not a number"),
     ],
-    ids=["label", "dimension", "cut", "text"],
+    ids=["label", "dimension", "cut", "text", "diverging"],
 )
 def test_bad_data_ends_the_job_with_a_client_error(
     values: dict[str, object], content: bytes, said: str, tmp_path: Path

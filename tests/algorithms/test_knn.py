@@ -94,6 +94,14 @@ def test_more_neighbors_than_rows_are_refused(tmp_path: Path) -> None:
     assert trained.failure == "ClientError: k (30) is greater than the number of training rows (20)."
 
 
+def test_more_lists_than_rows_are_refused(tmp_path: Path) -> None:
+    rows, labels, _, _ = digits()
+    given = DIGITS | {"k": 3, "index_type": "faiss.IVFFlat", "faiss_index_ivf_nlists": 21}
+    trained = harness.train("knn", tmp_path, given, {"train": table(rows[:20], labels[:20])})
+    said = "ClientError: faiss_index_ivf_nlists (21) is greater than the number of sampled rows (20)."
+    assert trained.failure == said
+
+
 @pytest.mark.parametrize(
     ("content", "named"),
     [

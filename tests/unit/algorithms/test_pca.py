@@ -118,6 +118,12 @@ def test_an_artifact_of_another_algorithm_is_refused(tmp_path: Path) -> None:
         serving.load("pca", tmp_path)
 
 
+def test_an_artifact_whose_mean_is_of_other_columns_is_refused(tmp_path: Path) -> None:
+    ndarrays.write(tmp_path, "algo-1", [np.ones((2, 2)), np.ones(2), np.ones((1, 3))], ["v", "s", "mean"])
+    with pytest.raises(CustomerError, match="v and mean do not fit"):
+        serving.load("pca", tmp_path)
+
+
 def test_a_row_is_answered_alone_as_among_others() -> None:
     rows = digits()[:200]
     model = model_of(learned(rows, 5), 5)
