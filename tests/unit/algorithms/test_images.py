@@ -18,6 +18,7 @@ from sagesmith.algorithms.data.indexed import Indexed
 from sagesmith.algorithms.data.read import Source
 from sagesmith.algorithms.errors import CustomerError, Unreadable
 from sagesmith.algorithms.semantic_segmentation.images import central_crop, uncut
+from sagesmith.algorithms.vision import channels
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 RECORDIO = "application/x-recordio"
@@ -37,7 +38,7 @@ PNG, JPEG = encoded(PIXELS), encoded(PIXELS, "JPEG")
 
 def channel(folder, name, files, content_type=RECORDIO, **options):
     root = folder / name
-    root.mkdir()
+    root.mkdir(parents=True)
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -86,6 +87,23 @@ def test_records_in_any_order_are_those_that_are_streamed(tmp_path):
         found, wanted = indexed[number], streamed[number]
         assert (found.source, found.told()) == (wanted.source, pytest.approx(wanted.told()))
         assert found.place == wanted.place or wanted.place in found.place
+
+
+def test_each_pass_draws_all_images_of_files_anew_and_those_of_a_pipe_from_its_own(tmp_path):
+    rows = recordio.write([images.packed(PNG, number) for number in range(40)])
+    for mode in ("File", "FastFile", "Pipe"):
+        source = channel(tmp_path / mode, "train", {"a.rec": rows}, mode=mode)
+        drawn, orders = channels.drawn(source, list), []
+        for number in range(2):
+            writer = threading.Thread(target=(tmp_path / mode / f"train_{number}").write_bytes, args=(rows,))
+            if mode == "Pipe":
+                os.mkfifo(tmp_path / mode / f"train_{number}")
+                writer.start()
+            orders.append([int(each().told()[0]) for each in drawn(number, np.random.default_rng(number))])
+            if mode == "Pipe":
+                writer.join()
+        assert sorted(orders[0]) == sorted(orders[1]) == list(range(40))
+        assert orders[0] != orders[1]
 
 
 @pytest.mark.parametrize("data", [*FILES.values(), b"", b"no records", bytes(20)])
